@@ -1,0 +1,5 @@
+"""``python -m humalign``."""
+
+from .cli import main
+
+raise SystemExit(main())

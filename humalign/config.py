@@ -1,0 +1,88 @@
+"""The profile: where data, products and devices are; read once, passed explicitly."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .errors import InputError
+
+PROFILES = ("mini", "slice", "full")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One source of data for the one code.
+
+    Attributes
+    ----------
+    name : {"mini", "slice", "full"}
+        ``mini`` draws its own world; ``slice`` reads small public files; ``full`` reads every data set of both papers.
+    data : Path or None
+        Folder with real data (``HUMALIGN_DATA``); None where there is none.
+    cache : Path
+        Folder for products that can be computed again (``HUMALIGN_CACHE``).
+    device : str
+        Torch device: "cpu", "cuda", "mps"; "auto" takes the best one at hand when it is needed.
+    seed : int
+        Seed of everything random that is not part of a frozen protocol.
+    """
+
+    name: str = "mini"
+    data: Path | None = None
+    cache: Path = Path(".cache")
+    device: str = "auto"
+    seed: int = 0
+
+    def with_(self, **changes) -> Profile:
+        """A copy with other values."""
+        return replace(self, **changes)
+
+    def torch_device(self):
+        """The torch device to compute on."""
+        import torch
+
+        if self.device != "auto":
+            return torch.device(self.device)
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def default_cache() -> Path:
+    """``HUMALIGN_CACHE``, or the user's cache folder."""
+    if folder := os.environ.get("HUMALIGN_CACHE"):
+        return Path(folder).expanduser().resolve()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return (Path(base) / "humalign").expanduser()
+
+
+def get_profile(name: str | None = None, *, data=None, cache=None, device: str | None = None, seed: int = 0) -> Profile:
+    """The profile named by arguments first, then by the environment.
+
+    Parameters
+    ----------
+    name : {"mini", "slice", "full"}, optional
+        Default: ``HUMALIGN_PROFILE``, else "mini".
+    data, cache : path, optional
+        Default: ``HUMALIGN_DATA``, ``HUMALIGN_CACHE``.
+    device : str, optional
+        Default: ``HUMALIGN_DEVICE``, else "auto".
+    seed : int
+
+    Raises
+    ------
+    InputError
+        For an unknown profile or a data folder that does not exist.
+    """
+    name = name or os.environ.get("HUMALIGN_PROFILE") or "mini"
+    if name not in PROFILES:
+        raise InputError(f"no profile is called '{name}'", "profile", f"choose one of {', '.join(PROFILES)}")
+    data = data or os.environ.get("HUMALIGN_DATA") or None
+    if data is not None:
+        data = Path(data).expanduser().resolve()
+        if not data.is_dir():
+            raise InputError("this folder does not exist", data, "point HUMALIGN_DATA or --data at the folder with the data")
+    cache = Path(cache).expanduser().resolve() if cache else default_cache()
+    return Profile(name, data, cache, device or os.environ.get("HUMALIGN_DEVICE") or "auto", seed)

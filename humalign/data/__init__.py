@@ -1,0 +1,1 @@
+"""Human data: triplets, dissimilarities, embeddings, images; one registry, everything aligned by id."""
