@@ -65,7 +65,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     module = importlib.import_module(f".commands.{name}", __package__)
     parser = argparse.ArgumentParser(
-        prog=f"humalign {name}", description=textwrap.dedent(module.__doc__ or COMMANDS[name]).strip(),
+        prog=f"humalign {name}",
+        description=textwrap.dedent(module.__doc__ or COMMANDS[name]).strip(),
         epilog="example:\n" + textwrap.indent(textwrap.dedent(module.EXAMPLE).strip(), "  "),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -83,6 +83,8 @@ def get_profile(name: str | None = None, *, data=None, cache=None, device: str |
     if data is not None:
         data = Path(data).expanduser().resolve()
         if not data.is_dir():
-            raise InputError("this folder does not exist", data, "point HUMALIGN_DATA or --data at the folder with the data")
+            raise InputError(
+                "this folder does not exist", data, "point HUMALIGN_DATA or --data at the folder with the data"
+            )
     cache = Path(cache).expanduser().resolve() if cache else default_cache()
     return Profile(name, data, cache, device or os.environ.get("HUMALIGN_DEVICE") or "auto", seed)

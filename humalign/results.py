@@ -14,8 +14,17 @@ from .store import write_text
 KEYS = ["profile", "dataset", "model", "seed", "layer", "stage", "measure", "detail"]
 COLUMNS = [*KEYS, "value", "low", "high", "n", "provenance", "source"]
 PROVENANCE = ("live", "recorded", "published", "second-hand")
-DEFAULTS = {"seed": 0, "layer": "", "stage": "", "detail": "", "low": np.nan, "high": np.nan, "n": np.nan,
-            "provenance": "live", "source": ""}
+DEFAULTS = {
+    "seed": 0,
+    "layer": "",
+    "stage": "",
+    "detail": "",
+    "low": np.nan,
+    "high": np.nan,
+    "n": np.nan,
+    "provenance": "live",
+    "source": "",
+}
 
 
 def table(rows, **common) -> pd.DataFrame:
@@ -48,7 +57,9 @@ def table(rows, **common) -> pd.DataFrame:
     frame["seed"] = frame["seed"].astype(int)
     frame[["value", "low", "high", "n"]] = frame[["value", "low", "high", "n"]].astype(float)
     if wrong := sorted(set(frame["provenance"]) - set(PROVENANCE)):
-        raise InputError(f"provenance '{wrong[0]}' is not known", "result table", f"choose one of {', '.join(PROVENANCE)}")
+        raise InputError(
+            f"provenance '{wrong[0]}' is not known", "result table", f"choose one of {', '.join(PROVENANCE)}"
+        )
     twice = frame.duplicated([*KEYS, "provenance"])
     if twice.any():
         row = frame.loc[twice, KEYS].iloc[0].tolist()
@@ -89,5 +100,10 @@ def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
     """Mean over seeds per key; ``low``/``high`` become the smallest and largest seed, ``n`` the number of seeds."""
     keys = [k for k in KEYS if k != "seed"]
     out = frame.groupby([*keys, "provenance"], sort=False, as_index=False).agg(
-        value=("value", "mean"), low=("value", "min"), high=("value", "max"), n=("value", "size"), source=("source", "first"))
+        value=("value", "mean"),
+        low=("value", "min"),
+        high=("value", "max"),
+        n=("value", "size"),
+        source=("source", "first"),
+    )
     return table(out)

@@ -32,7 +32,9 @@ def positions(own: tuple[str, ...], wanted, where) -> np.ndarray:
     missing = [name for name in wanted if name not in index]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise InputError(f"has no row for {', '.join(missing[:3])}{more}", where, "align by the ids that both sides have")
+        raise InputError(
+            f"has no row for {', '.join(missing[:3])}{more}", where, "align by the ids that both sides have"
+        )
     return np.array([index[name] for name in wanted], dtype=np.intp)
 
 
@@ -41,7 +43,9 @@ def check_finite(values: np.ndarray, where) -> None:
     bad = ~np.isfinite(values)
     if bad.any():
         row = int(np.argwhere(bad)[0][0])
-        raise InputError(f"{int(bad.sum())} values are NaN or infinite, the first in row {row}", where, "compute these rows again")
+        raise InputError(
+            f"{int(bad.sum())} values are NaN or infinite, the first in row {row}", where, "compute these rows again"
+        )
 
 
 def _concepts(concepts, ids, where) -> tuple[str, ...]:
@@ -92,10 +96,17 @@ class Stimuli:
         if images is not None:
             images = images[rows] if isinstance(images, np.ndarray) else [images[r] for r in rows]
         # per-image facts (lists as long as the ids) follow their images
-        meta = {k: [v[r] for r in rows] if isinstance(v, (list, tuple)) and len(v) == len(self.ids) else v
-                for k, v in self.meta.items()}
-        return replace(self, ids=tuple(self.ids[r] for r in rows), images=images, meta=meta,
-                       concepts=tuple(self.concepts[r] for r in rows))
+        meta = {
+            k: [v[r] for r in rows] if isinstance(v, (list, tuple)) and len(v) == len(self.ids) else v
+            for k, v in self.meta.items()
+        }
+        return replace(
+            self,
+            ids=tuple(self.ids[r] for r in rows),
+            images=images,
+            meta=meta,
+            concepts=tuple(self.concepts[r] for r in rows),
+        )
 
     @cached_property
     def checksum(self) -> str:
@@ -152,20 +163,28 @@ class Triplets:
         if low == 1 and high == m:
             raise InputError(f"indices run from 1 to {m}", self.name, "they look 1-based: subtract 1")
         if low < 0 or high >= m:
-            raise InputError(f"indices run from {low} to {high} but there are {m} objects", self.name,
-                             "check that triplets and ids belong together")
+            raise InputError(
+                f"indices run from {low} to {high} but there are {m} objects",
+                self.name,
+                "check that triplets and ids belong together",
+            )
         a, b, c = triplets.T
         same = (a == b) | (a == c) | (b == c)
         if same.any():
-            raise InputError(f"row {int(np.argmax(same))} names one object twice", self.name, "a triplet has three objects")
+            raise InputError(
+                f"row {int(np.argmax(same))} names one object twice", self.name, "a triplet has three objects"
+            )
         object.__setattr__(self, "triplets", triplets)
         for key in ("participants", "response_times", "level"):
             value = getattr(self, key)
             if value is not None:
                 value = np.asarray(value)
                 if value.shape != (len(triplets),):
-                    raise InputError(f"{key} has shape {value.shape} for {len(triplets)} triplets", self.name,
-                                     "give one value per triplet")
+                    raise InputError(
+                        f"{key} has shape {value.shape} for {len(triplets)} triplets",
+                        self.name,
+                        "give one value per triplet",
+                    )
                 object.__setattr__(self, key, value)
 
     def __len__(self):
@@ -173,7 +192,11 @@ class Triplets:
 
     def select(self, rows) -> Triplets:
         """Some of the triplets (mask or row numbers), same objects."""
-        pick = {k: getattr(self, k)[rows] for k in ("participants", "response_times", "level") if getattr(self, k) is not None}
+        pick = {
+            k: getattr(self, k)[rows]
+            for k in ("participants", "response_times", "level")
+            if getattr(self, k) is not None
+        }
         return replace(self, triplets=self.triplets[rows], **pick)
 
     def align(self, ids) -> Triplets:
@@ -184,8 +207,11 @@ class Triplets:
         moved = table[self.triplets]
         if (moved < 0).any():
             lost = self.ids[int(self.triplets[moved < 0][0])]
-            raise InputError(f"uses '{lost}', which the other side does not have", self.name,
-                             "drop these triplets with restrict() or supply the object")
+            raise InputError(
+                f"uses '{lost}', which the other side does not have",
+                self.name,
+                "drop these triplets with restrict() or supply the object",
+            )
         concept = dict(zip(self.ids, self.concepts))
         return replace(self, ids=ids, triplets=moved, concepts=tuple(concept.get(i, i) for i in ids))
 
@@ -251,8 +277,12 @@ class HumanRDM:
     def align(self, ids) -> HumanRDM:
         """The same RDM in the order of ``ids``."""
         rows = positions(self.ids, ids, self.name)
-        return replace(self, ids=tuple(self.ids[r] for r in rows), rdm=self.rdm[..., rows[:, None], rows],
-                       concepts=tuple(self.concepts[r] for r in rows))
+        return replace(
+            self,
+            ids=tuple(self.ids[r] for r in rows),
+            rdm=self.rdm[..., rows[:, None], rows],
+            concepts=tuple(self.concepts[r] for r in rows),
+        )
 
     @cached_property
     def checksum(self) -> str:
@@ -267,7 +297,9 @@ class _Rows:
         object.__setattr__(self, "ids", check_ids(self.ids, self.name))
         values = np.asarray(self.values)
         if values.ndim != 2 or len(values) != len(self.ids) or values.shape[1] < least:
-            raise InputError(f"has shape {values.shape} for {len(self.ids)} ids", self.name, "values need shape (ids, dimensions)")
+            raise InputError(
+                f"has shape {values.shape} for {len(self.ids)} ids", self.name, "values need shape (ids, dimensions)"
+            )
         if not np.issubdtype(values.dtype, np.floating):
             values = values.astype(np.float32)
         check_finite(values, self.name)
@@ -308,7 +340,11 @@ class ConceptEmbedding(_Rows):
         self._check()
         names = tuple(str(d) for d in self.dimensions)
         if len(names) != self.values.shape[1]:
-            raise InputError(f"{len(names)} dimension names for {self.values.shape[1]} columns", self.name, "give one name per column")
+            raise InputError(
+                f"{len(names)} dimension names for {self.values.shape[1]} columns",
+                self.name,
+                "give one name per column",
+            )
         object.__setattr__(self, "dimensions", names)
 
     def align(self, ids) -> ConceptEmbedding:
@@ -342,7 +378,9 @@ class Features(_Rows):
     def __post_init__(self):
         self._check()
         if len(self.ids) > 1 and np.ptp(self.values, axis=0).max() == 0:
-            raise InputError("all rows are the same", self.name, "the network or its preprocessing is broken: extract again")
+            raise InputError(
+                "all rows are the same", self.name, "the network or its preprocessing is broken: extract again"
+            )
 
     def align(self, ids) -> Features:
         """The same features in the order of ``ids``."""
