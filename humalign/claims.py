@@ -1,0 +1,335 @@
+"""Every claim of both papers as a test on result tables: effect, interval, verdict; criteria are in claims.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+
+from .errors import InputError
+from .measured import LEVEL, Measured, interval
+
+VERDICTS = ("replicates", "does not replicate", "undecided", "not measured")
+REQUIRED = {"id", "paper", "claim", "source", "status", "test", "criterion"}
+
+
+def ledger() -> list[dict]:
+    """The claims as written in ``claims.toml``, before any result was seen.
+
+    Returns
+    -------
+    list of dict
+        Each with id, paper, claim, source, status ("confirmed", "second-hand" or "unverified"), test (dict)
+        and criterion (dict).
+    """
+    text = resources.files("humalign").joinpath("claims.toml").read_text("utf8")
+    claims = tomllib.loads(text)["claim"]
+    for claim in claims:
+        if missing := REQUIRED - set(claim):
+            raise InputError(f"claim '{claim.get('id')}' lacks {', '.join(sorted(missing))}", "claims.toml", "add them")
+        if claim["test"]["kind"] not in TESTS:
+            raise InputError(
+                f"claim '{claim['id']}' names the unknown test '{claim['test']['kind']}'",
+                "claims.toml",
+                f"choose one of {', '.join(TESTS)}",
+            )
+    if len({c["id"] for c in claims}) != len(claims):
+        raise InputError("two claims have the same id", "claims.toml", "rename one")
+    return claims
+
+
+class Cells:
+    """One value per network (mean over its seeds), with B draws that resample objects and seeds together.
+
+    Parameters
+    ----------
+    measured : Measured
+        Rows of one measure; where a network has several layers, ``layer`` says which counts.
+    models : DataFrame
+        Facts of the networks, column ``model``.
+    layer : str
+        A layer name, or "best" for the larger value of those present (the first paper's rule), or "" for any.
+    """
+
+    def __init__(self, measured: Measured, models: pd.DataFrame, layer: str = "best", seed: int = 0):
+        if layer not in ("", "best"):
+            measured = measured.select((measured.table["layer"] == layer).to_numpy())
+        frame, draws = measured.table, measured.draws
+        known = frame["model"].isin(models["model"]).to_numpy()
+        frame, draws = frame[known].reset_index(drop=True), draws[known]
+        order = frame.groupby("model", sort=False)
+        generator = np.random.default_rng(seed)
+        names, values, out, runs = [], [], [], []
+        for name, rows in order:
+            if layer == "best":  # one layer per network: that with the larger mean over seeds
+                best = rows.groupby("layer")["value"].mean().idxmax()
+                rows = rows[rows["layer"] == best]
+            index = rows.index.to_numpy()
+            pick = generator.integers(len(index), size=(len(index), draws.shape[1]))
+            names.append(name)
+            runs.append(len(index))
+            values.append(rows["value"].mean())
+            out.append(draws[index[pick], np.arange(draws.shape[1])].mean(0))
+        self.value = np.array(values)
+        self.draws = np.array(out).reshape(len(names), draws.shape[1])
+        facts = models.drop_duplicates("model").set_index("model")
+        self.facts = facts.loc[names].reset_index() if names else facts.iloc[:0].reset_index()
+        self.facts["runs"] = runs
+
+    def rows(self, query: str | None) -> np.ndarray:
+        """Row numbers of the networks a pandas query names (all when empty)."""
+        if not query:
+            return np.arange(len(self.facts))
+        return self.facts.index.get_indexer(self.facts.query(query).index)
+
+    def both(self) -> np.ndarray:
+        """Values and draws side by side, (networks, 1 + B)."""
+        return np.concatenate([self.value[:, None], self.draws], axis=1)
+
+
+def _pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Pearson correlation over rows, for every column of y (n, B); x is (n,) or (n, B)."""
+    x = np.broadcast_to(x[:, None] if x.ndim == 1 else x, y.shape)
+    x, y = x - x.mean(0), y - y.mean(0)
+    with np.errstate(all="ignore"):
+        return (x * y).sum(0) / np.sqrt((x * x).sum(0) * (y * y).sum(0))
+
+
+def _rank(x: np.ndarray) -> np.ndarray:
+    from scipy.stats import rankdata
+
+    return rankdata(x, axis=0)
+
+
+def _select(measured: Measured, models: pd.DataFrame, test: dict, key: str = "where", **changes) -> Cells:
+    where = {**test.get("select", {}), **test.get(key, {}), **changes}
+    mask = np.ones(len(measured.table), bool)
+    for column, value in where.items():
+        mask &= measured.table[column].isin(value if isinstance(value, list) else [value]).to_numpy()
+    return Cells(measured.select(mask), models, test.get("layer", "best"))
+
+
+def _match(a: Cells, b: Cells):
+    """The networks both have, in one order: rows of a, rows of b."""
+    common = [m for m in a.facts["model"] if m in set(b.facts["model"])]
+    return (a.facts.set_index("model").index.get_indexer(common), b.facts.set_index("model").index.get_indexer(common))
+
+
+def group_difference(measured, models, test):
+    """Mean of the networks in ``a`` minus mean of those in ``b``."""
+    cells = _select(measured, models, test)
+    a, b = cells.rows(test["a"]), cells.rows(test["b"])
+    if not len(a) or not len(b):
+        return None
+    both = cells.both()
+    return both[a].mean(0) - both[b].mean(0), f"{len(a)} against {len(b)} networks"
+
+
+def paired_difference(measured, models, test):
+    """Mean over networks of the value under ``plus`` minus that under ``minus``."""
+    plus, minus = (_select(measured, models, test, key) for key in ("plus", "minus"))
+    i, j = _match(plus, minus)
+    keep = np.isin(i, plus.rows(test.get("of")))
+    i, j = i[keep], j[keep]
+    if not len(i):
+        return None
+    return plus.both()[i].mean(0) - minus.both()[j].mean(0), f"{len(i)} networks"
+
+
+def share_positive(measured, models, test):
+    """Share of networks whose value under ``plus`` exceeds that under ``minus``."""
+    plus, minus = (_select(measured, models, test, key) for key in ("plus", "minus"))
+    i, j = _match(plus, minus)
+    keep = np.isin(i, plus.rows(test.get("of")))
+    i, j = i[keep], j[keep]
+    if not len(i):
+        return None
+    return (plus.both()[i] > minus.both()[j]).mean(0), f"{len(i)} networks"
+
+
+def correlation(measured, models, test):
+    """Correlation over networks with a fact (``x``), or with another measure (``with``)."""
+    cells = _select(measured, models, test)
+    rows = cells.rows(test.get("of"))
+    if "with" in test:
+        other = _select(measured, models, test, "with")
+        i, j = _match(cells, other)
+        keep = np.isin(i, rows)
+        x, y = other.both()[j[keep]], cells.both()[i[keep]]
+    else:
+        x = cells.facts[test["x"]].to_numpy(float)[rows]
+        rows, x = rows[np.isfinite(x)], x[np.isfinite(x)]
+        y = cells.both()[rows]
+    if len(y) < 3:
+        return None
+    if test.get("method", "pearson") == "spearman":
+        x, y = _rank(x), _rank(y)
+    return _pearson(x, y), f"{len(y)} networks"
+
+
+def correlation_difference(measured, models, test):
+    """Correlation with ``x`` in data set ``plus`` minus that in ``minus``."""
+    parts = []
+    for key in ("plus", "minus"):
+        found = correlation(measured, models, {**test, "where": test[key]})
+        if found is None:
+            return None
+        parts.append(found[0])
+    return parts[0] - parts[1], found[1]
+
+
+def slope_within(measured, models, test):
+    """Slope on log2 of a fact (``x``) within the classes of ``within`` (fixed effects): change per doubling."""
+    cells = _select(measured, models, test)
+    rows = cells.rows(test.get("of"))
+    x = np.log2(cells.facts[test["x"]].to_numpy(float)[rows])
+    labels = cells.facts[test["within"]].to_numpy()[rows]
+    y = cells.both()[rows]
+    keep = np.array([(labels == c).sum() >= 2 for c in labels], bool)
+    x, labels, y = x[keep], labels[keep], y[keep]
+    if len(x) < 3:
+        return None
+    for c in np.unique(labels):
+        inside = labels == c
+        x[inside] -= x[inside].mean()
+        y[inside] -= y[inside].mean(0)
+    return (x[:, None] * y).sum(0) / (x**2).sum(), f"{len(x)} networks in {len(np.unique(labels))} families"
+
+
+def spread_difference(measured, models, test):
+    """Standard deviation between networks (or groups, ``a_by``) of ``a`` minus that between those of ``b``."""
+    cells = _select(measured, models, test)
+    both, out, sizes = cells.both(), [], []
+    for key in ("a", "b"):
+        rows = cells.rows(test[key])
+        part = both[rows]
+        if by := test.get(f"{key}_by"):
+            labels = cells.facts[by].to_numpy()[rows]
+            part = np.stack([part[labels == c].mean(0) for c in np.unique(labels)]) if len(rows) else part
+        if len(part) < 3:
+            return None
+        sizes.append(len(part))
+        out.append(part.std(0, ddof=1))
+    return out[0] - out[1], f"{sizes[0]} against {sizes[1]} cells"
+
+
+def smallest(measured, models, test):
+    """Smallest value over networks."""
+    cells = _select(measured, models, test)
+    rows = cells.rows(test.get("of"))
+    return (cells.both()[rows].min(0), f"{len(rows)} networks") if len(rows) else None
+
+
+def mean(measured, models, test):
+    """Mean value over networks."""
+    cells = _select(measured, models, test)
+    rows = cells.rows(test.get("of"))
+    return (cells.both()[rows].mean(0), f"{len(rows)} networks") if len(rows) else None
+
+
+def ordered(measured, models, test):
+    """Smallest step between the means of consecutive groups in ``order`` (all steps up when positive)."""
+    cells = _select(measured, models, test)
+    both, means = cells.both(), []
+    for query in test["order"]:
+        rows = cells.rows(query)
+        if not len(rows):
+            return None
+        means.append(both[rows].mean(0))
+    return np.diff(np.stack(means), axis=0).min(0), f"{len(means)} groups"
+
+
+TESTS = {
+    f.__name__: f
+    for f in (
+        group_difference,
+        paired_difference,
+        share_positive,
+        correlation,
+        correlation_difference,
+        slope_within,
+        spread_difference,
+        smallest,
+        mean,
+        ordered,
+    )
+}
+
+
+def verdict(effect: float, low: float, high: float, criterion: dict) -> str:
+    """Apply a criterion to an interval.
+
+    ``{above: t}``: replicates when the whole interval lies above t, does not when it lies below, else undecided;
+    ``{below: t}`` likewise; ``{within: [a, b]}`` (equivalence): replicates when the interval lies inside, does not when
+    it lies entirely outside.
+    """
+    if not np.isfinite([effect, low, high]).all():
+        return "not measured"
+    if "above" in criterion:
+        t = criterion["above"]
+        return "replicates" if low > t else "does not replicate" if high < t else "undecided"
+    if "below" in criterion:
+        t = criterion["below"]
+        return "replicates" if high < t else "does not replicate" if low > t else "undecided"
+    if "within" in criterion:
+        a, b = criterion["within"]
+        return "replicates" if a < low and high < b else "does not replicate" if low > b or high < a else "undecided"
+    raise InputError(f"unknown criterion {criterion}", "claims.toml", "use above, below or within")
+
+
+def describe(criterion: dict) -> str:
+    """A criterion in words."""
+    if "within" in criterion:
+        return f"interval inside {criterion['within'][0]:g} to {criterion['within'][1]:g}"
+    key = "above" if "above" in criterion else "below"
+    return f"interval {key} {criterion[key]:g}"
+
+
+def judge(
+    measured: Measured, models: pd.DataFrame, claims: list[dict] | None = None, level: float = LEVEL
+) -> pd.DataFrame:
+    """Test every claim.
+
+    Parameters
+    ----------
+    measured : Measured
+        All results of one profile.
+    models : DataFrame
+        Facts of the networks.
+    claims : list of dict, optional
+        Default: :func:`ledger`.
+
+    Returns
+    -------
+    DataFrame
+        id, paper, claim, source, status, statistic, criterion, effect, low, high, basis, verdict.
+    """
+    out = []
+    for claim in ledger() if claims is None else claims:
+        test = claim["test"]
+        found = TESTS[test["kind"]](measured, models, test)
+        row = {
+            "id": claim["id"],
+            "paper": claim["paper"],
+            "claim": claim["claim"],
+            "source": claim["source"],
+            "status": claim["status"],
+            "statistic": claim.get("statistic", test["kind"].replace("_", " ")),
+            "criterion": describe(claim["criterion"]),
+        }
+        if found is None:
+            row |= {"effect": np.nan, "low": np.nan, "high": np.nan, "basis": "", "verdict": "not measured"}
+        else:
+            values, basis = found
+            low, high = (float(v) for v in interval(values[1:], level))
+            row |= {
+                "effect": float(values[0]),
+                "low": low,
+                "high": high,
+                "basis": basis,
+                "verdict": verdict(float(values[0]), low, high, claim["criterion"]),
+            }
+        out.append(row)
+    return pd.DataFrame(out)

@@ -1,0 +1,163 @@
+"""The ledger of claims: complete, and each test right on cases whose answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from humalign import claims, results
+from humalign.claims import Cells, describe, judge, ledger, verdict
+from humalign.errors import InputError
+from humalign.measured import Measured, combine, interval
+
+B = 400
+
+
+def made(values: dict, noise=0.01, seeds=1, **common):
+    """Measured rows for {model: value} with Gaussian draws."""
+    rng = np.random.default_rng(0)
+    keys = {
+        "dataset": "things",
+        "measure": "accuracy",
+        "stage": "zero-shot",
+        "detail": "cosine",
+        "layer": "penultimate",
+    }
+    rows = [{**keys, **common, "model": m, "seed": s, "value": v} for m, v in values.items() for s in range(seeds)]
+    draws = np.array([r["value"] for r in rows])[:, None] + noise * rng.standard_normal((len(rows), B))
+    return Measured.of(rows, draws, profile="mini")
+
+
+MODELS = pd.DataFrame(
+    {
+        "model": ["a1", "a2", "b1", "b2"],
+        "group": ["A", "A", "B", "B"],
+        "family": ["f", "f", "g", "g"],
+        "parameters": [1e5, 2e5, 1e5, 4e5],
+        "reference_accuracy": [0.1, 0.2, 0.3, 0.4],
+    }
+)
+SELECT = {"dataset": "things", "measure": "accuracy", "stage": "zero-shot", "detail": "cosine"}
+
+
+def effect(kind, measured, **test):
+    return claims.TESTS[kind](measured, MODELS, {"kind": kind, "select": SELECT, **test})[0][0]
+
+
+def test_ledger_is_complete_and_says_its_source():
+    entries = ledger()
+    assert len(entries) >= 30
+    assert {c["paper"] for c in entries} == {1, 2}
+    for claim in entries:
+        assert claim["status"] in ("confirmed", "second-hand", "unverified")
+        assert claim["source"]
+        assert describe(claim["criterion"]).startswith("interval")
+        if claim["status"] == "unverified":  # a recalled fact is a question
+            assert claim["claim"].endswith("?") or "recalled" in claim["source"]
+
+
+def test_group_difference():
+    m = made({"a1": 0.5, "a2": 0.6, "b1": 0.3, "b2": 0.4}, noise=0)
+    assert effect("group_difference", m, a="group == 'A'", b="group == 'B'") == pytest.approx(0.2)
+
+
+def test_paired_difference_and_share():
+    m = combine(
+        made({"a1": 0.5, "a2": 0.5, "b1": 0.5}, noise=0),
+        made({"a1": 0.6, "a2": 0.7, "b1": 0.4}, noise=0, stage="probed"),
+    )
+    select = {k: v for k, v in SELECT.items() if k != "stage"}
+    kw = {"select": select, "plus": {"stage": "probed"}, "minus": {"stage": "zero-shot"}}
+    assert claims.TESTS["paired_difference"](m, MODELS, kw)[0][0] == pytest.approx((0.1 + 0.2 - 0.1) / 3, abs=1e-6)
+    assert claims.TESTS["share_positive"](m, MODELS, kw)[0][0] == pytest.approx(2 / 3)
+
+
+def test_slope_within_is_change_per_doubling():
+    m = made({"a1": 0.50, "a2": 0.51, "b1": 0.30, "b2": 0.32}, noise=0)  # +.01 per doubling in both families
+    assert effect("slope_within", m, x="parameters", within="family") == pytest.approx(0.01, abs=1e-6)
+
+
+def test_correlation_with_a_fact_matches_numpy():
+    values = {"a1": 0.5, "a2": 0.2, "b1": 0.4, "b2": 0.45}
+    want = np.corrcoef(list(values.values()), MODELS["reference_accuracy"])[0, 1]
+    assert effect("correlation", made(values, noise=0), x="reference_accuracy") == pytest.approx(want, abs=1e-6)
+
+
+def test_ordered_and_smallest_and_spread():
+    m = made({"a1": 0.5, "a2": 0.6, "b1": 0.3, "b2": 0.4}, noise=0)
+    assert effect("ordered", m, order=["group == 'B'", "group == 'A'"]) == pytest.approx(0.2)
+    assert effect("smallest", m) == pytest.approx(0.3)
+    assert effect("mean", m) == pytest.approx(0.45)
+    m = made({"a1": 0.5, "a2": 0.6, "b1": 0.3, "b2": 0.4}, noise=0)
+    assert (
+        claims.TESTS["spread_difference"](m, MODELS, {"select": SELECT, "a": "group == 'A'", "b": "group == 'B'"})
+        is None
+    )
+
+
+def test_best_layer_per_network():
+    m = combine(made({"a1": 0.5, "a2": 0.3}, noise=0), made({"a1": 0.4, "a2": 0.6}, noise=0, layer="logits"))
+    assert Cells(m, MODELS, "best").value.tolist() == pytest.approx([0.5, 0.6])
+    assert Cells(m, MODELS, "penultimate").value.tolist() == pytest.approx([0.5, 0.3])
+
+
+def test_seeds_widen_the_interval():
+    rows = [{**SELECT, "layer": "p", "model": "a1", "seed": s, "value": v} for s, v in enumerate((0.3, 0.5, 0.7))]
+    m = Measured.of(rows, np.repeat([[0.3], [0.5], [0.7]], B, 1), profile="mini")
+    low, high = interval(Cells(m, MODELS, "").draws[0])
+    assert Cells(m, MODELS, "").value[0] == pytest.approx(0.5)
+    assert low < 0.45 < 0.55 < high  # no object noise at all: the width is that of the seeds
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "criterion", "want"),
+    [
+        (0.1, 0.2, {"above": 0}, "replicates"),
+        (-0.2, -0.1, {"above": 0}, "does not replicate"),
+        (-0.1, 0.1, {"above": 0}, "undecided"),
+        (-0.1, 0.1, {"within": [-0.2, 0.2]}, "replicates"),
+        (0.3, 0.4, {"within": [-0.2, 0.2]}, "does not replicate"),
+        (0.1, 0.4, {"within": [-0.2, 0.2]}, "undecided"),
+        (-0.2, -0.1, {"below": 0}, "replicates"),
+        (np.nan, np.nan, {"below": 0}, "not measured"),
+    ],
+)
+def test_verdicts(low, high, criterion, want):
+    assert verdict((low + high) / 2, low, high, criterion) == want
+
+
+def test_judge_marks_what_was_not_measured_and_can_fail():
+    m = made({"a1": 0.3, "b1": 0.5})
+    claim = {
+        "id": "x",
+        "paper": 1,
+        "claim": "A is better than B.",
+        "source": "s",
+        "status": "confirmed",
+        "test": {"kind": "group_difference", "select": SELECT, "a": "group == 'A'", "b": "group == 'B'"},
+        "criterion": {"above": 0},
+    }
+    other = {**claim, "id": "y", "test": {**claim["test"], "select": {"dataset": "elsewhere"}}}
+    frame = judge(m, MODELS, [claim, other])
+    assert frame["verdict"].tolist() == ["does not replicate", "not measured"]
+    assert frame.loc[0, "low"] < frame.loc[0, "effect"] < frame.loc[0, "high"] < 0
+
+
+def test_tables_refuse_what_is_wrong(tmp_path):
+    rows = [{**SELECT, "model": "a", "value": 1.0}]
+    with pytest.raises(InputError, match="twice"):
+        results.table(rows + rows, profile="mini")
+    with pytest.raises(InputError, match="provenance"):
+        results.table(rows, profile="mini", provenance="guessed")
+    with pytest.raises(InputError, match="unknown columns"):
+        results.table([{**rows[0], "acuracy": 1}], profile="mini")
+    with pytest.raises(InputError, match="does not exist"):
+        results.read(tmp_path / "none.csv")
+
+
+def test_measured_round_trip(tmp_path):
+    m = made({"a1": 0.5, "a2": 0.4}, seeds=2)
+    m.save(tmp_path / "m.csv")
+    back = Measured.load(tmp_path / "m.csv", provenance="recorded")
+    assert (back.table["provenance"] == "recorded").all()
+    np.testing.assert_allclose(back.table["value"], m.table["value"], rtol=1e-5)
+    np.testing.assert_allclose(back.draws, m.draws, atol=1e-3)
