@@ -1,0 +1,44 @@
+# Two commands: `make book` and `make test`. Each makes its own environment once; afterwards no network is needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export HUMALIGN_CACHE ?= $(CURDIR)/.cache
+ifdef HUMALIGN_DATA
+export HUMALIGN_DATA := $(abspath $(HUMALIGN_DATA))
+endif
+
+.PHONY: help book test bench lint clean distclean install
+
+help:
+	@echo "make book    run the notebooks that are out of date and build the book: book/_build/html/index.html"
+	@echo "make test    run every test that this machine can run"
+	@echo "make bench   print the speed of the measures, beside references in the same run"
+	@echo "make lint    ruff"
+	@echo "make clean   remove the built book and executed notebooks (products in .cache stay)"
+	@echo "settings: HUMALIGN_DATA (folder with real data), HUMALIGN_PROFILE, HUMALIGN_CACHE, PYTHON, VENV"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[book,test]"
+	touch $@
+
+book: $(STAMP)
+	$(BIN)/jupyter-book build -W --keep-going book/
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf book/_build book/notebooks
+
+distclean: clean
+	rm -rf $(VENV) .cache

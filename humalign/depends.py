@@ -1,0 +1,136 @@
+"""What a running notebook depends on: the humalign modules it imports and the files it reads.
+
+:func:`watch` is called in the kernel before the first cell and :func:`report` after the last one, see
+:mod:`humalign.book`. Reads through Python's ``open`` are seen by themselves, when the file belongs to the package or
+to the data folder; a reader written in C that opens a file unseen calls :func:`depends_on`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+MIME = "application/vnd.humalign.record+json"
+DOWNLOAD = "application/vnd.humalign.download"
+
+_seen: set[str] = set()
+_outputs: set[str] = set()
+_started = 0.0
+_watching = False
+
+
+def data_folder() -> Path | None:
+    """``HUMALIGN_DATA`` as a folder, or None."""
+    folder = os.environ.get("HUMALIGN_DATA")
+    return Path(folder).expanduser().resolve() if folder and Path(folder).expanduser().is_dir() else None
+
+
+def depends_on(path) -> Path:
+    """Note that the results of this process depend on the file ``path``; returns it as a Path."""
+    _seen.add(os.path.abspath(os.fspath(path)))
+    return Path(path)
+
+
+def produces(path) -> Path:
+    """Note a file that this process writes and the book needs, such as the table behind a figure."""
+    _outputs.add(os.path.basename(os.fspath(path)))
+    return Path(path)
+
+
+def _audit(event: str, args: tuple) -> None:
+    if event not in ("open", "os.listdir", "os.scandir"):
+        return
+    path = args[0]
+    if event == "open" and len(args) > 1 and args[1] and set("wax+") & set(str(args[1])):
+        return
+    try:
+        path = os.path.abspath(os.fsdecode(path)) if path is not None else os.getcwd()
+    except TypeError:  # a file descriptor
+        return
+    if path.startswith(_roots) and not path.endswith((".py", ".pyc")) and "__pycache__" not in path:
+        _seen.add(path)
+
+
+_roots: tuple[str, ...] = ()
+
+
+def watch() -> None:
+    """Begin to note which files of the package and of the data folder are read."""
+    global _started, _roots, _watching
+    _started = time.time()
+    data = data_folder()
+    _roots = tuple(str(root) for root in (PACKAGE, data) if root)
+    if not _watching:
+        _watching = True
+        sys.addaudithook(_audit)
+
+
+def name_of(path) -> str:
+    """A name for a file that does not change with the place of the clone or of the data."""
+    path = Path(path).resolve()
+    data = data_folder()
+    for label, root in (("humalign", PACKAGE), ("data", data)):
+        if root is not None and path.is_relative_to(root):
+            return f"{label}:{path.relative_to(root).as_posix()}"
+    return f"file:{path.as_posix()}"
+
+
+def path_of(name: str) -> Path | None:
+    """The file behind a name of :func:`name_of`; None where there is no data folder."""
+    label, _, rest = name.partition(":")
+    root = {"humalign": PACKAGE, "data": data_folder(), "file": Path("/")}.get(label)
+    return None if root is None else root / rest
+
+
+_hashes: dict[str, tuple[tuple, str]] = {}
+
+
+def state(name: str) -> str:
+    """Digest of the content of a file, or of the names in a folder; "missing" where there is none."""
+    path = path_of(name)
+    if path is None or not path.exists():
+        return "missing"
+    if path.is_dir():
+        names = sorted(p.name for p in path.iterdir() if p.suffix not in (".py", ".pyc") and not p.name.startswith(("_", ".")))
+        return hashlib.sha256("\0".join(n for n in names if (path / n).is_file()).encode()).hexdigest()[:16]
+    stamp = path.stat()
+    key = (stamp.st_size, stamp.st_mtime_ns)
+    if _hashes.get(str(path), (None,))[0] != key:
+        with open(path, "rb") as file:
+            _hashes[str(path)] = key, hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return _hashes[str(path)][1]
+
+
+def listing(limit: int = 20_000) -> str:
+    """Digest of the names in the data folder, so that a data set that arrives is noticed."""
+    root = data_folder()
+    if root is None:
+        return "none"
+    names = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        names += [os.path.relpath(os.path.join(folder, f), root) for f in sorted(files) if not f.startswith(".")]
+        if len(names) > limit:
+            break
+    return hashlib.sha256("\0".join(names[:limit]).encode()).hexdigest()[:16]
+
+
+def report() -> None:
+    """Show the record of this process as a notebook output that :mod:`humalign.book` takes away again."""
+    from IPython.display import display
+
+    files = {name_of(path) for path in _seen}
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == "humalign" and getattr(module, "__file__", None):
+            files.add(name_of(module.__file__))
+    record = {}
+    for name in sorted(files):
+        path = path_of(name)
+        changed = path is not None and path.is_file() and path.stat().st_mtime > _started > 0
+        record[name] = "changed during the run" if changed else state(name)
+    reads_data = any(name.startswith("humalign:data/") and not name.endswith("types.py") for name in record)
+    display({MIME: {"files": record, "listing": listing() if reads_data else None, "outputs": sorted(_outputs)}}, raw=True)

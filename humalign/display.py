@@ -1,0 +1,224 @@
+"""What a notebook shows: numbered tables, figures with the numbers behind them, and numbers with their provenance.
+
+Each object shows itself as HTML in Jupyter, as MyST text in the book and as plain text in a terminal.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+import re
+from pathlib import Path
+
+from .depends import DOWNLOAD, produces
+from .errors import InputError
+
+PROVENANCE = {
+    "live": "computed on this machine, when this page was built",
+    "recorded": "computed by this code on the named data earlier and stored with the package",
+    "published": "read in the paper, its code or its data",
+    "second-hand": "quoted from somebody else's account of the paper",
+}
+
+
+def _check(provenance: str) -> str:
+    if provenance not in PROVENANCE:
+        raise InputError(f"'{provenance}' is no provenance", "provenance", f"use one of {', '.join(PROVENANCE)}")
+    return provenance
+
+
+def badge(provenance: str, source: str = "", markup: str = "html") -> str:
+    """A small label that says where a number comes from, as "html", "markdown" (MyST) or "text"."""
+    key = _check(provenance).replace("-", "")
+    if markup == "html":
+        title = html.escape(f"{provenance}: {PROVENANCE[provenance]}{'; ' + source if source else ''}", quote=True)
+        return f'<span class="ha-badge ha-{key}" title="{title}">{provenance}</span>'
+    return f"[{provenance}]{{.ha-badge .ha-{key}}}" if markup == "markdown" else f"[{provenance}]"
+
+
+def _format(value, digits: int) -> str:
+    if isinstance(value, bool) or value is None:
+        return "" if value is None else str(value)
+    if isinstance(value, str):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    if number != number:
+        return "–"
+    if number == int(number) and not isinstance(value, float) and "float" not in type(value).__name__:
+        return f"{int(number):,}"
+    return f"{number:.{digits}f}".replace("-", "−")
+
+
+class Number:
+    """A value with its interval and provenance; see :func:`number`."""
+
+    def __init__(self, value, interval=None, provenance="live", source="", digits=3, unit=""):
+        self.value, self.interval, self.provenance, self.source = value, interval, _check(provenance), source or ""
+        self.digits, self.unit = digits, unit
+
+    def text(self) -> str:
+        """Value, unit and interval as plain text."""
+        main = _format(self.value, self.digits) + self.unit
+        if self.interval is None:
+            return main
+        low, high = (_format(end, self.digits) for end in self.interval)
+        return f"{main} [{low}, {high}]"
+
+    def __repr__(self) -> str:
+        return f"{self.text().replace('−', '-')} {badge(self.provenance, markup='text')}"
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/html": f'<span class="ha-number">{html.escape(self.text())} {badge(self.provenance, self.source)}</span>',
+                "text/plain": repr(self)}
+
+
+def number(value, interval=None, provenance: str = "live", source: str = "", digits: int = 3, unit: str = "") -> Number:
+    """A number that says where it comes from.
+
+    Parameters
+    ----------
+    value : float
+    interval : pair of float, optional
+        Ends of the 95 % interval.
+    provenance : {"live", "recorded", "published", "second-hand"}
+    source : str
+        Paper, file or data set; shown when the reader points at the badge.
+    digits : int
+        Digits behind the point.
+    unit : str
+        Written right after the value, for instance " %".
+    """
+    return Number(value, interval, provenance, source, digits, unit)
+
+
+class Table:
+    """A data frame as a numbered, captioned table; see :func:`table`."""
+
+    def __init__(self, frame, name=None, caption=None, digits=3, index=False):
+        self.frame = frame.reset_index() if index else frame
+        self.name, self.caption, self.digits = name, caption, digits
+
+    def _cells(self, markup: str) -> list[list[str]]:
+        escape = html.escape if markup == "html" else _escape
+        rows = []
+        for values in self.frame.itertuples(index=False, name=None):
+            row = []
+            for column, value in zip(self.frame.columns, values):
+                if isinstance(value, Number):
+                    text = escape(value.text()) + " " + badge(value.provenance, value.source, markup)
+                elif column == "provenance" and value in PROVENANCE:
+                    text = badge(value, "", markup)
+                else:
+                    text = escape(_format(value, self.digits))
+                row.append(text)
+            rows.append(row)
+        return rows
+
+    def _right(self) -> list[bool]:
+        return [self.frame[c].dtype.kind in "fiu" for c in self.frame.columns]
+
+    def markdown(self) -> str:
+        """The table as MyST text, without caption."""
+        rule = [("--:" if right else ":--") for right in self._right()]
+        lines = [[_escape(str(c)) for c in self.frame.columns], rule, *self._cells("markdown")]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        head = "".join(f"<th>{html.escape(str(c))}</th>" for c in self.frame.columns)
+        body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in self._cells("html"))
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        text = self.markdown()
+        if self.caption:
+            caption_line = " ".join(self.caption.split())
+            name = f":name: {self.name}\n" if self.name else ""
+            text = f":::{{table}} {caption_line}\n{name}\n{text}\n:::\n"
+        return {"text/html": f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+                "text/markdown": text, "text/plain": self.frame.to_string(index=False)}
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>|$#~])", r"\\\1", " ".join(text.split()))
+
+
+def table(frame, name: str | None = None, caption: str | None = None, digits: int = 3, index: bool = False) -> Table:
+    """A data frame as a numbered table: let it be the last line of a cell tagged ``remove-input``.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A column called ``provenance`` is shown as badges; a cell may hold a :func:`number`.
+    name : str
+        Label for references, ``{numref}`tab-...```.
+    caption : str
+        MyST text; may hold roles such as ``{cite}``.
+    digits : int
+        Digits behind the point of floating-point columns.
+    index : bool
+        Show the index as first columns.
+    """
+    return Table(frame, name, caption, digits, index)
+
+
+class Download:
+    """A link to the numbers behind a figure; see :func:`figure_data`."""
+
+    def __init__(self, name: str, text: str, rows: int, in_book: bool):
+        self.name, self.text, self.rows, self.in_book = name, text, rows, in_book
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
+        data = base64.b64encode(self.text.encode()).decode() if len(self.text) < 400_000 else ""
+        link = f'<a download="{self.name}.csv" href="data:text/csv;base64,{data}">{label}</a>' if data else label
+        bundle = {"text/html": f'<p class="ha-data">The numbers of this figure: {link}</p>',
+                  "text/plain": f"The numbers of this figure: {label}"}
+        if self.in_book:
+            role = f"The numbers of this figure: {{download}}`{label} <data/{self.name}.csv>`"
+            bundle["text/markdown"] = bundle[DOWNLOAD] = f"{{.ha-data}}\n{role}\n"
+        return bundle
+
+
+def figure_data(frame, name: str) -> Download:
+    """Offer the table behind a figure as CSV, in the book a file beside the page.
+
+    Let it be the last line of the figure's cell. ``name`` is the label of the figure.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+        raise InputError(f"'{name}' cannot be a file name", "figure_data", "use letters, digits and -")
+    text = frame.to_csv(index=frame.index.name is not None, lineterminator="\n")
+    folder = os.environ.get("HUMALIGN_OUTPUT")
+    if folder:
+        from .store import write_text
+
+        write_text(produces(Path(folder) / f"{name}.csv"), text)
+    return Download(name, text, len(frame), bool(folder))
+
+
+def figure(fig, frame=None, name: str | None = None) -> None:
+    """Show a matplotlib figure and, below it, the link to its numbers.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+    frame : pandas.DataFrame, optional
+        The table the figure was drawn from.
+    name : str, optional
+        Label of the figure and name of the CSV file.
+    """
+    from IPython.display import display
+    from matplotlib import pyplot
+
+    display(fig)
+    pyplot.close(fig)
+    if frame is not None:
+        display(figure_data(frame, name or "figure"))
+
+
+def glue(key: str, value):
+    """Give a value a key, so that prose on any page can show it: ``{glue:}`key```; sweeps collect it, too."""
+    from myst_nb import glue as myst_glue
+
+    myst_glue(key, value, display=False)

@@ -1,0 +1,186 @@
+"""The look of every figure: palette and markers of the training groups, reference lines, light and dark mode.
+
+Figures are transparent SVG with mid-grey text, so that one file reads on white and on dark pages. Each group has its own
+marker beside its colour; points carry a grey outline, so that black ones show in the dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+GREY = "#7f7f7f"
+OUTLINE = "#a8a8a8"
+
+PALETTE: Mapping[str, str] = {
+    "Image/Text": "darkmagenta",
+    "Supervised (ImageNet-1K)": "coral",
+    "Supervised (Ecoset)": "brown",
+    "Supervised (ImageNet-21K)": "darkcyan",
+    "Supervised (JFT-3B)": "black",
+    "Self-Supervised": "darkgreen",
+    "Untrained": "#9e9e9e",
+    "People": "#7f7f7f",
+}
+MARKERS: Mapping[str, str] = {
+    "Image/Text": "o",
+    "Supervised (ImageNet-1K)": "s",
+    "Supervised (Ecoset)": "^",
+    "Supervised (ImageNet-21K)": "P",
+    "Supervised (JFT-3B)": "X",
+    "Self-Supervised": "D",
+    "Untrained": "v",
+    "People": "*",
+}
+STAGES: Mapping[str, str] = {"base": "#a9c4dc", "UnAligNet": "#d9a441", "AligNet": "#2f6fae"}
+LEVELS: Mapping[str, str] = {"coarse": "#86be91", "fine": "#1d6c8a", "boundary": "#841e5a"}
+WIDTH = 7.2  # inches; shrinks to a phone with 9-point text still legible
+
+
+def use() -> None:
+    """Set matplotlib up for the book; call it in the set-up cell of a notebook."""
+    import matplotlib as mpl
+
+    mpl.rcParams.update({
+        "axes.edgecolor": GREY, "axes.facecolor": "none", "axes.labelcolor": GREY, "axes.labelsize": 11,
+        "axes.spines.right": False, "axes.spines.top": False, "axes.titlecolor": GREY, "axes.titlesize": 11,
+        "figure.constrained_layout.use": True, "figure.facecolor": "none", "figure.figsize": (WIDTH, 4.2),
+        "font.size": 10.5, "grid.alpha": 0.25, "grid.color": GREY, "image.cmap": "viridis",
+        "legend.frameon": False, "legend.labelcolor": GREY, "lines.linewidth": 1.8, "patch.edgecolor": GREY,
+        "savefig.bbox": "tight", "savefig.transparent": True, "svg.fonttype": "path", "svg.hashsalt": "humalign",
+        "text.color": GREY, "xtick.color": GREY, "xtick.labelcolor": GREY, "ytick.color": GREY, "ytick.labelcolor": GREY,
+    })
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        set_matplotlib_formats("svg")
+
+
+def color(group: str) -> str:
+    """Colour of a training group; grey for a group that has none."""
+    return PALETTE.get(group, GREY)
+
+
+def marker(group: str) -> str:
+    """Marker of a training group; a circle for a group that has none."""
+    return MARKERS.get(group, "o")
+
+
+def order(groups: Iterable[str]) -> list[str]:
+    """The groups that occur, in the order of the palette, others after them."""
+    present = set(groups)
+    return [g for g in PALETTE if g in present] + sorted(present - set(PALETTE))
+
+
+def points(ax, x, y, groups, *, low=None, high=None, size: float = 55, alpha: float = 0.9, **options):
+    """Scatter points of training groups, with intervals where given.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    x, y : array-like (n,)
+    groups : array-like of str (n,)
+        Training group of each point.
+    low, high : array-like (n,), optional
+        Ends of the interval of ``y``.
+    size : float
+        Area of a marker, points squared.
+    """
+    x, y, groups = np.asarray(x, float), np.asarray(y, float), np.asarray(groups, object).astype(str)
+    if low is not None and high is not None:
+        ax.vlines(x, np.asarray(low, float), np.asarray(high, float), color=GREY, lw=0.9, alpha=0.6, zorder=2)
+    for group in order(groups):
+        at = groups == group
+        ax.scatter(x[at], y[at], s=size, c=color(group), marker=marker(group), alpha=alpha, edgecolors=OUTLINE,
+                   linewidths=0.8, label=group, zorder=3, **options)
+
+
+def group_legend(target, groups: Iterable[str], **options):
+    """Legend of training groups, for an Axes or a Figure."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], ls="", marker=marker(g), color=color(g), mec=OUTLINE, mew=0.8, ms=7, label=g) for g in order(groups)]
+    return target.legend(handles=handles, **{"fontsize": 9, **options})
+
+
+def reference_line(ax, value: float, label: str, *, axis: str = "y", style: str = ":", at: float = 0.99) -> None:
+    """A line at ``value`` with its label on it, such as chance or a human ceiling.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    value : float
+        Where, in data units.
+    label : str
+    axis : {"y", "x"}
+        The axis that holds the value: "y" draws a horizontal line.
+    at : float
+        Place of the label along the line, 0 to 1.
+    """
+    side = "right" if at > 0.5 else "left"
+    if axis == "y":
+        ax.axhline(value, color=GREY, ls=style, lw=1.4, zorder=1)
+        ax.text(at, value, label, transform=ax.get_yaxis_transform(), ha=side, va="bottom", fontsize=9, color=GREY)
+    else:
+        ax.axvline(value, color=GREY, ls=style, lw=1.4, zorder=1)
+        ax.text(value, at, label, transform=ax.get_xaxis_transform(), ha="right", va="top" if at > 0.5 else "bottom",
+                rotation=90, fontsize=9, color=GREY)
+
+
+def identity_line(ax, label: str = "equal") -> None:
+    """The dashed line y = x over the present limits."""
+    low, high = min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])
+    ax.plot([low, high], [low, high], color=GREY, ls="--", lw=1.1, zorder=1)
+    ax.set(xlim=(low, high), ylim=(low, high))
+    ax.annotate(label, (high, high), xytext=(-6, -14), textcoords="offset points", ha="right", fontsize=9, color=GREY)
+
+
+def fit_line(ax, x, y, *, label: str | None = None) -> tuple[float, float]:
+    """Least-squares line through the points, dashed; returns slope and intercept (NaN with fewer than 2 points)."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    at = np.isfinite(x) & np.isfinite(y)
+    if at.sum() < 2 or np.ptp(x[at]) == 0:
+        return float("nan"), float("nan")
+    slope, intercept = np.polyfit(x[at], y[at], 1)
+    ends = np.array([x[at].min(), x[at].max()])
+    ax.plot(ends, slope * ends + intercept, color=GREY, ls="--", lw=1.3, zorder=1, label=label)
+    return float(slope), float(intercept)
+
+
+# Machado, Oliveira and Fernandes (2009), severity 1.0: what a reader without one cone type sees (linear RGB)
+MACHADO = {
+    "protan": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    "deutan": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    "tritan": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+}
+
+
+def _linear(colors) -> np.ndarray:
+    from matplotlib.colors import to_rgb
+
+    rgb = np.array([to_rgb(c) for c in colors])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def simulate(colors, kind: str | None) -> np.ndarray:
+    """Linear RGB (n, 3) of colours as seen with a colour deficiency ("protan", "deutan", "tritan"; None: none)."""
+    linear = _linear(colors)
+    return linear if kind is None else np.clip(linear @ MACHADO[kind].T, 0, 1)
+
+
+def lab(linear_rgb) -> np.ndarray:
+    """CIELAB (n, 3), white point D65, of linear sRGB (n, 3)."""
+    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    xyz = np.asarray(linear_rgb) @ to_xyz.T / (to_xyz.sum(1))
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
+
+
+def separation(colors, kind: str | None = None) -> np.ndarray:
+    """CIELAB distances (n, n) between colours, as seen with a colour deficiency."""
+    values = lab(simulate(colors, kind))
+    return np.linalg.norm(values[:, None] - values[None], axis=-1)

@@ -1,0 +1,122 @@
+"""Sphinx extension: runs stale notebooks before Jupyter Book reads its pages, keeps equations offline, links to sources.
+
+Listed under ``sphinx.extra_extensions`` in ``_config.yml``, so that the plain ``jupyter-book build book/`` is enough.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from sphinx.util import logging
+
+from .book import plan, run_all, why_stale
+from .errors import HumalignError
+
+log = logging.getLogger(__name__)
+
+
+def run_notebooks(app) -> None:
+    """Run what is out of date; end the build with the error of the failed cell as the last lines."""
+    out = Path(app.srcdir, app.config.humalign_output_dir)
+    try:
+        runs = plan(Path(app.srcdir, app.config.humalign_source_dir).resolve(), out, app.config.humalign_parameters)
+        wanted = os.environ.get("HUMALIGN_ONLY", "").replace(",", " ").split()
+        for orphan in {*out.glob("*.ipynb")} - {run.target for run in runs}:
+            orphan.unlink()
+        if app.config.only_build_toc_files if "only_build_toc_files" in app.config else False:
+            runs = [run for run in runs if _in_toc(app, run)]
+        if wanted:
+            runs = [run for run in runs if run.source.stem in wanted]
+        reasons = {run: reason for run in runs if (reason := why_stale(run))}
+        log.info("running notebooks: %d of %d out of date", len(reasons), len(runs))
+        for run, reason in reasons.items():
+            log.info("running notebooks: %s: %s", run.source.name, reason)
+        _, failures = run_all(
+            list(reasons), spec=app.config.humalign_executor, workers=app.config.humalign_jobs,
+            timeout=app.config.humalign_timeout, say=lambda line: log.info("running notebooks: %s", line),
+        )
+    except HumalignError as error:
+        log.error("%s", error)
+        raise SystemExit(error.exit_code) from None
+    if failures:
+        log.error("%s", "\n\n".join(failures.values()))
+        raise SystemExit(1)  # another exception would bury the message under two tracebacks of Jupyter Book
+
+
+def _in_toc(app, run) -> bool:
+    """Whether the table of contents holds the page of this run."""
+    toc = Path(app.srcdir, app.config.external_toc_path if "external_toc_path" in app.config else "_toc.yml")
+    text = toc.read_text("utf8") if toc.is_file() else ""
+    return bool(re.search(rf"{re.escape(app.config.humalign_output_dir)}/{re.escape(run.source.stem)}(\.\w+)?\s*$", text, re.M))
+
+
+def repository_url(default: str) -> str:
+    """The GitHub address of this clone: of the running action, of the remote, else what ``_config.yml`` says."""
+    if name := os.environ.get("GITHUB_REPOSITORY"):
+        return f"https://github.com/{name}"
+    try:
+        remote = subprocess.run(["git", "remote", "get-url", "origin"], capture_output=True, text=True, timeout=5,
+                                cwd=Path(__file__).parent).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        remote = ""
+    match = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", remote)
+    return f"https://github.com/{match[1]}" if match else default
+
+
+def prepare(app, config) -> None:
+    """Equations from a local MathJax; links to the repository this clone belongs to."""
+    config.mathjax_path = "mathjax/tex-chtml.js"
+    if config.html_theme_options.get("repository_url"):
+        config.html_theme_options["repository_url"] = repository_url(config.html_theme_options["repository_url"])
+
+
+def link_to_source(app, pagename, templatename, context, doctree) -> None:
+    """Point the buttons of a run notebook at its source, which is what the repository holds."""
+    source = Path(app.srcdir, app.config.humalign_source_dir, Path(pagename).name + ".md")
+    generated = pagename.startswith(app.config.humalign_output_dir + "/") and source.is_file()
+    app.config.html_theme_options["path_to_docs"] = context["doc_path"] = "" if generated else "book"
+    if generated:
+        context["page_source_suffix"] = ".md"
+
+
+def launch_the_text(app, pagename, templatename, context, doctree) -> None:
+    """Binder opens the text notebook (jupytext), since executed notebooks are not part of the repository."""
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if "mybinder" in str(button.get("url", "")):
+                button["url"] = button["url"].replace(".ipynb", ".md")
+
+
+def copy_mathjax(app, exception) -> None:
+    """Equations without a network: the 1.5 MB of MathJax that pages load, from the pinned package."""
+    if exception or app.builder.format != "html":
+        return
+    package = Path(importlib.util.find_spec("sphinx-mathjax-offline").submodule_search_locations[0], "static/mathjax")
+    for name in ("tex-chtml.js", "output/chtml/fonts"):
+        source, target = package / name, Path(app.outdir, "_static/mathjax", name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.add_config_value("humalign_source_dir", "../notebooks", "")
+    app.add_config_value("humalign_output_dir", "notebooks", "")
+    app.add_config_value("humalign_parameters", {}, "")
+    app.add_config_value("humalign_executor", "processes", "")
+    app.add_config_value("humalign_jobs", 0, "")
+    app.add_config_value("humalign_timeout", 3600, "")
+    app.connect("config-inited", prepare)
+    app.connect("builder-inited", run_notebooks)
+    app.connect("html-page-context", link_to_source, priority=400)
+    app.connect("html-page-context", launch_the_text, priority=900)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
