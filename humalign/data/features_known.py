@@ -1,0 +1,243 @@
+"""Embeddings, features, transforms and weights that others computed: their rows get names here."""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from . import files as read
+from . import things
+from .registry import File, dataset
+from .types import ConceptEmbedding, Features
+
+SLICE = ("slice", "full")
+
+
+def embedding(at, key: str, name: str, order: str, in_sample: str) -> ConceptEmbedding:
+    """A concept embedding of an entry; rows are named by ``order``."""
+    path = at.path(key)
+    values = read.read_npy(path) if path.suffix == ".npy" else read.read_numbers(path)
+    ids = things.row_ids(at, order)
+    if values.ndim != 2 or len(values) != len(ids):
+        raise InputError(
+            f"has shape {values.shape} where ({len(ids)}, dimensions) is expected", path, "rows are concepts: " + read.AGAIN
+        )
+    return things.built(
+        path,
+        ConceptEmbedding,
+        ids=ids,
+        values=values,
+        dimensions=tuple(f"dimension {d + 1}" for d in range(values.shape[1])),
+        source=at.entry.source,
+        licence=at.entry.licence,
+        name=name,
+        in_sample=in_sample,
+    ).align(things.concept_ids(at))
+
+
+def _embedding_files(path, what, also=()):
+    return {"embedding": File(path, what, also=tuple(also)), "concepts": things.CONCEPTS, "maps": things.MAPS}
+
+
+@dataset(
+    "things/vice_42",
+    title="VICE embedding, 42 dimensions",
+    kind="embedding",
+    profiles=SLICE,
+    files=_embedding_files("things/embeddings/vice_42d.npy", "(1854, 42) float32, not negative"),
+    source="https://github.com/LukasMut/VICE",
+    licence="MIT",
+    citation="Muttenthaler, Zheng, McClure, Vandermeulen, Hebart, Pereira 2022, VICE, NeurIPS",
+    row_order="raw",
+    size="0.3 MB",
+    expect={"objects": 1854, "dimensions": 42},
+)
+def vice_42(at):
+    """VICE, (concepts, 42), in the order of THINGS; fitted on THINGS triplets."""
+    return embedding(at, "embedding", "things/vice_42", "raw", "THINGS triplets")
+
+
+@dataset(
+    "things/spose_49",
+    title="SPoSE embedding, 49 dimensions",
+    kind="embedding",
+    profiles=SLICE,
+    files=_embedding_files("things/embeddings/spose_embedding_49d_sorted.txt", "(1854, 49) text"),
+    source="https://osf.io/z2784/",
+    licence=things.CC,
+    citation="Hebart, Zheng, Pereira, Baker 2020, Nature Human Behaviour 4:1173-1185",
+    row_order="sorted",
+    size="2.3 MB",
+    expect={"objects": 1854, "dimensions": 49},
+)
+def spose_49(at):
+    """SPoSE, (concepts, 49); fitted on THINGS triplets."""
+    return embedding(at, "embedding", "things/spose_49", "sorted", "THINGS triplets")
+
+
+def _features(at, key, name, order, model, layer) -> Features:
+    path = at.path(key)
+    ids = things.row_ids(at, order)
+    values = read.read_npy(path, (len(ids), None))
+    return things.built(
+        path,
+        Features,
+        ids=ids,
+        values=values,
+        model=model,
+        layer=layer,
+        source=at.entry.source,
+        licence=at.entry.licence,
+        name=name,
+    ).align(things.concept_ids(at))
+
+
+@dataset(
+    "things/clip_vit_b32",
+    title="CLIP ViT-B/32 image embeddings of the THINGS images",
+    kind="features",
+    profiles=SLICE,
+    files=_embedding_files("things/features/clip_vit_b32.npy", "(1854, 512) float32, rows of length 1"),
+    source="https://github.com/MirkoTh/semantic-representations-ID",
+    licence="GPL-3.0 repository",
+    citation="Radford et al. 2021, CLIP, ICML",
+    row_order="python",
+    size="3.8 MB",
+    expect={"objects": 1854, "dimensions": 512},
+)
+def clip_vit_b32(at):
+    """CLIP ViT-B/32 image features, (concepts, 512), in the order of THINGS."""
+    return _features(at, "embedding", "things/clip_vit_b32", "python", "clip-vit-b32", "visual")
+
+
+@dataset(
+    "things/word2vec",
+    title="word2vec vectors of the THINGS concept names",
+    kind="features",
+    profiles=SLICE,
+    files=_embedding_files("things/features/word2vec.npy", "(1854, 300) float32"),
+    source="https://github.com/MirkoTh/semantic-representations-ID",
+    licence="GPL-3.0 repository",
+    citation="Mikolov et al. 2013, word2vec, NeurIPS",
+    row_order="sorted",
+    size="2.2 MB",
+    expect={"objects": 1854, "dimensions": 300},
+)
+def word2vec(at):
+    """Word vectors, (concepts, 300); no image is involved."""
+    return _features(at, "embedding", "things/word2vec", "sorted", "word2vec", "words")
+
+
+@dataset(
+    "things_eeg2/clip_vit_l14",
+    title="CLIP ViT-L/14 features of 200 THINGS concepts (THINGS-EEG2 test images)",
+    kind="features",
+    profiles=SLICE,
+    files={
+        "features": File("things_eeg2_200/clip_vit_l14.npy", "(200, 768) float32, rows of length 1"),
+        "names": File("things_eeg2_200/things_eeg2_test200.json", "row names, key test_img_concepts_THINGS"),
+    },
+    source="https://github.com/eeyhsong/NICE-EEG",
+    licence="MIT",
+    citation="Gifford et al. 2022, THINGS-EEG2, NeuroImage 264; Radford et al. 2021, CLIP, ICML",
+    row_order="names in the json",
+    size="0.6 MB",
+    expect={"objects": 200, "dimensions": 768},
+)
+def eeg2_clip_vit_l14(at):
+    """CLIP ViT-L/14 features, (concepts, 768); ids = THINGS' uniqueID."""
+    path, names = at.path("features"), at.path("names")
+    listed = read.read_json(names)
+    rows = listed.get("test_img_concepts_THINGS") if isinstance(listed, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
+        raise InputError("has no list called test_img_concepts_THINGS", names, read.AGAIN)
+    if strange := [row for row in rows if "_" not in row or not row.split("_")[0].isdigit()]:
+        raise InputError(f"name '{strange[0]}' is not number_uniqueID", names, read.AGAIN)
+    return things.built(
+        path,
+        Features,
+        ids=tuple(row.split("_", 1)[1] for row in rows),
+        values=read.read_npy(path),
+        model="clip-vit-l14",
+        layer="visual",
+        source=at.entry.source,
+        licence=at.entry.licence,
+        name="things_eeg2/clip_vit_l14",
+        meta={"images": listed.get("test_img_files", [])},
+    )
+
+
+def read_transform(path):
+    """A gLocal transform: dict of weights (d, d), mean, std and, for some, bias (d,).
+
+    Raises
+    ------
+    InputError
+        For pickles, missing arrays, weights that are not square, a mean, deviation or bias of another length, NaN.
+    """
+    import numpy as np
+
+    from .types import check_finite
+
+    arrays = read.read_npz(path, ("weights", "mean", "std"))
+    weights = read.shaped(arrays["weights"], (None, None), path)
+    d = len(weights)
+    read.shaped(weights, (d, d), path, "weights are (d, d)")
+    for key in ("mean", "std", "bias"):
+        value = arrays.get(key)
+        if value is not None and value.shape not in ((), (d,), (1,)):
+            raise InputError(f"{key} has shape {value.shape} for weights {weights.shape}", path, read.AGAIN)
+    for key, value in arrays.items():
+        try:
+            check_finite(np.atleast_1d(value), f"{path} ({key})")
+        except TypeError:
+            raise InputError(f"{key} does not hold numbers", path, read.AGAIN) from None
+    if not (np.asarray(arrays["std"]) > 0).all():
+        raise InputError("std is not positive", path, read.AGAIN)
+    return arrays
+
+
+def _register_transform(stem, model, layer, d):
+    @dataset(
+        f"glocal/{stem}",
+        title=f"gLocal transform of {model}, {layer}",
+        kind="transform",
+        profiles=SLICE,
+        files={"transform": File(f"glocal_transforms/{stem}.npz", f"weights ({d}, {d}), mean, std, bias for some")},
+        source="https://github.com/LukasMut/gLocal",
+        licence="MIT",
+        citation="Muttenthaler et al. 2023, Improving neural network representations using human similarity judgments, NeurIPS",
+        row_order="none",
+        size="1 to 2.2 MB",
+        expect={"dimensions": d},
+    )
+    def load(at):
+        """LinearTransform; fitted on THINGS triplets."""
+        from ..probing import LinearTransform
+
+        arrays = read_transform(at.path("transform"))
+        return LinearTransform(arrays["weights"], arrays["mean"], arrays["std"], arrays.get("bias"))
+
+
+_register_transform("clip_ViT-L_14_visual", "CLIP ViT-L/14", "visual", 768)
+_register_transform("resnet18_avgpool", "ResNet-18 (ImageNet-1K)", "avgpool", 512)
+
+
+@dataset(
+    "weights/squeezenet1_0",
+    title="SqueezeNet 1.0 trained on ImageNet (Caffe weights in torchvision's names)",
+    kind="weights",
+    profiles=SLICE,
+    files={"weights": File("weights/squeezenet1_0_torchvision_state_dict.npz", "52 float32 arrays")},
+    source="https://github.com/songhan/SqueezeNet-Deep-Compression",
+    licence="BSD",
+    citation="Iandola et al. 2016, SqueezeNet; Han et al. 2016, Deep Compression, ICLR",
+    row_order="none",
+    size="0.9 MB",
+    expect={"entries": 52},
+)
+def squeezenet1_0(at):
+    """Weights by torchvision's key names. Input: BGR, 0 to 255, minus (104, 117, 123), 227 pixels."""
+    path = at.path("weights")
+    arrays = read.read_npz(path, ("features.0.weight", "classifier.1.weight"))
+    if bad := [key for key, value in arrays.items() if value.dtype.kind != "f"]:
+        raise InputError(f"{bad[0]} does not hold floats", path, read.AGAIN)
+    return arrays

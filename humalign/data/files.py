@@ -1,0 +1,231 @@
+"""Reading files of strangers: every damage becomes one line that names file, problem and remedy; pickles stay closed."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, MissingData
+
+AGAIN = "get the file again ('humalign data where' tells from where)"
+NO_PICKLE = "it holds pickled objects, which are never loaded: save plain arrays instead"
+
+
+def exists(path, remedy=AGAIN) -> Path:
+    """The path, when it is a file with something in it."""
+    path = Path(path)
+    if not path.is_file():
+        raise MissingData("there is no such file", path, remedy)
+    if path.stat().st_size == 0:
+        raise InputError("the file is empty", path, remedy)
+    return path
+
+
+def shaped(array: np.ndarray, shape, where, remedy="check that this is the file the registry means") -> np.ndarray:
+    """The array, when its shape fits ``shape`` (None = any length)."""
+    fits = array.ndim == len(shape) and all(want is None or want == got for want, got in zip(shape, array.shape))
+    if not fits:
+        wanted = "(" + ", ".join("n" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
+        raise InputError(f"has shape {array.shape} where {wanted} is expected", where, remedy)
+    return array
+
+
+def whole(array: np.ndarray, where) -> np.ndarray:
+    """The array as int64, when every number is whole."""
+    if np.issubdtype(array.dtype, np.integer):
+        return array.astype(np.int64, copy=False)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise InputError(f"holds {array.dtype} where whole numbers are expected", where, AGAIN)
+    with np.errstate(invalid="ignore"):
+        bad = ~(np.isfinite(array) & (array == np.floor(array)))
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise InputError(f"row {row} holds a number that is not whole", where, "indices are whole numbers: " + AGAIN)
+    return array.astype(np.int64)
+
+
+def read_npy(path, shape=None) -> np.ndarray:
+    """One array from a .npy file; pickled objects are refused.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, empty, truncated, pickled or of another shape.
+    """
+    path = exists(path)
+    try:
+        array = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        if "pickle" in str(error).lower():
+            raise InputError("is not a plain .npy file", path, NO_PICKLE) from None
+        raise InputError(f"is truncated or damaged ({error})", path, AGAIN) from None
+    except (OSError, EOFError, SyntaxError) as error:
+        raise InputError(f"is not a .npy file ({error})", path, AGAIN) from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError("is an archive (.npz), not one array", path, "save the array with numpy.save")
+    return array if shape is None else shaped(array, shape, path)
+
+
+def read_npz(path, keys=()) -> dict[str, np.ndarray]:
+    """All arrays of a .npz file; pickled objects are refused, ``keys`` must be there."""
+    path = exists(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not hasattr(archive, "files"):
+                raise InputError("is one array (.npy), not an archive", path, "save it with numpy.savez")
+            if missing := [key for key in keys if key not in archive.files]:
+                raise InputError(
+                    f"has no array called {', '.join(missing)} (it has {', '.join(archive.files) or 'none'})", path, AGAIN
+                )
+            return {key: archive[key] for key in archive.files}
+    except InputError:
+        raise
+    except ValueError as error:
+        if "pickle" in str(error).lower():
+            raise InputError("is not a plain .npz file", path, NO_PICKLE) from None
+        raise InputError(f"is truncated or damaged ({error})", path, AGAIN) from None
+    except (OSError, EOFError, KeyError, SyntaxError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        raise InputError(f"is truncated or not a .npz file ({error})", path, AGAIN) from None
+
+
+def read_text(path) -> str:
+    """A UTF-8 text file."""
+    path = exists(path)
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 text ({error.reason} at byte {error.start})", path, AGAIN) from None
+
+
+def read_lines(path) -> list[str]:
+    """The lines of a text file, without empty ones at its end."""
+    return read_text(path).rstrip("\n").split("\n")
+
+
+def read_numbers(path, columns: int | None = None) -> np.ndarray:
+    """A text file of numbers separated by white space, one row a line -> float array (n, columns).
+
+    Raises
+    ------
+    InputError
+        Names the first line with another number of columns or something that is not a number.
+    """
+    text = read_text(path)
+    try:
+        array = np.loadtxt(io.StringIO(text), ndmin=2, comments=None)
+        if columns is None or array.shape[1] == columns:
+            return array
+    except ValueError:
+        array = None
+    width = columns
+    for number, line in enumerate(text.split("\n"), 1):
+        parts = line.split()
+        if not parts:
+            continue
+        width = width or len(parts)
+        if len(parts) != width:
+            raise InputError(f"line {number} has {len(parts)} columns where {width} are expected", path, AGAIN)
+        for part in parts:
+            try:
+                float(part)
+            except ValueError:
+                raise InputError(f"line {number} holds '{part[:20]}', which is not a number", path, AGAIN) from None
+    raise InputError("holds no numbers", path, AGAIN)
+
+
+def read_triplets(path, columns: int = 3) -> np.ndarray:
+    """Triplets from .npy or text -> int64 (n, columns).
+
+    Whole numbers, the right number of columns and no negative index are checked here; range and repetition by
+    :class:`humalign.data.types.Triplets`.
+    """
+    path = Path(path)
+    array = read_npy(path, (None, columns)) if path.suffix == ".npy" else read_numbers(path, columns)
+    array = whole(array, path)
+    if not len(array):
+        raise InputError("holds no triplets", path, AGAIN)
+    return array
+
+
+def read_frame(path, columns=(), sep=",", text=()):
+    """A table with a header line -> DataFrame; ``columns`` must be there, ``text`` columns stay strings."""
+    import pandas as pd
+
+    path = exists(path)
+    try:
+        frame = pd.read_csv(path, sep=sep, dtype=dict.fromkeys(text, str), encoding="utf-8-sig", index_col=False)
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"cannot be read as a table ({error})", path, AGAIN) from None
+    if missing := [c for c in columns if c not in frame]:
+        names = ", ".join(map(str, list(frame.columns)[:8]))
+        raise InputError(f"has no column called {', '.join(missing)} (it has {names})", path, AGAIN)
+    if frame.empty:
+        raise InputError("has a header and no rows", path, AGAIN)
+    return frame
+
+
+def read_mat(path, keys=()) -> dict:
+    """Variables of a MATLAB file (version 5 to 7; 7.3 is read with h5py, transposed back)."""
+    import scipy.io
+
+    path = exists(path)
+    try:
+        content = scipy.io.loadmat(path, simplify_cells=True)
+    except NotImplementedError:
+        content = _read_mat73(path)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise InputError(f"is truncated or not a MATLAB file ({reason})", path, AGAIN) from None
+    content = {key: value for key, value in content.items() if not key.startswith("__")}
+    if missing := [key for key in keys if key not in content]:
+        raise InputError(
+            f"has no variable called {', '.join(missing)} (it has {', '.join(content) or 'none'})", path, AGAIN
+        )
+    return content
+
+
+def _read_mat73(path) -> dict:
+    import h5py
+
+    def take(item):
+        if isinstance(item, h5py.Group):
+            return {key: take(item[key]) for key in item}
+        if item.dtype == h5py.ref_dtype:
+            return [take(item.file[ref]) for ref in item[()].ravel()]
+        return np.asarray(item[()]).T
+
+    try:
+        with h5py.File(path) as file:
+            return {key: take(file[key]) for key in file if not key.startswith("#")}
+    except OSError as error:
+        raise InputError(f"is truncated or not a MATLAB file ({error})", path, AGAIN) from None
+
+
+def read_json(path):
+    """JSON of any shape."""
+    import json
+
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:
+        raise InputError(f"is not JSON ({error})", path, AGAIN) from None
+
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+
+def list_images(folder, remedy=AGAIN) -> list[Path]:
+    """Image files directly in a folder, sorted by file name (code points, as the papers' code does)."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise MissingData("there is no such folder", folder, remedy)
+    found = sorted((p for p in folder.iterdir() if p.suffix.lower() in IMAGES and p.name[0] != "."), key=lambda p: p.name)
+    if not found:
+        raise InputError("holds no images", folder, remedy)
+    if empty := [p for p in found if p.stat().st_size == 0]:
+        raise InputError(f"{len(empty)} images are empty, the first is {empty[0].name}", folder, remedy)
+    return found

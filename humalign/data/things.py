@@ -1,0 +1,421 @@
+"""THINGS: concepts, their three row orders, categories, odd-one-out triplets and what a wrong row order costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import InputError
+from . import files as read
+from .registry import File, dataset
+from .types import Triplets, check_ids
+
+OSF = "https://osf.io/f5rn6/ (THINGS-data, folder data/triplet_dataset)"
+CC = "CC-BY-4.0"
+HEBART = "Hebart, Contier, Teichmann et al. 2023, THINGS-data, eLife 12:e82580"
+CONCEPTS = File(
+    "things/concepts/things_concepts.tsv",
+    "tab-separated, one concept a line, ids in the column uniqueID, THINGS' own order",
+    also=("concepts/things_concepts.tsv",),
+)
+MAPS = File("things/concepts/index_maps.csv", "sorted_index, uniqueID, raw_index, python_sorted_index", optional=True)
+ORDERS = ("sorted", "raw", "python")
+
+
+def built(path, kind, **values):
+    """``kind(**values)``; what is wrong with the values is said of the file they came from."""
+    try:
+        return kind(**values)
+    except InputError as error:
+        raise InputError(error.problem, path, error.remedy) from None
+
+
+# ---------------------------------------------------------------------------------------------- concepts and orders
+
+
+@dataset(
+    "things/concepts",
+    title="THINGS concepts and their metadata",
+    kind="concepts",
+    profiles=("slice", "full"),
+    files={"concepts": CONCEPTS},
+    source="https://osf.io/jum2f/ (THINGS database, things_concepts.tsv)",
+    licence=CC,
+    citation="Hebart et al. 2019, THINGS: a database of 1,854 object concepts, PLOS ONE 14(10)",
+    row_order="sorted (THINGS' own), ids inside",
+    size="0.5 MB",
+    expect={"rows": 1854},
+)
+def concepts(at):
+    """Concept metadata: DataFrame, index = uniqueID in THINGS' order."""
+    path = at.path("concepts")
+    frame = read.read_frame(path, ("uniqueID",), sep="\t", text=("uniqueID", "Word"))
+    if frame["uniqueID"].isna().any():
+        row = int(np.argmax(frame["uniqueID"].isna()))
+        raise InputError(f"row {row} has no uniqueID", path, read.AGAIN)
+    frame.index = list(check_ids(frame["uniqueID"], path))
+    frame.index.name = "id"
+    return frame
+
+
+def concept_ids(at) -> tuple[str, ...]:
+    """The concept names in THINGS' order, as the files beside a data set give them."""
+    return tuple(concepts(at).index)
+
+
+def in_order(ids, order: str, maps=None) -> tuple[str, ...]:
+    """Concept names in one of the three row orders that are in circulation.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        In THINGS' own order.
+    order : {"sorted", "raw", "python"}
+        "sorted" = THINGS' own (`unique_id.txt`); "raw" = by image file name (``uniqueID + ".jpg"`` by code point, the
+        order of the VICE embedding and of image folders); "python" = Python's ``sorted`` of the names.
+    maps : DataFrame, optional
+        The published map (data set ``things/orders``); without it the rules above are applied.
+    """
+    ids = check_ids(ids, "concepts")
+    if order not in ORDERS:
+        raise InputError(f"no row order is called '{order}'", "things", f"choose one of {', '.join(ORDERS)}")
+    if order == "sorted":
+        return ids
+    if maps is not None:
+        if set(maps.index) != set(ids):
+            raise InputError("names other concepts than things_concepts.tsv", "index_maps.csv", read.AGAIN)
+        column = {"raw": "raw_index", "python": "python_sorted_index"}[order]
+        return tuple(maps[column].sort_values().index)
+    return tuple(sorted(ids, key=(lambda name: name + ".jpg") if order == "raw" else None))
+
+
+def _check_maps(frame, at):
+    ids = concept_ids(at)
+    if tuple(frame.index) != ids:
+        yield f"{at.path('maps')}: rows are not in the order of things_concepts.tsv; {read.AGAIN}"
+        return
+    for order in ("raw", "python"):
+        if in_order(ids, order, frame) != in_order(ids, order):
+            yield f"{at.path('maps')}: the {order} order is not the rule for it; {read.AGAIN}"
+
+
+@dataset(
+    "things/orders",
+    title="The three row orders of the THINGS concepts",
+    kind="concepts",
+    profiles=("slice", "full"),
+    files={"maps": replace(MAPS, optional=False), "concepts": CONCEPTS},
+    source="derived from the concept names (sorted; by image file name; Python's sorted)",
+    licence=CC,
+    row_order="sorted, ids inside",
+    size="40 kB",
+    expect={"rows": 1854},
+    check=_check_maps,
+)
+def orders(at):
+    """Row orders: DataFrame, index = uniqueID, columns sorted_index, raw_index, python_sorted_index."""
+    path = at.path("maps")
+    frame = read.read_frame(
+        path, ("sorted_index", "uniqueID", "raw_index", "python_sorted_index"), text=("uniqueID",)
+    )
+    frame.index = list(check_ids(frame.pop("uniqueID"), path))
+    frame.index.name = "id"
+    for column in frame:
+        if sorted(frame[column]) != list(range(len(frame))):
+            raise InputError(f"column {column} is not a permutation of 0 to {len(frame) - 1}", path, read.AGAIN)
+    return frame
+
+
+def row_ids(at, order: str) -> tuple[str, ...]:
+    """Concept names in ``order`` for an entry with the files ``concepts`` and, optionally, ``maps``."""
+    maps = orders(at) if "maps" in at.entry.files and at.get("maps") else None
+    return in_order(concept_ids(at), order, maps)
+
+
+@dataset(
+    "things/categories_53",
+    title="53 high-level categories of the THINGS concepts",
+    kind="concepts",
+    profiles=("slice", "full"),
+    files={
+        "categories": File(
+            "things/concepts/Categories_final_20200131_fixedUniqueID.tsv", "(concepts, 2 + 53), 1 or blank"
+        ),
+        "concepts": CONCEPTS,
+    },
+    source="https://osf.io/jum2f/ (THINGS database)",
+    licence="MIT copy; THINGS-data CC-BY-4.0",
+    citation=HEBART,
+    row_order="sorted, names inside with spaces for underscores",
+    size="0.1 MB",
+    expect={"rows": 1854, "columns": 53},
+)
+def categories_53(at):
+    """Category membership: bool DataFrame (concepts, 53), index = uniqueID."""
+    path = at.path("categories")
+    frame = read.read_frame(path, ("uniqueID",), sep="\t", text=("uniqueID", "Word"))
+    names = [str(name).replace(" ", "_") for name in frame.pop("uniqueID")]
+    frame = frame.drop(columns="Word", errors="ignore")
+    return _membership(frame.fillna(0), check_ids(names, path), concept_ids(at), path)
+
+
+@dataset(
+    "things/categories_27",
+    title="27 high-level categories of the THINGS concepts",
+    kind="concepts",
+    profiles=("slice", "full"),
+    files={
+        "categories": File("things/concepts/category_mat_manual_27.tsv", "(concepts, 27), 0 or 1, no ids"),
+        "concepts": CONCEPTS,
+    },
+    source="https://github.com/LukasMut/VICE (data/files)",
+    licence="MIT copy; THINGS-data CC-BY-4.0",
+    citation=HEBART,
+    row_order="sorted",
+    size="0.1 MB",
+    expect={"rows": 1854, "columns": 27},
+)
+def categories_27(at):
+    """Category membership: bool DataFrame (concepts, 27), index = uniqueID."""
+    path, ids = at.path("categories"), concept_ids(at)
+    frame = read.read_frame(path, (), sep="\t")
+    if len(frame) != len(ids):
+        raise InputError(f"has {len(frame)} rows for {len(ids)} concepts", path, read.AGAIN)
+    return _membership(frame, ids, ids, path)
+
+
+def _membership(frame, names, ids, path):
+    values = frame.to_numpy()
+    if not np.isin(values.astype(str), ["0", "1", "0.0", "1.0"]).all():
+        raise InputError("holds cells that are neither 0 nor 1", path, read.AGAIN)
+    frame = frame.astype(float).astype(bool)
+    frame.index = list(names)
+    if set(names) != set(ids):
+        strange = sorted(set(names) ^ set(ids))[0]
+        raise InputError(f"names and concepts differ, for instance at '{strange}'", path, read.AGAIN)
+    return frame.loc[list(ids)]
+
+
+# ---------------------------------------------------------------------------------------------- triplets
+
+
+def load_triplets(at, key: str, name: str, *, columns: int = 3, order: str = "sorted") -> Triplets:
+    """Triplets of an entry; a fourth column is the person."""
+    path = at.path(key)
+    table = read.read_triplets(path, columns)
+    if (table[:, :3] < 0).any():
+        raise InputError(f"row {int(np.argmax((table < 0).any(1)))} has a negative index", path, read.AGAIN)
+    return built(
+        path,
+        Triplets,
+        ids=row_ids(at, order),
+        triplets=np.ascontiguousarray(table[:, :3]),
+        participants=table[:, 3] if columns == 4 else None,
+        source=at.entry.source,
+        licence=at.entry.licence,
+        name=name,
+        meta={"row_order": order},
+    )
+
+
+def triplet_files(path: str, what: str, also=(), **more) -> dict:
+    """The files of one triplet data set."""
+    return {"triplets": File(path, what, also=tuple(also), **more), "concepts": CONCEPTS, "maps": MAPS}
+
+
+def order_evidence(triplets: Triplets, embedding) -> dict:
+    """Which row order triplets were written in, judged by an embedding whose rows are known by name.
+
+    Counts only trials that touch a concept whose row differs between "sorted" and "raw".
+
+    Parameters
+    ----------
+    triplets : Triplets
+        With ``meta["row_order"]`` as declared.
+    embedding : ConceptEmbedding
+
+    Returns
+    -------
+    dict
+        n (affected trials), accuracy under each order.
+    """
+    from .. import odd_one_out
+    from ..similarity import similarity_matrix
+
+    own = triplets.ids
+    base = tuple(embedding.ids)
+    other = {name: in_order(base, name) for name in ("sorted", "raw")}
+    moved = np.array([a != b for a, b in zip(other["sorted"], other["raw"])])
+    rows = triplets.triplets[moved[triplets.triplets].any(1)] if len(own) == len(moved) else triplets.triplets[:0]
+    result = {"n": len(rows)}
+    for name, ids in other.items():
+        if len(rows):
+            similarity = similarity_matrix(embedding.align(ids).values.astype(np.float64), "dot")
+            result[name] = float(odd_one_out.accuracy(similarity, rows))
+    return result
+
+
+def check_order(triplets: Triplets, at, least: int = 200):
+    """A line when an embedding at hand says that the triplets lie in another row order than declared."""
+    from . import registry
+
+    for name in ("things/spose_49", "things/vice_42"):
+        if not registry.entry(name).missing(at.root):
+            found = order_evidence(triplets, at.load(name))
+            declared = triplets.meta.get("row_order", "sorted")
+            other = "raw" if declared == "sorted" else "sorted"
+            if found["n"] < least:
+                return
+            spread = 2 * (0.5 / found["n"]) ** 0.5
+            if found[other] > found[declared] + spread:
+                yield (
+                    f"{at.path('triplets')}: looks to be in {other} order, not {declared} ({name} predicts "
+                    f"{found[other]:.3f} against {found[declared]:.3f} of {found['n']} affected trials); renumber it"
+                )
+            return
+
+
+_REPEATED = ((15640, "testset1", "1,000 distinct triplets, asked often: the original noise ceiling", "200 kB"),
+             (36407, "testset2", "1,000 further triplets, mostly early trials", "0.5 MB"),
+             (36407, "testset2_repeat", "the same people answering testset2 again", "0.5 MB"))  # fmt: skip
+
+
+def _register_repeated(trials, name, what, size):
+    @dataset(
+        f"things/{name}",
+        title=f"THINGS odd-one-out, {name}: {what}",
+        kind="triplets",
+        profiles=("slice", "full"),
+        files=triplet_files(
+            f"things/triplets/{name}.txt", "(n, 3) text, 0-based, odd one last", also=(f"triplets/{name}.txt",)
+        ),
+        source=OSF,
+        licence=CC,
+        citation=HEBART,
+        row_order="sorted",
+        size=size,
+        expect={"trials": trials, "objects": 1854},
+        check=check_order,
+    )
+    def load(at):
+        return load_triplets(at, "triplets", f"things/{name}")
+
+
+for _row in _REPEATED:
+    _register_repeated(*_row)
+
+
+@dataset(
+    "things/test_10_id",
+    title="THINGS odd-one-out, a tenth of the responses with the person's number",
+    kind="triplets",
+    profiles=("slice", "full"),
+    files=triplet_files("things/triplets/test_10_ID.txt", "(n, 4) text, 0-based, odd one third, person fourth"),
+    source="https://github.com/MirkoTh/semantic-representations-ID (responses: THINGS-data)",
+    licence=CC,
+    citation=HEBART,
+    row_order="sorted",
+    size="2.1 MB",
+    expect={"trials": 127304, "objects": 1854, "people": 264},
+    check=check_order,
+)
+def test_10_id(at):
+    """Triplets with people (the fourth column)."""
+    return load_triplets(at, "triplets", "things/test_10_id", columns=4)
+
+
+test_10_id.__test__ = False  # a loader, not a test
+
+
+def licence_text(profile) -> str:
+    """The licence that came with the THINGS responses, as text."""
+    return read.read_text(profile.data / "things/triplets/LICENSE.txt")
+
+
+# ---------------------------------------------------------------------------------------------- a wrong row order
+
+ORDER_OF = {
+    "things/vice_42": ("dot", "raw"),
+    "things/spose_49": ("dot", "sorted"),
+    "things/clip_vit_b32": ("cosine", "python"),
+    "things/word2vec": ("cosine", "sorted"),
+}
+
+
+def row_order_cost(profile, names=("things/test_10_id", "things/testset1", "things/testset2")):
+    """What a wrong row order costs: odd-one-out accuracy with rows met by name and by position.
+
+    "wrong" takes the rows as they lie for the other of the two orders in circulation: rows written in raw (or
+    Python's) order as if they were sorted, sorted rows as if they were raw.
+
+    Parameters
+    ----------
+    profile : Profile
+        Needs the files of the slice.
+    names : sequence of str
+        Triplet data sets; those not at hand are left out.
+
+    Returns
+    -------
+    DataFrame
+        A result table (:mod:`humalign.results`): measure "accuracy", detail "right order, all trials",
+        "wrong order, all trials", and both for "affected trials" (trials touching a concept whose row differs between
+        the two orders); ``low``/``high`` = 95 % Wilson interval over trials, ``n`` = trials.
+    """
+    from .. import odd_one_out
+    from ..results import table
+    from ..similarity import similarity_matrix
+    from .registry import available, load
+
+    here = set(available(profile))
+    rows = []
+    for model, (kernel, order) in ORDER_OF.items():
+        if model not in here:
+            continue
+        thing = load(model, profile)
+        ids = tuple(load("things/concepts", profile).index)
+        lying = in_order(ids, order)
+        stranger = "sorted" if order != "sorted" else "raw"
+        right = thing.align(ids).values
+        if order == "sorted":  # sorted rows taken for raw ones
+            place = {name: row for row, name in enumerate(in_order(ids, "raw"))}
+            wrong = thing.align(lying).values[[place[name] for name in ids]]
+        else:  # other rows taken for sorted ones
+            wrong = thing.align(lying).values
+        moved = np.array([a != b for a, b in zip(lying, in_order(ids, stranger))]) if order != "sorted" else np.array(
+            [a != b for a, b in zip(ids, in_order(ids, "raw"))]
+        )
+        for name in names:
+            if name not in here:
+                continue
+            responses = load(name, profile).align(ids).triplets
+            touched = moved[responses].any(1)
+            for label, values in (("right", right), ("wrong", wrong)):
+                similarity = similarity_matrix(values.astype(np.float64), kernel)
+                hit = odd_one_out.choices(similarity, responses) == 2
+                for scope, part in (("all trials", hit), ("affected trials", hit[touched])):
+                    low, high = wilson(part.sum(), len(part))
+                    rows.append(
+                        {
+                            "dataset": name,
+                            "model": model,
+                            "measure": "accuracy",
+                            "detail": f"{label} order, {scope}",
+                            "value": part.mean() if len(part) else np.nan,
+                            "low": low,
+                            "high": high,
+                            "n": len(part),
+                        }
+                    )
+    return table(rows, profile=profile.name, source="wrong row order")
+
+
+def wilson(hits, n, z: float = 1.959964):
+    """Wilson's 95 % interval of a proportion (Wilson 1927)."""
+    if not n:
+        return float("nan"), float("nan")
+    share = hits / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return float(middle - half), float(middle + half)

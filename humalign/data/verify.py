@@ -1,0 +1,146 @@
+"""Verification: every file present is read, counted and compared with what its entry expects of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, MissingData
+from . import registry
+from .types import ConceptEmbedding, Features, HumanRDM, Stimuli, Triplets
+
+
+@dataclass
+class Report:
+    """What was found of one data set.
+
+    Attributes
+    ----------
+    name : str
+    status : {"ok", "problem", "missing"}
+    problems : list of str
+        One line each: file, problem, remedy.
+    facts : dict
+        Counts read from the files.
+    checksums : int
+        How many files agree with a known checksum.
+    unknown : int
+        How many files have no known checksum.
+    """
+
+    name: str
+    status: str
+    problems: list = field(default_factory=list)
+    facts: dict = field(default_factory=dict)
+    checksums: int = 0
+    unknown: int = 0
+
+    def as_dict(self) -> dict:
+        """Plain values."""
+        return asdict(self)
+
+
+def facts(loaded) -> dict:
+    """Counts of anything a loader returns, for comparison with ``Entry.expect``."""
+    if isinstance(loaded, Triplets):
+        found = {"trials": len(loaded), "objects": len(loaded.ids)}
+        if loaded.participants is not None:
+            found["people"] = len(np.unique(loaded.participants))
+        return found | {k: v for k, v in loaded.meta.items() if isinstance(v, (int, float, str))}
+    if isinstance(loaded, HumanRDM):
+        return {"images": len(loaded), "people": loaded.people}
+    if isinstance(loaded, (ConceptEmbedding, Features)):
+        return {"objects": len(loaded), "dimensions": loaded.values.shape[1]}
+    if isinstance(loaded, Stimuli):
+        return {"images": len(loaded), "concepts": len(set(loaded.concepts))} | {
+            k: v for k, v in loaded.meta.items() if isinstance(v, (int, float))
+        }
+    if hasattr(loaded, "columns"):
+        return {"rows": len(loaded), "columns": len(loaded.columns)}
+    if hasattr(loaded, "facts"):
+        return loaded.facts()
+    if isinstance(loaded, (dict, tuple, list)):
+        return {"entries": len(loaded)}
+    if hasattr(loaded, "weights"):
+        return {"dimensions": len(loaded.weights)}
+    return {}
+
+
+def verify_one(entry, profile) -> Report:
+    """Read, count and check one entry; never raises for bad data, the report says what is wrong."""
+    if profile.name == "mini":
+        try:
+            return Report(entry.name, "ok", facts=facts(entry.loader(profile)))
+        except InputError as error:
+            return Report(entry.name, "problem", [str(error)])
+    root = profile.data
+    if root is None:
+        return Report(entry.name, "missing", [f"{entry.name}: needs a data folder; set HUMALIGN_DATA or give --data"])
+    gone = entry.missing(root)
+    if gone and len(gone) == len([f for f in entry.files.values() if not f.optional]):
+        path = entry.files[gone[0]].path
+        return Report(
+            entry.name, "missing", [f"{Path(root) / path}: is not here; 'humalign data where {entry.name}' says how to get it"]
+        )
+    report = Report(entry.name, "ok")
+    for path in entry.found(root).values():
+        if path.is_file():
+            try:
+                if registry.check_known(path, root, entry):
+                    report.checksums += 1
+                else:
+                    report.unknown += 1
+            except InputError as error:
+                report.problems.append(str(error))
+    if not report.problems:
+        try:
+            loaded = registry._load(entry, root)
+            report.facts = facts(loaded)
+            if not registry.rehearsal(root):
+                report.problems += [
+                    f"{entry.name}: has {report.facts.get(key, 'no')} {key}, published are {want}; {_source(entry)}"
+                    for key, want in entry.expect.items()
+                    if report.facts.get(key) != want
+                ]
+            for check in entry.checks:
+                report.problems += list(check(loaded, registry.Place(entry, root)))
+        except MissingData as error:
+            report.problems.append(str(error))
+        except InputError as error:
+            report.problems.append(str(error))
+    if report.problems:
+        report.status = "problem"
+    return report
+
+
+def _source(entry) -> str:
+    return f"compare with {entry.source.split(' ')[0]}"
+
+
+def verify(profile, names=None) -> list[Report]:
+    """Verify data sets.
+
+    Parameters
+    ----------
+    profile : Profile
+    names : sequence of str, optional
+        Default: everything of the profile. Named ones may end in ``*``.
+
+    Returns
+    -------
+    list of Report
+    """
+    if not names:
+        return [verify_one(entry, profile) for entry in registry.entries(profile)]
+    chosen = []
+    for name in names:
+        if name.endswith("*"):
+            found = [e for e in registry.entries(profile) if e.name.startswith(name[:-1])]
+            if not found:
+                raise InputError(f"no data set begins with '{name[:-1]}'", "data", "'humalign data list' shows all")
+            chosen += found
+        else:
+            chosen.append(registry.entry(name, profile))
+    return [verify_one(entry, profile) for entry in chosen]
