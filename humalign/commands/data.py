@@ -1,11 +1,4 @@
-"""List, verify, locate, fetch and import data sets.
-
-list             what there is and what is at hand
-verify [NAME]    read, count and check what is at hand (a NAME may end in *)
-where NAME       where it comes from, its licence, files and how to get it
-fetch NAME       download what is open; otherwise the steps to take
-import FILE      adopt a file or folder you already have
-"""
+"""List, verify, locate, fetch and import data sets."""
 
 from __future__ import annotations
 
@@ -21,28 +14,35 @@ humalign data import ~/Downloads/BEHAVIOR.mat --as king2019/set1 --profile full 
 
 
 def configure(parser) -> None:
-    """Options of ``humalign data``."""
+    """Actions and options of ``humalign data``."""
     from ..cli import add_profile_options
 
-    add_profile_options(parser)
-    parser.add_argument("action", choices=("list", "verify", "where", "fetch", "import"))
-    parser.add_argument("names", nargs="*", metavar="NAME", help="data sets (verify, where, fetch) or files (import)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--as", dest="entry", metavar="NAME", help="import: which data set the file belongs to")
-    parser.add_argument("--key", help="import: which of its files, where the file name does not tell")
-    parser.add_argument("--link", action="store_true", help="import: link instead of copying")
-    parser.add_argument("--accept", action="store_true", help="import: accept a file whose checksum is another one")
-    parser.add_argument("--yes", action="store_true", help="fetch: do not ask before downloading")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,verify,where,fetch,import}")
+
+    def action(name, names, line):
+        sub = actions.add_parser(name, help=line, description=line)
+        if names:
+            sub.add_argument("names", nargs=names, metavar="FILE" if name == "import" else "NAME")
+        add_profile_options(sub)
+        sub.add_argument("--json", action="store_true", help="print JSON")
+        return sub
+
+    action("list", None, "what there is and what is at hand")
+    action("verify", "*", "read, count and check what is at hand (a NAME may end in *)")
+    action("where", "+", "where it comes from, its licence, its files and how to get it")
+    action("fetch", "+", "download what is open").add_argument("--yes", action="store_true", help="do not ask first")
+    adopt = action("import", "+", "adopt a file or folder you already have")
+    adopt.add_argument("--as", dest="entry", metavar="NAME", required=True, help="data set it belongs to")
+    adopt.add_argument("--key", help="which of its files, where the file name does not tell")
+    adopt.add_argument("--link", action="store_true", help="link instead of copying")
+    adopt.add_argument("--accept", action="store_true", help="accept a file whose checksum is another one")
 
 
 def main(args) -> int:
     """Run one action; 0 = well, 2 = something is wrong with data or input."""
     from ..cli import profile_from
-    from ..errors import InputError
 
     profile = profile_from(args)
-    if args.action == "list" and args.names:
-        raise InputError("takes no names", "data list", "use 'humalign data where NAME'")
     return {"list": _list, "verify": _verify, "where": _where, "fetch": _fetch, "import": _import}[args.action](
         args, profile
     )
@@ -97,10 +97,7 @@ def _verify(args, profile) -> int:
 
 def _where(args, profile) -> int:
     from ..data import registry
-    from ..errors import InputError
 
-    if not args.names:
-        raise InputError("needs a name", "data where", "'humalign data list' shows all")
     chosen = [registry.entry(name) if profile.name != "mini" else _any(name, profile) for name in args.names]
     if args.json:
         print(json.dumps([registry.describe(one, profile) for one in chosen], indent=1))
@@ -122,10 +119,7 @@ def _any(name, profile):
 
 def _fetch(args, profile) -> int:
     from ..data.fetch import fetch
-    from ..errors import InputError
 
-    if not args.names:
-        raise InputError("needs a name", "data fetch", "'humalign data list' shows all")
     done = [fetch(name, profile, ask=None if args.yes else _ask, say=print) for name in args.names]
     return 0 if all(done) else 2
 
@@ -140,10 +134,7 @@ def _ask(question: str) -> bool:
 
 def _import(args, profile) -> int:
     from ..data.fetch import adopt
-    from ..errors import InputError
 
-    if not args.entry or not args.names:
-        raise InputError("needs files and --as NAME", "data import", "humalign data import FILE --as NAME")
     for name in args.names:
         print(adopt(name, args.entry, profile, key=args.key, link=args.link, accept=args.accept))
     return 0

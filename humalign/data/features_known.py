@@ -18,7 +18,9 @@ def embedding(at, key: str, name: str, order: str, in_sample: str) -> ConceptEmb
     ids = things.row_ids(at, order)
     if values.ndim != 2 or len(values) != len(ids):
         raise InputError(
-            f"has shape {values.shape} where ({len(ids)}, dimensions) is expected", path, "rows are concepts: " + read.AGAIN
+            f"has shape {values.shape} where ({len(ids)}, dimensions) is expected",
+            path,
+            "rows are concepts: " + read.AGAIN,
         )
     return things.built(
         path,
@@ -132,7 +134,7 @@ def word2vec(at):
     kind="features",
     profiles=SLICE,
     files={
-        "features": File("things_eeg2_200/clip_vit_l14.npy", "(200, 768) float32, rows of length 1"),
+        "features": File("things_eeg2_200/clip_vit_l14.npy", "(200, 1, 768) or (200, 768) float32, rows of length 1"),
         "names": File("things_eeg2_200/things_eeg2_test200.json", "row names, key test_img_concepts_THINGS"),
     },
     source="https://github.com/eeyhsong/NICE-EEG",
@@ -151,11 +153,14 @@ def eeg2_clip_vit_l14(at):
         raise InputError("has no list called test_img_concepts_THINGS", names, read.AGAIN)
     if strange := [row for row in rows if "_" not in row or not row.split("_")[0].isdigit()]:
         raise InputError(f"name '{strange[0]}' is not number_uniqueID", names, read.AGAIN)
+    values = read.read_npy(path)
+    if values.ndim == 3 and values.shape[1] == 1:  # as published: one image a concept
+        values = values[:, 0]
     return things.built(
         path,
         Features,
         ids=tuple(row.split("_", 1)[1] for row in rows),
-        values=read.read_npy(path),
+        values=values,
         model="clip-vit-l14",
         layer="visual",
         source=at.entry.source,
@@ -204,7 +209,8 @@ def _register_transform(stem, model, layer, d):
         files={"transform": File(f"glocal_transforms/{stem}.npz", f"weights ({d}, {d}), mean, std, bias for some")},
         source="https://github.com/LukasMut/gLocal",
         licence="MIT",
-        citation="Muttenthaler et al. 2023, Improving neural network representations using human similarity judgments, NeurIPS",
+        citation="Muttenthaler et al. 2023, Improving neural network representations using human similarity "
+        "judgments, NeurIPS",
         row_order="none",
         size="1 to 2.2 MB",
         expect={"dimensions": d},

@@ -1,4 +1,4 @@
-"""Reading files of strangers: every damage becomes one line that names file, problem and remedy; pickles stay closed."""
+"""Reading strangers' files: every damage becomes one line naming file, problem and remedy; pickles stay closed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def read_npz(path, keys=()) -> dict[str, np.ndarray]:
                 raise InputError("is one array (.npy), not an archive", path, "save it with numpy.savez")
             if missing := [key for key in keys if key not in archive.files]:
                 raise InputError(
-                    f"has no array called {', '.join(missing)} (it has {', '.join(archive.files) or 'none'})", path, AGAIN
+                    f"has no array called {', '.join(missing)} (it has {', '.join(archive.files) or 'none'})",
+                    path,
+                    AGAIN,
                 )
             return {key: archive[key] for key in archive.files}
     except InputError:
@@ -223,7 +225,9 @@ def list_images(folder, remedy=AGAIN) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise MissingData("there is no such folder", folder, remedy)
-    found = sorted((p for p in folder.iterdir() if p.suffix.lower() in IMAGES and p.name[0] != "."), key=lambda p: p.name)
+    found = sorted(
+        (p for p in folder.iterdir() if p.suffix.lower() in IMAGES and p.name[0] != "."), key=lambda p: p.name
+    )
     if not found:
         raise InputError("holds no images", folder, remedy)
     if empty := [p for p in found if p.stat().st_size == 0]:

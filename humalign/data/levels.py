@@ -10,8 +10,6 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from .registry import File, dataset
-from .things import built
-
 
 LEVEL = {"between_class": "coarse", "within_class": "fine", "class_border": "boundary", "class_boundary": "boundary"}
 CLASSES = {"coarse": 3, "fine": 1, "boundary": 2}

@@ -13,7 +13,8 @@ from .types import HumanRDM, Stimuli
 SOURCE = "https://github.com/rsagroup/rsatoolbox (demos/92imageData)"
 CITATION = "Mur et al. 2013, Frontiers in Psychology 4:128; Kriegeskorte et al. 2008, Neuron 60:1126-1141"
 IMAGES = File(
-    "mur92/Kriegeskorte_Neuron2008_supplementalData.mat", "stimuli_92objs: 92 images (175, 175, 3) uint8, category flags"
+    "mur92/Kriegeskorte_Neuron2008_supplementalData.mat",
+    "stimuli_92objs: 92 images (175, 175, 3) uint8, category flags",
 )
 RDMS = File("mur92/92_behavRDMs.mat", "rdms_behav_92: one (92, 92) dissimilarity matrix a person")
 FLAGS = ("human", "face", "animal", "natural")

@@ -1,4 +1,4 @@
-"""The registry: one entry a data set says where it comes from, what its files look like and how to load and verify it."""
+"""The registry: one entry a data set says where it comes from, what its files look like, how to load and verify it."""
 
 from __future__ import annotations
 
@@ -130,7 +130,9 @@ class Place:
         path = self.get(key)
         if path is None:
             raise MissingData(
-                "is not here", self.root / self.entry.files[key].path, f"'humalign data where {self.entry.name}' says how to get it"
+                "is not here",
+                self.root / self.entry.files[key].path,
+                f"'humalign data where {self.entry.name}' says how to get it",
             )
         return path
 
@@ -180,7 +182,9 @@ def entry(name: str, profile=None) -> Entry:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)[:3]
         where = f" in the profile '{getattr(profile, 'name', profile)}'" if profile else ""
         raise InputError(
-            f"no data set is called '{name}'{where}", "data", f"nearest: {', '.join(near)}; 'humalign data list' shows all"
+            f"no data set is called '{name}'{where}",
+            "data",
+            f"nearest: {', '.join(near)}; 'humalign data list' shows all",
         )
     return known[name]
 
@@ -236,7 +240,7 @@ def check_known(path: Path, root: Path, owner: Entry) -> bool:
         raise InputError(
             f"differs from the known checksum{length}: truncated or altered",
             path,
-            f"get it again from {owner.source.split(' ')[0]}, or accept it with 'humalign data import FILE --as {owner.name} --accept'",
+            f"get it again from {owner.source.split(' ')[0]}, or import it with --accept",
         )
     return True
 
@@ -250,9 +254,7 @@ def _load(one: Entry, root: Path | None):
     if not one.files and "mini" in one.profiles:
         return one.loader(None)
     if root is None:
-        raise MissingData(
-            "needs a data folder", one.name, "point HUMALIGN_DATA or --data at the folder with the data"
-        )
+        raise MissingData("needs a data folder", one.name, "point HUMALIGN_DATA or --data at the folder with the data")
     if gone := one.missing(root):
         paths = ", ".join(one.files[key].path for key in gone[:3])
         raise MissingData(
@@ -360,8 +362,8 @@ def table(profile=None):
                 "here": here,
             }
         )
-    columns = "name title kind profiles size licence source needs row_order citation files here".split()
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["name", "title", "kind", "profiles", "size", "licence", "source", "needs", "row_order", "citation"]
+    return pd.DataFrame(rows, columns=[*columns, "files", "here"])
 
 
 def describe(one: Entry, profile) -> dict:
@@ -423,5 +425,7 @@ def describe_text(one: Entry, profile) -> str:
     for number, step in enumerate(one.steps, 1):
         lines.append(f"  {'to get it' if number == 1 else '':<10} {number}. {step}")
     if one.files and not one.steps and not any(f["url"] for f in facts_["files"]):
-        lines.append(f"  {'to get it':<10} copy the file from the source to the path above, or 'humalign data import FILE --as {one.name}'")
+        lines.append(
+            f"  {'to get it':<10} copy it from the source to the path above, or 'humalign data import FILE --as {one.name}'"
+        )
     return "\n".join(lines)

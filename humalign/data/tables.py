@@ -12,7 +12,9 @@ from .registry import File, dataset
     title="Networks of paper 1: ImageNet accuracy, parameters, depth, architecture",
     kind="table",
     profiles=("slice", "full"),
-    files={"table": File("tables/networks.csv", "model, imagenet_accuracy (per cent), param_count (millions), depth, arch")},
+    files={
+        "table": File("tables/networks.csv", "model, imagenet_accuracy (per cent), param_count (millions), depth, arch")
+    },
     source="https://github.com/LukasMut/human_alignment",
     licence="MIT",
     citation="Muttenthaler et al. 2023, Human alignment of neural network representations, ICLR",
@@ -22,9 +24,13 @@ from .registry import File, dataset
 def networks(at):
     """DataFrame, index = model name in the paper's code."""
     path = at.path("table")
-    frame = read.read_frame(path, ("model", "imagenet_accuracy", "param_count", "depth", "arch"), text=("model", "arch"))
+    frame = read.read_frame(
+        path, ("model", "imagenet_accuracy", "param_count", "depth", "arch"), text=("model", "arch")
+    )
     if frame["model"].duplicated().any():
-        raise InputError(f"model '{frame['model'][frame['model'].duplicated()].iloc[0]}' occurs twice", path, read.AGAIN)
+        raise InputError(
+            f"model '{frame['model'][frame['model'].duplicated()].iloc[0]}' occurs twice", path, read.AGAIN
+        )
     return frame.set_index("model")
 
 

@@ -116,9 +116,7 @@ def _check_maps(frame, at):
 def orders(at):
     """Row orders: DataFrame, index = uniqueID, columns sorted_index, raw_index, python_sorted_index."""
     path = at.path("maps")
-    frame = read.read_frame(
-        path, ("sorted_index", "uniqueID", "raw_index", "python_sorted_index"), text=("uniqueID",)
-    )
+    frame = read.read_frame(path, ("sorted_index", "uniqueID", "raw_index", "python_sorted_index"), text=("uniqueID",))
     frame.index = list(check_ids(frame.pop("uniqueID"), path))
     frame.index.name = "id"
     for column in frame:
@@ -383,8 +381,10 @@ def row_order_cost(profile, names=("things/test_10_id", "things/testset1", "thin
             wrong = thing.align(lying).values[[place[name] for name in ids]]
         else:  # other rows taken for sorted ones
             wrong = thing.align(lying).values
-        moved = np.array([a != b for a, b in zip(lying, in_order(ids, stranger))]) if order != "sorted" else np.array(
-            [a != b for a, b in zip(ids, in_order(ids, "raw"))]
+        moved = (
+            np.array([a != b for a, b in zip(lying, in_order(ids, stranger))])
+            if order != "sorted"
+            else np.array([a != b for a, b in zip(ids, in_order(ids, "raw"))])
         )
         for name in names:
             if name not in here:

@@ -82,7 +82,9 @@ def verify_one(entry, profile) -> Report:
     if gone and len(gone) == len([f for f in entry.files.values() if not f.optional]):
         path = entry.files[gone[0]].path
         return Report(
-            entry.name, "missing", [f"{Path(root) / path}: is not here; 'humalign data where {entry.name}' says how to get it"]
+            entry.name,
+            "missing",
+            [f"{Path(root) / path}: is not here; 'humalign data where {entry.name}' says how to get it"],
         )
     report = Report(entry.name, "ok")
     for path in entry.found(root).values():
