@@ -1,0 +1,73 @@
+"""Transfer, shift and anomalies: closed forms and cases whose answer is known."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge as SklearnRidge
+
+from humalign import downstream
+from humalign.errors import InputError
+
+
+def blobs(classes=6, each=12, dims=20, spread=0.05, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(classes), each)
+    return np.eye(classes, dims)[labels] + spread * rng.standard_normal((len(labels), dims)), labels
+
+
+@pytest.mark.parametrize("dims", [5, 200])
+def test_ridge_equals_scikit_learn_in_primal_and_dual(dims):
+    x, labels = blobs(4, 10, dims, 0.5)
+    own = downstream.Ridge(64.0).fit(x, labels)
+    design = np.c_[(x - x.mean(0)) / (x.std(0) + 1e-5), np.full(len(x), 100.0)]
+    y = np.where(labels[:, None] == np.arange(4), 1.0, -1.0)
+    reference = SklearnRidge(alpha=64.0, fit_intercept=False, solver="cholesky").fit(design, y)
+    np.testing.assert_allclose(own.weights, reference.coef_.T, atol=1e-6)
+
+
+def test_few_shot_is_perfect_on_blobs_and_chance_on_noise():
+    x, labels = blobs()
+    assert downstream.few_shot(x, labels, seeds=range(3), strength=1.0)["accuracy"].mean() > 0.99
+    assert downstream.nearest_shot(x, labels, seeds=range(3))["accuracy"].mean() > 0.99
+    noise = np.random.default_rng(0).standard_normal((600, 20))
+    labels = np.repeat(np.arange(6), 100)
+    assert abs(downstream.few_shot(noise, labels, seeds=range(3))["accuracy"].mean() - 1 / 6) < 0.05
+
+
+def test_shots_are_never_tested_and_every_class_has_them():
+    labels = np.repeat(list("abc"), 5)
+    rows = downstream.draw_shots(labels, 2, seed=3)
+    assert sorted(labels[rows]) == list("aabbcc")
+    with pytest.raises(InputError, match="only 5 examples"):
+        downstream.draw_shots(labels, 5, 0)
+
+
+def test_shift_tests_only_unseen_subclasses():
+    x, sub = blobs(6, 12)
+    sup = sub // 2  # three superclasses of two subclasses; one-hot features carry no relation between subclasses
+    table = downstream.shift(x, sup, sub, source=[0, 2, 4])
+    target = table[table.population == "target"]
+    assert set(target["subclass"]) == {1, 3, 5}
+    assert table[table.population == "source"]["accuracy"].mean() > 0.99
+    shared = np.c_[x, 3 * np.eye(3)[sup]]
+    assert (
+        downstream.shift(shared, sup, sub, source=[0, 2, 4]).query("population == 'target'")["accuracy"].mean() > 0.99
+    )
+    with pytest.raises(InputError, match="no target"):
+        downstream.shift(x, sup, sub, source=[0, 1, 2, 4])
+
+
+def test_restricted_head():
+    scores = np.array([[9.0, 1, 2, 0], [0, 5, 1, 4]])
+    assert downstream.restricted_accuracy(scores, [2, 3], [1, 2, 3]) == 0.5
+    with pytest.raises(InputError, match="class list"):
+        downstream.restricted_accuracy(scores, [0, 3], [1, 2, 3])
+
+
+def test_anomalies():
+    x, labels = blobs(3, 20)
+    table = downstream.anomaly_detection(x, labels, *blobs(3, 10, seed=1))
+    assert (table["auroc"] > 0.99).all()
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((200, 10)), rng.integers(2, size=200)
+    chance = downstream.anomaly_detection(*noise, rng.standard_normal((400, 10)), rng.integers(2, size=400))
+    assert (chance["auroc"] - 0.5).abs().max() < 0.1
