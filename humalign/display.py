@@ -181,13 +181,18 @@ class Download:
         return bundle
 
 
+def _file_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+        raise InputError(f"'{name}' cannot be a file name", "figure", "use letters, digits and -")
+    return name
+
+
 def figure_data(frame, name: str) -> Download:
     """Offer the table behind a figure as CSV, in the book a file beside the page.
 
     Let it be the last line of the figure's cell. ``name`` is the label of the figure.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-        raise InputError(f"'{name}' cannot be a file name", "figure_data", "use letters, digits and -")
+    name = _file_name(name)
     text = frame.to_csv(index=frame.index.name is not None, lineterminator="\n")
     folder = os.environ.get("HUMALIGN_OUTPUT")
     if folder:
@@ -198,7 +203,7 @@ def figure_data(frame, name: str) -> Download:
 
 
 def figure(fig, frame=None, name: str | None = None) -> None:
-    """Show a matplotlib figure and, below it, the link to its numbers.
+    """Show a matplotlib figure and, below it, the link to its numbers; in the book also keep it as ``data/NAME.svg``.
 
     Parameters
     ----------
@@ -212,6 +217,12 @@ def figure(fig, frame=None, name: str | None = None) -> None:
     from matplotlib import pyplot
 
     display(fig)
+    folder = os.environ.get("HUMALIGN_OUTPUT")
+    if folder and name:
+        from .store import atomic_path
+
+        with atomic_path(produces(Path(folder) / f"{_file_name(name)}.svg")) as partial:
+            fig.savefig(partial, format="svg", metadata={"Date": None})
     pyplot.close(fig)
     if frame is not None:
         display(figure_data(frame, name or "figure"))

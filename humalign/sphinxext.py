@@ -71,6 +71,8 @@ def repository_url(default: str) -> str:
 def prepare(app, config) -> None:
     """Equations from a local MathJax; links to the repository this clone belongs to."""
     config.mathjax_path = "mathjax/tex-chtml.js"
+    if name := os.environ.get("GITHUB_REPOSITORY"):  # Pages serves a project under its name
+        config.notfound_urls_prefix = f"/{name.partition('/')[2]}/"
     if config.html_theme_options.get("repository_url"):
         config.html_theme_options["repository_url"] = repository_url(config.html_theme_options["repository_url"])
 
