@@ -25,7 +25,7 @@ def test_ridge_equals_scikit_learn_in_primal_and_dual(dims):
 
 
 def test_few_shot_is_perfect_on_blobs_and_chance_on_noise():
-    x, labels = blobs()
+    x, labels = blobs(dims=6)
     assert downstream.few_shot(x, labels, seeds=range(3), strength=1.0)["accuracy"].mean() > 0.99
     assert downstream.nearest_shot(x, labels, seeds=range(3))["accuracy"].mean() > 0.99
     noise = np.random.default_rng(0).standard_normal((600, 20))
