@@ -1,0 +1,460 @@
+"""What the drawn world's people judged, in the shape of the real data sets; one function a data set."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ..data.types import ConceptEmbedding, HumanRDM, Stimuli, Triplets
+from ..errors import InputError
+from . import observers
+from .drawing import world
+from .observers import GROUPS
+from .stimuli import LICENCE, SOURCE, concept_of, generator, images, split_ids
+
+SIZES = {
+    "things": 120_000,  # triplets
+    "things_repeated": 1_000,  # distinct triplets
+    "repeats": 36,  # people for each of them
+    "coarse_labels": 50_000,
+    "arrangement_people": 20,
+    "arrangement_noise": 0.30,  # sd of the log of a person's dissimilarities
+    "levels_groups": 24,  # groups of people who see the same triplets
+    "levels_slots": 7,  # people in each
+    "levels_trials": (66, 66, 33),  # coarse, fine, boundary in each session
+    "levels_catch": 16,
+    "levels_catch_sure": 0.99,  # least probability of the right answer of a catch trial, for the mean person
+    "levels_missed": 0.004,  # chance of a missed trial, and .05 for a careless person
+    "levels_careless": 0.05,  # share of careless people, who lapse in half of the trials
+    "levels_limit": 15.0,  # s, later answers count as missed
+}
+LEVELS = ("coarse", "fine", "boundary")
+
+
+def random_triplets(groups: np.ndarray, n: int, rng) -> np.ndarray:
+    """``n`` triplets of objects from three different groups (concepts), int64 (n, 3)."""
+    out = np.empty((0, 3), np.int64)
+    while len(out) < n:
+        new = rng.integers(len(groups), size=(n + n // 4 + 8, 3))
+        g = groups[new]
+        good = (g[:, 0] != g[:, 1]) & (g[:, 0] != g[:, 2]) & (g[:, 1] != g[:, 2])
+        out = np.concatenate([out, new[good]])
+    return out[:n]
+
+
+def _codes(names) -> np.ndarray:
+    return np.unique(np.asarray(names), return_inverse=True)[1]
+
+
+def _triplets(ids, shown, odd, name, **more) -> Triplets:
+    concepts = tuple(map(concept_of, ids))
+    return Triplets(ids, observers.odd_last(shown, odd), SOURCE, LICENCE, name=name, concepts=concepts, **more)
+
+
+@lru_cache(maxsize=4)
+def _things_design():
+    ids = split_ids("things")
+    rng = generator("things/design")
+    shown = random_triplets(_codes([concept_of(i) for i in ids]), SIZES["things"], rng)
+    return ids, shown, rng.integers(GROUPS["main"].people, size=len(shown))
+
+
+def test_rows(n: int) -> np.ndarray:
+    """Which of ``n`` rows are in the tenth kept for testing (every tenth row, as the order is random): bool (n,)."""
+    return np.arange(n) % 10 == 9
+
+
+def things(part: str = "all", group: str = "main") -> Triplets:
+    """Odd-one-out choices of the main group on 396 pictures, two of each concept (plays THINGS).
+
+    Parameters
+    ----------
+    part : {"all", "train", "test"}
+        All rows, the nine tenths to fit on, the tenth to test on.
+    group : {"main", "control"}
+        Who chose; the control group sees the same triplets.
+
+    Returns
+    -------
+    Triplets
+        Three different concepts in each, ``participants`` and ``response_times`` (s).
+    """
+    if part not in ("all", "train", "test"):
+        raise InputError(f"no part is called '{part}'", "part", "choose all, train or test")
+    ids, shown, who = _things_design()
+    odd, seconds = observers.respond(observers.values(ids, group), shown, who, f"things/{group}", group)
+    test = test_rows(len(shown))
+    keep = {"all": np.ones(len(shown), bool), "train": ~test, "test": test}[part]
+    name = "things" if group == "main" else f"things-{group}"
+    return _triplets(
+        ids, shown[keep], odd[keep], name if part == "all" else f"{name}-{part}", participants=who[keep],
+        response_times=seconds[keep],
+    )  # fmt: skip
+
+
+def permuted(part: str = "all") -> Triplets:
+    """The choices of the control group, whose taxonomy is permuted over concepts: unrelated to the pictures."""
+    return things(part, "control")
+
+
+def things_repeated(again: bool = False, group: str = "main") -> Triplets:
+    """1,000 triplets judged by 36 people each, for noise ceilings (plays testset1 and testset2).
+
+    Parameters
+    ----------
+    again : bool
+        The second answers of the same people to the same triplets, row by row (plays testset2_repeat).
+    group : {"main", "control"}
+    """
+    ids = split_ids("things")
+    rng = generator("things repeated/design")
+    distinct = random_triplets(_codes([concept_of(i) for i in ids]), 2 * SIZES["things_repeated"], rng)
+    keys = np.sort(distinct, 1) @ np.array([len(ids) ** 2, len(ids), 1])
+    distinct = distinct[np.sort(np.unique(keys, return_index=True)[1])][: SIZES["things_repeated"]]
+    crew = GROUPS["main"].people
+    who = rng.random((len(distinct), crew)).argsort(1)[:, : SIZES["repeats"]].ravel()
+    shown = np.repeat(distinct, SIZES["repeats"], 0)
+    stream = f"things repeated/{group}/{'again' if again else 'first'}"
+    odd, seconds = observers.respond(observers.values(ids, group), shown, who, stream, group)
+    name = "things-repeated-again" if again else "things-repeated"
+    return _triplets(ids, shown, odd, name if group == "main" else f"{name}-{group}", participants=who, response_times=seconds)
+
+
+def coarse_labels() -> Triplets:
+    """50,000 triplets from superordinate labels of the test pictures (plays CIFAR-100 coarse).
+
+    Two different pictures of one superordinate, one of another; no observer is involved.
+    """
+    ids = split_ids("test")
+    code = _codes([world().superordinate[concept_of(i)] for i in ids])
+    rng, n = generator("coarse labels"), SIZES["coarse_labels"]
+    order = np.argsort(code, kind="stable")
+    first = np.searchsorted(code[order], np.arange(code.max() + 1))
+    size = np.bincount(code)
+    kept = rng.integers(len(size), size=n)
+    other = (kept + rng.integers(1, len(size), size=n)) % len(size)
+    a = (rng.random(n) * size[kept]).astype(np.int64)
+    b = (a + 1 + (rng.random(n) * (size[kept] - 1)).astype(np.int64)) % size[kept]
+    c = (rng.random(n) * size[other]).astype(np.int64)
+    rows = np.stack([order[first[kept] + a], order[first[kept] + b], order[first[other] + c]], 1)
+    return Triplets(ids, rows, SOURCE, LICENCE, name="coarse-labels", concepts=tuple(map(concept_of, ids)))
+
+
+def arrangement(name: str = "cichy") -> HumanRDM:
+    """Dissimilarities of 20 people of the arrangement group for one set of pictures.
+
+    Parameters
+    ----------
+    name : {"cichy", "king1", "king2"}
+        118 pictures (plays Cichy et al. 2019), or 144 (King et al. 2019, sets A and B).
+
+    Returns
+    -------
+    HumanRDM
+        ``rdm`` (20, m, m): Euclidean distances in each person's weighted dimensions with multiplicative noise, mean 1.
+    """
+    from .stimuli import ARRANGEMENTS
+
+    if name not in ARRANGEMENTS:
+        raise InputError(f"no arrangement set is called '{name}'", "name", f"choose one of {', '.join(ARRANGEMENTS)}")
+    ids = split_ids(name)
+    seen, crew, n = observers.values(ids), observers.people("arrangement"), SIZES["arrangement_people"]
+    rng = generator(f"arrangement responses/{name}")
+    first = list(ARRANGEMENTS).index(name) * n
+    upper = np.triu_indices(len(ids), 1)
+    rdm = np.zeros((n, len(ids), len(ids)))
+    for person in range(n):
+        weighted = seen * np.sqrt(crew.weights[first + person])
+        squares = (weighted**2).sum(1)
+        square = squares[:, None] + squares - 2 * weighted @ weighted.T
+        distance = np.sqrt(np.maximum(square, 0))[upper] * np.exp(rng.normal(0, SIZES["arrangement_noise"], len(upper[0])))
+        rdm[person][upper] = distance / distance.mean()
+    rdm += rdm.transpose(0, 2, 1)
+    return HumanRDM(ids, rdm, SOURCE, LICENCE, name=f"arrangement-{name}")
+
+
+def embedding() -> ConceptEmbedding:
+    """The group's mean values on every dimension for the things pictures (ground truth; plays VICE)."""
+    ids = split_ids("things")
+    mean = observers.people("main").weights.mean(0)
+    return ConceptEmbedding(
+        ids, observers.values(ids) * np.sqrt(mean), observers.dimension_names(), SOURCE, LICENCE, name="observer-dimensions"
+    )
+
+
+def _level_triplets(rng, counts, concepts, per_concept: int):
+    """(n, 3) picture numbers, concept number x per_concept + picture, and the level of each row."""
+    members = {}
+    for k, concept in enumerate(concepts):
+        members.setdefault(world().superordinate[concept], []).append(k)
+    kinds, rows, levels = list(members), [], []
+
+    def one_of(options):
+        return options[int(rng.integers(len(options)))]
+
+    for level, count in zip(LEVELS, counts):
+        for _ in range(count):
+            if level == "coarse":
+                chosen = [one_of(members[kinds[s]]) for s in rng.permutation(len(kinds))[:3]]
+            elif level == "fine":
+                kind = members[one_of([k for k in kinds if len(members[k]) >= 3])]
+                chosen = [kind[k] for k in rng.permutation(len(kind))[:3]]
+            else:
+                twin = int(rng.integers(len(concepts)))
+                near = [k for k in members[world().superordinate[concepts[twin]]] if k != twin]
+                far = [k for k in range(len(concepts)) if k != twin]
+                chosen = [twin, twin, one_of(near if near and rng.random() < 0.5 else far)]
+            picture = rng.permutation(per_concept)[:3]
+            rows.append([c * per_concept + p for c, p in zip(chosen, picture)])
+            levels.append(level)
+    rows = np.array(rows)
+    return np.take_along_axis(rows, rng.random(rows.shape).argsort(1), 1), np.array(levels)
+
+
+def _catch_trials(rng, kinds: np.ndarray, per: int, seen: np.ndarray) -> np.ndarray:
+    """Obvious trials: one picture twice and one of another superordinate; (levels_catch, 3) picture numbers."""
+    candidates = random_triplets(kinds, 40 * SIZES["levels_catch"], rng)[:, :2] * per
+    candidates = candidates + rng.integers(per, size=candidates.shape)
+    rows = candidates[:, [0, 0, 1]]
+    sure = observers.softmax(observers.pair_similarities(seen, rows))[:, 0] >= SIZES["levels_catch_sure"]
+    return rows[sure][: SIZES["levels_catch"]]
+
+
+@lru_cache(maxsize=2)
+def levels_sessions():
+    """Raw sessions in the shape of Levels: every trial of every person, catch and missed trials included.
+
+    Returns
+    -------
+    DataFrame
+        ``participant``, ``group``, ``trial``, ``exp_trial_type`` ("exp_trial", "catch_trial"), ``level`` ("" in catch
+        trials), ``image1`` to ``image3``, ``selected`` (id of the odd one, "" when missed), ``correct_catch`` (id of the
+        right answer of a catch trial), ``rt`` (s, NaN when missed). A catch trial shows one picture twice.
+    """
+    import pandas as pd
+
+    from .stimuli import COUNTS
+
+    s, rng = SIZES, generator("levels/design")
+    ids, concepts, per = split_ids("test"), world().concepts, COUNTS["test"]
+    seen = observers.values(ids)
+    sessions = s["levels_groups"] * s["levels_slots"]
+    crew = rng.permutation(GROUPS["main"].people)[:sessions]
+    careless = rng.random(sessions) < s["levels_careless"]
+    kinds = _codes([world().superordinate[c] for c in concepts])
+    parts = []
+    for group in range(s["levels_groups"]):
+        rows, level = _level_triplets(rng, s["levels_trials"], concepts, per)
+        catch = _catch_trials(rng, kinds, per, seen)
+        rows, level = np.concatenate([rows, catch]), np.concatenate([level, np.full(len(catch), "")])
+        order = rng.permutation(len(rows))
+        for slot in range(s["levels_slots"]):
+            session = group * s["levels_slots"] + slot
+            shuffle = rng.random((len(rows), 3)).argsort(1)
+            parts.append((session, group, np.arange(len(rows)), np.take_along_axis(rows[order], shuffle, 1), level[order]))
+    session = np.concatenate([np.full(len(p[2]), p[0]) for p in parts])
+    rows = np.concatenate([p[3] for p in parts])
+    level = np.concatenate([p[4] for p in parts])
+    who = crew[session]
+    lapses = np.where(careless[session], 0.5, observers.people("main").lapses[who])
+    odd, seconds = observers.respond(seen, rows, who, "levels", lapses=lapses)
+    missed = (seconds > s["levels_limit"]) | (rng.random(len(rows)) < np.where(careless[session], 0.05, s["levels_missed"]))
+    names = np.array(ids)[rows]
+    chosen = np.where(missed, "", np.take_along_axis(names, odd[:, None].astype(int), 1)[:, 0])
+    single = np.where(rows[:, 0] == rows[:, 1], 2, np.where(rows[:, 0] == rows[:, 2], 1, 0))
+    right = np.take_along_axis(names, single[:, None], 1)[:, 0]
+    return pd.DataFrame({
+        "participant": [f"person{w}" for w in who], "group": np.concatenate([np.full(len(p[2]), p[1]) for p in parts]),
+        "trial": np.concatenate([p[2] for p in parts]),
+        "exp_trial_type": np.where(level == "", "catch_trial", "exp_trial"), "level": level,
+        "image1": names[:, 0], "image2": names[:, 1], "image3": names[:, 2], "selected": chosen,
+        "correct_catch": np.where(level == "", right, ""), "rt": np.where(missed, np.nan, seconds),
+    })  # fmt: skip
+
+
+def excluded_participants(sessions) -> tuple[str, ...]:
+    """People whose data Levels would drop: more than 10 missed trials, or fewer than 90 % of catch trials right."""
+    by = sessions.groupby("participant")
+    missed = (sessions["selected"] == "").groupby(sessions["participant"]).sum()
+    catch = sessions[sessions["exp_trial_type"] == "catch_trial"]
+    right = (catch["selected"] == catch["correct_catch"]).groupby(catch["participant"]).mean()
+    return tuple(name for name in by.groups if missed[name] > 10 or right[name] < 0.9)
+
+
+def levels(least: int = 5) -> Triplets:
+    """Levels-like choices on test pictures, exclusions made: coarse, fine and boundary triplets with response times.
+
+    Coarse: three superordinates. Fine: three concepts of one superordinate (Levels proper takes three pictures of one
+    ImageNet class, which drawings are too alike for). Boundary: two pictures of one concept and one of another, which
+    half the time is of the same superordinate.
+
+    Parameters
+    ----------
+    least : int
+        Triplets with fewer valid answers are dropped.
+    """
+    sessions = levels_sessions()
+    good = ~sessions["participant"].isin(excluded_participants(sessions)) & (sessions["selected"] != "")
+    trials = sessions[good & (sessions["exp_trial_type"] == "exp_trial")]
+    ids = split_ids("test")
+    row = {name: i for i, name in enumerate(ids)}
+    shown = np.stack([trials[f"image{k}"].map(row).to_numpy() for k in (1, 2, 3)], 1)
+    odd = (shown == trials["selected"].map(row).to_numpy()[:, None]).argmax(1)
+    keys = np.sort(shown, 1) @ np.array([len(ids) ** 2, len(ids), 1])
+    _, inverse, count = np.unique(keys, return_inverse=True, return_counts=True)
+    enough = count[inverse] >= least
+    return _triplets(
+        ids, shown[enough], odd[enough], "levels",
+        participants=trials["participant"].str.removeprefix("person").astype(int).to_numpy()[enough],
+        response_times=trials["rt"].to_numpy()[enough], level=trials["level"].to_numpy(str)[enough],
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def concept_split() -> dict:
+    """Concept -> "seen" (60 %), "H1" or "H2" (held out, for choosing and for reporting), stratified by superordinate."""
+    rng, part = generator("concept split"), {}
+    spare = 0.0
+    turn = 0
+    for superordinate in world().superordinates:
+        members = list(rng.permutation(world().members(superordinate)))
+        exact = 0.6 * len(members) + spare
+        seen = round(exact)
+        spare = exact - seen
+        for k, concept in enumerate(members):
+            part[str(concept)] = "seen" if k < seen else ("H1", "H2")[(k + turn) % 2]
+        turn += len(members) - seen
+    return dict(sorted(part.items()))
+
+
+def concepts_of(part: str) -> tuple[str, ...]:
+    """Concepts of a part of the concept split: "seen", "H1", "H2", "held-out" (both) or "all"."""
+    wanted = {"held-out": ("H1", "H2"), "all": ("seen", "H1", "H2")}.get(part, (part,))
+    chosen = tuple(c for c, p in concept_split().items() if p in wanted)
+    if not chosen:
+        raise InputError(f"no part of the concept split is called '{part}'", "part", "choose seen, H1, H2, held-out or all")
+    return chosen
+
+
+# name: (splits, part of the concepts, kind of labels)
+TRAINING_SETS = {
+    "concepts": (("train",), "seen", "concepts"),
+    "coarse": (("train",), "seen", "coarse"),
+    "taxonomy": (("train",), "seen", "taxonomy"),
+    "web": (("train", "web"), "all", "web"),
+    "captions": (("train",), "all", "captions"),
+    "captions-web": (("train", "web"), "all", "captions"),
+    "unlabelled": (("train",), "all", None),
+}
+
+
+def training_images(name: str, size: int = 32, profile=None) -> Stimuli:
+    """Pictures of a training set (see ``TRAINING_SETS``)."""
+    if name not in TRAINING_SETS:
+        raise InputError(f"no training set is called '{name}'", "name", f"choose one of {', '.join(TRAINING_SETS)}")
+    splits, part, _ = TRAINING_SETS[name]
+    wanted, sets = set(concepts_of(part)), [images(split, size, profile) for split in splits]
+    keep = [np.array([c in wanted for c in s.concepts]) for s in sets]
+    ids = tuple(i for s, k in zip(sets, keep) for i, good in zip(s.ids, k) if good)
+    pixels = np.concatenate([s.images[k] for s, k in zip(sets, keep)])
+    facts = [f for s, k in zip(sets, keep) for f, good in zip(s.meta["facts"], k) if good]
+    return Stimuli(
+        ids, SOURCE, LICENCE, images=pixels, concepts=tuple(map(concept_of, ids)), meta={"facts": facts}, name=f"training-{name}"
+    )
+
+
+def training_set(name: str, size: int = 32, profile=None, seed: int = 0):
+    """Pictures and labels of a training set: (Stimuli, labels).
+
+    The labels are what :func:`humalign.world.labels.targets` or :func:`humalign.world.labels.captions` returns; None for
+    the unlabelled set.
+    """
+    stimuli = training_images(name, size, profile)
+    kind = TRAINING_SETS[name][2]
+    if kind is None:
+        return stimuli, None
+    from . import labels
+
+    if kind == "captions":
+        return stimuli, labels.captions(stimuli.ids, stimuli.concepts, stimuli.meta["facts"], seed)
+    return stimuli, labels.targets(stimuli.ids, stimuli.concepts, kind, seed)
+
+
+def one_shot_split(seed: int = 0, part: str = "H2") -> dict:
+    """One labelled test picture of each held-out concept, the others to be named.
+
+    Returns
+    -------
+    dict
+        ``classes``; ``support`` (one id a class, same order); ``query`` ids and ``query_labels`` (class numbers).
+    """
+    from .stimuli import COUNTS
+
+    classes, rng = concepts_of(part), generator(f"one shot/{part}/{seed}")
+    picked = rng.integers(COUNTS["test"], size=len(classes))
+    query = [(f"{c}/test{k}", n) for n, c in enumerate(classes) for k in range(COUNTS["test"]) if k != picked[n]]
+    return {
+        "classes": classes, "support": tuple(f"{c}/test{k}" for c, k in zip(classes, picked)),
+        "query": tuple(q for q, _ in query), "query_labels": np.array([n for _, n in query]),
+    }  # fmt: skip
+
+
+def shift_split(seed: int = 0, part: str = "all", per_concept: int = 20) -> dict:
+    """Superordinate classes whose source and target concepts differ (in the style of BREEDS).
+
+    Every superordinate with at least two concepts of ``part`` is a class; its concepts are halved by lot.
+
+    Returns
+    -------
+    dict
+        ``classes``; ``source_concepts``, ``target_concepts``; ids and class numbers ``train`` (train pictures of source
+        concepts), ``source`` and ``target`` (test pictures), each with ``..._labels``.
+    """
+    from .stimuli import COUNTS
+
+    rng, wanted = generator(f"shift/{part}/{seed}"), set(concepts_of(part))
+    classes, halves = [], ([], [])
+    for superordinate in world().superordinates:
+        members = [c for c in world().members(superordinate) if c in wanted]
+        if len(members) < 2:
+            continue
+        members = [members[k] for k in rng.permutation(len(members))]
+        half = (len(members) + int(rng.integers(2))) // 2
+        for side, chosen in zip(halves, (members[:half], members[half:])):
+            side += [(c, len(classes)) for c in sorted(chosen)]
+        classes.append(superordinate)
+    source, target = halves
+    out = {"classes": tuple(classes), "source_concepts": tuple(c for c, _ in source), "target_concepts": tuple(c for c, _ in target)}
+    plan = {"train": (source, "train", per_concept), "source": (source, "test", COUNTS["test"]), "target": (target, "test", COUNTS["test"])}
+    for key, (side, split, n) in plan.items():
+        out[key] = tuple(f"{c}/{split}{k}" for c, _ in side for k in range(n))
+        out[f"{key}_labels"] = np.repeat([label for _, label in side], n)
+    return out
+
+
+DATASETS = {
+    "things": things,
+    "things-repeated": things_repeated,
+    "things-repeated-again": lambda: things_repeated(again=True),
+    "things-control": permuted,
+    "coarse-labels": coarse_labels,
+    "levels": levels,
+    "arrangement-cichy": lambda: arrangement("cichy"),
+    "arrangement-king1": lambda: arrangement("king1"),
+    "arrangement-king2": lambda: arrangement("king2"),
+    "observer-dimensions": embedding,
+}
+
+
+def load(name: str):
+    """A data set of the drawn world by name.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    """
+    if name not in DATASETS:
+        raise InputError(f"no data set of the drawn world is called '{name}'", "name", f"choose one of {', '.join(DATASETS)}")
+    return DATASETS[name]()

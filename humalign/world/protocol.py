@@ -1,0 +1,398 @@
+"""The frozen protocol: how scale and scene coupling were set, hashes of everything, and a check that the world has not drifted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from .. import store
+from ..errors import InputError
+from . import datasets, draw, observers, stimuli
+from .drawing import FOLDER, world
+
+HERE = Path(__file__).parent
+FROZEN = HERE / "frozen.json"
+DOCUMENT = HERE / "PROTOCOL.md"
+SCALES = tuple(round(0.80 + 0.02 * k, 2) for k in range(36))
+KAPPAS = (0.0, 0.2, 0.4, 0.6, 0.8)
+BAYES_TARGET = 0.672
+HISTOGRAM_LIMIT = 0.370
+CALIBRATION_TRIPLETS = 20_000
+THUMBNAILS = 30
+_PIXEL_TOLERANCE = 4.0  # grey levels, mean over a thumbnail; another picture differs by about 60
+
+
+def choice_statistics(probabilities: np.ndarray, matrix: np.ndarray) -> dict:
+    """What the scale rule looks at: (n, 3) choice probabilities and the (m, d) values they come from."""
+    best = probabilities.max(1)
+    return {
+        "dimensions": int(matrix.shape[1]), "entries_above_.1": float((matrix > 0.1).sum(1).mean()),
+        "density": float((matrix > 0.1).mean()), "bayes": float(best.mean()),
+        "entropy": float(observers.entropy(probabilities).mean()), "share_p>.9": float((best > 0.9).mean()),
+        "share_p<.4": float((best < 0.4).mean()),
+    }  # fmt: skip
+
+
+def _calibration_triplets():
+    ids, shown, _ = datasets._things_design()
+    return ids, shown[:CALIBRATION_TRIPLETS]
+
+
+def calibrate_scale(scales=SCALES) -> dict:
+    """Statistics of the main group at each scale; the rule takes the Bayes accuracy nearest .672."""
+    ids, shown = _calibration_triplets()
+    seen = observers.values(ids, scale=1.0)
+    rows = {s: choice_statistics(observers.group_probabilities(seen, shown, scale=s), s * seen) for s in scales}
+    chosen = min(rows, key=lambda s: (abs(rows[s]["bayes"] - BAYES_TARGET), s))
+    return {"rows": rows, "chosen": chosen}
+
+
+def vice_statistics(profile) -> dict:
+    """The same statistics of VICE, read from the real embedding of 1,854 objects (profile with data).
+
+    Raises
+    ------
+    MissingData
+        When the profile has no data folder.
+    """
+    from ..errors import MissingData
+
+    path = profile.data and profile.data / "things" / "embeddings" / "vice_42d.npy"
+    if not path or not path.is_file():
+        raise MissingData("VICE is not at hand", path or "--data", "point HUMALIGN_DATA at the folder with the real data")
+    vice = np.maximum(np.load(path, allow_pickle=False).astype(float), 0)
+    shown = datasets.random_triplets(np.arange(len(vice)), CALIBRATION_TRIPLETS, stimuli.generator("calibration/vice"))
+    return choice_statistics(observers.softmax(observers.pair_similarities(vice, shown)), vice)
+
+
+def baselines(pixels: np.ndarray) -> dict:
+    """Trivial features of pictures (m, 32, 32, 3): pixels, 8x8 pixels, colour histogram (root of 4x4x4 counts), edges."""
+    x = pixels.astype(np.float64)
+    cell = (pixels // 64).astype(np.int64) @ np.array([16, 4, 1])
+    cell = cell.reshape(len(x), -1) + 64 * np.arange(len(x))[:, None]
+    counts = np.bincount(cell.ravel(), minlength=64 * len(x)).reshape(len(x), 64)
+    grey = x.mean(-1)
+    edges = np.abs(np.diff(grey, axis=1))[:, :, :-1] + np.abs(np.diff(grey, axis=2))[:, :-1]
+    return {
+        "pixels": x.reshape(len(x), -1), "pixels 8x8": x.reshape(len(x), 8, 4, 8, 4, 3).mean((2, 4)).reshape(len(x), -1),
+        "colour histogram": np.sqrt(counts), "edges": np.sqrt(edges.reshape(len(x), -1)),
+    }  # fmt: skip
+
+
+def zero_shot(features: np.ndarray, triplets: np.ndarray) -> float:
+    """Share of triplets whose first two rows have the highest cosine of centred features."""
+    centred = features - features.mean(0)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True) + 1e-12
+    gram = centred @ centred.T
+    i, j, k = triplets.T
+    return float(np.mean((gram[i, j] > gram[i, k]) & (gram[i, j] > gram[j, k])))
+
+
+def calibrate_kappa(kappas=KAPPAS) -> dict:
+    """Accuracy of trivial features at each scene coupling; the rule takes the largest with the histogram at most .370."""
+    choices = datasets.things().triplets
+    ids = stimuli.split_ids("things")
+    rows = {}
+    for kappa in kappas:
+        pixels, _ = stimuli.draw_ids(ids, 32, kappa, workers=1, progress=False)
+        rows[kappa] = {name: zero_shot(f, choices) for name, f in baselines(pixels).items()}
+    allowed = [k for k in rows if rows[k]["colour histogram"] <= HISTOGRAM_LIMIT]
+    return {"rows": rows, "chosen": max(allowed) if allowed else None}
+
+
+def calibrate(profile) -> dict:
+    """Both rules and the VICE statistics (about 15 s); no network enters.
+
+    Parameters
+    ----------
+    profile : Profile
+        With the real data folder, for VICE; without it that row is missing.
+    """
+    out = {"scale": calibrate_scale(), "kappa": calibrate_kappa()}
+    if profile.data is not None:
+        out["vice"] = vice_statistics(profile)
+    return out
+
+
+def observed() -> dict:
+    """Properties of the frozen data: ceilings, repeat agreement, levels, response times, control group."""
+    from scipy.stats import spearmanr
+
+    ids, shown = _calibration_triplets()
+    seen = observers.values(ids)
+    bayes = observers.group_probabilities(seen, shown)
+    triplets, control = datasets.things(), datasets.permuted()
+    gram = seen @ seen.T
+    best = {name: _best(gram, t.triplets) for name, t in {"main": triplets, "control": control}.items()}
+    first, again = datasets.things_repeated(), datasets.things_repeated(again=True)
+    levels = datasets.levels()
+    level_seen = observers.values(levels.ids)
+    rows = {}
+    for level in datasets.LEVELS:
+        own = levels.triplets[levels.level == level]
+        p = observers.group_probabilities(level_seen, own[:3000])
+        rho = spearmanr(observers.entropy(p), np.log(levels.response_times[levels.level == level][:3000])).statistic
+        rows[level] = {"trials": len(own), "bayes": float(p.max(1).mean()), "rt_entropy_spearman": float(rho)}
+    sessions = datasets.levels_sessions()
+    return {
+        "bayes": float(bayes.max(1).mean()), "accuracy_of_group_mean": best["main"], "control_vs_main_values": best["control"],
+        "repeat_agreement": float((first.triplets[:, 2] == again.triplets[:, 2]).mean()),
+        "median_seconds": float(np.median(triplets.response_times)), "levels": rows,
+        "levels_people": int(sessions["participant"].nunique()),
+        "levels_excluded": len(datasets.excluded_participants(sessions)),
+        "arrangement_split_half": {name: _split_half(datasets.arrangement(name).rdm) for name in stimuli.ARRANGEMENTS},
+    }  # fmt: skip
+
+
+def _best(gram, triplets) -> float:
+    i, j, k = triplets.T
+    return float(np.mean((gram[i, j] > gram[i, k]) & (gram[i, j] > gram[j, k])))
+
+
+def _split_half(rdm) -> float:
+    from scipy.stats import spearmanr
+
+    upper = np.triu_indices(rdm.shape[1], 1)
+    return float(spearmanr(rdm[::2].mean(0)[upper], rdm[1::2].mean(0)[upper]).statistic)
+
+
+def overlap(permutations: int = 999) -> dict:
+    """How far the label taxonomy already contains what the observers attend to.
+
+    Returns
+    -------
+    dict
+        ``dimensions``: name -> adjusted R2 of the authored values (198 concepts) on one-hot superordinates, and on the
+        superordinates plus hypernyms of the label taxonomy; ``mean_r2``; ``mantel``: Spearman correlation between the
+        concept dissimilarities of the labels (Jaccard) and those of the observers (cosine of their values), with its
+        permutation p; ``mantel_control``: the same for the permuted taxonomy; ``purity``: share of superordinate pairs
+        that both files put together.
+    """
+    from scipy.stats import rankdata
+
+    from . import labels
+
+    concepts = list(world().concepts)
+    target = observers.authored_values()
+    taxonomy, names = labels.matrix(concepts)
+    shared = taxonomy[:, [not (n in concepts) for n in names]].astype(float)
+    coarse = np.array([labels.superordinate(c) for c in concepts])
+    one_hot = (coarse[:, None] == np.unique(coarse)[None]).astype(float)
+
+    def adjusted(design):
+        basis = np.linalg.svd(np.c_[np.ones(len(design)), design], full_matrices=False)
+        basis = basis[0][:, basis[1] > 1e-9 * basis[1][0]]
+        rest = target - basis @ (basis.T @ target)
+        unexplained = (rest**2).sum(0) / ((target - target.mean(0)) ** 2).sum(0)
+        return 1 - unexplained * (len(design) - 1) / (len(design) - basis.shape[1])
+
+    superordinate, full = adjusted(one_hot), adjusted(shared)
+    both = taxonomy[:, [n not in concepts for n in names]].astype(float)
+    common = both @ both.T
+    jaccard = 1 - common / (both.sum(1)[:, None] + both.sum(1) - common)
+    values = observers.concept_values()
+    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+    seen = 1 - unit @ unit.T
+    upper = np.triu_indices(len(concepts), 1)
+
+    def ranks(rdm):
+        r = rankdata(rdm[upper])
+        return (r - r.mean()) / r.std()
+
+    label_ranks = np.zeros_like(jaccard)
+    label_ranks[upper] = ranks(jaccard)
+    label_ranks += label_ranks.T
+    other = ranks(seen)
+    rng = stimuli.generator("overlap")
+    rho = float((label_ranks[upper] * other).mean())
+    null = []
+    for _ in range(permutations):
+        order = rng.permutation(len(concepts))
+        null.append((label_ranks[np.ix_(order, order)][upper] * other).mean())
+    row = {c: k for k, c in enumerate(concepts)}
+    order = [row[observers.permutation()[c]] for c in concepts]
+    control = float((label_ranks[upper] * ranks(seen[np.ix_(order, order)])).mean())
+    drawn = np.array([world().superordinate[c] for c in concepts])
+    same = (drawn[:, None] == drawn)[upper]
+    told = (coarse[:, None] == coarse)[upper]
+    dimensions = observers.dimension_names()[: target.shape[1]]
+    return {
+        "dimensions": {n: {"superordinate": float(a), "taxonomy": float(b)} for n, a, b in zip(dimensions, superordinate, full)},
+        "mean_r2": {"superordinate": float(superordinate.mean()), "taxonomy": float(full.mean())},
+        "mantel": rho, "mantel_p": float((1 + sum(n >= rho for n in null)) / (1 + permutations)), "mantel_control": control,
+        "purity": float((same & told).sum() / (same | told).sum()),
+    }  # fmt: skip
+
+
+def parameters() -> dict:
+    """Every parameter and seed that decides the world."""
+    return {
+        "seed": stimuli.SEED, "counts": stimuli.COUNTS, "arrangements": stimuli.ARRANGEMENTS, "kappa": draw.KAPPA,
+        "renderer": draw.VERSION, "supersampling": draw.SUPERSAMPLING, "palette": draw.PALETTE,
+        "variation": draw.VARIATION, "scale": observers.SCALE, "observers": observers.PARAMETERS,
+        "groups": {k: vars(g) for k, g in observers.GROUPS.items()}, "sizes": datasets.SIZES,
+        "training_sets": datasets.TRAINING_SETS,
+    }  # fmt: skip
+
+
+def _plain(value):
+    """Nested value as JSON gives it back."""
+    import json
+
+    return json.loads(json.dumps(value))
+
+
+def files() -> dict:
+    """SHA-256 of every file that holds the world."""
+    paths = [*sorted(FOLDER.glob("*.txt")), observers.DIMENSIONS, HERE / "taxonomy.txt"]
+    return {str(path.relative_to(HERE)): store.sha256(path) for path in paths if path.is_file()}
+
+
+def thumbnail_ids() -> tuple[str, ...]:
+    """The pictures whose thumbnails are kept."""
+    ids = stimuli.split_ids("test") + stimuli.split_ids("things")
+    return tuple(sorted(stimuli.generator("thumbnails").permutation(list(ids))[:THUMBNAILS].tolist()))
+
+
+def thumbnails() -> dict:
+    """Id -> facts and 8x8 RGB thumbnail (flat list) of the kept pictures."""
+    out = {}
+    for name in thumbnail_ids():
+        pixels, facts = stimuli.picture(name, 64)
+        out[name] = {"view": facts["view"], "slots": facts["slots"], "scene": facts["scene"],
+                     "pixels": draw.reduce(pixels, 8).ravel().tolist()}  # fmt: skip
+    return out
+
+
+def data_digests() -> dict:
+    """Digest of the integers of each data set and split (what was shown, who answered, what was chosen)."""
+    out = {}
+    for name in ("things", "things-repeated", "things-repeated-again", "things-control", "coarse-labels", "levels"):
+        t = datasets.load(name)
+        who = [] if t.participants is None else np.asarray(t.participants).astype(np.int64)
+        out[name] = store.digest(list(t.ids), np.asarray(t.triplets).astype(np.int64), who)
+    for split in stimuli.SPLITS:
+        out[f"ids of {split}"] = store.digest(list(stimuli.split_ids(split)))
+    out["concept split"] = store.digest(datasets.concept_split())
+    out["control permutation"] = store.digest(observers.permutation())
+    return out
+
+
+def numbers() -> dict:
+    """A few real numbers of each kind, compared with a tolerance."""
+    seen = observers.values(stimuli.split_ids("things")[:3])
+    return {
+        "values": seen[:, :6].round(8).tolist(), "weights": observers.people("main").weights[:3, :4].round(8).tolist(),
+        "arrangement": datasets.arrangement("cichy").rdm[:2, 0, 1:5].round(8).tolist(),
+        "response_times": datasets.things().response_times[:5].round(8).tolist(),
+    }  # fmt: skip
+
+
+def state() -> dict:
+    """Everything that is frozen, as it is now."""
+    return {
+        "concepts": len(world().concepts), "superordinates": len(world().superordinates),
+        "second_views": sum(len(v) > 1 for v in world().views.values()), "files": files(), "parameters": _plain(parameters()),
+        "data": data_digests(), "numbers": numbers(), "pictures": thumbnails(),
+    }  # fmt: skip
+
+
+def freeze(profile) -> dict:
+    """Write frozen.json and the tables of PROTOCOL.md from the world as it is (once, before any network exists)."""
+    frozen = {**state(), "calibration": _plain(calibrate(profile)), "observed": observed(), "overlap": overlap()}
+    store.write_json(FROZEN, frozen)
+    store.write_text(DOCUMENT, document(DOCUMENT.read_text("utf8"), frozen))
+    return frozen
+
+
+def drift(frozen: dict | None = None) -> list[str]:
+    """What differs between the frozen world and this one: one line each, empty when nothing does."""
+    frozen = store.read_json(FROZEN) if frozen is None else frozen
+    now, problems = state(), []
+    for key in ("concepts", "superordinates", "second_views"):
+        if now[key] != frozen[key]:
+            problems.append(f"{key}: {frozen[key]} were frozen, {now[key]} are here")
+    for key, noun in (("files", "file"), ("parameters", "parameter"), ("data", "data")):
+        for name in sorted({*now[key], *frozen[key]}):
+            if now[key].get(name) != frozen[key].get(name):
+                problems.append(f"{noun} '{name}' is not the frozen one")
+    for name, value in frozen["numbers"].items():
+        if not np.allclose(np.ravel(value), np.ravel(now["numbers"][name]), rtol=1e-4, atol=1e-6):
+            problems.append(f"numbers '{name}' are not the frozen ones")
+    for name, kept in frozen["pictures"].items():
+        picture = now["pictures"].get(name)
+        if picture is None or any(picture[k] != kept[k] for k in ("view", "slots", "scene")):
+            problems.append(f"picture '{name}' shows something else")
+        elif np.abs(np.subtract(picture["pixels"], kept["pixels"])).mean() > _PIXEL_TOLERANCE:
+            problems.append(f"picture '{name}' looks different")
+    return problems
+
+
+def _table(head, rows) -> str:
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(r) + " |" for r in rows)])
+
+
+def tables(frozen: dict) -> dict:
+    """The blocks of PROTOCOL.md that are made from frozen.json: name -> Markdown."""
+    calibration, seen, over = frozen["calibration"], frozen["observed"], frozen["overlap"]
+    scale, kappa = calibration["scale"], calibration["kappa"]
+    keys = ["bayes", "entries_above_.1", "density", "entropy", "share_p>.9", "share_p<.4"]
+
+    def line(name, row):
+        return [name, *(f"{row[k]:.1f}" if k == "entries_above_.1" else f"{row[k]:.3f}" for k in keys)]
+
+    chosen = float(scale["chosen"])
+    near = [s for s in scale["rows"] if abs(float(s) - chosen) < 0.07 or float(s) in (0.8, 1.0, 1.5)]
+    rows = [line(f"scale {float(s):.2f}{' (chosen)' if float(s) == chosen else ''}", scale["rows"][s]) for s in near]
+    if "vice" in calibration:
+        rows.append(line("VICE (1,854 objects, real people)", calibration["vice"]))
+    head = ["", "Bayes accuracy", "entries > .1 a row", "density", "entropy (nats)", "share p > .9", "share p < .4"]
+    features = list(next(iter(kappa["rows"].values())))
+    coupling = [[f"{float(k):.1f}{' (chosen)' if float(k) == kappa['chosen'] else ''}", *(f"{r[f]:.4f}" for f in features)]
+                for k, r in kappa["rows"].items()]  # fmt: skip
+    flat = {
+        "Bayes accuracy on random things triplets": seen["bayes"],
+        "accuracy of the group's mean values on things": seen["accuracy_of_group_mean"],
+        "accuracy of the main group's values on the control group's choices": seen["control_vs_main_values"],
+        "same answer when the same person is asked again": seen["repeat_agreement"],
+        "median response time on things (s)": seen["median_seconds"],
+        **{f"{k}: Bayes accuracy": v["bayes"] for k, v in seen["levels"].items()},
+        **{f"{k}: Spearman of response time and the group's entropy": v["rt_entropy_spearman"] for k, v in seen["levels"].items()},
+        **{f"{k}: split-half Spearman of the mean RDMs": v for k, v in seen["arrangement_split_half"].items()},
+    }
+    people = f"{seen['levels_excluded']} of {seen['levels_people']} people of the levels set are excluded by its rules."
+    r2 = sorted(over["dimensions"].items(), key=lambda item: -item[1]["taxonomy"])
+    summary = (
+        f"Mean adjusted R2 over dimensions: {over['mean_r2']['superordinate']:.2f} on superordinates, "
+        f"{over['mean_r2']['taxonomy']:.2f} on superordinates and hypernyms. Mantel correlation (Spearman) of label and observer "
+        f"dissimilarities of concepts: {over['mantel']:.3f} (p = {over['mantel_p']:.3f}); with the permuted taxonomy "
+        f"{over['mantel_control']:.3f}. Pairs of concepts put under one superordinate by both the drawing files and the label "
+        f"taxonomy, as a share of those put together by either: {over['purity']:.2f}."
+    )
+    return {
+        "calibration": _table(head, rows),
+        "coupling": _table(["kappa", *features], coupling),
+        "observed": _table(["quantity", "value"], [[k, f"{v:.3f}"] for k, v in flat.items()]) + f"\n\n{people}",
+        "overlap": summary + "\n\n" + _table(
+            ["dimension", "adjusted R2, superordinates", "with hypernyms"],
+            [[n, f"{v['superordinate']:.2f}", f"{v['taxonomy']:.2f}"] for n, v in r2],
+        ),
+        "parameters": _table(["parameter", "value"], [
+            [k, "`" + str(v).replace("|", "/") + "`"] for k, v in frozen["parameters"].items() if k != "palette"]),
+        "hashes": _table(["file or data", "hash"], [
+            *([f"`{k}`", f"`{v[:16]}`"] for k, v in frozen["files"].items()), *([k, f"`{v}`"] for k, v in frozen["data"].items())]),
+    }  # fmt: skip
+
+
+def document(text: str, frozen: dict) -> str:
+    """PROTOCOL.md with its blocks ``<!-- name -->`` ... ``<!-- end -->`` filled from ``frozen``."""
+    blocks = tables(frozen)
+
+    def fill(match):
+        if match[1] not in blocks:
+            raise InputError(f"no block is called '{match[1]}'", DOCUMENT.name, f"choose one of {', '.join(blocks)}")
+        return f"<!-- {match[1]} -->\n{blocks[match[1]]}\n<!-- end -->"
+
+    return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", fill, text, flags=re.S)
