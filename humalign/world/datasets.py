@@ -6,12 +6,21 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..data.types import ConceptEmbedding, HumanRDM, Stimuli, Triplets
+from ..data.types import ConceptEmbedding, HumanRDM, Triplets
 from ..errors import InputError
 from . import observers
 from .drawing import world
 from .observers import GROUPS
-from .stimuli import LICENCE, SOURCE, concept_of, generator, images, split_ids
+from .splits import (
+    TRAINING_SETS,
+    concept_split,
+    concepts_of,
+    one_shot_split,
+    shift_split,
+    training_images,
+    training_set,
+)
+from .stimuli import ARRANGEMENTS, COUNTS, LICENCE, SOURCE, SPLITS, concept_of, generator, images, split_ids
 
 SIZES = {
     "things": 120_000,  # triplets
@@ -29,6 +38,30 @@ SIZES = {
     "levels_careless": 0.05,  # share of careless people, who lapse in half of the trials
     "levels_limit": 15.0,  # s, later answers count as missed
 }
+__all__ = [
+    "DATASETS",
+    "LEVELS",
+    "SIZES",
+    "TRAINING_SETS",
+    "arrangement",
+    "coarse_labels",
+    "concept_split",
+    "concepts_of",
+    "embedding",
+    "excluded_participants",
+    "levels",
+    "levels_sessions",
+    "load",
+    "one_shot_split",
+    "permuted",
+    "random_triplets",
+    "shift_split",
+    "test_rows",
+    "things",
+    "things_repeated",
+    "training_images",
+    "training_set",
+]
 LEVELS = ("coarse", "fine", "boundary")
 
 
@@ -88,9 +121,13 @@ def things(part: str = "all", group: str = "main") -> Triplets:
     keep = {"all": np.ones(len(shown), bool), "train": ~test, "test": test}[part]
     name = "things" if group == "main" else f"things-{group}"
     return _triplets(
-        ids, shown[keep], odd[keep], name if part == "all" else f"{name}-{part}", participants=who[keep],
+        ids,
+        shown[keep],
+        odd[keep],
+        name if part == "all" else f"{name}-{part}",
+        participants=who[keep],
         response_times=seconds[keep],
-    )  # fmt: skip
+    )
 
 
 def permuted(part: str = "all") -> Triplets:
@@ -118,7 +155,9 @@ def things_repeated(again: bool = False, group: str = "main") -> Triplets:
     stream = f"things repeated/{group}/{'again' if again else 'first'}"
     odd, seconds = observers.respond(observers.values(ids, group), shown, who, stream, group)
     name = "things-repeated-again" if again else "things-repeated"
-    return _triplets(ids, shown, odd, name if group == "main" else f"{name}-{group}", participants=who, response_times=seconds)
+    return _triplets(
+        ids, shown, odd, name if group == "main" else f"{name}-{group}", participants=who, response_times=seconds
+    )
 
 
 def coarse_labels() -> Triplets:
@@ -154,8 +193,6 @@ def arrangement(name: str = "cichy") -> HumanRDM:
     HumanRDM
         ``rdm`` (20, m, m): Euclidean distances in each person's weighted dimensions with multiplicative noise, mean 1.
     """
-    from .stimuli import ARRANGEMENTS
-
     if name not in ARRANGEMENTS:
         raise InputError(f"no arrangement set is called '{name}'", "name", f"choose one of {', '.join(ARRANGEMENTS)}")
     ids = split_ids(name)
@@ -168,7 +205,9 @@ def arrangement(name: str = "cichy") -> HumanRDM:
         weighted = seen * np.sqrt(crew.weights[first + person])
         squares = (weighted**2).sum(1)
         square = squares[:, None] + squares - 2 * weighted @ weighted.T
-        distance = np.sqrt(np.maximum(square, 0))[upper] * np.exp(rng.normal(0, SIZES["arrangement_noise"], len(upper[0])))
+        distance = np.sqrt(np.maximum(square, 0))[upper] * np.exp(
+            rng.normal(0, SIZES["arrangement_noise"], len(upper[0]))
+        )
         rdm[person][upper] = distance / distance.mean()
     rdm += rdm.transpose(0, 2, 1)
     return HumanRDM(ids, rdm, SOURCE, LICENCE, name=f"arrangement-{name}")
@@ -179,7 +218,12 @@ def embedding() -> ConceptEmbedding:
     ids = split_ids("things")
     mean = observers.people("main").weights.mean(0)
     return ConceptEmbedding(
-        ids, observers.values(ids) * np.sqrt(mean), observers.dimension_names(), SOURCE, LICENCE, name="observer-dimensions"
+        ids,
+        observers.values(ids) * np.sqrt(mean),
+        observers.dimension_names(),
+        SOURCE,
+        LICENCE,
+        name="observer-dimensions",
     )
 
 
@@ -229,12 +273,10 @@ def levels_sessions():
     -------
     DataFrame
         ``participant``, ``group``, ``trial``, ``exp_trial_type`` ("exp_trial", "catch_trial"), ``level`` ("" in catch
-        trials), ``image1`` to ``image3``, ``selected`` (id of the odd one, "" when missed), ``correct_catch`` (id of the
-        right answer of a catch trial), ``rt`` (s, NaN when missed). A catch trial shows one picture twice.
+        trials), ``image1`` to ``image3``, ``selected`` (id of the odd one, "" when missed), ``correct_catch`` (id of
+        the right answer of a catch trial), ``rt`` (s, NaN when missed). A catch trial shows one picture twice.
     """
     import pandas as pd
-
-    from .stimuli import COUNTS
 
     s, rng = SIZES, generator("levels/design")
     ids, concepts, per = split_ids("test"), world().concepts, COUNTS["test"]
@@ -252,25 +294,37 @@ def levels_sessions():
         for slot in range(s["levels_slots"]):
             session = group * s["levels_slots"] + slot
             shuffle = rng.random((len(rows), 3)).argsort(1)
-            parts.append((session, group, np.arange(len(rows)), np.take_along_axis(rows[order], shuffle, 1), level[order]))
+            parts.append(
+                (session, group, np.arange(len(rows)), np.take_along_axis(rows[order], shuffle, 1), level[order])
+            )
     session = np.concatenate([np.full(len(p[2]), p[0]) for p in parts])
     rows = np.concatenate([p[3] for p in parts])
     level = np.concatenate([p[4] for p in parts])
     who = crew[session]
     lapses = np.where(careless[session], 0.5, observers.people("main").lapses[who])
     odd, seconds = observers.respond(seen, rows, who, "levels", lapses=lapses)
-    missed = (seconds > s["levels_limit"]) | (rng.random(len(rows)) < np.where(careless[session], 0.05, s["levels_missed"]))
+    missed = (seconds > s["levels_limit"]) | (
+        rng.random(len(rows)) < np.where(careless[session], 0.05, s["levels_missed"])
+    )
     names = np.array(ids)[rows]
     chosen = np.where(missed, "", np.take_along_axis(names, odd[:, None].astype(int), 1)[:, 0])
     single = np.where(rows[:, 0] == rows[:, 1], 2, np.where(rows[:, 0] == rows[:, 2], 1, 0))
     right = np.take_along_axis(names, single[:, None], 1)[:, 0]
-    return pd.DataFrame({
-        "participant": [f"person{w}" for w in who], "group": np.concatenate([np.full(len(p[2]), p[1]) for p in parts]),
-        "trial": np.concatenate([p[2] for p in parts]),
-        "exp_trial_type": np.where(level == "", "catch_trial", "exp_trial"), "level": level,
-        "image1": names[:, 0], "image2": names[:, 1], "image3": names[:, 2], "selected": chosen,
-        "correct_catch": np.where(level == "", right, ""), "rt": np.where(missed, np.nan, seconds),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "participant": [f"person{w}" for w in who],
+            "group": np.concatenate([np.full(len(p[2]), p[1]) for p in parts]),
+            "trial": np.concatenate([p[2] for p in parts]),
+            "exp_trial_type": np.where(level == "", "catch_trial", "exp_trial"),
+            "level": level,
+            "image1": names[:, 0],
+            "image2": names[:, 1],
+            "image3": names[:, 2],
+            "selected": chosen,
+            "correct_catch": np.where(level == "", right, ""),
+            "rt": np.where(missed, np.nan, seconds),
+        }
+    )
 
 
 def excluded_participants(sessions) -> tuple[str, ...]:
@@ -305,145 +359,50 @@ def levels(least: int = 5) -> Triplets:
     _, inverse, count = np.unique(keys, return_inverse=True, return_counts=True)
     enough = count[inverse] >= least
     return _triplets(
-        ids, shown[enough], odd[enough], "levels",
+        ids,
+        shown[enough],
+        odd[enough],
+        "levels",
         participants=trials["participant"].str.removeprefix("person").astype(int).to_numpy()[enough],
-        response_times=trials["rt"].to_numpy()[enough], level=trials["level"].to_numpy(str)[enough],
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=1)
-def concept_split() -> dict:
-    """Concept -> "seen" (60 %), "H1" or "H2" (held out, for choosing and for reporting), stratified by superordinate."""
-    rng, part = generator("concept split"), {}
-    spare = 0.0
-    turn = 0
-    for superordinate in world().superordinates:
-        members = list(rng.permutation(world().members(superordinate)))
-        exact = 0.6 * len(members) + spare
-        seen = round(exact)
-        spare = exact - seen
-        for k, concept in enumerate(members):
-            part[str(concept)] = "seen" if k < seen else ("H1", "H2")[(k + turn) % 2]
-        turn += len(members) - seen
-    return dict(sorted(part.items()))
-
-
-def concepts_of(part: str) -> tuple[str, ...]:
-    """Concepts of a part of the concept split: "seen", "H1", "H2", "held-out" (both) or "all"."""
-    wanted = {"held-out": ("H1", "H2"), "all": ("seen", "H1", "H2")}.get(part, (part,))
-    chosen = tuple(c for c, p in concept_split().items() if p in wanted)
-    if not chosen:
-        raise InputError(f"no part of the concept split is called '{part}'", "part", "choose seen, H1, H2, held-out or all")
-    return chosen
-
-
-# name: (splits, part of the concepts, kind of labels)
-TRAINING_SETS = {
-    "concepts": (("train",), "seen", "concepts"),
-    "coarse": (("train",), "seen", "coarse"),
-    "taxonomy": (("train",), "seen", "taxonomy"),
-    "web": (("train", "web"), "all", "web"),
-    "captions": (("train",), "all", "captions"),
-    "captions-web": (("train", "web"), "all", "captions"),
-    "unlabelled": (("train",), "all", None),
-}
-
-
-def training_images(name: str, size: int = 32, profile=None) -> Stimuli:
-    """Pictures of a training set (see ``TRAINING_SETS``)."""
-    if name not in TRAINING_SETS:
-        raise InputError(f"no training set is called '{name}'", "name", f"choose one of {', '.join(TRAINING_SETS)}")
-    splits, part, _ = TRAINING_SETS[name]
-    wanted, sets = set(concepts_of(part)), [images(split, size, profile) for split in splits]
-    keep = [np.array([c in wanted for c in s.concepts]) for s in sets]
-    ids = tuple(i for s, k in zip(sets, keep) for i, good in zip(s.ids, k) if good)
-    pixels = np.concatenate([s.images[k] for s, k in zip(sets, keep)])
-    facts = [f for s, k in zip(sets, keep) for f, good in zip(s.meta["facts"], k) if good]
-    return Stimuli(
-        ids, SOURCE, LICENCE, images=pixels, concepts=tuple(map(concept_of, ids)), meta={"facts": facts}, name=f"training-{name}"
+        response_times=trials["rt"].to_numpy()[enough],
+        level=trials["level"].to_numpy(str)[enough],
     )
 
 
-def training_set(name: str, size: int = 32, profile=None, seed: int = 0):
-    """Pictures and labels of a training set: (Stimuli, labels).
+def _entry(kind: str, title: str, function, *args, **kwargs):
+    """A data set as a function without arguments that knows its title and kind."""
 
-    The labels are what :func:`humalign.world.labels.targets` or :func:`humalign.world.labels.captions` returns; None for
-    the unlabelled set.
-    """
-    stimuli = training_images(name, size, profile)
-    kind = TRAINING_SETS[name][2]
-    if kind is None:
-        return stimuli, None
-    from . import labels
+    def make():
+        return function(*args, **kwargs)
 
-    if kind == "captions":
-        return stimuli, labels.captions(stimuli.ids, stimuli.concepts, stimuli.meta["facts"], seed)
-    return stimuli, labels.targets(stimuli.ids, stimuli.concepts, kind, seed)
+    make.__doc__, make.kind = title, kind
+    return make
 
 
-def one_shot_split(seed: int = 0, part: str = "H2") -> dict:
-    """One labelled test picture of each held-out concept, the others to be named.
+def _pictures(split: str):
+    def make(profile=None):
+        return images(split, 32, profile)
 
-    Returns
-    -------
-    dict
-        ``classes``; ``support`` (one id a class, same order); ``query`` ids and ``query_labels`` (class numbers).
-    """
-    from .stimuli import COUNTS
-
-    classes, rng = concepts_of(part), generator(f"one shot/{part}/{seed}")
-    picked = rng.integers(COUNTS["test"], size=len(classes))
-    query = [(f"{c}/test{k}", n) for n, c in enumerate(classes) for k in range(COUNTS["test"]) if k != picked[n]]
-    return {
-        "classes": classes, "support": tuple(f"{c}/test{k}" for c, k in zip(classes, picked)),
-        "query": tuple(q for q, _ in query), "query_labels": np.array([n for _, n in query]),
-    }  # fmt: skip
-
-
-def shift_split(seed: int = 0, part: str = "all", per_concept: int = 20) -> dict:
-    """Superordinate classes whose source and target concepts differ (in the style of BREEDS).
-
-    Every superordinate with at least two concepts of ``part`` is a class; its concepts are halved by lot.
-
-    Returns
-    -------
-    dict
-        ``classes``; ``source_concepts``, ``target_concepts``; ids and class numbers ``train`` (train pictures of source
-        concepts), ``source`` and ``target`` (test pictures), each with ``..._labels``.
-    """
-    from .stimuli import COUNTS
-
-    rng, wanted = generator(f"shift/{part}/{seed}"), set(concepts_of(part))
-    classes, halves = [], ([], [])
-    for superordinate in world().superordinates:
-        members = [c for c in world().members(superordinate) if c in wanted]
-        if len(members) < 2:
-            continue
-        members = [members[k] for k in rng.permutation(len(members))]
-        half = (len(members) + int(rng.integers(2))) // 2
-        for side, chosen in zip(halves, (members[:half], members[half:])):
-            side += [(c, len(classes)) for c in sorted(chosen)]
-        classes.append(superordinate)
-    source, target = halves
-    out = {"classes": tuple(classes), "source_concepts": tuple(c for c, _ in source), "target_concepts": tuple(c for c, _ in target)}
-    plan = {"train": (source, "train", per_concept), "source": (source, "test", COUNTS["test"]), "target": (target, "test", COUNTS["test"])}
-    for key, (side, split, n) in plan.items():
-        out[key] = tuple(f"{c}/{split}{k}" for c, _ in side for k in range(n))
-        out[f"{key}_labels"] = np.repeat([label for _, label in side], n)
-    return out
+    make.__doc__, make.kind = f"Pictures of the split '{split}', 32 x 32 pixels.", "stimuli"
+    return make
 
 
 DATASETS = {
-    "things": things,
-    "things-repeated": things_repeated,
-    "things-repeated-again": lambda: things_repeated(again=True),
-    "things-control": permuted,
-    "coarse-labels": coarse_labels,
-    "levels": levels,
-    "arrangement-cichy": lambda: arrangement("cichy"),
-    "arrangement-king1": lambda: arrangement("king1"),
-    "arrangement-king2": lambda: arrangement("king2"),
-    "observer-dimensions": embedding,
+    "things": _entry("triplets", "120,000 odd-one-out choices on 396 pictures (plays THINGS).", things),
+    "things-repeated": _entry("triplets", "1,000 triplets judged by 36 people each, for ceilings.", things_repeated),
+    "things-repeated-again": _entry(
+        "triplets", "The same people and triplets once more, for within-person ceilings.", things_repeated, again=True
+    ),
+    "things-control": _entry("triplets", "Choices of the control group with a permuted taxonomy.", permuted),
+    "coarse-labels": _entry("triplets", "50,000 triplets from superordinate labels (plays CIFAR-100).", coarse_labels),
+    "levels": _entry("triplets", "Coarse, fine and boundary triplets with response times (plays Levels).", levels),
+    "arrangement-cichy": _entry(
+        "rdm", "Arrangements of 118 pictures by 20 people (plays Cichy).", arrangement, "cichy"
+    ),
+    "arrangement-king1": _entry("rdm", "Arrangements of 144 pictures by 20 people (plays King).", arrangement, "king1"),
+    "arrangement-king2": _entry("rdm", "Arrangements of 144 others by 20 people (plays King).", arrangement, "king2"),
+    "observer-dimensions": _entry("embedding", "What the main group sees in the things pictures.", embedding),
+    **{f"pictures-{split}": _pictures(split) for split in SPLITS},
 }
 
 
@@ -456,5 +415,7 @@ def load(name: str):
         For an unknown name.
     """
     if name not in DATASETS:
-        raise InputError(f"no data set of the drawn world is called '{name}'", "name", f"choose one of {', '.join(DATASETS)}")
+        raise InputError(
+            f"no data set of the drawn world is called '{name}'", "name", f"choose one of {', '.join(DATASETS)}"
+        )
     return DATASETS[name]()

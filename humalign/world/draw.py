@@ -1,4 +1,4 @@
-"""One picture: a drawing moved, bent, coloured and set before a background; the same seed gives the same picture at any size."""
+"""One picture: a drawing moved, bent, coloured, set before a background; one seed is one picture at any size."""
 
 from __future__ import annotations
 
@@ -193,8 +193,16 @@ def facts(concept: str, seed, view: int | None = None, drawings: World | None = 
     return {"view": drawn.number, "slots": slots}
 
 
-def render(concept: str, seed, size: int = 64, view: int | None = None, kappa: float = KAPPA, *, noise: bool = True,
-           drawings: World | None = None):
+def render(
+    concept: str,
+    seed,
+    size: int = 64,
+    view: int | None = None,
+    kappa: float = KAPPA,
+    *,
+    noise: bool = True,
+    drawings: World | None = None,
+):
     """One picture of a concept.
 
     Parameters
@@ -257,8 +265,17 @@ def reduce(images: np.ndarray, factor: int) -> np.ndarray:
     return np.floor(blocks.astype(np.float32).mean((-4, -2)) + 0.5).astype(np.uint8)
 
 
-def contact_sheet(names=None, per_concept: int = 1, columns: int = 12, size: int = 96, seed: int = 0, labels: bool = True,
-                  kappa: float = KAPPA, views: bool = False, drawings: World | None = None) -> Image.Image:
+def contact_sheet(
+    names=None,
+    per_concept: int = 1,
+    columns: int = 12,
+    size: int = 96,
+    seed: int = 0,
+    labels: bool = True,
+    kappa: float = KAPPA,
+    views: bool = False,
+    drawings: World | None = None,
+) -> Image.Image:
     """A sheet of pictures, one cell each.
 
     Parameters
@@ -277,9 +294,13 @@ def contact_sheet(names=None, per_concept: int = 1, columns: int = 12, size: int
     drawings = world() if drawings is None else drawings
     if names is None:
         names = sorted(drawings.concepts, key=lambda c: (drawings.superordinate[c], c))
-    cells = [(name, view, k) for name in names for view, k in (
-        [(v + 1, v) for v in range(len(drawings.views[name]))] if views else [(None, k) for k in range(per_concept)]
-    )]  # fmt: skip
+    cells = [
+        (name, view, k)
+        for name in names
+        for view, k in (
+            [(v + 1, v) for v in range(len(drawings.views[name]))] if views else [(None, k) for k in range(per_concept)]
+        )
+    ]
     foot = 12 if labels else 0
     rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (columns * size, rows * (size + foot)), (255, 255, 255))

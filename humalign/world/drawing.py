@@ -6,8 +6,9 @@ concept, ``name: slots | part | part ...``. Coordinates run from -10 to 10, y po
 - slots: ``A=red,gold`` (palette names one of which is drawn by lot; ``A`` is the main colour), ``T=40`` (largest
   rotation in degrees, else 12), ``@=water,sky`` (habitual scenes of this concept instead of those of the file).
 - part: ``shape colour numbers``. Shapes: ``e cx,cy rx,ry [deg]`` ellipse; ``r cx,cy hw,hh [radius [rad]]`` rectangle by
-  half sizes; ``p x,y ...`` polygon; ``s x,y ...`` smooth closed curve; ``l width x,y ...`` polyline; ``c width x,y ...``
-  smooth open curve; ``a width cx,cy rx,ry deg0,deg1`` arc. Prefix ``m``: also its mirror image; ``?``: present half the time.
+  half sizes; ``p x,y ...`` polygon; ``s x,y ...`` smooth closed curve; ``l width x,y ...`` polyline; ``c width x,y
+  ...`` smooth open curve; ``a width cx,cy rx,ry deg0,deg1`` arc. Prefix ``m``: also its mirror image; ``?``: present
+  half the time.
 - colour: a palette name, a slot, or ``bg`` (a hole), with ``-`` (darker) or ``+`` (lighter) behind it.
 
 ``<superordinate>_views.txt`` holds further views (``dog/2: ...``), ``scenes.txt`` the backgrounds (``== scene``).
@@ -18,6 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +28,39 @@ from ..errors import InputError
 
 FOLDER = Path(__file__).parent / "drawings"
 PALETTE = {
-    "red": (208, 45, 45), "crimson": (150, 25, 50), "orange": (240, 140, 40), "gold": (244, 200, 60),
-    "lime": (160, 205, 70), "green": (52, 140, 64), "teal": (30, 140, 140), "sky": (140, 200, 235),
-    "blue": (45, 95, 200), "navy": (32, 44, 96), "purple": (125, 65, 160), "magenta": (205, 60, 150),
-    "pink": (245, 165, 185), "brown": (128, 80, 45), "tan": (205, 165, 115), "cream": (245, 228, 190),
-    "white": (246, 246, 244), "silver": (196, 200, 206), "gray": (130, 132, 136), "slate": (82, 92, 108),
+    "red": (208, 45, 45),
+    "crimson": (150, 25, 50),
+    "orange": (240, 140, 40),
+    "gold": (244, 200, 60),
+    "lime": (160, 205, 70),
+    "green": (52, 140, 64),
+    "teal": (30, 140, 140),
+    "sky": (140, 200, 235),
+    "blue": (45, 95, 200),
+    "navy": (32, 44, 96),
+    "purple": (125, 65, 160),
+    "magenta": (205, 60, 150),
+    "pink": (245, 165, 185),
+    "brown": (128, 80, 45),
+    "tan": (205, 165, 115),
+    "cream": (245, 228, 190),
+    "white": (246, 246, 244),
+    "silver": (196, 200, 206),
+    "gray": (130, 132, 136),
+    "slate": (82, 92, 108),
     "black": (28, 28, 32),
-}  # fmt: skip
+}
 COLOURS = tuple(PALETTE)
 # shape: (fewest numbers or points behind the colour, most, is it closed, does a width come first)
-SHAPES = {"e": (2, 3, True, False), "r": (2, 4, True, False), "p": (3, 99, True, False), "s": (3, 99, True, False),
-          "l": (3, 99, False, True), "c": (3, 99, False, True), "a": (4, 4, False, True)}  # fmt: skip
+SHAPES = {
+    "e": (2, 3, True, False),
+    "r": (2, 4, True, False),
+    "p": (3, 99, True, False),
+    "s": (3, 99, True, False),
+    "l": (3, 99, False, True),
+    "c": (3, 99, False, True),
+    "a": (4, 4, False, True),
+}
 
 
 @dataclass(frozen=True)
@@ -120,7 +144,7 @@ def subdivide(points, closed: bool, step: float = 2.0) -> np.ndarray:
     points = np.asarray(points, float)
     ends = np.vstack([points, points[:1]]) if closed else points
     pieces = []
-    for start, stop in zip(ends[:-1], ends[1:]):
+    for start, stop in pairwise(ends):
         n = max(1, int(math.hypot(*(stop - start)) / step))
         pieces.append(start + (stop - start) * np.arange(n)[:, None] / n)
     return np.vstack(pieces if closed else [*pieces, ends[-1:]])
@@ -144,10 +168,12 @@ def rectangle(centre, half, radius: float = 0.0, turn: float = 0.0) -> np.ndarra
     if radius < 0.05:
         points = np.array([(cx + sx * w, cy + sy * h) for sx, sy, _ in corners])
     else:
-        points = np.vstack([
-            ellipse((cx + sx * (w - radius), cy + sy * (h - radius)), (radius, radius), 0, a, a + 90, 5)
-            for sx, sy, a in corners
-        ])  # fmt: skip
+        points = np.vstack(
+            [
+                ellipse((cx + sx * (w - radius), cy + sy * (h - radius)), (radius, radius), 0, a, a + 90, 5)
+                for sx, sy, a in corners
+            ]
+        )
     c, s = math.cos(turn), math.sin(turn)
     return subdivide((points - centre) @ np.array([[c, s], [-s, c]]) + centre, True)
 
@@ -245,10 +271,20 @@ def parse_line(line: str, concept: str, number: int, scenes: tuple) -> View:
             part_of.append(np.full(len(shape), k))
             side.append(np.full(len(shape), float(sign)))
     return View(
-        concept, number, slots, float(rotation), tuple(scenes), len(parts), np.array([p[0] for p in parts]),
-        tuple((p[2], p[3]) for p in parts), tuple(strokes), np.vstack(points), np.vstack(centres),
-        np.concatenate(part_of), np.concatenate(side),
-    )  # fmt: skip
+        concept,
+        number,
+        slots,
+        float(rotation),
+        tuple(scenes),
+        len(parts),
+        np.array([p[0] for p in parts]),
+        tuple((p[2], p[3]) for p in parts),
+        tuple(strokes),
+        np.vstack(points),
+        np.vstack(centres),
+        np.concatenate(part_of),
+        np.concatenate(side),
+    )
 
 
 def _lines(path: Path):
@@ -292,9 +328,11 @@ def load(folder=FOLDER) -> World:
                     raise InputError(f"a further view of '{concept}', which has no first view", where)
                 if superordinate is None:
                     scenes = world.views[concept][0].scenes
-            taken = world.scenes if superordinate == "scene" else {
-                (c, v.number) for c, views in world.views.items() for v in views
-            }  # fmt: skip
+            taken = (
+                world.scenes
+                if superordinate == "scene"
+                else {(c, v.number) for c, views in world.views.items() for v in views}
+            )
             if (concept if superordinate == "scene" else (concept, number)) in taken:
                 raise InputError(f"'{name}' is drawn twice", where)
             try:

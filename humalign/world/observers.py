@@ -1,8 +1,9 @@
 """Simulated people: what they attend to, how they choose the odd one out, how long it takes them.
 
-A picture has a value on each dimension of ``dims.txt`` (and on seven colours, from the drawn main colour). The similarity
-of two pictures is the sum over dimensions of a person's weight times both values; the pair that is kept together is drawn
-with the softmax of the three similarities (the choice rule of SPoSE and VICE: Hebart et al. 2020, Muttenthaler et al. 2022).
+A picture has a value on each dimension of ``dims.txt`` and on seven colours, from the drawn main colour. The similarity
+of two pictures is the sum over dimensions of a person's weight times both values; the pair that is kept together is
+drawn with the softmax of the three similarities (the choice rule of SPoSE and VICE: Hebart et al. 2020, Muttenthaler
+et al. 2022).
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ def permutation() -> dict:
     return {concept: concepts[k] for concept, k in zip(concepts, order)}
 
 
-def values(ids, group: str = "main", scale: float = None) -> np.ndarray:
+def values(ids, group: str = "main", scale: float | None = None) -> np.ndarray:
     """What people see in pictures: (m, d), rows in the order of ``ids``.
 
     The row of a picture is that of its concept times a small deviation of its own, and its main colour. For the control

@@ -1,4 +1,4 @@
-"""The frozen protocol: how scale and scene coupling were set, hashes of everything, and a check that the world has not drifted."""
+"""The frozen protocol: how scale and scene coupling were set, hashes of everything, and a check against drift."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ def choice_statistics(probabilities: np.ndarray, matrix: np.ndarray) -> dict:
     """What the scale rule looks at: (n, 3) choice probabilities and the (m, d) values they come from."""
     best = probabilities.max(1)
     return {
-        "dimensions": int(matrix.shape[1]), "entries_above_.1": float((matrix > 0.1).sum(1).mean()),
-        "density": float((matrix > 0.1).mean()), "bayes": float(best.mean()),
-        "entropy": float(observers.entropy(probabilities).mean()), "share_p>.9": float((best > 0.9).mean()),
+        "dimensions": int(matrix.shape[1]),
+        "entries_above_.1": float((matrix > 0.1).sum(1).mean()),
+        "density": float((matrix > 0.1).mean()),
+        "bayes": float(best.mean()),
+        "entropy": float(observers.entropy(probabilities).mean()),
+        "share_p>.9": float((best > 0.9).mean()),
         "share_p<.4": float((best < 0.4).mean()),
-    }  # fmt: skip
+    }
 
 
 def _calibration_triplets():
@@ -61,14 +64,16 @@ def vice_statistics(profile) -> dict:
 
     path = profile.data and profile.data / "things" / "embeddings" / "vice_42d.npy"
     if not path or not path.is_file():
-        raise MissingData("VICE is not at hand", path or "--data", "point HUMALIGN_DATA at the folder with the real data")
+        raise MissingData(
+            "VICE is not at hand", path or "--data", "point HUMALIGN_DATA at the folder with the real data"
+        )
     vice = np.maximum(np.load(path, allow_pickle=False).astype(float), 0)
     shown = datasets.random_triplets(np.arange(len(vice)), CALIBRATION_TRIPLETS, stimuli.generator("calibration/vice"))
     return choice_statistics(observers.softmax(observers.pair_similarities(vice, shown)), vice)
 
 
 def baselines(pixels: np.ndarray) -> dict:
-    """Trivial features of pictures (m, 32, 32, 3): pixels, 8x8 pixels, colour histogram (root of 4x4x4 counts), edges."""
+    """Trivial features of pictures (m, 32, 32, 3): pixels, 8x8 pixels, colour histogram (root of counts), edges."""
     x = pixels.astype(np.float64)
     cell = (pixels // 64).astype(np.int64) @ np.array([16, 4, 1])
     cell = cell.reshape(len(x), -1) + 64 * np.arange(len(x))[:, None]
@@ -76,9 +81,11 @@ def baselines(pixels: np.ndarray) -> dict:
     grey = x.mean(-1)
     edges = np.abs(np.diff(grey, axis=1))[:, :, :-1] + np.abs(np.diff(grey, axis=2))[:, :-1]
     return {
-        "pixels": x.reshape(len(x), -1), "pixels 8x8": x.reshape(len(x), 8, 4, 8, 4, 3).mean((2, 4)).reshape(len(x), -1),
-        "colour histogram": np.sqrt(counts), "edges": np.sqrt(edges.reshape(len(x), -1)),
-    }  # fmt: skip
+        "pixels": x.reshape(len(x), -1),
+        "pixels 8x8": x.reshape(len(x), 8, 4, 8, 4, 3).mean((2, 4)).reshape(len(x), -1),
+        "colour histogram": np.sqrt(counts),
+        "edges": np.sqrt(edges.reshape(len(x), -1)),
+    }
 
 
 def zero_shot(features: np.ndarray, triplets: np.ndarray) -> float:
@@ -91,7 +98,7 @@ def zero_shot(features: np.ndarray, triplets: np.ndarray) -> float:
 
 
 def calibrate_kappa(kappas=KAPPAS) -> dict:
-    """Accuracy of trivial features at each scene coupling; the rule takes the largest with the histogram at most .370."""
+    """Accuracy of trivial features at each scene coupling; the rule: the largest with the histogram at most .370."""
     choices = datasets.things().triplets
     ids = stimuli.split_ids("things")
     rows = {}
@@ -137,13 +144,16 @@ def observed() -> dict:
         rows[level] = {"trials": len(own), "bayes": float(p.max(1).mean()), "rt_entropy_spearman": float(rho)}
     sessions = datasets.levels_sessions()
     return {
-        "bayes": float(bayes.max(1).mean()), "accuracy_of_group_mean": best["main"], "control_vs_main_values": best["control"],
+        "bayes": float(bayes.max(1).mean()),
+        "accuracy_of_group_mean": best["main"],
+        "control_vs_main_values": best["control"],
         "repeat_agreement": float((first.triplets[:, 2] == again.triplets[:, 2]).mean()),
-        "median_seconds": float(np.median(triplets.response_times)), "levels": rows,
+        "median_seconds": float(np.median(triplets.response_times)),
+        "levels": rows,
         "levels_people": int(sessions["participant"].nunique()),
         "levels_excluded": len(datasets.excluded_participants(sessions)),
         "arrangement_split_half": {name: _split_half(datasets.arrangement(name).rdm) for name in stimuli.ARRANGEMENTS},
-    }  # fmt: skip
+    }
 
 
 def _best(gram, triplets) -> float:
@@ -177,7 +187,7 @@ def overlap(permutations: int = 999) -> dict:
     concepts = list(world().concepts)
     target = observers.authored_values()
     taxonomy, names = labels.matrix(concepts)
-    shared = taxonomy[:, [not (n in concepts) for n in names]].astype(float)
+    shared = taxonomy[:, [n not in concepts for n in names]].astype(float)
     coarse = np.array([labels.superordinate(c) for c in concepts])
     one_hot = (coarse[:, None] == np.unique(coarse)[None]).astype(float)
 
@@ -189,9 +199,8 @@ def overlap(permutations: int = 999) -> dict:
         return 1 - unexplained * (len(design) - 1) / (len(design) - basis.shape[1])
 
     superordinate, full = adjusted(one_hot), adjusted(shared)
-    both = taxonomy[:, [n not in concepts for n in names]].astype(float)
-    common = both @ both.T
-    jaccard = 1 - common / (both.sum(1)[:, None] + both.sum(1) - common)
+    common = shared @ shared.T
+    jaccard = 1 - common / (shared.sum(1)[:, None] + shared.sum(1) - common)
     values = observers.concept_values()
     unit = values / np.linalg.norm(values, axis=1, keepdims=True)
     seen = 1 - unit @ unit.T
@@ -219,22 +228,34 @@ def overlap(permutations: int = 999) -> dict:
     told = (coarse[:, None] == coarse)[upper]
     dimensions = observers.dimension_names()[: target.shape[1]]
     return {
-        "dimensions": {n: {"superordinate": float(a), "taxonomy": float(b)} for n, a, b in zip(dimensions, superordinate, full)},
+        "dimensions": {
+            n: {"superordinate": float(a), "taxonomy": float(b)} for n, a, b in zip(dimensions, superordinate, full)
+        },
         "mean_r2": {"superordinate": float(superordinate.mean()), "taxonomy": float(full.mean())},
-        "mantel": rho, "mantel_p": float((1 + sum(n >= rho for n in null)) / (1 + permutations)), "mantel_control": control,
+        "mantel": rho,
+        "mantel_p": float((1 + sum(n >= rho for n in null)) / (1 + permutations)),
+        "mantel_control": control,
         "purity": float((same & told).sum() / (same | told).sum()),
-    }  # fmt: skip
+    }
 
 
 def parameters() -> dict:
     """Every parameter and seed that decides the world."""
     return {
-        "seed": stimuli.SEED, "counts": stimuli.COUNTS, "arrangements": stimuli.ARRANGEMENTS, "kappa": draw.KAPPA,
-        "renderer": draw.VERSION, "supersampling": draw.SUPERSAMPLING, "palette": draw.PALETTE,
-        "variation": draw.VARIATION, "scale": observers.SCALE, "observers": observers.PARAMETERS,
-        "groups": {k: vars(g) for k, g in observers.GROUPS.items()}, "sizes": datasets.SIZES,
+        "seed": stimuli.SEED,
+        "counts": stimuli.COUNTS,
+        "arrangements": stimuli.ARRANGEMENTS,
+        "kappa": draw.KAPPA,
+        "renderer": draw.VERSION,
+        "supersampling": draw.SUPERSAMPLING,
+        "palette": draw.PALETTE,
+        "variation": draw.VARIATION,
+        "scale": observers.SCALE,
+        "observers": observers.PARAMETERS,
+        "groups": {k: vars(g) for k, g in observers.GROUPS.items()},
+        "sizes": datasets.SIZES,
         "training_sets": datasets.TRAINING_SETS,
-    }  # fmt: skip
+    }
 
 
 def _plain(value):
@@ -261,8 +282,12 @@ def thumbnails() -> dict:
     out = {}
     for name in thumbnail_ids():
         pixels, facts = stimuli.picture(name, 64)
-        out[name] = {"view": facts["view"], "slots": facts["slots"], "scene": facts["scene"],
-                     "pixels": draw.reduce(pixels, 8).ravel().tolist()}  # fmt: skip
+        out[name] = {
+            "view": facts["view"],
+            "slots": facts["slots"],
+            "scene": facts["scene"],
+            "pixels": draw.reduce(pixels, 8).ravel().tolist(),
+        }
     return out
 
 
@@ -284,19 +309,25 @@ def numbers() -> dict:
     """A few real numbers of each kind, compared with a tolerance."""
     seen = observers.values(stimuli.split_ids("things")[:3])
     return {
-        "values": seen[:, :6].round(8).tolist(), "weights": observers.people("main").weights[:3, :4].round(8).tolist(),
+        "values": seen[:, :6].round(8).tolist(),
+        "weights": observers.people("main").weights[:3, :4].round(8).tolist(),
         "arrangement": datasets.arrangement("cichy").rdm[:2, 0, 1:5].round(8).tolist(),
         "response_times": datasets.things().response_times[:5].round(8).tolist(),
-    }  # fmt: skip
+    }
 
 
 def state() -> dict:
     """Everything that is frozen, as it is now."""
     return {
-        "concepts": len(world().concepts), "superordinates": len(world().superordinates),
-        "second_views": sum(len(v) > 1 for v in world().views.values()), "files": files(), "parameters": _plain(parameters()),
-        "data": data_digests(), "numbers": numbers(), "pictures": thumbnails(),
-    }  # fmt: skip
+        "concepts": len(world().concepts),
+        "superordinates": len(world().superordinates),
+        "second_views": sum(len(v) > 1 for v in world().views.values()),
+        "files": files(),
+        "parameters": _plain(parameters()),
+        "data": data_digests(),
+        "numbers": numbers(),
+        "pictures": thumbnails(),
+    }
 
 
 def freeze(profile) -> dict:
@@ -331,7 +362,9 @@ def drift(frozen: dict | None = None) -> list[str]:
 
 
 def _table(head, rows) -> str:
-    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(r) + " |" for r in rows)])
+    return "\n".join(
+        ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(r) + " |" for r in rows)]
+    )
 
 
 def tables(frozen: dict) -> dict:
@@ -350,8 +383,10 @@ def tables(frozen: dict) -> dict:
         rows.append(line("VICE (1,854 objects, real people)", calibration["vice"]))
     head = ["", "Bayes accuracy", "entries > .1 a row", "density", "entropy (nats)", "share p > .9", "share p < .4"]
     features = list(next(iter(kappa["rows"].values())))
-    coupling = [[f"{float(k):.1f}{' (chosen)' if float(k) == kappa['chosen'] else ''}", *(f"{r[f]:.4f}" for f in features)]
-                for k, r in kappa["rows"].items()]  # fmt: skip
+    coupling = [
+        [f"{float(k):.1f}{' (chosen)' if float(k) == kappa['chosen'] else ''}", *(f"{r[f]:.4f}" for f in features)]
+        for k, r in kappa["rows"].items()
+    ]
     flat = {
         "Bayes accuracy on random things triplets": seen["bayes"],
         "accuracy of the group's mean values on things": seen["accuracy_of_group_mean"],
@@ -359,31 +394,43 @@ def tables(frozen: dict) -> dict:
         "same answer when the same person is asked again": seen["repeat_agreement"],
         "median response time on things (s)": seen["median_seconds"],
         **{f"{k}: Bayes accuracy": v["bayes"] for k, v in seen["levels"].items()},
-        **{f"{k}: Spearman of response time and the group's entropy": v["rt_entropy_spearman"] for k, v in seen["levels"].items()},
+        **{
+            f"{k}: Spearman of response time and the group's entropy": v["rt_entropy_spearman"]
+            for k, v in seen["levels"].items()
+        },
         **{f"{k}: split-half Spearman of the mean RDMs": v for k, v in seen["arrangement_split_half"].items()},
     }
-    people = f"{seen['levels_excluded']} of {seen['levels_people']} people of the levels set are excluded by its rules."
+    people = f"{seen['levels_excluded']} of {seen['levels_people']} people of the levels set are excluded."
     r2 = sorted(over["dimensions"].items(), key=lambda item: -item[1]["taxonomy"])
     summary = (
         f"Mean adjusted R2 over dimensions: {over['mean_r2']['superordinate']:.2f} on superordinates, "
-        f"{over['mean_r2']['taxonomy']:.2f} on superordinates and hypernyms. Mantel correlation (Spearman) of label and observer "
-        f"dissimilarities of concepts: {over['mantel']:.3f} (p = {over['mantel_p']:.3f}); with the permuted taxonomy "
-        f"{over['mantel_control']:.3f}. Pairs of concepts put under one superordinate by both the drawing files and the label "
-        f"taxonomy, as a share of those put together by either: {over['purity']:.2f}."
+        f"{over['mean_r2']['taxonomy']:.2f} on superordinates and hypernyms. Mantel correlation (Spearman) of label and "
+        f"observer dissimilarities of concepts: {over['mantel']:.3f} (p = {over['mantel_p']:.3f}); with the permuted "
+        f"taxonomy {over['mantel_control']:.3f}. Pairs of concepts put under one superordinate by both the drawing "
+        f"files and the label taxonomy, as a share of those put together by either: {over['purity']:.2f}."
     )
     return {
         "calibration": _table(head, rows),
         "coupling": _table(["kappa", *features], coupling),
         "observed": _table(["quantity", "value"], [[k, f"{v:.3f}"] for k, v in flat.items()]) + f"\n\n{people}",
-        "overlap": summary + "\n\n" + _table(
+        "overlap": summary
+        + "\n\n"
+        + _table(
             ["dimension", "adjusted R2, superordinates", "with hypernyms"],
             [[n, f"{v['superordinate']:.2f}", f"{v['taxonomy']:.2f}"] for n, v in r2],
         ),
-        "parameters": _table(["parameter", "value"], [
-            [k, "`" + str(v).replace("|", "/") + "`"] for k, v in frozen["parameters"].items() if k != "palette"]),
-        "hashes": _table(["file or data", "hash"], [
-            *([f"`{k}`", f"`{v[:16]}`"] for k, v in frozen["files"].items()), *([k, f"`{v}`"] for k, v in frozen["data"].items())]),
-    }  # fmt: skip
+        "parameters": _table(
+            ["parameter", "value"],
+            [[k, "`" + str(v).replace("|", "/") + "`"] for k, v in frozen["parameters"].items() if k != "palette"],
+        ),
+        "hashes": _table(
+            ["file or data", "hash"],
+            [
+                *([f"`{k}`", f"`{v[:16]}`"] for k, v in frozen["files"].items()),
+                *([k, f"`{v}`"] for k, v in frozen["data"].items()),
+            ],
+        ),
+    }
 
 
 def document(text: str, frozen: dict) -> str:

@@ -99,7 +99,9 @@ def draw_ids(ids, size: int, kappa: float = draw.KAPPA, workers: int = 2, progre
 
     ids = tuple(ids)
     jobs = [(ids[i : i + 128], size, kappa) for i in range(0, len(ids), 128)]
-    bar = tqdm(total=len(ids), desc="drawing", unit="image", disable=None if progress is None else not progress, leave=False)
+    bar = tqdm(
+        total=len(ids), desc="drawing", unit="image", disable=None if progress is None else not progress, leave=False
+    )
     pixels, facts = [], []
     with bar:
         if workers < 2 or len(ids) < 1500:
@@ -153,5 +155,10 @@ def images(split: str, size: int = 32, profile=None, *, kappa: float = draw.KAPP
     """
     ids = split_ids(split)
     pixels, facts = load(ids, size, profile, split, kappa)
-    meta = {"facts": facts, "colours": [f["slots"]["A"] for f in facts], "views": [f["view"] for f in facts], "size": size}
+    meta = {
+        "facts": facts,
+        "colours": [f["slots"]["A"] for f in facts],
+        "views": [f["view"] for f in facts],
+        "size": size,
+    }
     return Stimuli(ids, SOURCE, LICENCE, images=pixels, concepts=tuple(map(concept_of, ids)), meta=meta, name=split)

@@ -1,0 +1,148 @@
+"""Who learns from what: concept split, training sets, one-shot and shift splits of the drawn world."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ..data.types import Stimuli
+from ..errors import InputError
+from .drawing import world
+from .stimuli import COUNTS, LICENCE, SOURCE, concept_of, generator, images
+
+
+@lru_cache(maxsize=1)
+def concept_split() -> dict:
+    """Concept -> "seen" (60 %), "H1" or "H2" (held out, to choose and to report), stratified by superordinate."""
+    rng, part = generator("concept split"), {}
+    spare = 0.0
+    turn = 0
+    for superordinate in world().superordinates:
+        members = list(rng.permutation(world().members(superordinate)))
+        exact = 0.6 * len(members) + spare
+        seen = round(exact)
+        spare = exact - seen
+        for k, concept in enumerate(members):
+            part[str(concept)] = "seen" if k < seen else ("H1", "H2")[(k + turn) % 2]
+        turn += len(members) - seen
+    return dict(sorted(part.items()))
+
+
+def concepts_of(part: str) -> tuple[str, ...]:
+    """Concepts of a part of the concept split: "seen", "H1", "H2", "held-out" (both) or "all"."""
+    wanted = {"held-out": ("H1", "H2"), "all": ("seen", "H1", "H2")}.get(part, (part,))
+    chosen = tuple(c for c, p in concept_split().items() if p in wanted)
+    if not chosen:
+        raise InputError(
+            f"no part of the concept split is called '{part}'", "part", "choose seen, H1, H2, held-out or all"
+        )
+    return chosen
+
+
+# name: (splits, part of the concepts, kind of labels)
+TRAINING_SETS = {
+    "concepts": (("train",), "seen", "concepts"),
+    "coarse": (("train",), "seen", "coarse"),
+    "taxonomy": (("train",), "seen", "taxonomy"),
+    "web": (("train", "web"), "all", "web"),
+    "captions": (("train",), "all", "captions"),
+    "captions-web": (("train", "web"), "all", "captions"),
+    "unlabelled": (("train",), "all", None),
+}
+
+
+def training_images(name: str, size: int = 32, profile=None) -> Stimuli:
+    """Pictures of a training set (see ``TRAINING_SETS``)."""
+    if name not in TRAINING_SETS:
+        raise InputError(f"no training set is called '{name}'", "name", f"choose one of {', '.join(TRAINING_SETS)}")
+    splits, part, _ = TRAINING_SETS[name]
+    wanted, sets = set(concepts_of(part)), [images(split, size, profile) for split in splits]
+    keep = [np.array([c in wanted for c in s.concepts]) for s in sets]
+    ids = tuple(i for s, k in zip(sets, keep) for i, good in zip(s.ids, k) if good)
+    pixels = np.concatenate([s.images[k] for s, k in zip(sets, keep)])
+    facts = [f for s, k in zip(sets, keep) for f, good in zip(s.meta["facts"], k) if good]
+    return Stimuli(
+        ids,
+        SOURCE,
+        LICENCE,
+        images=pixels,
+        concepts=tuple(map(concept_of, ids)),
+        meta={"facts": facts},
+        name=f"training-{name}",
+    )
+
+
+def training_set(name: str, size: int = 32, profile=None, seed: int = 0):
+    """Pictures and labels of a training set: (Stimuli, labels).
+
+    The labels are what :func:`humalign.world.labels.targets` or :func:`humalign.world.labels.captions` returns; None
+    for the unlabelled set.
+    """
+    stimuli = training_images(name, size, profile)
+    kind = TRAINING_SETS[name][2]
+    if kind is None:
+        return stimuli, None
+    from . import labels
+
+    if kind == "captions":
+        return stimuli, labels.captions(stimuli.ids, stimuli.concepts, stimuli.meta["facts"], seed)
+    return stimuli, labels.targets(stimuli.ids, stimuli.concepts, kind, seed)
+
+
+def one_shot_split(seed: int = 0, part: str = "H2") -> dict:
+    """One labelled test picture of each held-out concept, the others to be named.
+
+    Returns
+    -------
+    dict
+        ``classes``; ``support`` (one id a class, same order); ``query`` ids and ``query_labels`` (class numbers).
+    """
+    classes, rng = concepts_of(part), generator(f"one shot/{part}/{seed}")
+    picked = rng.integers(COUNTS["test"], size=len(classes))
+    query = [(f"{c}/test{k}", n) for n, c in enumerate(classes) for k in range(COUNTS["test"]) if k != picked[n]]
+    return {
+        "classes": classes,
+        "support": tuple(f"{c}/test{k}" for c, k in zip(classes, picked)),
+        "query": tuple(q for q, _ in query),
+        "query_labels": np.array([n for _, n in query]),
+    }
+
+
+def shift_split(seed: int = 0, part: str = "all", per_concept: int = 20) -> dict:
+    """Superordinate classes whose source and target concepts differ (in the style of BREEDS).
+
+    Every superordinate with at least two concepts of ``part`` is a class; its concepts are halved by lot.
+
+    Returns
+    -------
+    dict
+        ``classes``; ``source_concepts``, ``target_concepts``; ids and class numbers ``train`` (train pictures of source
+        concepts), ``source`` and ``target`` (test pictures), each with ``..._labels``.
+    """
+    rng, wanted = generator(f"shift/{part}/{seed}"), set(concepts_of(part))
+    classes, halves = [], ([], [])
+    for superordinate in world().superordinates:
+        members = [c for c in world().members(superordinate) if c in wanted]
+        if len(members) < 2:
+            continue
+        members = [members[k] for k in rng.permutation(len(members))]
+        half = (len(members) + int(rng.integers(2))) // 2
+        for side, chosen in zip(halves, (members[:half], members[half:])):
+            side += [(c, len(classes)) for c in sorted(chosen)]
+        classes.append(superordinate)
+    source, target = halves
+    out = {
+        "classes": tuple(classes),
+        "source_concepts": tuple(c for c, _ in source),
+        "target_concepts": tuple(c for c, _ in target),
+    }
+    plan = {
+        "train": (source, "train", per_concept),
+        "source": (source, "test", COUNTS["test"]),
+        "target": (target, "test", COUNTS["test"]),
+    }
+    for key, (side, split, n) in plan.items():
+        out[key] = tuple(f"{c}/{split}{k}" for c, _ in side for k in range(n))
+        out[f"{key}_labels"] = np.repeat([label for _, label in side], n)
+    return out
