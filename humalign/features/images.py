@@ -1,0 +1,173 @@
+"""Pictures by id: from a folder, from a data set, and as batches ready for a network."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from queue import Queue
+
+import numpy as np
+
+from ..data.types import Stimuli
+from ..errors import InputError, MissingData
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm")
+
+
+def from_folder(folder) -> Stimuli:
+    """All images under a folder, sorted by path.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    Stimuli
+        ``ids`` are the relative paths without suffix ("dog/1", "n01440764/n01440764_10026"); ``images`` are paths.
+
+    Raises
+    ------
+    InputError, MissingData
+        When the folder does not exist or has no images, or two files have the same id.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise MissingData("this folder does not exist", folder, "name a folder with images")
+    found = sorted(
+        (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")),
+        key=lambda p: p.relative_to(folder).as_posix(),
+    )
+    if not found:
+        raise InputError("has no images", folder, f"images end in {', '.join(SUFFIXES[:5])} ...")
+    ids = [p.relative_to(folder).with_suffix("").as_posix() for p in found]
+    if len(set(ids)) != len(ids):
+        seen: set[str] = set()
+        twice = next(i for i in ids if i in seen or seen.add(i))
+        raise InputError(f"two images are called '{twice}'", folder, "they differ only in the suffix: rename one")
+    return Stimuli(tuple(ids), f"folder {folder.name}", "as its owner says", images=found, name=folder.name)
+
+
+def from_dataset(name: str, profile) -> Stimuli:
+    """The images of a data set of the registry.
+
+    Raises
+    ------
+    InputError
+        When the data set has no images.
+    """
+    from ..data.registry import load
+
+    loaded = load(name, profile)
+    if isinstance(loaded, dict):
+        loaded = next((v for v in loaded.values() if isinstance(v, Stimuli)), loaded)
+    if not isinstance(loaded, Stimuli) or loaded.images is None:
+        raise InputError("has no images", f"data set '{name}'", "choose one of kind 'stimuli' ('humalign data list')")
+    return loaded
+
+
+def identity(stimuli: Stimuli) -> str:
+    """Digest of ids and pictures: of the pixels, or of names and sizes of the files."""
+    from ..store import digest
+
+    if isinstance(stimuli.images, np.ndarray):
+        return digest(stimuli.ids, stimuli.images)
+    return digest(stimuli.ids, [(Path(p).name, _size(p)) for p in stimuli.images])
+
+
+def _size(path) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        raise MissingData("this image does not exist", path, "check the folder") from None
+
+
+class Pictures:
+    """A torch data set: uint8 arrays (size, size, 3) after the network's geometry, or the error of an unreadable file."""
+
+    def __init__(self, images, preprocess):
+        self.images, self.preprocess = images, preprocess
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, row):
+        image = self.images[row]
+        if isinstance(image, np.ndarray):
+            return self.preprocess.geometry(image)
+        try:
+            from PIL import Image
+
+            with Image.open(image) as opened:
+                return self.preprocess.geometry(opened.convert("RGB"))
+        except Exception as error:  # told in one line by the main process
+            return f"{image}\n{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+
+
+def _stack(items):
+    import torch
+
+    for item in items:
+        if isinstance(item, str):
+            return item
+    return torch.from_numpy(np.stack(items))
+
+
+def batches(stimuli: Stimuli, preprocess, rows: list, workers: int, pin: bool):
+    """Batches of uint8 pictures (n, size, size, 3) for lists of row numbers, read ahead.
+
+    Parameters
+    ----------
+    stimuli : Stimuli
+    preprocess : Preprocess
+    rows : list of int lists
+        One list a batch.
+    workers : int
+        Processes that decode; 0 decodes in a thread beside the network.
+    pin : bool
+        Page-locked memory, for copies to a GPU that do not wait.
+
+    Raises
+    ------
+    InputError
+        Names the first image that cannot be read.
+    """
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(
+        Pictures(stimuli.images, preprocess), batch_sampler=rows, num_workers=workers, collate_fn=_stack, pin_memory=pin,
+        prefetch_factor=3 if workers else None,
+    )  # fmt: skip
+    for batch in loader if workers else _ahead(loader):
+        if isinstance(batch, str):
+            path, _, reason = batch.partition("\n")
+            raise InputError(f"cannot be read as an image ({reason})", path, "repair it or take it out of the folder")
+        yield batch
+
+
+def _ahead(iterable, depth: int = 3):
+    """The items of ``iterable``, made by a thread that keeps ``depth`` of them ready."""
+    queue: Queue = Queue(depth)
+    stop, end = threading.Event(), object()
+
+    def work():
+        try:
+            for item in iterable:
+                queue.put(item)
+                if stop.is_set():
+                    return
+            queue.put(end)
+        except BaseException as error:  # handed to the reader
+            queue.put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (item := queue.get()) is not end:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        while not queue.empty():  # let the thread see the signal
+            queue.get_nowait()

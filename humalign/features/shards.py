@@ -1,0 +1,172 @@
+"""The store of features: a folder of shards with a manifest, or one safetensors file with a side-car; read by ids."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+
+from ..data.types import Features
+from ..errors import InputError, MissingData
+from ..store import load_arrays, read_json, save_arrays
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+def shard_path(folder, number: int) -> Path:
+    """Where shard ``number`` lies."""
+    return Path(folder) / f"shard-{number:05d}.safetensors"
+
+
+def write_shard(folder, number: int, ids, arrays: dict) -> None:
+    """Write one shard atomically, its ids in the side-car."""
+    save_arrays(shard_path(folder, number), arrays, {"ids": list(ids)})
+
+
+def shard_is_whole(folder, number: int, n: int) -> bool:
+    """Whether shard ``number`` is there, complete and undamaged (checksum)."""
+    with contextlib.suppress(InputError):
+        return len(load_arrays(shard_path(folder, number))[1]["ids"]) == n
+    return False
+
+
+def sweep(folder) -> None:
+    """Remove temporary files that a killed run left behind."""
+    for path in Path(folder).glob(".*-*"):
+        if path.is_file() and path.name.startswith((".shard-", ".manifest")):
+            path.unlink(missing_ok=True)
+
+
+def manifest(folder) -> dict:
+    """The manifest of a folder of features.
+
+    Raises
+    ------
+    MissingData, InputError
+        When there is none, or of another format.
+    """
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        raise MissingData("is not a folder of features (no manifest.json)", folder, "make it with 'humalign extract'")
+    found = read_json(path)
+    if found.get("format") != FORMAT:
+        raise InputError(f"has format {found.get('format')}, this version reads {FORMAT}", path, "extract again")
+    return found
+
+
+def _choose(layers, layer, where) -> str:
+    if layer is None and len(layers) == 1:
+        return layers[0]
+    if layer is None and "penultimate" in layers:
+        return "penultimate"
+    if layer not in layers:
+        asked = f"has no layer '{layer}'" if layer else "holds several layers"
+        raise InputError(asked, where, f"choose one of {', '.join(layers)}")
+    return layer
+
+
+def read(path, layer: str | None = None, ids=None, verify: bool = True) -> Features:
+    """Read features.
+
+    Parameters
+    ----------
+    path : path
+        A folder that ``humalign extract`` wrote, a file of :func:`merge`, or features of others (npy, npz, safetensors,
+        HDF5) with their ids, see :mod:`humalign.data.features_file`.
+    layer : str, optional
+        Which layer, where there are several (default: penultimate).
+    ids : sequence of str, optional
+        Only these rows, in this order; other shards' rows are dropped as they are read.
+    verify : bool
+        Compare checksums.
+
+    Returns
+    -------
+    Features
+
+    Raises
+    ------
+    MissingData
+        When shards are missing, so that the extraction has to be finished first.
+    InputError
+        For an unknown layer, damaged shards, unknown ids.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _read_folder(path, layer, ids, verify)
+    if path.suffix == ".safetensors" and path.with_name(path.name + ".json").is_file():
+        meta = read_json(path.with_name(path.name + ".json"))
+        if "manifest" in meta:
+            return _read_merged(path, layer, ids, verify)
+    from ..data.features_file import read as read_others
+
+    found = read_others(path)
+    return found if ids is None else found.align(ids)
+
+
+def _features(values, ids, chosen, about, where) -> Features:
+    meta = {k: v for k, v in about.items() if k not in ("ids_digest",)}
+    return Features(
+        tuple(ids), values, model=about["model"], layer=chosen, source=about.get("source", ""),
+        licence=about.get("licence", ""), name=str(where), meta=meta,
+    )  # fmt: skip
+
+
+def _read_folder(folder: Path, layer, ids, verify) -> Features:
+    about = manifest(folder)
+    chosen = _choose(list(about["layers"]), layer, folder)
+    wanted = None if ids is None else {name: row for row, name in enumerate(ids)}
+    count = -(-about["n"] // about["shard_size"])
+    gone = [k for k in range(count) if not shard_path(folder, k).with_suffix(".safetensors.json").is_file()]
+    if gone:
+        raise MissingData(
+            f"{len(gone)} of {count} shards are not there yet", folder, "run the same 'humalign extract' again: it goes on where it stopped"
+        )
+    width = about["layers"][chosen]["width"]
+    values = np.empty((about["n"] if wanted is None else len(wanted), width), np.float32)
+    names, filled = [], 0
+    for number in range(count):
+        arrays, meta = load_arrays(shard_path(folder, number), verify)
+        rows, part = np.asarray(meta["ids"], object), arrays[chosen]
+        if wanted is None:
+            values[filled : filled + len(part)] = part
+            names += meta["ids"]
+            filled += len(part)
+        else:
+            keep = [(r, wanted[name]) for r, name in enumerate(rows) if name in wanted]
+            if keep:
+                source, target = np.array(keep).T
+                values[target] = part[source]
+                names += [rows[r] for r in source]
+    if wanted is not None:
+        if lost := [name for name in wanted if name not in set(names)]:
+            raise InputError(f"has no row for {', '.join(lost[:3])}", folder, "align by the ids that both sides have")
+        names = list(ids)
+    return _features(values, names, chosen, about, folder)
+
+
+def merge(folder, file) -> Path:
+    """All layers of a finished folder as one safetensors file; the side-car holds ids and manifest.
+
+    Returns
+    -------
+    Path
+    """
+    about = manifest(folder)
+    file = Path(file)
+    if file.suffix != ".safetensors":
+        raise InputError("must end in .safetensors", file, "name another file")
+    arrays, ids = {}, None
+    for layer in about["layers"]:
+        found = _read_folder(Path(folder), layer, None, True)
+        arrays[layer], ids = found.values, list(found.ids)
+    return save_arrays(file, arrays, {"ids": ids, "manifest": about})
+
+
+def _read_merged(path: Path, layer, ids, verify) -> Features:
+    arrays, meta = load_arrays(path, verify)
+    chosen = _choose(list(arrays), layer, path)
+    found = _features(arrays[chosen], meta["ids"], chosen, meta["manifest"], path)
+    return found if ids is None else found.align(ids)

@@ -1,0 +1,14 @@
+"""The networks of both papers and of the mini world: what is known of them, and how to load them."""
+
+from __future__ import annotations
+
+import importlib
+
+_HOME = {"table": "facts", "facts_of": "facts", "load": "loading", "Model": "model", "Preprocess": "preprocess"}
+__all__ = ["Model", "Preprocess", "facts_of", "load", "table"]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,209 @@
+"""Weights from files: torch (tensors only), safetensors and npz; the key names of VISSL, MoCo, Barlow Twins, Ecoset and others.
+
+No pickle is ever loaded: ``torch.load`` runs with ``weights_only=True``, npz with ``allow_pickle=False``.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+from ..errors import HumalignError, InputError, MissingData
+
+NESTED = (  # where known trainers put the state dict
+    ("classy_state_dict", "base_model", "model", "trunk"),  # VISSL
+    ("model_state_dict",),
+    ("state_dict",),
+    ("teacher",),  # DINO
+    ("model",),
+)
+PREFIXES = (
+    "_feature_blocks.", "trunk._feature_blocks.", "trunk.", "module.encoder_q.", "module.backbone.", "module.", "backbone.",
+    "_orig_mod.", "model.", "encoder.",
+)  # fmt: skip
+HEADS = re.compile(
+    r"^(fc|head|heads|classifier(\.\d+)?|projector|projection_head|prototypes|prototypes_head|predictor|bn|last_layer|"
+    r"encoder_k|queue|queue_ptr|mlp)(\.|$)"
+)
+
+
+def read(path) -> dict:
+    """All tensors of a weights file, nested as the file has them.
+
+    Parameters
+    ----------
+    path : path
+        ``.safetensors``, ``.npz``, or anything else as a torch file.
+
+    Returns
+    -------
+    dict
+        Names to tensors, or nested dicts.
+
+    Raises
+    ------
+    MissingData, InputError
+        When the file is not there, is damaged, or holds pickled objects beside tensors.
+    """
+    import numpy as np
+    import torch
+
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise MissingData("there is no such file", path, "check the path of the checkpoint")
+    if path.stat().st_size == 0:
+        raise InputError("the file is empty", path, "get it again")
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"cannot be read as safetensors ({error})", path, "get it again") from None
+    if path.suffix == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return {key: torch.from_numpy(np.ascontiguousarray(archive[key])) for key in archive.files}
+        except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+            raise InputError(f"cannot be read as npz ({error})", path, "get it again; pickled arrays are never loaded") from None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        if "weights_only" in str(error) or "Unsupported" in str(error):
+            raise InputError(
+                "holds pickled objects beside tensors, which are never loaded", path,
+                "on a machine you trust it on, save its state dict as safetensors",
+            ) from None  # fmt: skip
+        raise InputError(f"cannot be read as a torch file ({str(error).splitlines()[0]})", path, "get it again") from None
+
+
+def state_dict(content, path="checkpoint") -> dict:
+    """The flat state dict inside what a trainer saved."""
+    import torch
+
+    for keys in NESTED:
+        inner = content
+        for key in keys:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and inner:
+            return state_dict(inner, path)
+    flat = {k: v for k, v in content.items() if isinstance(v, torch.Tensor)} if isinstance(content, dict) else {}
+    if not flat:
+        names = ", ".join(map(str, list(content)[:5])) if isinstance(content, dict) else type(content).__name__
+        raise InputError(f"holds no state dict (found {names})", path, "give a file of named tensors")
+    return flat
+
+
+def renamed(state: dict, wanted) -> dict:
+    """The state dict under the names ``wanted`` of an architecture: of the known prefixes, the one that fits most names."""
+    wanted = set(wanted)
+
+    def strip(prefix):
+        out = {}
+        for key, value in state.items():
+            if key.startswith(prefix):
+                out[key[len(prefix) :]] = value
+        return out
+
+    options = [state, *(strip(prefix) for prefix in PREFIXES)]
+    once = strip("module.")
+    options += [{k.removeprefix(p): v for k, v in once.items()} for p in PREFIXES]
+    return max(options, key=lambda option: len(wanted & set(option)))
+
+
+def load_into(module, path, name: str = "") -> list[str]:
+    """Load a weights file into a module.
+
+    Backbone names and shapes must fit exactly. A head (fc, classifier, heads, projector ...) may be missing, as in
+    self-supervised checkpoints; what the file has beyond the module is ignored only if it is such a head.
+
+    Returns
+    -------
+    list of str
+        Names of parameters that the file did not have (of heads): they keep their initial values.
+
+    Raises
+    ------
+    InputError
+        When names or shapes do not fit.
+    """
+    state = renamed(state_dict(read(path), path), module.state_dict())
+    own = module.state_dict()
+    who = f"architecture {name}".strip()
+    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+    surplus = [k for k in state if k not in own]
+    wrong = [k for k in own if k in state and own[k].shape != state[k].shape]
+    if len(missing) >= 0.5 * len(own):
+        raise InputError(
+            f"its names do not fit the {who} (it has {', '.join(list(state)[:2])}; wanted {', '.join(list(own)[:2])})", path,
+            "give the architecture that the file was made with",
+        )  # fmt: skip
+    if bad := [k for k in missing if not HEADS.match(k)]:
+        raise InputError(f"has no '{bad[0]}' and {len(bad) - 1} more of the {who}", path, "check the architecture")
+    if bad := [k for k in surplus if not HEADS.match(k)]:
+        raise InputError(f"has '{bad[0]}' and {len(bad) - 1} more that the {who} does not have", path, "check the architecture")
+    if wrong:
+        k = wrong[0]
+        raise InputError(
+            f"'{k}' has shape {tuple(state[k].shape)} where the {who} has {tuple(own[k].shape)}", path, "check the architecture"
+        )
+    module.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
+    return missing
+
+
+def classes_of(path) -> int | None:
+    """Number of classes of the last linear layer in a weights file (Ecoset has 565), or None."""
+    state = renamed(state_dict(read(path), path), ("fc.weight", "classifier.6.weight", "head.weight"))
+    for key in ("fc.weight", "classifier.6.weight", "head.weight", "heads.head.weight"):
+        if key in state and state[key].ndim == 2:
+            return state[key].shape[0]
+    return None
+
+
+def fetch(url: str, name: str, digest: str = "") -> Path:
+    """A weights file by address, from torch's cache or downloaded into it.
+
+    Parameters
+    ----------
+    url, name : str
+        Address; file name in the cache.
+    digest : str
+        Leading hex digits of its SHA-256, where known.
+
+    Raises
+    ------
+    MissingData
+        When it is not in the cache and cannot be downloaded.
+    """
+    import os
+
+    import torch
+
+    target = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if target.is_file():
+        return target
+    remedy = f"run once with a network, put the file there from {url}, or use --checkpoint FILE or --untrained"
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        raise MissingData("is not on this machine, and HF_HUB_OFFLINE forbids downloads", target, remedy)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(target), hash_prefix=digest or None, progress=os.isatty(2))
+    except Exception as error:  # any network trouble ends the same way
+        raise MissingData(f"is not on this machine and could not be downloaded ({_short(error)})", target, remedy) from None
+    return target
+
+
+def _short(error: Exception) -> str:
+    text = str(getattr(error, "reason", "") or error) or type(error).__name__
+    return text.splitlines()[0][:120]
+
+
+def sha256_of_file(path) -> str:
+    """Hex digest, for the side-car."""
+    from ..store import sha256
+
+    if not Path(path).is_file():
+        raise HumalignError(f"{path} vanished")
+    return sha256(path)

@@ -1,0 +1,132 @@
+"""From a name to a network: keys of the table, mini names, ``timm:``, ``open_clip:``, ``torchvision:`` and weights files."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from ..errors import InputError, MissingData
+from . import facts
+from .model import Model
+from .preprocess import chosen
+
+PREFIXES = ("timm", "open_clip", "torchvision")
+WEIGHT_FILES = (".safetensors", ".npz", ".pth", ".pt", ".bin", ".tar", ".torch")
+
+
+def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None, seed: int = 0, data=None) -> Model:
+    """Load a network.
+
+    Parameters
+    ----------
+    name : str
+        A key of :func:`humalign.zoo.table` (``resnet50``, ``clip_ViT-B/32``), the name of a mini network,
+        ``timm:NAME``, ``open_clip:ARCH/TAG``, ``torchvision:NAME``, or a weights file whose architecture can be told.
+    pretrained : bool
+        False builds it with random weights (``seed``).
+    checkpoint : path, optional
+        Weights from this file instead of the published ones.
+    preprocess : str or Preprocess, optional
+        "own" (default), "paper1" (256, crop 224) or "alignet" (OpenCV cubic, values in [0, 1]).
+    seed : int
+        Of the random weights, and which seed of a mini network.
+    data : path, optional
+        Folder with real data (default ``HUMALIGN_DATA``), for weights that lie there.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    InputError
+        For an unknown name (with the nearest ones), a network without public weights, or a file that does not fit.
+    MissingData
+        When weights are not on this machine and cannot be downloaded.
+    """
+    name = str(name)
+    source = name.partition(":")[0]
+    if source in PREFIXES and ":" in name:
+        return _finish(_build(name, pretrained, checkpoint, seed, name, data), {}, preprocess)
+    row = facts.facts_of(name)
+    if row is None and Path(name).suffix in WEIGHT_FILES:
+        return _finish(from_file(name), {}, preprocess)
+    if row is None:
+        raise unknown(name)
+    if row["source"] == "mini":
+        from .mini import load as load_mini
+
+        return _finish(load_mini(row["model"], seed, pretrained), row, preprocess)
+    if not row["loader"] or (pretrained and not checkpoint and not row["public"]):
+        stand_in = f"; nearest public network: {row['stand_in']}" if row["stand_in"] else ""
+        raise MissingData(
+            "has no public weights", row["model"], f"give its features as a file, or --checkpoint FILE{stand_in}"
+        )
+    model = _build(row["loader"], pretrained, checkpoint, seed, row["model"], data)
+    if row["penultimate"]:
+        model.layers["penultimate"] = row["penultimate"]
+    if row["logits"]:
+        model.layers["logits"] = row["logits"]
+    elif source != "open_clip" and row["group"] == "Self-Supervised":
+        model.layers.pop("logits", None)
+    return _finish(model, row, preprocess)
+
+
+def _build(loader: str, pretrained, checkpoint, seed, name, data) -> Model:
+    from . import sources
+
+    source, _, rest = loader.partition(":")
+    if source == "slice":
+        return sources.slice_file(rest, pretrained, checkpoint, seed, name, data)
+    return sources.SOURCES[source](rest, pretrained, checkpoint, seed, name)
+
+
+def _finish(model: Model, row: dict, preprocess) -> Model:
+    model.facts = row
+    model.preprocess = chosen(preprocess, model.preprocess)
+    return model
+
+
+def unknown(name: str) -> InputError:
+    """The error for a name that nothing answers to, with the nearest names."""
+    keys = facts.keys()
+    folded = {k.lower(): k for k in keys}
+    near = difflib.get_close_matches(name.lower(), folded, n=4, cutoff=0.5)
+    near = [folded[n] for n in near] or [k for k in keys if name.lower() in k.lower()][:4]
+    told = f"nearest: {', '.join(near)}; " if near else ""
+    return InputError(
+        f"no network is called '{name}'", None,
+        f"{told}'humalign models' lists all; timm:NAME, open_clip:ARCH/TAG and torchvision:NAME work too",
+    )  # fmt: skip
+
+
+def from_file(path) -> Model:
+    """A weights file alone: its architecture is told by the names and shapes inside (torchvision architectures only)."""
+    from torchvision import models
+
+    from . import checkpoints, sources
+
+    state = checkpoints.state_dict(checkpoints.read(path), path)
+    best, score = None, 0.0
+    for arch in sorted({r["loader"].partition(":")[2].partition("?")[0] for r in facts.rows() if r["loader"].startswith("torchvision:")}):
+        import torch
+
+        with torch.device("meta"):
+            own = models.get_model(arch, weights=None).state_dict()
+        found = checkpoints.renamed(state, own)
+        body = [k for k in own if not checkpoints.HEADS.match(k) and not k.endswith("num_batches_tracked")]
+        fits = sum(k in found and found[k].shape == own[k].shape for k in body) / len(body)
+        fits *= sum(k in own for k in found) / len(found)
+        if fits > score:
+            best, score = arch, fits
+    if best is None or score < 0.8:
+        raise InputError(
+            "its architecture cannot be told from the names inside", path,
+            "name it: torchvision:NAME or timm:NAME with --checkpoint FILE",
+        )  # fmt: skip
+    model = sources.torchvision(best, False, path, 0, Path(path).stem)
+    missing = [k for k in ("fc.weight", "classifier.6.weight", "heads.head.weight") if k in model.module.state_dict()]
+    has_head = any(k in checkpoints.renamed(state, model.module.state_dict()) for k in missing)
+    if missing and not has_head:
+        model.layers.pop("logits", None)
+    return model

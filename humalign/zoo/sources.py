@@ -1,0 +1,244 @@
+"""How a network is built: torchvision, timm, open_clip, weights by address, the slice's SqueezeNet, the mini world."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+from pathlib import Path
+
+from .. import compat  # noqa: F401  (before timm, open_clip and torchvision)
+from ..errors import InputError, MissingData
+from . import checkpoints
+from . import preprocess as pre
+from .model import Model
+
+LAST = ("fc", "heads", "head", "classifier", "last_linear")
+
+
+def _nearest(name: str, known, where: str, remedy: str = "") -> InputError:
+    near = difflib.get_close_matches(name, known, n=4, cutoff=0.5) or [k for k in known if name.lower() in k.lower()][:4]
+    told = f"nearest: {', '.join(near)}" if near else remedy or f"for instance {', '.join(list(known)[:3])}"
+    return InputError(f"no network is called '{name}'", where, told)
+
+
+@contextlib.contextmanager
+def seeded(seed: int):
+    """Torch's random state set for the block and put back after it."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def _last_linear(module) -> str | None:
+    """Name of the classifier: the last linear layer (or 1 x 1 convolution) of the module."""
+    from torch import nn
+
+    names = [n for n, m in module.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d)) and n.partition(".")[0] in LAST]
+    return names[-1] if names else None
+
+
+def generic_layers(module) -> dict:
+    """Penultimate (input of the classifier) and logits (its output) of any classification network."""
+    name = getattr(module, "default_cfg", {}).get("classifier") if hasattr(module, "default_cfg") else None
+    known = dict(module.named_modules())
+    if isinstance(name, (tuple, list)):
+        name = name[0]
+    if name not in known or not any(True for _ in known[name].parameters(False)):
+        name = _last_linear(module)
+    if name is not None:
+        pool = ":gap" if known[name].__class__.__name__ == "Conv2d" else ""
+        return {"penultimate": f"{name}@in{pool}", "logits": f"{name}{pool}"}
+    tail = [n for n in ("head_drop", "fc_norm", "norm", "global_pool", "avgpool", "pre_logits") if n in known]
+    return {"penultimate": tail[0]} if tail else {}
+
+
+def torchvision_weights(name: str, tag: str = "DEFAULT"):
+    """The weights entry ``tag`` of a torchvision network."""
+    from torchvision.models import get_model_weights
+
+    entries = get_model_weights(name)
+    if tag == "DEFAULT":
+        return entries.DEFAULT
+    if tag not in entries.__members__:
+        raise InputError(f"has no weights called '{tag}'", f"torchvision:{name}", f"it has {', '.join(entries.__members__)}")
+    return entries[tag]
+
+
+def torchvision(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
+    """``torchvision:NAME[?weights=TAG]``."""
+    from torchvision import models
+
+    arch, _, query = rest.partition("?")
+    tag = query.removeprefix("weights=") or "DEFAULT"
+    known = models.list_models(module=models)
+    if arch not in known:
+        raise _nearest(arch, known, "torchvision")
+    weights = torchvision_weights(arch, tag)
+    options = {"num_classes": n} if checkpoint and (n := checkpoints.classes_of(checkpoint)) else {}
+    with seeded(seed):
+        module = models.get_model(arch, weights=None, **options)
+    said = f"untrained, seed {seed}"
+    if checkpoint:
+        checkpoints.load_into(module, checkpoint, arch)
+        said = Path(checkpoint).name
+    elif pretrained:
+        file = weights.url.rpartition("/")[2]
+        checkpoints.load_into(module, checkpoints.fetch(weights.url, file, file.rpartition("-")[2].partition(".")[0]), arch)
+        said = str(weights)
+    return Model(name, module, pre.of_torchvision(weights), generic_layers(module), said)
+
+
+def by_address(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
+    """``url:ARCH[+CLASSES]|ADDRESS``: a torchvision architecture with weights from elsewhere (VISSL, Ecoset ...)."""
+    from torch import nn
+    from torchvision import models
+
+    arch, _, url = rest.partition("|")
+    arch, _, classes = arch.partition("+")
+    options = {"num_classes": int(classes)} if classes else {}
+    with seeded(seed):
+        module = models.get_model(arch, weights=None, **options)
+    if not classes:  # self-supervised: there is no classifier
+        module.fc = nn.Identity()
+    said = f"untrained, seed {seed}"
+    if checkpoint or pretrained:
+        path = checkpoint or checkpoints.fetch(url, f"humalign-{name.replace('/', '_')}{Path(url).suffix or '.pth'}")
+        checkpoints.load_into(module, path, arch)
+        said = Path(path).name if checkpoint else url
+    return Model(name, module, pre.THINGSVISION, generic_layers(module) if classes else {"penultimate": "avgpool"}, said)
+
+
+def timm(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
+    """``timm:NAME[?option=value&...]``; options go to ``timm.create_model`` (img_size, act_layer)."""
+    import timm as library
+
+    arch, _, query = rest.partition("?")
+    options = dict(part.split("=", 1) for part in query.split("&") if part)
+    options = {k: int(v) if v.isdigit() else v for k, v in options.items()}
+    base, _, tag = arch.partition(".")
+    if not library.is_model(base):
+        raise _nearest(arch, library.list_models(), "timm")
+    tags = [n.partition(".")[2] for n in library.list_pretrained(f"{base}.*")]
+    if tag and tag not in tags:
+        raise InputError(f"has no weights called '{tag}'", f"timm:{base}", f"it has {', '.join(tags[:6]) or 'none'}")
+    if checkpoint and (n := checkpoints.classes_of(checkpoint)):
+        options["num_classes"] = n
+    wanted = pretrained and not checkpoint
+    if wanted and not tags:
+        raise MissingData("timm has no trained weights for it", f"timm:{base}", "use --untrained or --checkpoint FILE")
+    try:
+        with seeded(seed), _quiet_hub():
+            module = library.create_model(arch, pretrained=wanted, **options)
+    except Exception as error:
+        if not wanted:
+            raise InputError(f"timm cannot build it ({checkpoints._short(error)})", name, "check its options") from None
+        raise MissingData(
+            f"its weights are not on this machine and could not be downloaded ({checkpoints._short(error)})", f"timm:{arch}",
+            "run once with a network, or use --checkpoint FILE or --untrained",
+        ) from None  # fmt: skip
+    said = f"timm {arch}" if wanted else f"untrained, seed {seed}"
+    if checkpoint:
+        checkpoints.load_into(module, checkpoint, arch)
+        said = Path(checkpoint).name
+    return Model(name, module, pre.of_timm(module), generic_layers(module), said)
+
+
+@contextlib.contextmanager
+def _quiet_hub():
+    """One attempt and no chatter while a hub client looks for weights."""
+    import logging
+
+    names = ("huggingface_hub", "timm", "root")
+    before = [logging.getLogger(n).level for n in names]
+    for n in names:
+        logging.getLogger(n).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for n, level in zip(names, before):
+            logging.getLogger(n).setLevel(level)
+
+
+
+
+def image_tower(visual):
+    """A module whose ``visual`` is the image side of an image/text network; its output is the joint embedding."""
+    from torch import nn
+
+    class ImageTower(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.visual = visual
+
+        def forward(self, x):
+            out = self.visual(x)
+            return out[0] if isinstance(out, (tuple, list)) else out
+
+    return ImageTower()
+
+
+def open_clip(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
+    """``open_clip:ARCH/TAG``; the text tower is dropped."""
+    import open_clip as library
+
+    arch, _, tag = rest.partition("/")
+    if arch not in library.list_models():
+        raise _nearest(arch, library.list_models(), "open_clip", "write open_clip:ARCH/TAG")
+    tags = library.list_pretrained_tags_by_model(arch)
+    if tag and tag not in tags:
+        raise InputError(f"has no weights called '{tag}'", f"open_clip:{arch}", f"it has {', '.join(tags[:6]) or 'none'}")
+    wanted = pretrained and not checkpoint
+    if wanted and not tag:
+        raise InputError("names no weights", f"open_clip:{arch}", f"write open_clip:{arch}/TAG; it has {', '.join(tags[:6])}")
+    try:
+        with seeded(seed), _quiet_hub():
+            whole = library.create_model(arch, pretrained=tag if wanted else None, load_weights=wanted)
+    except Exception as error:
+        if not wanted:
+            raise InputError(f"open_clip cannot build it ({checkpoints._short(error)})", name, "check the name") from None
+        raise MissingData(
+            f"its weights are not on this machine and could not be downloaded ({checkpoints._short(error)})",
+            f"open_clip:{rest}", "run once with a network, or use --checkpoint FILE or --untrained",
+        ) from None  # fmt: skip
+    said = f"open_clip {rest}" if wanted else f"untrained, seed {seed}"
+    if checkpoint:
+        state = checkpoints.state_dict(checkpoints.read(checkpoint), checkpoint)
+        module = image_tower(whole.visual)
+        own = module.state_dict()
+        state = {k: v for k, v in state.items() if k.startswith("visual.")} or {f"visual.{k}": v for k, v in state.items()}
+        if set(own) - set(state):
+            lost = min(set(own) - set(state))
+            raise InputError(f"has no '{lost}' of the architecture {arch}", checkpoint, "check the architecture")
+        module.load_state_dict(state)
+        said = Path(checkpoint).name
+    layers = {"penultimate": "visual", "logits": "visual"}
+    return Model(name, image_tower(whole.visual), pre.of_open_clip(whole.visual, arch), layers, said)
+
+
+SQUEEZENET = "weights/squeezenet1_0_torchvision_state_dict.npz"
+
+
+def slice_file(rest: str, pretrained: bool, checkpoint, seed: int, name: str, data=None) -> Model:
+    """``slice:ARCH|FILE``: a torchvision architecture with weights from the data folder (SqueezeNet 1.0 from Caffe)."""
+    from torchvision import models
+
+    arch, _, file = rest.partition("|")
+    with seeded(seed):
+        module = models.get_model(arch, weights=None)
+    said = f"untrained, seed {seed}"
+    if pretrained or checkpoint:
+        root = Path(data) if data else Path(os.environ["HUMALIGN_DATA"]) if os.environ.get("HUMALIGN_DATA") else None
+        if not checkpoint and root is None:
+            raise MissingData("its weights lie in the data folder", name, "set HUMALIGN_DATA or --data, or use --checkpoint FILE")
+        path = Path(checkpoint) if checkpoint else root / file
+        checkpoints.load_into(module, path, arch)
+        said = path.name
+    # features.12 is the last fire module; the classifier is a 1 x 1 convolution, averaged over positions
+    layers = {"penultimate": "features:gap", "logits": "classifier"}
+    return Model(name, module, pre.CAFFE_SQUEEZENET, layers, said)
+
+
+SOURCES = {"torchvision": torchvision, "timm": timm, "open_clip": open_clip, "url": by_address, "slice": slice_file}
