@@ -143,7 +143,7 @@ def distributions(answers: pd.DataFrame, size: int = 4, seed: int = 42) -> pd.Da
     n = table[[0, 1, 2]].to_numpy(float)
     p = n / n.sum(1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        entropy = -np.where(p > 0, p * np.log(p), 0.0).sum(1)
+        entropy = np.where(p > 0, -p * np.log(p), 0.0).sum(1)
     top = ((n == n.max(1, keepdims=True)) * [1, 2, 4]).sum(1)
     out = pd.DataFrame(p, index=table.index, columns=["p0", "p1", "p2"])
     out.insert(0, "level", table["level"])

@@ -1,0 +1,82 @@
+"""Figures of people's judgments at three levels: pure functions of the tables of ``humalign.levels``."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from ..levels import LEVELS
+from . import style
+
+
+def people(table: pd.DataFrame, answers: pd.DataFrame):
+    """Three panels: response entropy per level, log response time against entropy, log response time per level.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a triplet, from :func:`humalign.levels.triplets`.
+    answers : DataFrame
+        One row a response.
+    """
+    fig, axes = plt.subplots(3, 1, figsize=(style.WIDTH * 0.86, 9.2))
+    grid = np.unique(np.round(table["entropy"], 3))
+    for k, level in enumerate(LEVELS):
+        part = table[table["level"] == level]
+        share = [(np.abs(part["entropy"] - g) < 1e-3).mean() for g in grid]
+        axes[0].bar(np.arange(len(grid)) + 0.27 * (k - 1), share, 0.25, color=style.LEVELS[level], label=level)
+    axes[0].set_xticks(range(len(grid)), [f"{abs(g):.2f}" for g in grid])
+    axes[0].set(xlabel="response entropy of four answers (nats)", ylabel="share of triplets")
+    axes[0].legend(title="level", fontsize=9)
+
+    from scipy.stats import spearmanr
+
+    jitter = np.random.default_rng(0)
+    for level, marker in zip(LEVELS, "os^"):
+        part = table[table["level"] == level]
+        x, y = part["log_seconds"].to_numpy(), part["entropy"].to_numpy()
+        rho = spearmanr(x, y).statistic
+        axes[1].scatter(
+            x, y + jitter.normal(0, 0.015, len(y)), s=7, marker=marker, color=style.LEVELS[level], alpha=0.35, lw=0
+        )
+        slope, intercept = np.polyfit(x, y, 1)
+        ends = np.percentile(x, [1, 99])
+        axes[1].plot(ends, slope * ends + intercept, color=style.LEVELS[level], lw=2.2, label=f"{level}, ρ = {rho:.2f}")
+    axes[1].set(xlabel="mean log response time (log s)", ylabel="response entropy (nats)")
+    axes[1].legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+
+    data = [np.log(answers[answers["level"] == level]["seconds"]) for level in LEVELS]
+    parts = axes[2].violinplot(data, orientation="horizontal", showextrema=False, widths=0.8)
+    for body, level in zip(parts["bodies"], LEVELS):
+        body.set(facecolor=style.LEVELS[level], alpha=0.55)
+    for y, values in enumerate(data, 1):
+        low, middle, high = np.percentile(values, [25, 50, 75])
+        axes[2].plot([low, high], [y, y], color=style.GREY, lw=4, solid_capstyle="butt")
+        axes[2].plot(middle, y, "o", color="white", mec=style.GREY, ms=6)
+    axes[2].set_yticks([1, 2, 3], LEVELS)
+    axes[2].set(xlabel="log response time of single answers (log s)")
+    return fig
+
+
+def ceilings(summary: pd.DataFrame):
+    """Leave-one-out ceilings of drawn and of real people per level, with chance.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From :func:`humalign.studies.levels.people_summary`.
+    """
+    rows = summary[summary["quantity"] == "leave-one-out ceiling"].set_index("level").loc[list(LEVELS)]
+    fig, ax = plt.subplots(figsize=(style.WIDTH * 0.86, 3.2))
+    for x, (level, row) in enumerate(rows.iterrows()):
+        ax.plot([x - 0.12, x - 0.12], [row["low"], row["high"]], color=style.GREY, lw=1.5)
+        ax.plot(x - 0.12, row["drawn people"], "o", ms=9, color=style.LEVELS[level], mec=style.OUTLINE,
+                label="drawn people" if x == 0 else None)  # fmt: skip
+        ax.plot(x + 0.12, row["real people"], "D", ms=8, color="none", mec=style.LEVELS[level], mew=2,
+                label="real people (second-hand)" if x == 0 else None)  # fmt: skip
+    style.reference_line(ax, 1 / 3, "chance")
+    ax.set_xticks(range(len(rows)), rows.index)
+    ax.set(ylabel="leave-one-out agreement", ylim=(0.3, 1), xlim=(-0.6, len(rows) - 0.4))
+    ax.legend(fontsize=9, loc="upper left")
+    return fig
