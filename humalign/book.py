@@ -19,8 +19,19 @@ from pathlib import Path
 from .depends import DOWNLOAD, MIME, depends_on, listing, produces, state
 from .errors import HumalignError, InputError
 
-__all__ = ["Run", "default_parameters", "depends_on", "execute", "executor", "find_notebook", "plan", "produces",
-           "run_all", "scalars", "why_stale"]
+__all__ = [
+    "Run",
+    "default_parameters",
+    "depends_on",
+    "execute",
+    "executor",
+    "find_notebook",
+    "plan",
+    "produces",
+    "run_all",
+    "scalars",
+    "why_stale",
+]
 
 SUFFIXES = (".md", ".py", ".ipynb")
 PACKAGES = ("matplotlib", "numpy", "open_clip_torch", "pandas", "scikit-learn", "scipy", "timm", "torch", "torchvision")
@@ -47,7 +58,11 @@ class Run:
     @property
     def digest(self) -> str:
         """Everything that is known before the run: text, parameters, versions."""
-        parts = [self.source.read_bytes(), json.dumps(self.parameters, sort_keys=True, default=str).encode(), versions().encode()]
+        parts = [
+            self.source.read_bytes(),
+            json.dumps(self.parameters, sort_keys=True, default=str).encode(),
+            versions().encode(),
+        ]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -84,7 +99,11 @@ def check_parameters(source: Path, parameters: dict) -> None:
     """InputError when the notebook has no such parameter."""
     known = default_parameters(source)
     if unknown := sorted(set(parameters) - set(known)):
-        raise InputError(f"has no parameter {', '.join(unknown)}", source, f"it has {', '.join(known) or 'none'}")
+        raise _no_parameter(unknown, known, source)
+
+
+def _no_parameter(unknown, known, source) -> InputError:
+    return InputError(f"has no parameter {', '.join(unknown)}", source, f"it has {', '.join(known) or 'none'}")
 
 
 def find_notebook(name: str, folder: Path | None = None) -> Path:
@@ -93,7 +112,7 @@ def find_notebook(name: str, folder: Path | None = None) -> Path:
     for path in (Path(name), *(folder / f"{name}{suffix}" for suffix in SUFFIXES), folder / name):
         if path.is_file() and path.suffix in SUFFIXES:
             return path.resolve()
-    names = ", ".join(sorted(p.stem for p in folder.glob("*") if p.suffix in SUFFIXES)) or "none here; call from the clone"
+    names = ", ".join(sorted(p.stem for p in folder.glob("*") if p.suffix in SUFFIXES)) or "none here"
     raise InputError("is no notebook", name, f"give a path or one of: {names}")
 
 
@@ -118,12 +137,15 @@ def plan(sources: Path, out: Path, parameters: dict | None = None) -> list[Run]:
         if own or common:
             known = default_parameters(source)
             if unknown := sorted(set(own) - set(known)):
-                raise InputError(f"has no parameter {', '.join(unknown)}", source, f"it has {', '.join(known) or 'none'}")
+                raise _no_parameter(unknown, known, source)
             own = {**{key: value for key, value in common.items() if key in known}, **own}
         runs.append(Run(source, Path(out) / f"{source.stem}.ipynb", own))
     if parameters:
-        raise InputError(f"names notebooks that do not exist: {', '.join(sorted(parameters))}", "humalign_parameters",
-                         "correct _config.yml")
+        raise InputError(
+            f"names notebooks that do not exist: {', '.join(sorted(parameters))}",
+            "humalign_parameters",
+            "correct _config.yml",
+        )
     return runs
 
 
@@ -150,7 +172,7 @@ def _strip_ansi(text: str) -> str:
 
 
 def _move_downloads(cell) -> None:
-    """Put the link to the numbers of a figure into its legend: myst-nb makes a figure of every output of such a cell."""
+    """Put the link to the numbers of a figure into its legend, as every output of its cell would be a figure."""
     figure = cell.metadata.get("mystnb", {}).get("figure")
     kept = []
     for output in cell.get("outputs", []):
@@ -188,10 +210,17 @@ def execute(run: Run, timeout: int = 3600, threads: int = 0) -> float:
     notebook.cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": ["humalign-record"]}))
     try:
         done = papermill.execute_notebook(
-            notebook, None, parameters=run.parameters, kernel_name="python3", cwd=str(run.source.parent),
-            progress_bar=False, execution_timeout=timeout,
-            extra_arguments=["--IPKernelApp.log_level=50",  # ipykernel 7 warns about TCP at every start
-                             "--IPKernelApp.exec_lines=from humalign import depends as _d; _d.watch(); del _d"],
+            notebook,
+            None,
+            parameters=run.parameters,
+            kernel_name="python3",
+            cwd=str(run.source.parent),
+            progress_bar=False,
+            execution_timeout=timeout,
+            extra_arguments=[
+                "--IPKernelApp.log_level=50",  # ipykernel 7 warns about TCP at every start
+                "--IPKernelApp.exec_lines=from humalign import depends as _d; _d.watch(); del _d",
+            ],
         )
     except papermill.PapermillExecutionError as error:
         trace = _strip_ansi("\n".join(error.traceback))
@@ -243,9 +272,12 @@ def executor(spec: str = "processes", workers: int = 1):
         try:
             from distributed import Client, LocalCluster
         except ImportError:
-            raise InputError("dask.distributed is not installed", "executor", "pip install 'humalign[cluster]'") from None
+            raise InputError(
+                "dask.distributed is not installed", "executor", "pip install 'humalign[cluster]'"
+            ) from None
         if spec == "dask":
-            with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+            local = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            with local as cluster, Client(cluster) as client:
                 yield client.get_executor(pure=False)
         else:
             with Client(spec.partition(":")[2]) as client:
@@ -255,15 +287,21 @@ def executor(spec: str = "processes", workers: int = 1):
         try:
             factory = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise InputError(f"cannot be imported ({error})", f"executor '{spec}'",
-                             "use processes, dask, dask:ADDRESS or package.module:factory") from None
+            raise InputError(
+                f"cannot be imported ({error})",
+                f"executor '{spec}'",
+                "use processes, dask, dask:ADDRESS or package.module:factory",
+            ) from None
         made = factory(workers)
-        with made if hasattr(made, "__enter__") and not hasattr(made, "batch") else contextlib.nullcontext(made) as pool:
+        # submitit executors are context managers of another kind, which hold jobs back until the end (batch)
+        closes = hasattr(made, "__enter__") and not hasattr(made, "batch")
+        with made if closes else contextlib.nullcontext(made) as pool:
             yield pool
 
 
-def run_all(runs: list[Run], *, spec: str = "processes", workers: int = 0, timeout: int = 3600, say=print,
-            every: float = 30.0) -> tuple[dict[Run, float], dict[Run, str]]:
+def run_all(
+    runs: list[Run], *, spec: str = "processes", workers: int = 0, timeout: int = 3600, say=print, every: float = 30.0
+) -> tuple[dict[Run, float], dict[Run, str]]:
     """Run notebooks at the same time; what is finished is kept when another one fails.
 
     Parameters

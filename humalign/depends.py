@@ -95,7 +95,9 @@ def state(name: str) -> str:
     if path is None or not path.exists():
         return "missing"
     if path.is_dir():
-        names = sorted(p.name for p in path.iterdir() if p.suffix not in (".py", ".pyc") and not p.name.startswith(("_", ".")))
+        names = sorted(
+            p.name for p in path.iterdir() if p.suffix not in (".py", ".pyc") and not p.name.startswith(("_", "."))
+        )
         return hashlib.sha256("\0".join(n for n in names if (path / n).is_file()).encode()).hexdigest()[:16]
     stamp = path.stat()
     key = (stamp.st_size, stamp.st_mtime_ns)
@@ -133,4 +135,6 @@ def report() -> None:
         changed = path is not None and path.is_file() and path.stat().st_mtime > _started > 0
         record[name] = "changed during the run" if changed else state(name)
     reads_data = any(name.startswith("humalign:data/") and not name.endswith("types.py") for name in record)
-    display({MIME: {"files": record, "listing": listing() if reads_data else None, "outputs": sorted(_outputs)}}, raw=True)
+    display(
+        {MIME: {"files": record, "listing": listing() if reads_data else None, "outputs": sorted(_outputs)}}, raw=True
+    )

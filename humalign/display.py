@@ -72,8 +72,11 @@ class Number:
         return f"{self.text().replace('−', '-')} {badge(self.provenance, markup='text')}"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/html": f'<span class="ha-number">{html.escape(self.text())} {badge(self.provenance, self.source)}</span>',
-                "text/plain": repr(self)}
+        label = badge(self.provenance, self.source)
+        return {
+            "text/html": f'<span class="ha-number">{html.escape(self.text())} {label}</span>',
+            "text/plain": repr(self),
+        }
 
 
 def number(value, interval=None, provenance: str = "live", source: str = "", digits: int = 3, unit: str = "") -> Number:
@@ -136,8 +139,11 @@ class Table:
             caption_line = " ".join(self.caption.split())
             name = f":name: {self.name}\n" if self.name else ""
             text = f":::{{table}} {caption_line}\n{name}\n{text}\n:::\n"
-        return {"text/html": f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
-                "text/markdown": text, "text/plain": self.frame.to_string(index=False)}
+        return {
+            "text/html": f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+            "text/markdown": text,
+            "text/plain": self.frame.to_string(index=False),
+        }
 
 
 def _escape(text: str) -> str:
@@ -173,8 +179,10 @@ class Download:
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
         data = base64.b64encode(self.text.encode()).decode() if len(self.text) < 400_000 else ""
         link = f'<a download="{self.name}.csv" href="data:text/csv;base64,{data}">{label}</a>' if data else label
-        bundle = {"text/html": f'<p class="ha-data">The numbers of this figure: {link}</p>',
-                  "text/plain": f"The numbers of this figure: {label}"}
+        bundle = {
+            "text/html": f'<p class="ha-data">The numbers of this figure: {link}</p>',
+            "text/plain": f"The numbers of this figure: {label}",
+        }
         if self.in_book:
             role = f"The numbers of this figure: {{download}}`{label} <data/{self.name}.csv>`"
             bundle["text/markdown"] = bundle[DOWNLOAD] = f"{{.ha-data}}\n{role}\n"

@@ -1,4 +1,4 @@
-"""Sphinx extension: runs stale notebooks before Jupyter Book reads its pages, keeps equations offline, links to sources.
+"""Sphinx extension: runs stale notebooks before the pages are read, keeps equations offline, links to sources.
 
 Listed under ``sphinx.extra_extensions`` in ``_config.yml``, so that the plain ``jupyter-book build book/`` is enough.
 """
@@ -28,8 +28,7 @@ def run_notebooks(app) -> None:
         wanted = os.environ.get("HUMALIGN_ONLY", "").replace(",", " ").split()
         for orphan in {*out.glob("*.ipynb")} - {run.target for run in runs}:
             orphan.unlink()
-        if app.config.only_build_toc_files if "only_build_toc_files" in app.config else False:
-            runs = [run for run in runs if _in_toc(app, run)]
+        runs = [run for run in runs if _in_toc(app, run)]
         if wanted:
             runs = [run for run in runs if run.source.stem in wanted]
         reasons = {run: reason for run in runs if (reason := why_stale(run))}
@@ -37,8 +36,11 @@ def run_notebooks(app) -> None:
         for run, reason in reasons.items():
             log.info("running notebooks: %s: %s", run.source.name, reason)
         _, failures = run_all(
-            list(reasons), spec=app.config.humalign_executor, workers=app.config.humalign_jobs,
-            timeout=app.config.humalign_timeout, say=lambda line: log.info("running notebooks: %s", line),
+            list(reasons),
+            spec=app.config.humalign_executor,
+            workers=app.config.humalign_jobs,
+            timeout=app.config.humalign_timeout,
+            say=lambda line: log.info("running notebooks: %s", line),
         )
     except HumalignError as error:
         log.error("%s", error)
@@ -52,7 +54,8 @@ def _in_toc(app, run) -> bool:
     """Whether the table of contents holds the page of this run."""
     toc = Path(app.srcdir, app.config.external_toc_path if "external_toc_path" in app.config else "_toc.yml")
     text = toc.read_text("utf8") if toc.is_file() else ""
-    return bool(re.search(rf"{re.escape(app.config.humalign_output_dir)}/{re.escape(run.source.stem)}(\.\w+)?\s*$", text, re.M))
+    page = f"{app.config.humalign_output_dir}/{run.source.stem}"
+    return bool(re.search(rf"^[^#]*\b{re.escape(page)}(\.\w+)?\s*$", text, re.M))
 
 
 def repository_url(default: str) -> str:
@@ -60,8 +63,9 @@ def repository_url(default: str) -> str:
     if name := os.environ.get("GITHUB_REPOSITORY"):
         return f"https://github.com/{name}"
     try:
-        remote = subprocess.run(["git", "remote", "get-url", "origin"], capture_output=True, text=True, timeout=5,
-                                cwd=Path(__file__).parent).stdout.strip()
+        remote = subprocess.run(
+            ["git", "remote", "get-url", "origin"], capture_output=True, text=True, timeout=5, cwd=Path(__file__).parent
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         remote = ""
     match = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", remote)

@@ -13,8 +13,15 @@ humalign run zero_shot --show        # the parameters it has
 def configure(parser) -> None:
     """Options of ``humalign run``."""
     parser.add_argument("notebook", help="path, or name of a notebook in notebooks/")
-    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"),
-                        help="set a parameter (YAML value); may be repeated")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="set a parameter (YAML value); may be repeated",
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="executed notebook (default: NAME.ipynb in this folder)")
     parser.add_argument("--timeout", type=int, default=3600, help="seconds allowed for one cell")
     parser.add_argument("--show", action="store_true", help="list the parameters and their defaults, run nothing")

@@ -20,12 +20,23 @@ humalign sweep zero_shot --grid grid.yml --executor dask:tcp://scheduler:8786
 def configure(parser) -> None:
     """Options of ``humalign sweep``."""
     parser.add_argument("notebook", help="path, or name of a notebook in notebooks/")
-    parser.add_argument("-g", "--values", nargs="+", action="append", default=[], metavar=("KEY", "VALUE"),
-                        help="values of one parameter; may be repeated, the grid is their product")
+    parser.add_argument(
+        "-g",
+        "--values",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("KEY", "VALUE"),
+        help="values of one parameter; may be repeated, the grid is their product",
+    )
     parser.add_argument("--grid", metavar="FILE", help="YAML file: parameter -> list of values")
     parser.add_argument("-o", "--output", default="runs", metavar="DIR", help="folder for the results (default: runs)")
-    parser.add_argument("--executor", default="processes", metavar="SPEC",
-                        help="processes, dask, dask:ADDRESS or package.module:factory (default: processes)")
+    parser.add_argument(
+        "--executor",
+        default="processes",
+        metavar="SPEC",
+        help="processes, dask, dask:ADDRESS or package.module:factory (default: processes)",
+    )
     parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: as many as cores)")
     parser.add_argument("--timeout", type=int, default=3600, help="seconds allowed for one cell of a notebook")
 

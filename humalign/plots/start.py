@@ -33,7 +33,9 @@ def similarity(matrix, names):
     ax.set_yticks(range(len(names)), names)
     fig.colorbar(image, ax=ax, label="cosine similarity", shrink=0.9)
     first, second = np.triu_indices(len(names), 1)
-    table = pd.DataFrame({"a": np.array(names)[first], "b": np.array(names)[second], "similarity": np.asarray(matrix)[first, second]})
+    table = pd.DataFrame(
+        {"a": np.array(names)[first], "b": np.array(names)[second], "similarity": np.asarray(matrix)[first, second]}
+    )
     return fig, table
 
 
@@ -65,12 +67,28 @@ def left_out(features, triplets, *, ceiling: float, seed: int = 0, draws: int = 
         values = features if name is None else features.drop(columns=name)
         score = np.asarray(odd_one_out.scores(similarity_matrix(values.to_numpy()), triplets, ties="fraction"))
         low, high = np.quantile(score[resample].mean(1), [0.025, 0.975])
-        rows.append({"features": "all" if name is None else f"without {name}", "accuracy": score.mean(), "low": low, "high": high})
+        rows.append(
+            {
+                "features": "all" if name is None else f"without {name}",
+                "accuracy": score.mean(),
+                "low": low,
+                "high": high,
+            }
+        )
     table = pd.DataFrame(rows)
     fig, ax = plt.subplots(figsize=(style.WIDTH, 3.2))
     x = np.arange(len(table))
-    ax.errorbar(x, table.accuracy, [table.accuracy - table.low, table.high - table.accuracy], fmt="o", color=style.PALETTE["Image/Text"],
-                ecolor=style.GREY, capsize=3, ms=7, mec=style.OUTLINE)
+    ax.errorbar(
+        x,
+        table.accuracy,
+        [table.accuracy - table.low, table.high - table.accuracy],
+        fmt="o",
+        color=style.PALETTE["Image/Text"],
+        ecolor=style.GREY,
+        capsize=3,
+        ms=7,
+        mec=style.OUTLINE,
+    )
     style.reference_line(ax, 1 / 3, "chance")
     style.reference_line(ax, ceiling, "noise ceiling")
     ax.set_xticks(x, table.features, rotation=20, ha="right")

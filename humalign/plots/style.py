@@ -1,7 +1,8 @@
 """The look of every figure: palette and markers of the training groups, reference lines, light and dark mode.
 
-Figures are transparent SVG with mid-grey text, so that one file reads on white and on dark pages. Each group has its own
-marker beside its colour; points carry a grey outline, so that black ones show in the dark.
+Figures are transparent SVG with mid-grey text, so that one file reads on white and on dark pages. The colours are those
+of the papers. Simulated deuteranopia brings two of them close together (Ecoset and self-supervised, CIELAB distance
+6.8); therefore each group has its own marker as well. Points carry a grey outline, so that black ones show in the dark.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ MARKERS: Mapping[str, str] = {
     "Untrained": "v",
     "People": "*",
 }
+ALIASES: Mapping[str, str] = {  # groups of the mini zoo: the label set that plays each training set of the paper
+    "Concept labels": "Supervised (ImageNet-1K)",
+    "Coarse labels": "Supervised (Ecoset)",
+    "Taxonomy labels": "Supervised (ImageNet-21K)",
+    "Web labels": "Supervised (JFT-3B)",
+}
 STAGES: Mapping[str, str] = {"base": "#a9c4dc", "UnAligNet": "#d9a441", "AligNet": "#2f6fae"}
 LEVELS: Mapping[str, str] = {"coarse": "#86be91", "fine": "#1d6c8a", "boundary": "#841e5a"}
 WIDTH = 7.2  # inches; shrinks to a phone with 9-point text still legible
@@ -42,15 +49,38 @@ def use() -> None:
     """Set matplotlib up for the book; call it in the set-up cell of a notebook."""
     import matplotlib as mpl
 
-    mpl.rcParams.update({
-        "axes.edgecolor": GREY, "axes.facecolor": "none", "axes.labelcolor": GREY, "axes.labelsize": 11,
-        "axes.spines.right": False, "axes.spines.top": False, "axes.titlecolor": GREY, "axes.titlesize": 11,
-        "figure.constrained_layout.use": True, "figure.facecolor": "none", "figure.figsize": (WIDTH, 4.2),
-        "font.size": 10.5, "grid.alpha": 0.25, "grid.color": GREY, "image.cmap": "viridis",
-        "legend.frameon": False, "legend.labelcolor": GREY, "lines.linewidth": 1.8, "patch.edgecolor": GREY,
-        "savefig.bbox": "tight", "savefig.transparent": True, "svg.fonttype": "path", "svg.hashsalt": "humalign",
-        "text.color": GREY, "xtick.color": GREY, "xtick.labelcolor": GREY, "ytick.color": GREY, "ytick.labelcolor": GREY,
-    })
+    mpl.rcParams.update(
+        {
+            "axes.edgecolor": GREY,
+            "axes.facecolor": "none",
+            "axes.labelcolor": GREY,
+            "axes.labelsize": 11,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.titlecolor": GREY,
+            "axes.titlesize": 11,
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": "none",
+            "figure.figsize": (WIDTH, 4.2),
+            "font.size": 10.5,
+            "grid.alpha": 0.25,
+            "grid.color": GREY,
+            "image.cmap": "viridis",
+            "legend.frameon": False,
+            "legend.labelcolor": GREY,
+            "lines.linewidth": 1.8,
+            "patch.edgecolor": GREY,
+            "savefig.bbox": "tight",
+            "savefig.transparent": True,
+            "svg.fonttype": "path",
+            "svg.hashsalt": "humalign",
+            "text.color": GREY,
+            "xtick.color": GREY,
+            "xtick.labelcolor": GREY,
+            "ytick.color": GREY,
+            "ytick.labelcolor": GREY,
+        }
+    )
     try:
         from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -62,18 +92,21 @@ def use() -> None:
 
 def color(group: str) -> str:
     """Colour of a training group; grey for a group that has none."""
-    return PALETTE.get(group, GREY)
+    return PALETTE.get(ALIASES.get(group, group), GREY)
 
 
 def marker(group: str) -> str:
     """Marker of a training group; a circle for a group that has none."""
-    return MARKERS.get(group, "o")
+    return MARKERS.get(ALIASES.get(group, group), "o")
 
 
 def order(groups: Iterable[str]) -> list[str]:
     """The groups that occur, in the order of the palette, others after them."""
     present = set(groups)
-    return [g for g in PALETTE if g in present] + sorted(present - set(PALETTE))
+    known = sorted(
+        (g for g in present if ALIASES.get(g, g) in PALETTE), key=lambda g: list(PALETTE).index(ALIASES.get(g, g))
+    )
+    return known + sorted(present - set(known))
 
 
 def points(ax, x, y, groups, *, low=None, high=None, size: float = 55, alpha: float = 0.9, **options):
@@ -95,15 +128,29 @@ def points(ax, x, y, groups, *, low=None, high=None, size: float = 55, alpha: fl
         ax.vlines(x, np.asarray(low, float), np.asarray(high, float), color=GREY, lw=0.9, alpha=0.6, zorder=2)
     for group in order(groups):
         at = groups == group
-        ax.scatter(x[at], y[at], s=size, c=color(group), marker=marker(group), alpha=alpha, edgecolors=OUTLINE,
-                   linewidths=0.8, label=group, zorder=3, **options)
+        ax.scatter(
+            x[at],
+            y[at],
+            s=size,
+            c=color(group),
+            marker=marker(group),
+            alpha=alpha,
+            edgecolors=OUTLINE,
+            linewidths=0.8,
+            label=group,
+            zorder=3,
+            **options,
+        )
 
 
 def group_legend(target, groups: Iterable[str], **options):
     """Legend of training groups, for an Axes or a Figure."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], ls="", marker=marker(g), color=color(g), mec=OUTLINE, mew=0.8, ms=7, label=g) for g in order(groups)]
+    handles = [
+        Line2D([], [], ls="", marker=marker(g), color=color(g), mec=OUTLINE, mew=0.8, ms=7, label=g)
+        for g in order(groups)
+    ]
     return target.legend(handles=handles, **{"fontsize": 9, **options})
 
 
@@ -127,8 +174,17 @@ def reference_line(ax, value: float, label: str, *, axis: str = "y", style: str 
         ax.text(at, value, label, transform=ax.get_yaxis_transform(), ha=side, va="bottom", fontsize=9, color=GREY)
     else:
         ax.axvline(value, color=GREY, ls=style, lw=1.4, zorder=1)
-        ax.text(value, at, label, transform=ax.get_xaxis_transform(), ha="right", va="top" if at > 0.5 else "bottom",
-                rotation=90, fontsize=9, color=GREY)
+        ax.text(
+            value,
+            at,
+            label,
+            transform=ax.get_xaxis_transform(),
+            ha="right",
+            va="top" if at > 0.5 else "bottom",
+            rotation=90,
+            fontsize=9,
+            color=GREY,
+        )
 
 
 def identity_line(ax, label: str = "equal") -> None:
@@ -153,9 +209,15 @@ def fit_line(ax, x, y, *, label: str | None = None) -> tuple[float, float]:
 
 # Machado, Oliveira and Fernandes (2009), severity 1.0: what a reader without one cone type sees (linear RGB)
 MACHADO = {
-    "protan": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    "deutan": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-    "tritan": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+    "protan": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deutan": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritan": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
 }
 
 
@@ -174,7 +236,9 @@ def simulate(colors, kind: str | None) -> np.ndarray:
 
 def lab(linear_rgb) -> np.ndarray:
     """CIELAB (n, 3), white point D65, of linear sRGB (n, 3)."""
-    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
     xyz = np.asarray(linear_rgb) @ to_xyz.T / (to_xyz.sum(1))
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)

@@ -1,0 +1,45 @@
+"""One table from a folder of executed notebooks: the parameters each ran with and the numbers it glued."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from .book import scalars
+from .errors import HumalignError, InputError
+from .store import write_text
+
+
+def collect(folder) -> list[dict]:
+    """One row for each ``.ipynb`` below ``folder``: parameters, notebook, and every glued number."""
+    paths = sorted(Path(folder).rglob("*.ipynb"))
+    if not paths:
+        raise InputError("holds no executed notebook", folder, "run a sweep first")
+    rows = []
+    for path in paths:
+        meta = json.loads(path.read_text("utf8"))["metadata"]
+        parameters = meta.get("humalign", meta.get("papermill", {})).get("parameters", {})
+        rows.append({**parameters, "notebook": path.relative_to(folder).as_posix(), **scalars(path)})
+    return rows
+
+
+def main(argv: list[str]) -> int:
+    """``python -m humalign.collect FOLDER TABLE.csv``."""
+    import pandas as pd
+
+    if len(argv) != 2:
+        print("usage: python -m humalign.collect FOLDER TABLE.csv", file=sys.stderr)
+        return 2
+    try:
+        table = pd.DataFrame(collect(argv[0]))
+    except HumalignError as error:
+        print(f"humalign.collect: {error}", file=sys.stderr)
+        return error.exit_code
+    write_text(argv[1], table.to_csv(index=False, lineterminator="\n"))
+    print(f"{argv[1]}: {len(table)} rows")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,153 @@
+"""The command line: help everywhere, exit codes, notebooks with parameters, sweeps that resume."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from humalign import cli
+
+NOTEBOOK = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+
+```{code-cell} ipython3
+:tags: [parameters]
+
+seed = 0
+scale = 1.5
+```
+
+```{code-cell} ipython3
+from humalign import display
+assert seed != 13, "unlucky"
+display.glue("double", scale * 2 * seed)
+```
+"""
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    path = tmp_path / "notebooks" / "double.md"
+    path.write_text(NOTEBOOK, "utf8")
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_overview_lists_the_commands(capsys):
+    assert cli.main([]) == 0
+    said = capsys.readouterr().out
+    for name in (
+        "data",
+        "models",
+        "extract",
+        "evaluate",
+        "probe",
+        "run",
+        "sweep",
+        "world",
+        "alignet",
+        "claims",
+        "record",
+    ):
+        assert f"\n  {name} " in said
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_command_has_help_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([name, "--help"])
+    assert stop.value.code == 0
+    assert f"humalign {name}" in capsys.readouterr().out.partition("example:")[2]
+
+
+def test_unknown_command(capsys):
+    assert cli.main(["nonsense"]) == 2
+    assert "nonsense" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    import humalign
+
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == humalign.__version__
+
+
+def test_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "humalign", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "commands:" in done.stdout
+
+
+def test_run_shows_parameters(notebook, capsys):
+    assert cli.main(["run", "double", "--show"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["seed = 0", "scale = 1.5"]
+
+
+def test_run_with_parameters(notebook, tmp_path, capsys):
+    assert cli.main(["run", "double", "-p", "seed", "4", "-o", "out/four.ipynb"]) == 0
+    done = json.loads((tmp_path / "out/four.ipynb").read_text("utf8"))
+    assert done["metadata"]["humalign"]["parameters"] == {"seed": 4}
+    from humalign.book import scalars
+
+    assert scalars(tmp_path / "out/four.ipynb") == {"double": 12.0}
+
+
+def test_run_of_a_failing_cell(notebook, capsys):
+    assert cli.main(["run", "double", "-p", "seed", "13", "-o", "x.ipynb"]) == 1
+    assert capsys.readouterr().err.strip().endswith("AssertionError: unlucky")
+    assert not os.path.exists("x.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "nothing"], "is no notebook"),
+        (["run", "double", "-p", "sead", "1"], "has no parameter sead"),
+        (["run", "double", "-p", "seed", "[1"], "is no YAML value"),
+        (["run", "double", "-o", "x.html"], "must end in .ipynb"),
+        (["sweep", "double"], "no parameter to vary"),
+        (["sweep", "double", "-g", "seed"], "has no values"),
+        (["sweep", "double", "-g", "speed", "1"], "has no parameter speed"),
+        (["sweep", "double", "--grid", "none.yml"], "does not exist"),
+        (["sweep", "double", "-g", "seed", "1", "--executor", "threads"], "cannot be imported"),
+    ],
+)
+def test_bad_input_is_one_line(notebook, arguments, words, capsys):
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err.strip()
+    assert words in said
+    assert len(said.splitlines()) == 1
+
+
+def test_sweep_resumes_and_tells_failures(notebook, tmp_path, capsys):
+    (tmp_path / "grid.yml").write_text("seed: [1, 13]\n")
+    arguments = ["sweep", "double", "--grid", "grid.yml", "-g", "scale", "2.0", "-o", "runs", "--workers", "2"]
+    assert cli.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "2 cells, 0 already done" in out
+    assert "1 of 2 cells failed" in err
+    table = pd.read_csv(tmp_path / "runs/double.csv")
+    assert table["state"].tolist() == ["done", "failed"]
+    assert table["double"].tolist()[0] == 4
+    done = tmp_path / "runs" / table["notebook"][0]
+    stamp = done.stat().st_mtime_ns
+    assert cli.main(arguments) == 1
+    assert "2 cells, 1 already done" in capsys.readouterr().out
+    assert done.stat().st_mtime_ns == stamp
+
+
+def test_collect_reads_what_papermill_wrote(notebook, tmp_path):
+    from humalign.collect import collect, main
+
+    assert cli.main(["run", "double", "-p", "seed", "2", "-o", "runs/two.ipynb"]) == 0
+    assert collect(tmp_path / "runs") == [{"seed": 2, "notebook": "two.ipynb", "double": 6.0}]
+    assert main([str(tmp_path / "runs"), str(tmp_path / "t.csv")]) == 0
+    assert pd.read_csv(tmp_path / "t.csv")["double"].tolist() == [6.0]
+    assert main([str(tmp_path / "notebooks"), "x.csv"]) == 2

@@ -1,0 +1,170 @@
+"""What notebooks show: numbers with provenance, tables, figures with their CSV, a palette that is told apart."""
+
+import itertools
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+matplotlib.use("Agg")
+
+from humalign import display
+from humalign.errors import InputError
+from humalign.plots import style
+
+
+def test_number_in_all_three_forms():
+    number = display.number(0.6722, (0.66, 0.687), "published", 'Hebart "2020"', digits=2)
+    shown = number._repr_mimebundle_()
+    assert shown["text/plain"] == "0.67 [0.66, 0.69] [published]"
+    assert 'class="ha-badge ha-published"' in shown["text/html"]
+    assert "Hebart &quot;2020&quot;" in shown["text/html"]
+
+
+def test_number_without_interval_and_with_unit():
+    assert display.number(-1.5, digits=1, unit=" %").text() == "−1.5 %"
+    assert repr(display.number(1854, provenance="recorded")) == "1,854 [recorded]"
+    assert display.number(float("nan")).text() == "–"
+
+
+@pytest.mark.parametrize("provenance", sorted(display.PROVENANCE))
+def test_every_provenance_has_a_badge_and_a_style(provenance):
+    from pathlib import Path
+
+    name = provenance.replace("-", "")
+    css = (Path(__file__).parents[1] / "book/_static/humalign.css").read_text("utf8")
+    legend = (Path(__file__).parents[1] / "book/provenance.md").read_text("utf8")
+    assert f".ha-{name}" in css
+    assert display.badge(provenance, markup="markdown") in legend
+
+
+def test_unknown_provenance_is_refused():
+    with pytest.raises(InputError, match="is no provenance"):
+        display.number(1, provenance="guessed")
+
+
+def test_table_markdown_is_safe_and_aligned():
+    frame = pd.DataFrame(
+        {
+            "model": ["vit_b|16", "a*b"],
+            "score": [0.12345, np.nan],
+            "n": [1000, 2],
+            "provenance": ["live", "second-hand"],
+        }
+    )
+    shown = display.table(frame, "tab-x", "A caption\nin two lines", digits=2)._repr_mimebundle_()
+    lines = shown["text/markdown"].splitlines()
+    assert lines[:2] == [":::{table} A caption in two lines", ":name: tab-x"]
+    assert "| :-- | --: | --: | :-- |" in lines
+    assert r"| vit\_b\|16 | 0.12 | 1,000 | [live]{.ha-badge .ha-live} |" in lines
+    assert r"| a\*b | – | 2 | [second-hand]{.ha-badge .ha-secondhand} |" in lines
+    assert "<td>vit_b|16</td>" in shown["text/html"]
+
+
+def test_table_holds_numbers_and_index():
+    frame = pd.DataFrame({"value": [display.number(0.5, (0.4, 0.6), digits=1)]}, index=pd.Index(["a"], name="model"))
+    text = display.table(frame, index=True).markdown()
+    assert "| a | 0.5 \\[0.4, 0.6\\] [live]{.ha-badge .ha-live} |" in text
+
+
+def test_figure_data_writes_the_csv_for_the_book(tmp_path, monkeypatch):
+    monkeypatch.setenv("HUMALIGN_OUTPUT", str(tmp_path))
+    frame = pd.DataFrame({"model": ["a", "b"], "value": [0.1, 0.2]})
+    shown = display.figure_data(frame, "fig-x")._repr_mimebundle_()
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "fig-x.csv"), frame)
+    assert "{download}`fig-x.csv (2 rows) <data/fig-x.csv>`" in shown["text/markdown"]
+
+
+def test_figure_data_in_jupyter_needs_no_file(tmp_path, monkeypatch):
+    import base64
+    import re
+
+    monkeypatch.delenv("HUMALIGN_OUTPUT", raising=False)
+    shown = display.figure_data(pd.DataFrame({"a": [1]}), "fig-x")._repr_mimebundle_()
+    assert "text/markdown" not in shown
+    data = re.search(r'href="data:text/csv;base64,([^"]+)"', shown["text/html"])[1]
+    assert base64.b64decode(data).decode() == "a\n1\n"
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a b", "/x"])
+def test_figure_data_refuses_bad_names(name):
+    with pytest.raises(InputError):
+        display.figure_data(pd.DataFrame({"a": [1]}), name)
+
+
+def test_palette_and_markers_name_the_same_groups():
+    assert set(style.PALETTE) == set(style.MARKERS)
+    assert len(set(style.MARKERS.values())) == len(style.MARKERS)
+
+
+def test_machado_matrices_keep_white_and_lab_is_right():
+    for kind in style.MACHADO:
+        np.testing.assert_allclose(style.simulate(["white", "black"], kind), [[1, 1, 1], [0, 0, 0]], atol=2e-3)
+    np.testing.assert_allclose(
+        style.lab(style.simulate(["white", "red"], None)), [[100, 0, 0], [53.24, 80.09, 67.20]], atol=0.05
+    )
+
+
+def close_pairs(kind, least):
+    groups = [g for g in style.PALETTE if g not in ("Untrained", "People")]
+    distance = style.separation([style.PALETTE[g] for g in groups], kind)
+    pairs = itertools.combinations(range(len(groups)), 2)
+    return {(groups[i], groups[j]): float(distance[i, j]) for i, j in pairs if distance[i, j] < least}
+
+
+@pytest.mark.parametrize("kind", [None, *style.MACHADO])
+def test_training_groups_can_be_told_apart(kind):
+    """The papers' colours keep a CIELAB distance of 15, but for one pair that deuteranopes see alike."""
+    close = close_pairs(kind, 15)
+    assert set(close) == ({("Supervised (Ecoset)", "Self-Supervised")} if kind == "deutan" else set())
+    assert all(distance > 5 for distance in close.values())
+
+
+def test_groups_that_look_alike_have_other_markers():
+    for kind in style.MACHADO:
+        for a, b in close_pairs(kind, 30):
+            assert style.MARKERS[a] != style.MARKERS[b]
+
+
+def luminance(color):
+    return float(style.simulate([color], None)[0] @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#121212"])
+@pytest.mark.parametrize("color", [style.GREY, style.OUTLINE])
+def test_text_and_outlines_show_on_white_and_in_the_dark(color, page):
+    low, high = sorted([luminance(color), luminance(page)])
+    assert (high + 0.05) / (low + 0.05) >= (3.5 if color == style.GREY else 2)
+
+
+def test_points_reference_and_fit():
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots()
+    style.points(
+        ax, [0, 1, 2], [0, 2, 4], ["Image/Text", "Self-Supervised", "Image/Text"], low=[0, 1, 3], high=[1, 3, 5]
+    )
+    assert [c.get_label() for c in ax.collections[1:]] == ["Image/Text", "Self-Supervised"]
+    assert style.fit_line(ax, [0, 1, 2], [0, 2, 4]) == pytest.approx((2, 0))
+    style.reference_line(ax, 1 / 3, "chance")
+    assert "chance" in [text.get_text() for text in ax.texts]
+    legend = style.group_legend(ax, ["Self-Supervised", "Image/Text"])
+    assert [text.get_text() for text in legend.get_texts()] == ["Image/Text", "Self-Supervised"]
+    assert np.isnan(style.fit_line(ax, [1], [1])[0])
+    plt.close(fig)
+
+
+def test_svg_is_reproducible_and_transparent(tmp_path):
+    import matplotlib.pyplot as plt
+
+    with matplotlib.rc_context():
+        style.use()
+        for name in ("a.svg", "b.svg"):
+            fig, ax = plt.subplots()
+            style.points(ax, [0, 1], [0, 1], ["Image/Text", "Supervised (JFT-3B)"])
+            fig.savefig(tmp_path / name, metadata={"Date": None})
+            plt.close(fig)
+    text = (tmp_path / "a.svg").read_text()
+    assert text == (tmp_path / "b.svg").read_text()
+    assert "fill: #ffffff" not in text

@@ -1,0 +1,95 @@
+"""The repository has the shape that its pages and tools rely on."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("name", ["_config.yml", "_toc.yml"])
+def test_book_links_to_the_top(name):
+    hint = "the clone holds text instead of a link; clone with: git clone -c core.symlinks=true"
+    assert (ROOT / "book" / name).resolve() == ROOT / name, hint
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "book",
+        "notebooks",
+        "humalign",
+        "tests",
+        "environment.yml",
+        "README.md",
+        "pyproject.toml",
+        "constraints.txt",
+        "Makefile",
+        "LICENSE",
+        "CITATION.cff",
+        ".ci/run",
+    ],
+)
+def test_top_level(name):
+    assert (ROOT / name).exists()
+
+
+def toc_files():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+@pytest.mark.parametrize("page", toc_files())
+def test_pages_of_the_toc_exist(page):
+    folder = ROOT if page.startswith("notebooks/") else ROOT / "book"
+    assert (folder / f"{page}.md").is_file()
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)
+def test_notebooks_have_parameters_and_are_in_the_toc(source):
+    from humalign.book import default_parameters
+
+    assert default_parameters(source), "no cell is tagged 'parameters'"
+    assert f"notebooks/{source.stem}" in toc_files()
+
+
+def committed():
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if names.returncode:
+        pytest.skip("not a git clone")
+    return [ROOT / name for name in names.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_path_of_a_machine_is_committed():
+    # built at run time, so that this file does not match itself
+    pattern = re.compile(
+        "(?<![\\w.$])/("
+        + "|".join(["ro" + "ot", "ho" + "me/[a-z]+", "wo" + "rk", "Us" + "ers/[a-z]+"])
+        + ")/[A-Za-z0-9_.-]+"
+    )
+    found = []
+    for path in committed():
+        if path.suffix in {".safetensors", ".png", ".npz"}:
+            continue
+        for number, line in enumerate(path.read_text("utf8", errors="replace").splitlines(), 1):
+            if match := pattern.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]}")
+    assert not found, found
+
+
+def test_executed_notebooks_are_not_committed():
+    names = [path.relative_to(ROOT).as_posix() for path in committed()]
+    assert not [
+        name for name in names if name.startswith(("book/notebooks/", "book/_build/")) or name.endswith(".ipynb")
+    ]
+
+
+def test_light_import():
+    """The command line and the build start without torch."""
+    code = "import sys, humalign.cli, humalign.sphinxext; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    import sys
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
