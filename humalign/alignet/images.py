@@ -1,0 +1,144 @@
+"""Pictures for students: from a folder or from memory, resized as the paper does, in [0, 1]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..data.types import check_ids
+from ..errors import InputError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
+
+
+def resize(pixels: torch.Tensor, side: int) -> torch.Tensor:
+    """Resize whole pictures to a square, aspect not kept: bicubic with a = -.75, half-pixel centres, no antialiasing.
+
+    Parameters
+    ----------
+    pixels : float tensor (b, 3, h, w) in [0, 1]
+    side : int
+
+    Returns
+    -------
+    float tensor (b, 3, side, side), clipped to [0, 1]
+
+    Notes
+    -----
+    The formula of OpenCV's INTER_CUBIC, which the official code uses. Pillow's bicubic filter smooths when it shrinks a
+    picture and gives other features.
+    """
+    if pixels.shape[-2:] == (side, side):
+        return pixels
+    return torch.nn.functional.interpolate(pixels, (side, side), mode="bicubic", align_corners=False).clamp_(0, 1)
+
+
+def _read(path, side: int) -> torch.Tensor:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"cannot be read as an image ({error})", path, "remove or replace it") from None
+    return resize(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div_(255), side)[0]
+
+
+class Pictures:
+    """Pictures with ids.
+
+    Parameters
+    ----------
+    ids : sequence of str
+    source : uint8 array (m, h, w, 3), or sequence of m paths
+    side : int
+        Pixels they are resized to.
+    keep : int
+        Bytes up to which pictures read from files are kept in memory after the first reading.
+    """
+
+    def __init__(self, ids, source, side: int, keep: int = 1 << 30):
+        self.ids, self.side = check_ids(ids, "pictures"), int(side)
+        if len(source) != len(self.ids):
+            raise InputError(f"{len(source)} pictures for {len(self.ids)} ids", "pictures", "give one picture per id")
+        self.source = source
+        self.row = {name: i for i, name in enumerate(self.ids)}
+        if isinstance(source, np.ndarray) and (source.ndim != 4 or source.shape[3] != 3 or source.dtype != np.uint8):
+            raise InputError(f"are {source.dtype} {source.shape}", "pictures", "give uint8 (m, h, w, 3)")
+        fits = len(self.ids) * side * side * 3 <= keep
+        self.kept = {} if fits and not isinstance(source, np.ndarray) else None
+
+    def __len__(self):
+        return len(self.ids)
+
+    @classmethod
+    def folder(cls, path, side: int, keep: int = 1 << 30) -> Pictures:
+        """All pictures below a folder; the id is the path inside it with forward slashes.
+
+        Raises
+        ------
+        InputError
+            When the folder does not exist or holds no picture.
+        """
+        names = list_pictures(path)
+        return cls(names, [Path(path) / name for name in names], side, keep)
+
+    def rows(self, names) -> np.ndarray:
+        """Numbers of pictures by id, in the shape of ``names``; also by file name alone, where that is unique."""
+        names = np.asarray(names, dtype=np.str_)
+        unique, inverse = np.unique(names, return_inverse=True)
+        if not hasattr(self, "_by_name"):
+            last: dict[str, int] = {}
+            for i, name in enumerate(self.ids):
+                short = name.rpartition("/")[2]
+                last[short] = -1 if short in last else i
+            self._by_name = last
+        found = np.array([self.row.get(n, self._by_name.get(n.rpartition("/")[2], -2)) for n in unique.tolist()])
+        if (found < 0).any():
+            k = int(np.argmax(found < 0))
+            why = "is the name of several pictures" if found[k] == -1 else "is not among the pictures"
+            raise InputError(
+                f"'{unique[k]}' {why}", "triplets", "point --images at the folder the triplets were made from"
+            )
+        return found[inverse].reshape(names.shape)
+
+    def pixels(self, rows) -> torch.Tensor:
+        """Pictures of rows: float tensor (b, 3, side, side) in [0, 1]."""
+        rows = np.asarray(rows)
+        if isinstance(self.source, np.ndarray):
+            part = torch.from_numpy(np.ascontiguousarray(self.source[rows])).permute(0, 3, 1, 2).float().div_(255)
+            return resize(part, self.side)
+        return torch.stack([self._one(int(r)) for r in rows])
+
+    def _one(self, row: int) -> torch.Tensor:
+        if self.kept is not None and row in self.kept:
+            return self.kept[row].float().div_(255)
+        pixels = _read(self.source[row], self.side)
+        if self.kept is not None:
+            self.kept[row] = (pixels * 255).round().to(torch.uint8)
+            return self.kept[row].float().div_(255)
+        return pixels
+
+
+def list_pictures(path) -> list[str]:
+    """Paths of all pictures below a folder, relative, sorted; InputError when there are none."""
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError("this folder does not exist", path, "name a folder with pictures")
+    names = sorted(
+        p.relative_to(path).as_posix() for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
+    )
+    if not names:
+        raise InputError("holds no pictures", path, f"pictures end in {', '.join(SUFFIXES[:4])} ...")
+    return names
+
+
+def flip_and_shift(pixels: torch.Tensor, seed) -> torch.Tensor:
+    """Mirror each picture with probability one half; roll all by up to 2 pixels; decided by ``seed`` alone."""
+    generator = np.random.default_rng(seed)
+    flip = torch.from_numpy(generator.random(len(pixels)) < 0.5)
+    down, right = (int(v) for v in generator.integers(-2, 3, size=2))
+    pixels = torch.where(flip[:, None, None, None], pixels.flip(3), pixels)
+    return torch.roll(pixels, (down, right), (2, 3))

@@ -1,0 +1,317 @@
+"""Students and their training: exact resume, two processes equal one, what the labels do."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from humalign.alignet import dataset, sampling
+from humalign.alignet.batches import FileBatches, PoolBatches
+from humalign.alignet.images import Pictures
+from humalign.alignet.settings import PRESETS, Settings, preset
+from humalign.alignet.student import Student, Tower, load_student, tower
+from humalign.alignet.training import Trainer, batch_similarities
+from humalign.errors import InputError
+from humalign.store import load_arrays
+
+M = 40
+
+
+def small_tower(norm=False, dropout=0.0, seed=0):
+    torch.manual_seed(seed)
+    layers = [nn.Conv2d(3, 6, 3, 2), nn.BatchNorm2d(6) if norm else nn.Identity(), nn.GELU(), nn.Dropout(dropout)]
+    return Tower("test", nn.Sequential(*layers, nn.Flatten(), nn.Linear(54, 5)), 5, 8, (0.5,) * 3, (0.25,) * 3)
+
+
+@pytest.fixture
+def world():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (M, 8, 8, 3), dtype=np.uint8)
+    values = rng.normal(size=(M, 4)).astype(np.float32) * 2
+    return Pictures([f"{i}.png" for i in range(M)], pixels, 8), values, sampling.Groups(np.arange(M) % 8)
+
+
+@pytest.fixture
+def file(world, tmp_path):
+    pictures, values, groups = world
+    path = dataset.write_triplets(tmp_path / "t.npz", 50, "cluster_border", values, pictures.ids, groups)
+    return dataset.TripletFile.read(path)
+
+
+SMALL = Settings(steps=6, warmup=2, batch=10, lr=0.01, head=7, temperature=2.0, checkpoint_every=0, keep=2)
+
+
+def run(world, settings, folder=None, stop=None, source=None, norm=False, dropout=0.0):
+    pictures, values, groups = world
+    if source is not None:
+        batches = FileBatches(source, pictures, settings.steps, settings.batch, settings.seed, settings.augmentation)
+    else:
+        batches = PoolBatches(
+            values,
+            pictures,
+            settings.steps,
+            settings.batch,
+            "mixed",
+            groups,
+            20,
+            values,
+            settings.seed,
+            settings.augmentation,
+        )
+    student = Student(small_tower(norm, dropout), settings.head, settings.input, settings.seed)
+    trainer = Trainer(student, batches, settings, folder)
+    if folder:
+        trainer.resume()
+    return trainer.run(stop)
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a.student.arrays().values(), b.student.arrays().values()))
+
+
+# ---------------------------------------------------------------------------------------------- settings
+
+
+def test_the_default_is_the_human_aligned_setting_of_the_paper():
+    s = Settings()
+    assert s.teacher == "human-aligned"
+    assert all(p.teacher == "human-aligned" for p in PRESETS.values())
+    assert (s.loss, s.temperature, s.head, s.steps, s.warmup, s.batch) == ("jsd", 100.0, 1024, 100_000, 5_000, 512)
+    assert (s.lr, s.beta1, s.beta2, s.eps, s.decay, s.towards, s.seed) == (3e-5, 0.9, 0.999, 1e-8, 1.0, "start", 42)
+    assert (s.input, s.augmentation, s.similarity, s.checkpoint_every, s.keep) == ("unit", "none", "dot", 10_000, 3)
+
+
+def test_settings_refuse_nonsense():
+    for bad in ({"loss": "mse"}, {"temperature": 0.0}, {"steps": 0}, {"decay": -1.0}, {"towards": "nowhere"}):
+        with pytest.raises(InputError):
+            Settings(**bad)
+    with pytest.raises(InputError):
+        Settings.of({"learning_rate": 1})
+    assert preset("mini", steps=100).warmup == 5
+    with pytest.raises(InputError):
+        preset("maxi")
+
+
+# ---------------------------------------------------------------------------------------------- batches
+
+
+def test_file_batches_match_names_and_cover_every_row(world, file):
+    pictures, values, _ = world
+    batches = FileBatches(file, pictures, 10, 10)
+    gram = values @ values.T
+    seen = []
+    for step in range(5):
+        b = batches.whole(step)
+        pixels = pictures.pixels(np.arange(M)).flatten(1)
+        rows = torch.cdist(b.pixels.flatten(1), pixels).argmin(1).numpy()[b.triplets.numpy()]
+        np.testing.assert_allclose(b.targets[:, 0], gram[rows[:, 0], rows[:, 1]], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(b.targets[:, 2], gram[rows[:, 1], rows[:, 2]], rtol=1e-4, atol=1e-4)
+        seen += [tuple(r) for r in rows]
+    assert sorted(seen) == sorted(map(tuple, np.asarray(file.indices)))  # one epoch = every row once
+    assert not torch.equal(batches.whole(0).targets, batches.whole(5).targets)  # another order in the next
+
+
+def test_shares_of_processes_make_the_whole(world, file):
+    batches = FileBatches(file, world[0], 4, 10)
+    whole = batches.whole(1)
+    parts = [batches.make(1, rank, 2) for rank in range(2)]
+    torch.testing.assert_close(torch.cat([p.targets for p in parts]), whole.targets)
+    with pytest.raises(InputError):
+        batches.make(0, 0, 3)
+
+
+def test_pool_batches_label_with_the_teacher(world):
+    pictures, values, groups = world
+    batches = PoolBatches(values, pictures, 3, 12, "mixed", groups, 50, values)
+    b = batches.whole(0)
+    z = b.reference
+    t = b.triplets
+    expected = torch.stack([(z[t[:, i]] * z[t[:, j]]).sum(1) for i, j in ((0, 1), (0, 2), (1, 2))], 1)
+    torch.testing.assert_close(b.targets, expected, rtol=1e-4, atol=1e-5)
+    assert len(b.pixels) == 12
+    assert (t[:, 0] != t[:, 1]).all()
+    with pytest.raises(InputError):
+        PoolBatches(values, pictures, 3, 12, "within_class", groups)
+    with pytest.raises(InputError):
+        PoolBatches(values[:-1], pictures, 3, 12, "random")
+
+
+def test_similarities_of_triplets_agree_both_ways():
+    v, t = torch.randn(6, 4), torch.tensor([[0, 1, 2], [3, 5, 4]])
+    many = batch_similarities(v, t.repeat(10, 1))[:2]
+    torch.testing.assert_close(batch_similarities(v, t), many)
+    torch.testing.assert_close(many[0], torch.stack([v[0] @ v[1], v[0] @ v[2], v[1] @ v[2]]))
+
+
+# ---------------------------------------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize("loss", ["kl", "jsd", "contrastive"])
+def test_training_lowers_each_loss(world, file, loss):
+    out = run(
+        world,
+        Settings(steps=150, warmup=5, batch=25, lr=0.01, decay=0.0, head=16, temperature=1.0, loss=loss),
+        source=file,
+    )
+    values = [row["loss"] for row in out.log]
+    assert np.mean(values[-10:]) < 0.6 * np.mean(values[:10])
+    assert out.finished
+
+
+@pytest.mark.parametrize(("pool", "dropout"), [(False, 0.0), (True, 0.3)])
+def test_resumed_training_is_exactly_the_uninterrupted_one(world, file, tmp_path, pool, dropout):
+    s = SMALL.with_(local=0.1 if pool else 0.0, augmentation="flip-shift" if pool else "none", temperature=None)
+    source = None if pool else file
+    straight = run(world, s, tmp_path / "a", source=source, norm=pool, dropout=dropout)
+    half = run(world, s, tmp_path / "b", stop=3, source=source, norm=pool, dropout=dropout)
+    assert (half.step, half.finished) == (3, False)
+    torch.manual_seed(77)  # the state of the global generator must not matter
+    rest = run(world, s, tmp_path / "b", source=source, norm=pool, dropout=dropout)
+    assert same(straight, rest)
+    assert straight.log == rest.log
+    assert straight.temperature == rest.temperature
+    assert (tmp_path / "a" / "log.csv").read_text() == (tmp_path / "b" / "log.csv").read_text()
+
+
+def test_damaged_checkpoint_falls_back_and_a_foreign_one_is_refused(world, file, tmp_path):
+    s = SMALL.with_(checkpoint_every=2)
+    whole = run(world, s, tmp_path / "a", stop=4, source=file)
+    newest = sorted((tmp_path / "a").glob("step-*.safetensors"))[-1]
+    newest.write_bytes(b"cut off")
+    again = run(world, s, tmp_path / "a", stop=4, source=file)
+    assert same(whole, again)
+    with pytest.raises(InputError, match="other settings"):
+        run(world, s.with_(lr=0.02), tmp_path / "a", source=file)
+    assert len(list((tmp_path / "a").glob("step-*.safetensors"))) <= s.keep
+
+
+def test_interruption_keeps_what_was_done(world, file, tmp_path):
+    pictures = world[0]
+    batches = FileBatches(file, pictures, SMALL.steps, SMALL.batch, SMALL.seed)
+    trainer = Trainer(Student(small_tower(), SMALL.head), batches, SMALL, tmp_path)
+
+    def stop(step, loss):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(progress=stop)
+    assert same(run(world, SMALL, tmp_path, source=file), run(world, SMALL, source=file))
+
+
+def test_readers_in_other_processes_change_nothing(world, file):
+    pictures = world[0]
+    outs = []
+    for workers in (0, 1):
+        batches = FileBatches(file, pictures, SMALL.steps, SMALL.batch, SMALL.seed)
+        outs.append(Trainer(Student(small_tower(), SMALL.head), batches, SMALL, workers=workers).run())
+    assert same(*outs)
+
+
+def test_frozen_batch_norm_keeps_its_statistics(world):
+    for mode, moved in (("frozen", False), ("train", True)):
+        s = SMALL.with_(batch_norm=mode, batch=12)
+        before = small_tower(norm=True).module[1].running_mean.clone()
+        after = run(world, s, norm=True).student.tower[1].running_mean
+        assert torch.equal(before, after) != moved
+
+
+def test_strong_decay_caps_the_change(world, file):
+    free = run(world, SMALL.with_(steps=60, decay=0.0, lr=0.05), source=file)
+    held = run(world, SMALL.with_(steps=60, decay=10.0, lr=0.05), source=file)
+    assert held.displacement < 0.5 * free.displacement
+
+
+def test_bfloat16_stays_close(world, file):
+    a, b = (run(world, SMALL.with_(precision=p), source=file) for p in ("float32", "bfloat16"))
+    assert abs(a.log[-1]["loss"] - b.log[-1]["loss"]) < 0.05 * a.log[-1]["loss"]
+    assert a.log[-1]["loss"] != b.log[-1]["loss"]
+
+
+def test_input_range_and_head(world):
+    student = Student(small_tower(), 0, "native")
+    x = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(student.features(x), student.tower((x - 0.5) / 0.25))
+    assert student(x)[1] is not None
+    unit = Student(small_tower(), 4, "unit")
+    torch.testing.assert_close(unit.features(x), unit.tower(x))
+    assert unit(x)[1].shape == (2, 4)
+    assert unit.head.weight.std().item() == pytest.approx(5**-0.5, rel=0.5)
+
+
+def test_timm_student_checkpointing_and_round_trip(tmp_path):
+    small = tower("timm:test_vit", pretrained=False)
+    student = Student(small, 8)
+    student.eval()
+    x = torch.rand(2, 3, small.side, small.side)
+    before = student(x)[1]
+    student.save(tmp_path / "student.safetensors")
+    torch.testing.assert_close(load_student(tmp_path)(x)[1], before)
+    student.train()
+    plain = student(x)[1].sum()
+    gradient = torch.autograd.grad(plain, student.head.weight)[0]
+    student.set_checkpointing()
+    again = torch.autograd.grad(student(x)[1].sum(), student.head.weight)[0]
+    torch.testing.assert_close(gradient, again)
+
+
+def test_unknown_towers_are_refused():
+    for name in ("resnet50", "timm:no_such_model", "open_clip:none/none", "mini:no-such"):
+        with pytest.raises(InputError):
+            tower(name, pretrained=False)
+
+
+PROGRAM = """
+    import json, sys
+    sys.path.insert(0, {tests!r})
+    import numpy as np, torch
+    torch.set_num_threads(1)
+    from test_alignet_training import *
+    rng = np.random.default_rng(0)
+    pictures = Pictures([f"{{i}}.png" for i in range(M)], rng.integers(0, 255, (M, 8, 8, 3), dtype=np.uint8), 8)
+    file = dataset.TripletFile.read({path!r})
+    from humalign.alignet.training import Group
+    group = Group.join("cpu")
+    s = SMALL.with_(steps=4, warmup=1)
+    out = Trainer(Student(small_tower(), s.head), FileBatches(file, pictures, s.steps, s.batch, s.seed), s,
+                  {folder!r}, group).run()
+    if group.rank == 0:
+        open({result!r}, "w").write(json.dumps([row["loss"] for row in out.log]))
+    group.leave()
+"""
+
+
+def test_two_processes_equal_one(world, file, tmp_path):
+    """Two gloo processes, started with the variables that torchrun sets: the same losses and weights as one process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program, result = tmp_path / "program.py", tmp_path / "losses.json"
+    program.write_text(
+        textwrap.dedent(PROGRAM).format(
+            tests=os.path.dirname(__file__), path=str(file.path), folder=str(tmp_path / "two"), result=str(result)
+        )
+    )
+    common = {**os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, str(program)], stderr=subprocess.PIPE, text=True,
+            env={**common, "MASTER_PORT": str(port), "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    one = run(world, SMALL.with_(steps=4, warmup=1), tmp_path / "one", source=file)
+    for process in ranks:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors[-2000:]
+    np.testing.assert_allclose(json.loads(result.read_text()), [row["loss"] for row in one.log], rtol=1e-5)
+    two = load_arrays(tmp_path / "two" / "student.safetensors")[0]
+    for name, value in one.student.arrays().items():
+        np.testing.assert_allclose(two[name], value, atol=2e-5)
