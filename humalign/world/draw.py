@@ -176,7 +176,9 @@ def _choose(concept: str, seed, view: int | None, drawings: World):
     """(View, slots, generator of the further looks)."""
     views = drawings.views.get(concept)
     if views is None:
-        raise InputError(f"'{concept}' is no concept of the drawn world", "concept", "humalign world data lists them")
+        raise InputError(
+            f"'{concept}' is no concept of the drawn world", "concept", "humalign world data --concepts lists them"
+        )
     looks = np.random.default_rng([int(seed), 0])
     lot = int(looks.integers(2**31))
     view = lot % len(views) + 1 if view is None else view

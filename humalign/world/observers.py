@@ -99,7 +99,9 @@ def parse_dimensions(text: str, drawings: World, where="dims.txt"):
             elif key in row:
                 own[key] = weight
             else:
-                raise InputError(f"'{key}' is neither a concept nor a superordinate", at, "see humalign world data")
+                raise InputError(
+                    f"'{key}' is neither a concept nor a superordinate", at, "humalign world data --concepts lists them"
+                )
         column[[row[c] for c in own]] = list(own.values())
         names.append(name)
         columns.append(column)

@@ -332,16 +332,24 @@ def state() -> dict:
 
 def freeze(profile) -> dict:
     """Write frozen.json and the tables of PROTOCOL.md from the world as it is (once, before any network exists)."""
-    frozen = {**state(), "calibration": _plain(calibrate(profile)), "observed": observed(), "overlap": overlap()}
-    store.write_json(FROZEN, frozen)
+    store.write_json(
+        FROZEN, {**state(), "calibration": _plain(calibrate(profile)), "observed": observed(), "overlap": overlap()}
+    )
+    frozen = store.read_json(FROZEN)
     store.write_text(DOCUMENT, document(DOCUMENT.read_text("utf8"), frozen))
     return frozen
 
 
-def drift(frozen: dict | None = None) -> list[str]:
-    """What differs between the frozen world and this one: one line each, empty when nothing does."""
+def drift(frozen: dict | None = None, now: dict | None = None) -> list[str]:
+    """What differs between the frozen world and this one: one line each, empty when nothing does.
+
+    Parameters
+    ----------
+    frozen, now : dict, optional
+        Default: frozen.json, and :func:`state`.
+    """
     frozen = store.read_json(FROZEN) if frozen is None else frozen
-    now, problems = state(), []
+    now, problems = state() if now is None else now, []
     for key in ("concepts", "superordinates", "second_views"):
         if now[key] != frozen[key]:
             problems.append(f"{key}: {frozen[key]} were frozen, {now[key]} are here")
@@ -382,7 +390,7 @@ def tables(frozen: dict) -> dict:
     if "vice" in calibration:
         rows.append(line("VICE (1,854 objects, real people)", calibration["vice"]))
     head = ["", "Bayes accuracy", "entries > .1 a row", "density", "entropy (nats)", "share p > .9", "share p < .4"]
-    features = list(next(iter(kappa["rows"].values())))
+    features = ["pixels", "pixels 8x8", "colour histogram", "edges"]
     coupling = [
         [f"{float(k):.1f}{' (chosen)' if float(k) == kappa['chosen'] else ''}", *(f"{r[f]:.4f}" for f in features)]
         for k, r in kappa["rows"].items()
@@ -393,19 +401,19 @@ def tables(frozen: dict) -> dict:
         "accuracy of the main group's values on the control group's choices": seen["control_vs_main_values"],
         "same answer when the same person is asked again": seen["repeat_agreement"],
         "median response time on things (s)": seen["median_seconds"],
-        **{f"{k}: Bayes accuracy": v["bayes"] for k, v in seen["levels"].items()},
+        **{f"{k}: Bayes accuracy": seen["levels"][k]["bayes"] for k in datasets.LEVELS},
         **{
-            f"{k}: Spearman of response time and the group's entropy": v["rt_entropy_spearman"]
-            for k, v in seen["levels"].items()
+            f"{k}: Spearman of response time and the group's entropy": seen["levels"][k]["rt_entropy_spearman"]
+            for k in datasets.LEVELS
         },
         **{f"{k}: split-half Spearman of the mean RDMs": v for k, v in seen["arrangement_split_half"].items()},
     }
-    people = f"{seen['levels_excluded']} of {seen['levels_people']} people of the levels set are excluded."
+    people = f"Excluded by the rules: {seen['levels_excluded']} of {seen['levels_people']} people of the levels set."
     r2 = sorted(over["dimensions"].items(), key=lambda item: -item[1]["taxonomy"])
     summary = (
         f"Mean adjusted R2 over dimensions: {over['mean_r2']['superordinate']:.2f} on superordinates, "
-        f"{over['mean_r2']['taxonomy']:.2f} on superordinates and hypernyms. Mantel correlation (Spearman) of label and "
-        f"observer dissimilarities of concepts: {over['mantel']:.3f} (p = {over['mantel_p']:.3f}); with the permuted "
+        f"{over['mean_r2']['taxonomy']:.2f} on superordinates and hypernyms. Mantel correlation (Spearman) of label "
+        f"and observer dissimilarities of concepts: {over['mantel']:.3f} (p = {over['mantel_p']:.3f}); with the permuted "
         f"taxonomy {over['mantel_control']:.3f}. Pairs of concepts put under one superordinate by both the drawing "
         f"files and the label taxonomy, as a share of those put together by either: {over['purity']:.2f}."
     )

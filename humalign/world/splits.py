@@ -12,9 +12,13 @@ from .drawing import world
 from .stimuli import COUNTS, LICENCE, SOURCE, concept_of, generator, images
 
 
-@lru_cache(maxsize=1)
 def concept_split() -> dict:
     """Concept -> "seen" (60 %), "H1" or "H2" (held out, to choose and to report), stratified by superordinate."""
+    return dict(_split())
+
+
+@lru_cache(maxsize=1)
+def _split() -> dict:
     rng, part = generator("concept split"), {}
     spare = 0.0
     turn = 0

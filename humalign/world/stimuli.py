@@ -79,7 +79,7 @@ def main_colour(name: str) -> str:
 def drawings_digest() -> str:
     """Digest of all that decides pixels: drawings, parameters of the renderer, its version, the master seed."""
     files = {path.name: path for path in sorted(FOLDER.glob("*.txt"))}
-    return store.digest(files, draw.VERSION, draw.VARIATION, draw.PALETTE, draw.SUPERSAMPLING, SEED)
+    return store.digest(files, draw.VERSION, draw.VARIATION, draw.PALETTE, draw.SUPERSAMPLING, draw.KAPPA, SEED)
 
 
 def _drawn(job):
