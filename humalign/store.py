@@ -26,9 +26,9 @@ def atomic_path(path):
     os.close(handle)
     umask = os.umask(0)
     os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)
     try:
         yield Path(name)
+        os.chmod(name, 0o666 & ~umask)  # last, since some writers replace the file
         os.replace(name, path)
     finally:
         with contextlib.suppress(FileNotFoundError):

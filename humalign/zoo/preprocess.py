@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+INTERPOLATIONS = ("nearest", "box", "bilinear", "bicubic", "lanczos")
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Preprocess:
         Side before the centre crop, pixels: the shorter one, or both when ``squash``. Equal to ``size``: no crop.
     squash : bool
         Resize both sides to ``resize`` and so change the aspect, instead of only the shorter one.
-    interpolation : {"nearest", "bilinear", "bicubic", "lanczos"}
+    interpolation : {"nearest", "box", "bilinear", "bicubic", "lanczos"}
     antialias : bool
         True: Pillow's filters, which grow with the reduction. False: four neighbours of the cubic kernel with a = -0.75
         (OpenCV's INTER_CUBIC), for the AligNet models.
