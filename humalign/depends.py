@@ -11,10 +11,13 @@ import hashlib
 import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 MIME = "application/vnd.humalign.record+json"
+SIZES = "/*"  # ends the name of a folder that stands for the names and sizes of its files
+MANY = 500
 DOWNLOAD = "application/vnd.humalign.download"
 
 _seen: set[str] = set()
@@ -91,9 +94,12 @@ _hashes: dict[str, tuple[tuple, str]] = {}
 
 def state(name: str) -> str:
     """Digest of the content of a file, or of the names in a folder; "missing" where there is none."""
-    path = path_of(name)
+    path = path_of(name.removesuffix(SIZES))
     if path is None or not path.exists():
         return "missing"
+    if name.endswith(SIZES):
+        sizes = sorted((p.name, p.stat().st_size) for p in path.iterdir() if p.is_file())
+        return hashlib.sha256(repr(sizes).encode()).hexdigest()[:16]
     if path.is_dir():
         names = sorted(
             p.name for p in path.iterdir() if p.suffix not in (".py", ".pyc") and not p.name.startswith(("_", "."))
@@ -121,11 +127,18 @@ def listing(limit: int = 20_000) -> str:
     return hashlib.sha256("\0".join(names[:limit]).encode()).hexdigest()[:16]
 
 
+def _many_as_one(names: set[str]) -> set[str]:
+    """The names, with one for a whole folder where many of its files were read, since hashing all takes long."""
+    count = Counter(name.rpartition("/")[0] for name in names if name.startswith("data:"))
+    many = {folder for folder, number in count.items() if number > MANY}
+    return {name for name in names if name.rpartition("/")[0] not in many} | {folder + SIZES for folder in many}
+
+
 def report() -> None:
     """Show the record of this process as a notebook output that :mod:`humalign.book` takes away again."""
     from IPython.display import display
 
-    files = {name_of(path) for path in _seen}
+    files = _many_as_one({name_of(path) for path in _seen})
     for name, module in list(sys.modules.items()):
         if name.split(".")[0] == "humalign" and getattr(module, "__file__", None):
             files.add(name_of(module.__file__))

@@ -112,6 +112,19 @@ def copy_mathjax(app, exception) -> None:
             shutil.copyfile(source, target)
 
 
+def missing_page(app, exception) -> None:
+    """Let the page for unknown addresses work at any depth of a server, and when it is opened as a file."""
+    page = Path(app.outdir, "404.html")
+    if exception or app.builder.format != "html" or not page.is_file():
+        return
+    prefix = app.config.notfound_urls_prefix
+    base = f"<script>if (location.protocol !== 'file:') document.write('<base href=\"{prefix}\">');</script>"
+    text = page.read_text("utf8")
+    if base not in text:
+        text = re.sub(rf'(href|src)="{re.escape(prefix)}(?!/)', r'\1="', text)
+        page.write_text(text.replace("<head>", f"<head>\n    {base}", 1), "utf8")
+
+
 def setup(app):
     """Called by Sphinx."""
     app.add_config_value("humalign_source_dir", "../notebooks", "")
@@ -125,4 +138,5 @@ def setup(app):
     app.connect("html-page-context", link_to_source, priority=400)
     app.connect("html-page-context", launch_the_text, priority=900)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", missing_page, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

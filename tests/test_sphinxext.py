@@ -162,6 +162,17 @@ def test_stale_without_a_record(here, tmp_path):
     assert book.why_stale(book.Run(run.source, target, run.parameters)) == "never ran"
 
 
+def test_folders_of_many_files_count_as_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("HUMALIGN_DATA", str(tmp_path))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_text("a")
+    names = {f"data:images/{number}.jpg" for number in range(501)}
+    assert depends._many_as_one(names | {"data:x.txt"}) == {"data:images/*", "data:x.txt"}
+    before = depends.state("data:images/*")
+    (tmp_path / "images" / "a.jpg").write_text("aa")
+    assert depends.state("data:images/*") != before
+
+
 def test_glued_numbers_are_collected(here):
     assert book.scalars(here[0].target) == {"total": 1.25}
 
