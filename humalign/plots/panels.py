@@ -1,0 +1,249 @@
+"""Parts that the scatter figures share: six panels in the form of the paper's Figs. 2 and 3, pairs against the identity."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+
+from . import style
+
+FAMILIES = ("#4477aa", "#ee6677", "#228833", "#aa7711", "#66ccee", "#aa3377", "#7a7a7a", "#bb5566", "#997700", "#004488")
+SHAPES = ("o", "s", "^", "D", "P", "X", "v", "<", ">", "p", "h")
+AUGMENTATION = {"MixUp": "^", "Automatic augmentation": "D"}
+OFFSETS = [(7, -5), (-7, -5), (6, 3), (6, -13), (-6, 3), (-6, -13), (0, 7), (0, -16), (13, -5), (-13, -5), (10, 10), (-10, 10), (12, -18), (-12, -18)]
+
+
+def role(points: pd.DataFrame, word: str) -> pd.DataFrame:
+    """Networks whose role holds a word, such as "objective", "architecture" or "size"."""
+    return points[points["role"].astype(str).str.contains(word, regex=False)]
+
+
+def label_points(ax, x, y, texts, size: float = 8.5) -> None:
+    """Write a short text beside each point, where it hides as little as possible.
+
+    Call it when the layout of the figure is final (after ``fig.canvas.draw()``).
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    texts, good = [str(t) for t in texts], np.isfinite(x) & np.isfinite(y)
+    scale = 72 / ax.figure.dpi
+    at = ax.transData.transform(np.column_stack([x, y])) * scale
+    boxes = [(px - 4, py - 4, px + 4, py + 4) for px, py in at[good]]
+    for k in np.flatnonzero(good):
+        wide, high = 0.58 * size * len(texts[k]), 0.85 * size
+        best = None
+        for dx, dy in OFFSETS:
+            left = at[k, 0] + dx - (0 if dx > 0 else wide if dx < 0 else wide / 2)
+            low = at[k, 1] + dy
+            box = (left, low, left + wide, low + high)
+            cost = sum(_overlap(box, other) for other in boxes) + 0.02 * (abs(dx) + abs(dy))
+            if best is None or cost < best[0]:
+                best = (cost, dx, dy, box)
+        _, dx, dy, box = best
+        boxes.append(box)
+        ax.annotate(
+            texts[k], (x[k], y[k]), xytext=(dx, dy), textcoords="offset points", fontsize=size, color=style.GREY,
+            ha="left" if dx > 0 else "right" if dx < 0 else "center", va="bottom", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _overlap(a, b) -> float:
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def key(points: pd.DataFrame, names, width: int = 48) -> str:
+    """The numbers of the points in words, wrapped between them."""
+    items = [f"{n} {name}".replace(" ", "\u00a0") for n, name in zip(points["number"], names)]
+    return textwrap.fill(", ".join(items), width)
+
+
+def limits(points: pd.DataFrame, chance=None, ceiling=None) -> tuple[float, float]:
+    """Range of the values with their intervals and the reference lines, with a margin."""
+    ends = pd.concat([points["low"].fillna(points["value"]), points["high"].fillna(points["value"])]).to_numpy(float)
+    ends = np.r_[ends[np.isfinite(ends)], [v for v in (chance, ceiling) if v is not None]]
+    pad = 0.08 * max(np.ptp(ends), 1e-3)
+    return ends.min() - (1.3 if chance is not None else 1) * pad, ends.max() + 1.3 * pad
+
+
+def lines(ax, chance, ceiling, ceiling_label="people's limit") -> None:
+    """The labelled lines for chance (name below the line) and for the ceiling (name above)."""
+    if chance is not None:
+        ax.axhline(chance, color=style.GREY, ls=":", lw=1.4, zorder=1)
+        ax.annotate("chance", (0.99, chance), xycoords=ax.get_yaxis_transform(), xytext=(0, -2), textcoords="offset points", ha="right",
+                    va="top", fontsize=9, color=style.GREY)  # fmt: skip
+    if ceiling is not None:
+        style.reference_line(ax, ceiling, ceiling_label, style="-.")
+
+
+def _detail(ax, points, shapes, colours, ylim, title, names, xlabel, chance) -> None:
+    ax.set_title(title)
+    ax.set_ylim(ylim)
+    lines(ax, chance, None)
+    if not len(points):
+        ax.text(0.5, 0.5, "no networks", transform=ax.transAxes, ha="center", fontsize=9, color=style.GREY)
+        ax.set_xticks([])
+        return
+    x, y = points["reference_accuracy"].to_numpy(float), points["value"].to_numpy(float)
+    ax.vlines(x, points["low"], points["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
+    for k in range(len(points)):
+        ax.scatter(x[k], y[k], s=50, marker=shapes[k], c=[colours[k]], edgecolors=style.OUTLINE, linewidths=0.8, zorder=3)
+    ax.margins(x=0.16)
+    ax.set_xlabel(f"{xlabel}\n{key(points, names)}", fontsize=9)
+
+
+def six(
+    points: pd.DataFrame, ylabel: str, *, chance=None, ceiling=None, xlabel: str = "classification accuracy",
+    title: str = "", ceiling_label: str = "people's limit",
+):  # fmt: skip
+    """Six panels: all networks, then objectives, architectures, self-supervision, image/text and size.
+
+    Parameters
+    ----------
+    points : DataFrame
+        One row a network: facts (number, name, group, family, role, objective, augmentation, parameters,
+        reference_accuracy) and value, low, high.
+    ylabel : str
+    chance, ceiling : float, optional
+        Where the labelled reference lines go.
+    xlabel : str
+        What ``reference_accuracy`` is.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(3, 2, figsize=(style.WIDTH, 10.6), layout="constrained")
+    ax = axes[0, 0]
+    ax.set_title("a  All networks")
+    x = points["reference_accuracy"]
+    style.points(ax, x, points["value"], points["group"], low=points["low"], high=points["high"], size=42, alpha=0.8)
+    trained = points[points["group"] != "Untrained"]
+    ax.set_ylim(limits(points, chance, ceiling))
+    lines(ax, chance, ceiling, ceiling_label)
+    ax.set_xlabel(xlabel, fontsize=9)
+
+    objectives = role(points, "objective").sort_values("value", ascending=False)
+    families = role(points, "architecture").sort_values("value", ascending=False)
+    own = points[points["group"] == "Self-Supervised"].sort_values("value", ascending=False)
+    text = points[points["group"] == "Image/Text"].sort_values("value", ascending=False)
+    sizes = role(points, "size")
+    shown = pd.concat([objectives, families, own, text, sizes])
+    ylim = limits(shown if len(shown) else points, chance)
+
+    augmented = objectives["augmentation"].isin(list(AUGMENTATION))
+    shapes = objectives["augmentation"].map(lambda a: AUGMENTATION.get(str(a), "o")).tolist()
+    names = objectives["objective"].where(~augmented, objectives["augmentation"])
+    _detail(axes[0, 1], objectives, shapes, _cycle(FAMILIES, objectives), ylim, "b  Objectives", names, xlabel, chance)
+    shapes = _cycle(SHAPES, families)
+    _detail(axes[1, 0], families, shapes, _cycle(FAMILIES, families), ylim, "c  Architectures", families["family"], xlabel, chance)
+    for ax, part, group, heading, column in (
+        (axes[1, 1], own, "Self-Supervised", "d  Self-supervised", "objective"),
+        (axes[2, 0], text, "Image/Text", "e  Image/text", "name"),
+    ):
+        same = [style.color(group)] * len(part)
+        _detail(ax, part, [style.marker(group)] * len(part), same, ylim, heading, part[column], xlabel, chance)
+    _size(axes[2, 1], sizes, ylim, chance)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(ylabel)
+    style.group_legend(fig, points["group"], loc="outside upper center", ncols=3)
+    if title:
+        fig.suptitle(title, fontsize=11)
+    fig.canvas.draw()
+    fit(axes[0, 0], trained["reference_accuracy"], trained["value"])
+    fit(axes[2, 0], text["reference_accuracy"], text["value"])
+    for ax, part in zip((axes[0, 1], axes[1, 0], axes[1, 1], axes[2, 0]), (objectives, families, own, text)):
+        label_points(ax, part["reference_accuracy"], part["value"], part["number"])
+    label_points(axes[2, 1], sizes["parameters"], sizes["value"], sizes["number"])
+    return fig
+
+
+def _cycle(values, rows) -> list:
+    return [values[k % len(values)] for k in range(len(rows))]
+
+
+def fit(ax, x, y) -> float:
+    """Dashed least-squares line and Pearson's r in the emptiest corner; returns r (NaN with fewer than 3 points)."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    at = np.isfinite(x) & np.isfinite(y)
+    if at.sum() < 3 or np.ptp(x[at]) == 0 or np.ptp(y[at]) == 0:
+        return float("nan")
+    style.fit_line(ax, x, y)
+    r = float(np.corrcoef(x[at], y[at])[0, 1])
+    inside = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([x[at], y[at]])))
+    corners = [(0.03, 0.86), (0.97, 0.86), (0.03, 0.2), (0.97, 0.2)]
+    crowd = [(np.abs(inside - c) < (0.25, 0.12)).all(1).sum() for c in corners]
+    across, up = corners[int(np.argmin(crowd))]
+    ax.text(across, up, f"r = {r:.2f}".replace("-", "−"), transform=ax.transAxes, fontsize=9, va="center", color=style.GREY,
+            ha="left" if across < 0.5 else "right")  # fmt: skip
+    return r
+
+
+def thousands(value: float, _=None) -> str:
+    """A number of parameters, short: 85k, 1.2M."""
+    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k"
+
+
+def _size(ax, points, ylim, chance) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_title("f  Size, within families")
+    ax.set_ylim(ylim[0], ylim[1] + 0.22 * (ylim[1] - ylim[0]))
+    ax.set_xscale("log")
+    lines(ax, chance, None)
+    for k, (family, part) in enumerate(points.groupby("family", sort=False)):
+        part = part.sort_values("parameters")
+        colour = FAMILIES[k % len(FAMILIES)]
+        ax.vlines(part["parameters"], part["low"], part["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
+        ax.plot(part["parameters"], part["value"], color=colour, marker=SHAPES[k % len(SHAPES)], ms=7, mec=style.OUTLINE, mew=0.8,
+                lw=1.3, label=family, zorder=3)  # fmt: skip
+    ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(thousands))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    if len(points):
+        ax.legend(fontsize=9, ncols=2, loc="upper left", borderaxespad=0.2)
+        ax.margins(x=0.1)
+    ax.set_xlabel("parameters", fontsize=9)
+
+
+def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = "", chance=None, ceiling=None, label: bool = True):
+    """Points of two values a network against the dashed identity.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        group, number, x, x_low, x_high, y, y_low, y_high.
+    """
+    x, y = pairs["x"].to_numpy(float), pairs["y"].to_numpy(float)
+    ax.hlines(y, pairs["x_low"], pairs["x_high"], color=style.GREY, lw=0.8, alpha=0.35, zorder=2)
+    style.points(ax, x, y, pairs["group"], low=pairs["y_low"], high=pairs["y_high"], size=42, alpha=0.85)
+    ends = np.r_[x, y, [v for v in (chance, ceiling) if v is not None]]
+    ends = ends[np.isfinite(ends)]
+    pad = 0.07 * max(np.ptp(ends), 1e-3) if len(ends) else 1
+    if len(ends):
+        ax.set(xlim=(ends.min() - 1.3 * pad, ends.max() + pad), ylim=(ends.min() - 1.3 * pad, ends.max() + 1.4 * pad))
+    style.identity_line(ax)
+    if chance is not None:
+        lines(ax, chance, None)
+        ax.axvline(chance, color=style.GREY, ls=":", lw=1.4, zorder=1)
+    if ceiling is not None:
+        style.reference_line(ax, ceiling, "people's limit", style="-.", at=0.02)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.set_aspect("equal")
+
+
+def pairs(x: pd.DataFrame, y: pd.DataFrame) -> pd.DataFrame:
+    """The networks two tables of points share, by name: facts, x, y and their intervals.
+
+    Parameters
+    ----------
+    x, y : DataFrame
+        Points, one row a network.
+    """
+    columns = ["model", "value", "low", "high"]
+    right = y[columns].rename(columns={"value": "y", "low": "y_low", "high": "y_high"})
+    left = x.rename(columns={"value": "x", "low": "x_low", "high": "x_high"})
+    out = left.merge(right, on="model", how="inner", validate="one_to_one")
+    return out.assign(difference=out["y"] - out["x"])

@@ -1,0 +1,154 @@
+"""Representational similarity analysis: networks, with and without the transform, against people's arrangements."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from .. import results
+from .. import rsa as measures
+from ..config import Profile
+from ..data.types import Features, HumanRDM
+from ..measured import Measured, combine
+from . import keep, networks, resampling, sources
+
+METRICS = ("correlation", "cosine")
+METHODS = ("spearman", "pearson")
+LAYERS = ("penultimate", "logits")
+CODE = ("rsa", "studies.rsa", "studies.resampling")
+
+
+def upper(rdm: np.ndarray) -> np.ndarray:
+    """Upper triangle of a square matrix, row by row."""
+    return rdm[np.triu_indices(len(rdm), 1)]
+
+
+def of_features(
+    features, human: HumanRDM, stage: str, metrics=METRICS, methods=METHODS, draws=resampling.DRAWS, **common
+) -> Measured:
+    """Agreement of each network's RDM with the mean RDM of the people, with bootstrap draws over images.
+
+    Parameters
+    ----------
+    features : iterable of Features
+        Raw or transformed; aligned to the ids of ``human`` here.
+    human : HumanRDM
+    stage : str
+        "zero-shot" for raw features, "probed" after the transform.
+    metrics, methods : tuple of str
+        Of the network's RDM; of the comparison.
+
+    Returns
+    -------
+    Measured
+        Measure = method, detail = metric.
+    """
+    target, bootstrap = upper(human.mean()), resampling.PairBootstrap(len(human), draws)
+    rows, drawn = [], []
+    for part in features:
+        values = part.align(human.ids).values
+        for metric in metrics:
+            rdm = np.asarray(measures.rdm(values, metric=metric))
+            for method in methods:
+                rows.append({
+                    "model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer, "detail": metric,
+                    "measure": method, "value": float(measures.compare(rdm, human.mean(), method=method)),
+                })  # fmt: skip
+                drawn.append(bootstrap.correlate(upper(rdm), target, method))
+    return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
+
+
+def measure(profile: Profile, seeds=(0,), datasets=sources.ARRANGEMENTS, models=None, transformed: bool = True) -> Measured:
+    """RSA of the networks of a profile on the arrangement sets, raw and transformed; kept in the cache.
+
+    Parameters
+    ----------
+    profile : Profile
+    seeds : tuple of int
+        Training runs.
+    datasets : tuple of str
+    models : list of str, optional
+        Default: all.
+    transformed : bool
+        Also after the transform learned on odd-one-out choices (:mod:`humalign.studies.probing`), stage "probed".
+    """
+    out = []
+    for dataset in datasets:
+        human = sources.arrangement(profile, dataset)
+        parts = [networks.state(profile, seeds, models), keep.code(*CODE), human.checksum]
+
+        def raw(dataset=dataset, human=human):
+            features = networks.features(profile, dataset, LAYERS, models, seeds)
+            features = tqdm(features, desc=f"RSA on {dataset}", unit="layer", leave=False)
+            return of_features(features, human, "zero-shot", dataset=dataset, profile=profile.name)
+
+        out.append(keep.measured(profile, f"rsa-{dataset}", parts, raw))
+        if transformed:
+            from . import probing
+
+            def after(dataset=dataset, human=human):
+                features = probing.transformed(profile, dataset, seeds, models)
+                features = tqdm(features, desc=f"RSA on {dataset}, transformed", unit="layer", leave=False)
+                return of_features(features, human, "probed", dataset=dataset, profile=profile.name)
+
+            state = probing.state(profile, seeds, models)
+            out.append(keep.measured(profile, f"rsa-probed-{dataset}", [*parts, state], after))
+    return combine(*out)
+
+
+@lru_cache(maxsize=8)
+def ceilings(profile: Profile, dataset: str, splits: int = 50) -> pd.DataFrame:
+    """How well people predict people in an arrangement set.
+
+    Returns
+    -------
+    DataFrame
+        A result table with model "people", stage "ceiling", measures "spearman" and "pearson" and detail "one person"
+        (mean agreement of a person with the mean of the others), "mean of all" (each person with the mean of all: the
+        upper end for one person) and "reliability" (the agreement that the true RDM would have with the mean of these
+        people: square root of the split-half agreement after Spearman and Brown; the line in the figures).
+    """
+    human = sources.arrangement(profile, dataset)
+    vectors = np.stack([upper(r) for r in human.rdm])
+    people, generator = len(vectors), np.random.default_rng(resampling.SEED)
+    mean, rows = vectors.mean(0), []
+    for method in METHODS:
+
+        def agree(a, b, method=method):
+            return correlate(a, b, method)
+
+        halves = []
+        for _ in range(splits):
+            order = generator.permutation(people)
+            a, b = vectors[order[: people // 2]].mean(0), vectors[order[people // 2 : 2 * (people // 2)]].mean(0)
+            halves.append(agree(a, b))
+        half = float(np.mean(halves))
+        others = [agree(v, (mean * people - v) / (people - 1)) for v in vectors]
+        same = [agree(v, mean) for v in vectors]
+        reliability = np.sqrt(max(2 * half / (1 + half), 0.0))
+        for detail, value in (("one person", np.mean(others)), ("mean of all", np.mean(same)), ("reliability", reliability)):
+            rows.append({"measure": method, "detail": detail, "value": float(value)})
+    return results.table(
+        rows, profile=profile.name, dataset=dataset, model="people", stage="ceiling", n=people, source=human.source
+    )
+
+
+def correlate(a: np.ndarray, b: np.ndarray, method: str = "spearman") -> float:
+    """Spearman or Pearson correlation of two vectors."""
+    if method == "spearman":
+        from scipy.stats import rankdata
+
+        a, b = rankdata(a), rankdata(b)
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def references(profile: Profile, dataset: str, draws: int = resampling.DRAWS) -> pd.DataFrame:
+    """Agreement of simple descriptions of the same pictures with people's arrangements; none is a network."""
+    human = sources.arrangement(profile, dataset)
+    made = networks.descriptions(profile, dataset, human.ids)
+    features = [Features(human.ids, values, name, "", source="computed from the pictures or their labels") for name, values in made.items()]
+    part = of_features(features, human, "reference", ("cosine",), ("spearman",), draws, dataset=dataset, profile=profile.name)
+    return part.table

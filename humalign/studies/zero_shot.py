@@ -1,0 +1,176 @@
+"""Zero-shot odd-one-out accuracy of every network, the ceilings that people set, and simple references."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from .. import odd_one_out, results
+from ..config import Profile
+from ..data.types import Features, Triplets
+from ..measured import Measured, combine
+from ..similarity import similarity_matrix
+from . import keep, networks, resampling, sources
+
+KERNELS = ("cosine", "dot", "euclidean")
+LAYERS = ("penultimate", "logits")
+STAGE = "zero-shot"
+CODE = ("similarity", "odd_one_out", "studies.zero_shot", "studies.resampling")
+
+
+def scores(features: Features, triplets: dict[str, Triplets], kernel: str = "cosine") -> dict[str, np.ndarray]:
+    """Whether the network picks the human odd one, triplet by triplet.
+
+    Parameters
+    ----------
+    features : Features
+        Rows for at least the objects of the triplets.
+    triplets : dict of str to Triplets
+        Data sets on the same objects.
+    kernel : {"cosine", "dot", "euclidean", "pearson"}
+
+    Returns
+    -------
+    dict of str to bool (n,)
+    """
+    first = next(iter(triplets.values()))
+    similarity = similarity_matrix(features.align(first.ids).values, kernel)
+    return {
+        name: odd_one_out.scores(similarity, part.align(first.ids).triplets) == 1 for name, part in triplets.items()
+    }
+
+
+def of_features(features, triplets: dict[str, Triplets], kernels=("cosine",), draws=resampling.DRAWS, **common) -> Measured:
+    """Accuracy of each network, layer and kernel with bootstrap draws over concepts.
+
+    Parameters
+    ----------
+    features : iterable of Features
+        ``meta["seed"]`` is the seed of the training run (0 where not given).
+    triplets : dict of str to Triplets
+        Data sets on the same objects.
+    kernels : tuple of str
+    draws : int
+    **common
+        Further columns, for instance ``profile="mini"``.
+
+    Returns
+    -------
+    Measured
+        Measure "accuracy", stage "zero-shot", detail = kernel.
+    """
+    rows, right = [], {name: [] for name in triplets}
+    for part in features:
+        for kernel in kernels:
+            rows.append({"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer, "detail": kernel})
+            for name, values in scores(part, triplets, kernel).items():
+                right[name].append(values)
+    out = []
+    for name, part in triplets.items():
+        value, drawn = resampling.means(np.stack(right[name]), part, draws)
+        keys = {"dataset": name, "measure": "accuracy", "stage": STAGE, "n": len(part)}
+        out.append(Measured.of([{**r, **keys, "value": v} for r, v in zip(rows, value)], drawn, **common))
+    return combine(*out)
+
+
+def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None) -> Measured:
+    """Zero-shot accuracy of the networks of a profile, with draws; kept in the cache.
+
+    Three kernels on ``things`` and ``things-permuted``, cosine on ``coarse`` (3,168 pictures).
+
+    Parameters
+    ----------
+    profile : Profile
+    seeds : tuple of int
+        Training runs.
+    datasets : tuple of str
+    models : list of str, optional
+        Default: all.
+    """
+    jobs = [(("things", "things-permuted"), KERNELS), (("coarse",), ("cosine",))]
+    out = []
+    for names, kernels in jobs:
+        names = [n for n in names if n in datasets]
+        if not names:
+            continue
+        triplets = {n: sources.triplets(profile, n) for n in names}
+        parts = [networks.state(profile, seeds, models), keep.code(*CODE), kernels, [t.checksum for t in triplets.values()]]
+
+        def make(names=names, kernels=kernels, triplets=triplets):
+            features = networks.iterate(profile, names[0], LAYERS, models, seeds)
+            features = tqdm(features, desc=f"accuracy on {names[0]}", unit="layer", leave=False)
+            return of_features(features, triplets, kernels, profile=profile.name)
+
+        out.append(keep.measured(profile, f"zero-shot-{names[0]}", parts, make))
+    return combine(*out)
+
+
+def accuracies(profile: Profile, dataset: str = "things", kernel: str = "cosine", layer: str = "best") -> pd.DataFrame:
+    """Result table of one data set and kernel; ``layer`` "best" is the paper's best-of-two-layers rule, "" gives both."""
+    return pick(networks.with_recorded(measure(profile, datasets=(dataset,))).table, dataset, layer, kernel)
+
+
+def pick(table: pd.DataFrame, dataset: str, layer: str, detail: str, stage: str = STAGE, measure: str = "accuracy"):
+    """Rows of one data set, stage and detail; the mean over training runs where there are several."""
+    at = (table["dataset"] == dataset) & (table["stage"] == stage) & (table["measure"] == measure)
+    if detail:
+        at &= table["detail"] == detail
+    table = table[at]
+    if layer == "best":
+        return results.best_layer(table)
+    return (table[table["layer"] == layer] if layer else table).reset_index(drop=True)
+
+
+def references(profile: Profile, dataset: str = "things", draws: int = resampling.DRAWS) -> pd.DataFrame:
+    """Accuracy of simple descriptions of the same pictures: pixels, a colour histogram, the category, people's dimensions.
+
+    None of them is a network; the last two know what the pictures show.
+    """
+    triplets = sources.triplets(profile, dataset)
+    ids = triplets.ids
+    made = []
+    for name, values in networks.descriptions(profile, dataset, ids).items():
+        part = Features(ids, values, name, "", source="computed from the pictures or their labels")
+        similarity = similarity_matrix(part.values, "cosine")
+        made.append((name, odd_one_out.scores(similarity, triplets.triplets, ties="fraction")))
+    value, drawn = resampling.means(np.stack([s for _, s in made]), triplets, draws)
+    rows = [
+        {"dataset": dataset, "model": n, "stage": "reference", "measure": "accuracy", "detail": "cosine", "value": v}
+        for (n, _), v in zip(made, value)
+    ]
+    return Measured.of(rows, drawn, profile=profile.name, n=len(triplets)).table
+
+
+@lru_cache(maxsize=4)
+def ceilings(profile: Profile) -> pd.DataFrame:
+    """What people leave open: ceilings of the odd-one-out task.
+
+    Returns
+    -------
+    DataFrame
+        A result table with model "people", stage "ceiling" and detail "majority" (largest share of answers to repeated
+        triplets), "leave-one-out" (one answer against the majority of the others), and in the drawn world "Bayes" (the
+        most likely answer of the group, from the observers themselves).
+    """
+
+    def make():
+        from ..world import datasets, observers
+
+        repeated, triplets = datasets.things_repeated(), sources.triplets(profile, "things")
+        seen = observers.values(triplets.ids)
+        some = triplets.triplets[:: max(1, len(triplets) // 20_000)]
+        best = observers.group_probabilities(seen, some).max(1).mean()
+        rows = [
+            ("majority", odd_one_out.noise_ceiling(repeated.triplets, "majority"), len(repeated)),
+            ("leave-one-out", odd_one_out.noise_ceiling(repeated.triplets, "leave-one-out"), len(repeated)),
+            ("Bayes", best, len(some)),
+        ]
+        keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
+        return results.table([{**keys, "detail": d, "value": v, "n": n} for d, v, n in rows], profile=profile.name)
+
+    checksum = sources.triplets(profile, "things").checksum
+    parts = [checksum, keep.code(*CODE, "world.observers", "world.datasets")]
+    return results.table(keep.frame(profile, "ceilings", parts, make))
