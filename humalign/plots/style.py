@@ -54,15 +54,15 @@ def use() -> None:
             "axes.edgecolor": GREY,
             "axes.facecolor": "none",
             "axes.labelcolor": GREY,
-            "axes.labelsize": 11,
+            "axes.labelsize": 11.5,
             "axes.spines.right": False,
             "axes.spines.top": False,
             "axes.titlecolor": GREY,
-            "axes.titlesize": 11,
+            "axes.titlesize": 11.5,
             "figure.constrained_layout.use": True,
             "figure.facecolor": "none",
             "figure.figsize": (WIDTH, 4.2),
-            "font.size": 10.5,
+            "font.size": 11,
             "grid.alpha": 0.25,
             "grid.color": GREY,
             "image.cmap": "viridis",
@@ -151,7 +151,7 @@ def group_legend(target, groups: Iterable[str], **options):
         Line2D([], [], ls="", marker=marker(g), color=color(g), mec=OUTLINE, mew=0.8, ms=7, label=g)
         for g in order(groups)
     ]
-    return target.legend(handles=handles, **{"fontsize": 9, **options})
+    return target.legend(handles=handles, **{"fontsize": 9.5, **options})
 
 
 def reference_line(ax, value: float, label: str, *, axis: str = "y", style: str = ":", at: float = 0.99) -> None:
@@ -171,7 +171,7 @@ def reference_line(ax, value: float, label: str, *, axis: str = "y", style: str 
     side = "right" if at > 0.5 else "left"
     if axis == "y":
         ax.axhline(value, color=GREY, ls=style, lw=1.4, zorder=1)
-        ax.text(at, value, label, transform=ax.get_yaxis_transform(), ha=side, va="bottom", fontsize=9, color=GREY)
+        ax.text(at, value, label, transform=ax.get_yaxis_transform(), ha=side, va="bottom", fontsize=9.5, color=GREY)
     else:
         ax.axvline(value, color=GREY, ls=style, lw=1.4, zorder=1)
         ax.text(
@@ -182,7 +182,7 @@ def reference_line(ax, value: float, label: str, *, axis: str = "y", style: str 
             ha="right",
             va="top" if at > 0.5 else "bottom",
             rotation=90,
-            fontsize=9,
+            fontsize=9.5,
             color=GREY,
         )
 
@@ -192,7 +192,7 @@ def identity_line(ax, label: str = "equal") -> None:
     low, high = min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])
     ax.plot([low, high], [low, high], color=GREY, ls="--", lw=1.1, zorder=1)
     ax.set(xlim=(low, high), ylim=(low, high))
-    ax.annotate(label, (high, high), xytext=(-6, -14), textcoords="offset points", ha="right", fontsize=9, color=GREY)
+    ax.annotate(label, (high, high), xytext=(-6, -14), textcoords="offset points", ha="right", fontsize=9.5, color=GREY)
 
 
 def fit_line(ax, x, y, *, label: str | None = None) -> tuple[float, float]:
