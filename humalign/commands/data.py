@@ -89,6 +89,8 @@ def _verify(args, profile) -> int:
             print(f"{report.status:<8} {report.name:<34} {told}{sums if report.checksums + report.unknown else ''}")
             for problem in report.problems:
                 print(f"         {problem}")
+            for note in report.notes:
+                print(f"         note: {note}")
         counts = {s: sum(r.status == s for r in reports) for s in ("ok", "problem", "missing")}
         print(f"{counts['ok']} ok, {counts['problem']} with problems, {counts['missing']} not here")
     bad = [r for r in reports if r.status == "problem" or (args.names and r.status == "missing")]

@@ -217,7 +217,7 @@ def _register_transform(stem, model, layer, d):
     )
     def load(at):
         """LinearTransform; fitted on THINGS triplets."""
-        from ..probing import LinearTransform
+        from ..probing.transform import LinearTransform
 
         arrays = read_transform(at.path("transform"))
         return LinearTransform(arrays["weights"], arrays["mean"], arrays["std"], arrays.get("bias"))

@@ -233,3 +233,9 @@ def list_images(folder, remedy=AGAIN) -> list[Path]:
     if empty := [p for p in found if p.stat().st_size == 0]:
         raise InputError(f"{len(empty)} images are empty, the first is {empty[0].name}", folder, remedy)
     return found
+
+
+def read_text_start(path, length: int = 4096) -> str:
+    """The first line of a text file."""
+    with open(exists(path), encoding="utf-8-sig", errors="replace") as file:
+        return file.readline(length)

@@ -108,3 +108,270 @@ def alignet_pairs(at):
     if any(one != sets[0] for one in sets):
         raise InputError("participants did not see the same pairs", path, read.AGAIN)
     return pd.DataFrame(sorted(sets[0]), columns=["image1", "image2"])
+
+
+# ---------------------------------------------------------------------------------------------- answered sessions
+
+MISSED = "No image selected"
+SESSION_KEYS = ("image1Path", "image2Path", "image3Path", "exp_trial_type", "selected_image", "rt")
+
+
+def read_session(path) -> list[dict]:
+    """The trials of one session: one JSON object a line, or one JSON list (both forms are in circulation)."""
+    import json
+
+    text = read.read_text(path).strip()
+    try:
+        if text.startswith("["):
+            found = json.loads(text)
+        else:
+            found = []
+            for line in filter(None, map(str.strip, text.splitlines())):
+                one = json.loads(line)
+                found += one if isinstance(one, list) else [one]
+    except ValueError as error:
+        raise InputError(f"is truncated or not line-delimited JSON ({error})", path, read.AGAIN) from None
+    if not all(isinstance(one, dict) for one in found):
+        raise InputError("holds something else than trials", path, read.AGAIN)
+    return found
+
+
+def _catch_odd(names, correct, selected):
+    """The image of a catch trial that should be chosen: the one of another class than the other two."""
+    classes = [name.split("_")[0] for name in names]
+    odd = [name for name, one in zip(names, classes) if classes.count(one) == 1]
+    if len(odd) == 1:
+        return odd[0]
+    return selected if correct is True else None
+
+
+def session_rows(path) -> list[dict]:
+    """Trials of one session as rows of :mod:`humalign.levels`; screens that are no trials are passed over."""
+    rows = []
+    for number, trial in enumerate(read_session(path)):
+        kind = trial.get("exp_trial_type")
+        if kind not in ("exp_trial", "catch_trial") or "selected_image" not in trial:
+            continue
+        if missing := [key for key in SESSION_KEYS if key not in trial]:
+            raise InputError(f"trial {number} has no {missing[0]}", path, read.AGAIN)
+        names = [image_name(trial[f"image{k}Path"], path, number) for k in (1, 2, 3)]
+        if len(set(names)) < 3:
+            raise InputError(f"trial {number} names one image twice", path, read.AGAIN)
+        chosen = trial["selected_image"]
+        missed = not isinstance(chosen, str) or chosen == MISSED
+        chosen = None if missed else PurePosixPath(chosen).name
+        if chosen is not None and chosen not in names:
+            raise InputError(f"trial {number}: '{chosen[:40]}' is none of its three images", path, read.AGAIN)
+        seconds = float("nan")
+        if not missed:
+            rt = trial["rt"]
+            if isinstance(rt, bool) or not isinstance(rt, (int, float)) or not np.isfinite(rt) or rt <= 0:
+                raise InputError(
+                    f"trial {number} has the response time {rt}", path, "rt is in milliseconds: " + read.AGAIN
+                )
+            seconds = rt / 1000
+        level = {3: "coarse", 1: "fine", 2: "boundary"}[len({name.split("_")[0] for name in names})]
+        rows.append(
+            {
+                "kind": "trial" if kind == "exp_trial" else "catch",
+                "level": level,
+                "image1": names[0],
+                "image2": names[1],
+                "image3": names[2],
+                "selected": chosen,
+                "seconds": seconds,
+                "correct": _catch_odd(names, trial.get("catch_trial_correct"), chosen)
+                if kind == "catch_trial"
+                else None,
+            }
+        )
+    if not rows:
+        raise InputError("holds no trials", path, read.AGAIN)
+    return rows
+
+
+_PICKLE = (
+    "the processed data are a pickle, which is never loaded: take the raw sessions (raw_data, one JSON a session), or "
+    "convert it to levels_trials.csv where you trust it"
+)
+_TRIAL_COLUMNS = ("participant", "kind", "level", "image1", "image2", "image3", "selected", "seconds")
+
+
+def _read_table(path):
+    frame = read.read_frame(
+        path, _TRIAL_COLUMNS, text=("participant", "kind", "level", "image1", "image2", "image3", "selected")
+    )
+    if "correct" not in frame:
+        frame["correct"] = None
+    for column in ("image1", "image2", "image3"):
+        bad = ~frame[column].fillna("").str.match(IMAGENET_NAME)
+        if bad.any():
+            raise InputError(f"row {int(np.argmax(bad))} of {column} is not an ImageNet file", path, read.AGAIN)
+    if unknown := sorted(set(frame["kind"]) - {"trial", "catch"}):
+        raise InputError(f"kind '{unknown[0]}' is unknown", path, "kinds are trial and catch")
+    images = frame[["image1", "image2", "image3"]].to_numpy()
+    answered = frame["selected"].notna().to_numpy()
+    stray = answered & ~(images == frame["selected"].to_numpy()[:, None]).any(1)
+    if stray.any():
+        raise InputError(f"row {int(np.argmax(stray))}: the choice is none of its three images", path, read.AGAIN)
+    seconds = frame["seconds"]
+    if seconds.dtype.kind not in "fi" or (answered & ~(seconds > 0)).any():
+        raise InputError(
+            "seconds are not positive numbers where a choice was made", path, "give response times in seconds"
+        )
+    named = {"coarse": "between_class", "fine": "within_class", "boundary": "class_border"}
+    if unknown := sorted(set(frame["level"]) - set(named)):
+        raise InputError(f"level '{unknown[0]}' is unknown", path, f"levels are {', '.join(named)}")
+    level_of([named[one] for one in frame["level"]], images, path)
+    return frame[[*_TRIAL_COLUMNS, "correct"]]
+
+
+def _check_sessions(frame, at):
+    from .verify import Note
+
+    trials = frame[frame["kind"] == "trial"]
+    shares = trials["level"].value_counts(normalize=True)
+    told = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    yield Note(f"{at.entry.name}: {frame['participant'].nunique()} sessions, {len(trials)} trials ({told})")
+
+
+@dataset(
+    "levels",
+    title="Levels: odd-one-out responses at three levels of abstraction, with response times",
+    kind="levels",
+    files={
+        "sessions": File(
+            "levels/raw_data",
+            "one .json a session: line-delimited trials (image1Path ... selected_image, rt in ms, exp_trial_type)",
+            also=("levels/sessions", "levels/Dataset_Levels/raw_data"),
+            folder=True,
+            optional=True,
+        ),
+        "table": File(
+            "levels/levels_trials.csv",
+            "instead of the sessions: participant, kind, level, image1, image2, image3, selected, seconds, correct",
+            optional=True,
+        ),
+        "processed": File(
+            "levels/processed_data/pruned_processed_dataset.pkl", "a pickle: never loaded", optional=True
+        ),
+    },
+    source=GIN,
+    licence="CC-BY-4.0",
+    citation=PAPER + "; DOI 10.12751/g-node.hg4tdz",
+    row_order="ids inside (ImageNet file names)",
+    size="about 150 MB",
+    any_of=("sessions", "table", "processed"),
+    check=_check_sessions,
+    steps=(
+        f"open {GIN} and download it ('gin get fborn/Dataset_Levels', then 'gin get-content .')",
+        "put the folder of raw .json sessions at <data>/levels/raw_data; the processed pickle is not read",
+        "humalign data verify levels",
+    ),
+)
+def levels(at):
+    """Trials of all sessions: DataFrame for :mod:`humalign.levels`.
+
+    Columns participant (one a session), kind ("trial", "catch"), level, image1, image2, image3 (ImageNet file names),
+    selected (None = missed), seconds, correct (catch trials).
+    """
+    import pandas as pd
+
+    from ..errors import MissingData
+
+    folder, table = at.get("sessions"), at.get("table")
+    if table is not None:
+        return _read_table(table)
+    if folder is None:
+        pickle = at.get("processed")
+        if pickle is not None:
+            raise InputError("is not read", pickle, _PICKLE)
+        raise MissingData("is not here", at.root / "levels/raw_data", "'humalign data where levels' says how to get it")
+    paths = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jsonl") and path.name[0] != ".")
+    if not paths:
+        held = sorted(path.suffix for path in folder.iterdir())
+        raise InputError("holds no .json sessions", folder, _PICKLE if ".pkl" in held else read.AGAIN)
+    rows = []
+    for path in paths:
+        rows += [{"participant": path.stem, **row} for row in session_rows(path)]
+    return pd.DataFrame(rows)
+
+
+# ---------------------------------------------------------------------------------------------- validation study
+
+
+@dataset(
+    "levels/validation_ratings",
+    title="AligNet validation study: rated similarity of the 200 pairs, with the models' distances",
+    kind="levels",
+    files={
+        "ratings": File(
+            "levels/AligNet_Human_Validation_results.csv",
+            "prolific_id, exp_trial_type, response, image1Path, image2Path",
+        ),
+        "models": File(
+            "levels/max_divergence_top_100_of_1.csv",
+            "; separated: Image1, Image2, alignet, unalignet, align_unalign_z_diff_signed",
+        ),
+    },
+    source="https://github.com/Frieda-Josefine/AligNet-Human-Validation-Experiment",
+    licence="MIT",
+    citation=PAPER,
+    row_order="ids inside (ImageNet file names)",
+    size="about 5 MB",
+    steps=(
+        "open https://github.com/Frieda-Josefine/AligNet-Human-Validation-Experiment, folder results",
+        "humalign data import FILE --as levels/validation_ratings (both files)",
+    ),
+)
+def validation_ratings(at):
+    """One row a rating: DataFrame participant, image1, image2, response, slider, alignet, unalignet, z, closer.
+
+    ``slider`` is "1-5" or "1-10" (pilots), told by the largest response of the person, as the authors' notebook does;
+    ``alignet`` and ``unalignet`` are the models' distances; ``closer`` = "alignet" where the signed difference is
+    negative.
+    """
+    import pandas as pd
+
+    path, models_path = at.path("ratings"), at.path("models")
+    columns = ("prolific_id", "exp_trial_type", "response", "image1Path", "image2Path")
+    frame = read.read_frame(path, columns, text=("prolific_id", "exp_trial_type", "image1Path", "image2Path"))
+    frame = frame[frame["exp_trial_type"] == "exp_trial"]
+    if frame.empty:
+        raise InputError("holds no experimental trials", path, "exp_trial_type is 'exp_trial' for these")
+    response = frame["response"].to_numpy()
+    if response.dtype.kind not in "fi":
+        raise InputError("responses are not numbers", path, read.AGAIN)
+    answered = np.isfinite(response.astype(float))
+    frame, response = frame[answered], response[answered].astype(float)
+    if len(response) == 0 or response.min() < 1 or response.max() > 10:
+        raise InputError("responses are not between 1 and 10", path, read.AGAIN)
+    if frame["prolific_id"].isna().any():
+        raise InputError(f"row {int(np.argmax(frame['prolific_id'].isna()))} names no participant", path, read.AGAIN)
+    pairs = [
+        tuple(sorted(image_name(one, path, row) for one in two))
+        for row, two in enumerate(frame[["image1Path", "image2Path"]].to_numpy())
+    ]
+    wanted = ("Image1", "Image2", "alignet", "unalignet", "align_unalign_z_diff_signed")
+    models = read.read_frame(models_path, wanted, sep=";", text=("Image1", "Image2"))
+    values = models[list(wanted[2:])]
+    if any(values[c].dtype.kind not in "fi" for c in values) or not np.isfinite(values.to_numpy(dtype=float)).all():
+        raise InputError("the models' distances are not numbers", models_path, read.AGAIN)
+    keys = [
+        tuple(sorted(image_name(one, models_path, row) for one in two))
+        for row, two in enumerate(models[["Image1", "Image2"]].to_numpy())
+    ]
+    if len(set(keys)) != len(keys):
+        raise InputError("lists one pair twice", models_path, read.AGAIN)
+    row_of = {key: row for row, key in enumerate(keys)}
+    if unknown := [pair for pair in pairs if pair not in row_of]:
+        raise InputError(f"rates {' and '.join(unknown[0])}, which {models_path.name} does not list", path, read.AGAIN)
+    chosen = values.to_numpy(dtype=float)[[row_of[pair] for pair in pairs]]
+    result = pd.DataFrame(pairs, columns=["image1", "image2"])
+    result.insert(0, "participant", frame["prolific_id"].to_numpy())
+    result["response"] = response
+    top = result.groupby("participant")["response"].transform("max")
+    result["slider"] = np.where(top > 5, "1-10", "1-5")
+    result[["alignet", "unalignet", "z"]] = chosen
+    result["closer"] = np.where(result["z"] < 0, "alignet", "unalignet")
+    return result

@@ -14,7 +14,10 @@ from pathlib import Path
 from ..errors import HumalignError, InputError, MissingData
 from ..store import read_json, sha256
 
-MODULES = ("things", "features_known", "mur92", "levels", "tables")
+MODULES = (
+    "things", "things_full", "features_known", "mur92", "levels", "tables", "multi_arrangement", "peterson", "cifar",
+    "alignet", "imagenet", "fewshot",
+)  # fmt: skip
 MANIFEST = "humalign-data.json"
 
 
@@ -33,10 +36,6 @@ class File:
     optional, folder : bool
     url : str
         Where it can be fetched without a form, if anywhere.
-    mirrors : tuple of str
-        Further addresses of the same bytes.
-    size : int
-        Bytes, where known.
     """
 
     path: str
@@ -45,8 +44,6 @@ class File:
     optional: bool = False
     folder: bool = False
     url: str = ""
-    mirrors: tuple[str, ...] = ()
-    size: int | None = None
 
     def find(self, root: Path) -> Path | None:
         """Where the file lies under ``root``, or None."""
@@ -55,6 +52,33 @@ class File:
             if path.is_dir() if self.folder else path.is_file():
                 return path
         return None
+
+
+@dataclass(frozen=True)
+class Download:
+    """One open file on the network.
+
+    Attributes
+    ----------
+    url : str
+    path : str
+        Where it goes, relative to the data folder: the file itself, or the folder an archive is unpacked into.
+    mirrors : tuple of str
+        Further addresses of the same bytes.
+    checksum : str
+        "sha256:..." or "md5:..."; "" when unknown.
+    unpack : bool
+        Whether it is a tar or zip archive.
+    size : int
+        Bytes, where known.
+    """
+
+    url: str
+    path: str
+    mirrors: tuple[str, ...] = ()
+    checksum: str = ""
+    unpack: bool = False
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +99,13 @@ class Entry:
     size : str
         How large, in words.
     expect : dict
-        Facts of the published version (counts), checked by ``verify`` against :func:`facts`.
+        Facts of the published version (counts), checked by ``verify`` against :func:`humalign.data.verify.facts`.
+    likely : dict
+        Facts that no source at hand confirms; ``verify`` reports a difference as a note, not as a problem.
+    downloads : tuple of Download
+        What can be fetched without a form.
+    any_of : tuple of str
+        Optional files of which at least one is needed.
     loader : callable
         ``loader(at)`` with a :class:`Place`.
     checks : tuple of callables
@@ -96,6 +126,9 @@ class Entry:
     needs: str = ""
     size: str = ""
     expect: dict = field(default_factory=dict)
+    likely: dict = field(default_factory=dict)
+    downloads: tuple = ()
+    any_of: tuple[str, ...] = ()
     loader: Callable | None = None
     checks: tuple = ()
     steps: tuple[str, ...] = ()
@@ -109,7 +142,10 @@ class Entry:
     def missing(self, root: Path | None) -> list[str]:
         """Keys of required files that are not there."""
         here = self.found(root)
-        return [key for key, file in self.files.items() if not file.optional and key not in here]
+        gone = [key for key, file in self.files.items() if not file.optional and key not in here]
+        if self.any_of and not any(key in here for key in self.any_of):
+            gone += self.any_of[:1]
+        return gone
 
 
 class Place:
@@ -366,6 +402,22 @@ def table(profile=None):
     return pd.DataFrame(rows, columns=[*columns, "files", "here"])
 
 
+def open_downloads(one: Entry) -> tuple[Download, ...]:
+    """What of an entry can be fetched without a form."""
+    known = _published()
+    single = [
+        Download(
+            file.url,
+            file.path,
+            checksum=f"sha256:{known[file.path]['sha256']}" if file.path in known else "",
+            size=known.get(file.path, {}).get("size"),
+        )
+        for file in one.files.values()
+        if file.url
+    ]
+    return (*one.downloads, *single)
+
+
 def describe(one: Entry, profile) -> dict:
     """Everything there is to say of an entry, as plain values."""
     root = profile.data
@@ -381,7 +433,7 @@ def describe(one: Entry, profile) -> dict:
                 "optional": file.optional,
                 "folder": file.folder,
                 "url": file.url,
-                "size": file.size or known.get("size"),
+                "size": known.get("size"),
                 "sha256": known.get("sha256"),
                 "here": str(path) if path else None,
             }
@@ -398,6 +450,7 @@ def describe(one: Entry, profile) -> dict:
         "size": one.size,
         "row_order": one.row_order,
         "expect": one.expect,
+        "likely": one.likely,
         "steps": list(one.steps),
         "files": files,
     }
@@ -413,6 +466,9 @@ def describe_text(one: Entry, profile) -> str:
     lines.append(f"  {'profiles':<10} {', '.join(one.profiles)}")
     if one.expect:
         lines.append(f"  {'expected':<10} {', '.join(f'{v} {k}' for k, v in one.expect.items())}")
+    if one.likely:
+        told = ", ".join(f"{v} {k}" for k, v in one.likely.items())
+        lines.append(f"  {'likely':<10} {told} (not confirmed by a source at hand)")
     for file in facts_["files"]:
         extra = ", optional" if file["optional"] else ""
         size = f", {file['size']} bytes" if file["size"] else ""
@@ -420,12 +476,12 @@ def describe_text(one: Entry, profile) -> str:
         lines.append(f"  {'':<10}   " + (f"here: {file['here']}" if file["here"] else "not here"))
         if file["sha256"]:
             lines.append(f"  {'':<10}   sha256 {file['sha256']}")
-    if any(f["url"] for f in facts_["files"]):
+    if open_downloads(one):
         lines.append(f"  {'to get it':<10} humalign data fetch {one.name}")
     for number, step in enumerate(one.steps, 1):
         lines.append(f"  {'to get it' if number == 1 else '':<10} {number}. {step}")
-    if one.files and not one.steps and not any(f["url"] for f in facts_["files"]):
+    if one.files and not one.steps and not open_downloads(one):
         lines.append(
-            f"  {'to get it':<10} copy it from the source to the path above, or 'humalign data import FILE --as {one.name}'"
+            f"  {'to get it':<10} copy it from the source to the path above, or 'humalign data import FILE --as NAME'"
         )
     return "\n".join(lines)

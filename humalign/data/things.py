@@ -198,9 +198,17 @@ def _membership(frame, names, ids, path):
 # ---------------------------------------------------------------------------------------------- triplets
 
 
+def declared_order(at, order: str) -> str:
+    """The row order of an entry: what the data folder's manifest says of it ("row_order"), else ``order``."""
+    from .registry import manifest
+
+    return manifest(at.root).get("row_order", {}).get(at.entry.name, order)
+
+
 def load_triplets(at, key: str, name: str, *, columns: int = 3, order: str = "sorted") -> Triplets:
     """Triplets of an entry; a fourth column is the person."""
     path = at.path(key)
+    order = declared_order(at, order)
     table = read.read_triplets(path, columns)
     if (table[:, :3] < 0).any():
         raise InputError(f"row {int(np.argmax((table < 0).any(1)))} has a negative index", path, read.AGAIN)
@@ -269,7 +277,8 @@ def check_order(triplets: Triplets, at, least: int = 200):
             if found[other] > found[declared] + spread:
                 yield (
                     f"{at.path('triplets')}: looks to be in {other} order, not {declared} ({name} predicts "
-                    f"{found[other]:.3f} against {found[declared]:.3f} of {found['n']} affected trials); renumber it"
+                    f"{found[other]:.3f} against {found[declared]:.3f} of {found['n']} affected trials); write "
+                    f'{{"row_order": {{"{at.entry.name}": "{other}"}}}} into humalign-data.json in {at.root}'
                 )
             return
 

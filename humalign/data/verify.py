@@ -12,6 +12,10 @@ from . import registry
 from .types import ConceptEmbedding, Features, HumanRDM, Stimuli, Triplets
 
 
+class Note(str):
+    """A line of a check that is worth knowing and no fault."""
+
+
 @dataclass
 class Report:
     """What was found of one data set.
@@ -28,6 +32,8 @@ class Report:
         How many files agree with a known checksum.
     unknown : int
         How many files have no known checksum.
+    notes : list of str
+        What is worth knowing and no fault.
     """
 
     name: str
@@ -36,6 +42,7 @@ class Report:
     facts: dict = field(default_factory=dict)
     checksums: int = 0
     unknown: int = 0
+    notes: list = field(default_factory=list)
 
     def as_dict(self) -> dict:
         """Plain values."""
@@ -57,10 +64,10 @@ def facts(loaded) -> dict:
         return {"images": len(loaded), "concepts": len(set(loaded.concepts))} | {
             k: v for k, v in loaded.meta.items() if isinstance(v, (int, float))
         }
+    if hasattr(loaded, "similarities"):
+        return {"rows": len(loaded)}
     if hasattr(loaded, "columns"):
         return {"rows": len(loaded), "columns": len(loaded.columns)}
-    if hasattr(loaded, "facts"):
-        return loaded.facts()
     if isinstance(loaded, (dict, tuple, list)):
         return {"entries": len(loaded)}
     if hasattr(loaded, "weights"):
@@ -79,7 +86,7 @@ def verify_one(entry, profile) -> Report:
     if root is None:
         return Report(entry.name, "missing", [f"{entry.name}: needs a data folder; set HUMALIGN_DATA or give --data"])
     gone = entry.missing(root)
-    if gone and len(gone) == len([f for f in entry.files.values() if not f.optional]):
+    if gone and not [key for key in entry.found(root) if not entry.files[key].optional]:
         path = entry.files[gone[0]].path
         return Report(
             entry.name,
@@ -106,8 +113,14 @@ def verify_one(entry, profile) -> Report:
                     for key, want in entry.expect.items()
                     if report.facts.get(key) != want
                 ]
+                report.notes += [
+                    f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} were expected (not confirmed)"
+                    for key, want in entry.likely.items()
+                    if report.facts.get(key) != want
+                ]
             for check in entry.checks:
-                report.problems += list(check(loaded, registry.Place(entry, root)))
+                for line in check(loaded, registry.Place(entry, root)):
+                    (report.notes if isinstance(line, Note) else report.problems).append(str(line))
         except MissingData as error:
             report.problems.append(str(error))
         except InputError as error:

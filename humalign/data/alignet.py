@@ -1,0 +1,158 @@
+"""The AligNet release: synthetic triplets with the teacher's similarities, representations and clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputError
+from . import files as read
+from .registry import Download, File, dataset
+from .types import Features, check_ids
+from .verify import Note
+
+ROOT = "https://storage.googleapis.com/alignet/data/release_1.1"
+PAPER = "Muttenthaler, Greff, Born et al. 2025, Aligning machine and human visual representations, Nature 647:349-355"
+TRANSFORMS = ("uncertainty_distillation", "untransformed")
+SAMPLINGS = ("between_class", "class_border", "within_class", "cluster_500", "cluster_border_500")
+SPLITS = {"train": 10_000_000, "val": 10_000}
+
+
+def _check(split, sampling):
+    def check(file, at):
+        path = at.path("triplets")
+        rules = file.order
+        if rules.get("s12 smallest"):
+            yield f"{path}: in {rules['s12 smallest']:.2%} of rows the last image is not the odd one out; {read.AGAIN}"
+        for rule in ("s01 >= s02", "s02 >= s12"):
+            if rules.get(rule):
+                yield Note(f"{path}: {rules[rule]:.2%} of rows break {rule}; soft losses do not need it")
+        names = file.names(slice(0, min(len(file), 10_000)))
+        classes = np.char.partition(names, "_")[..., 0]
+        different = np.array([len(set(row)) for row in classes])
+        wanted = {"between_class": 3, "class_border": 2, "within_class": 1}.get(sampling)
+        if wanted and (different != wanted).any():
+            row = int(np.argmax(different != wanted))
+            yield f"{path}: row {row} shows {different[row]} ImageNet classes, {sampling} has {wanted}; {read.AGAIN}"
+
+    return check
+
+
+def _register(transform, split, sampling):
+    name = f"alignet/{transform}/{split}_{sampling}"
+
+    @dataset(
+        name,
+        title=f"AligNet triplets, {split}, sampling {sampling}, teacher {transform.replace('_', ' ')}",
+        kind="soft triplets",
+        files={
+            "triplets": File(
+                f"{name}.npz", "filenames (n, 3), similarities (n, 3) of pairs 01, 02, 12, indices (n, 3); odd one last"
+            )
+        },
+        source=f"{ROOT}/index.html",
+        licence="CC-BY-4.0",
+        citation=PAPER,
+        row_order="ids inside (ImageNet file names)",
+        size="1 to 3 GB" if split == "train" else "about 1 MB",
+        likely={"rows": SPLITS[split]},
+        check=_check(split, sampling),
+        downloads=(Download(f"{ROOT}/{transform}/{split}_{sampling}.npz", f"{name}.npz"),),
+        steps=(f"should the address have changed: open {ROOT}/index.html, import the file with --as {name}",),
+    )
+    def load(at):
+        """A humalign.alignet.dataset.TripletFile: arrays stay on disk; ``order`` = shares of rows that break it."""
+        from ..alignet.dataset import TripletFile
+
+        path = read.exists(at.path("triplets"))
+        file = TripletFile.read(path, order="report")
+        if (np.asarray(file.indices[: 1 << 20]) < 0).any():
+            raise InputError("indices hold negative numbers", path, read.AGAIN)
+        names = file.names(slice(0, min(len(file), 1 << 20)))
+        twice = (names[:, 0] == names[:, 1]) | (names[:, 0] == names[:, 2]) | (names[:, 1] == names[:, 2])
+        if twice.any():
+            raise InputError(f"row {int(np.argmax(twice))} names one image twice", path, read.AGAIN)
+        strange = ~np.char.endswith(names, ".JPEG")
+        if strange.any():
+            raise InputError(f"names '{names[strange][0][:40]}', not an ImageNet file", path, read.AGAIN)
+        return file
+
+
+for _transform in TRANSFORMS:
+    for _split in SPLITS:
+        for _sampling in SAMPLINGS:
+            _register(_transform, _split, _sampling)
+
+
+_REPRESENTATIONS = {
+    "representations": File(
+        "alignet/representations.npz",
+        "filenames (m,), representations (m, p) and clusters (m,); the release's layout is undocumented: convert",
+    )
+}
+
+
+def _representations(path) -> dict:
+    arrays = read.read_npz(path, ("filenames", "representations", "clusters"))
+    m = len(arrays["filenames"])
+    read.shaped(arrays["filenames"], (m,), path)
+    read.shaped(arrays["representations"], (m, None), path)
+    arrays["clusters"] = read.whole(read.shaped(arrays["clusters"], (m,), path), path)
+    names = arrays["filenames"]
+    arrays["filenames"] = check_ids(np.char.decode(names, "utf8") if names.dtype.kind == "S" else names, path)
+    if arrays["clusters"].min() < 0:
+        raise InputError("holds negative cluster numbers", path, "clusters are numbered from 0")
+    if arrays["representations"].dtype.kind != "f" or not np.isfinite(arrays["representations"]).all():
+        raise InputError("representations hold values that are not finite numbers", path, read.AGAIN)
+    return arrays
+
+
+@dataset(
+    "alignet/representations",
+    title="SigLIP so400m representations of the ImageNet training images (released with AligNet)",
+    kind="features",
+    files=_REPRESENTATIONS,
+    source=f"{ROOT}/index.html",
+    licence="CC-BY-4.0",
+    citation=PAPER,
+    row_order="ids inside (ImageNet file names)",
+    size="about 6 GB",
+    likely={"dimensions": 1152},
+    steps=(
+        f"open {ROOT}/index.html and take the representations and the cluster assignments",
+        "write them as alignet/representations.npz: filenames (m,), representations (m, p), clusters (m,)",
+    ),
+)
+def representations(at):
+    """Features (images, p), ids = ImageNet file names; meta clusters = cluster number of each image."""
+    path = at.path("representations")
+    arrays = _representations(path)
+    return Features(
+        ids=arrays["filenames"],
+        values=arrays["representations"],
+        model="so400m-siglip-webli384",
+        layer="penultimate",
+        source=at.entry.source,
+        licence=at.entry.licence,
+        name="alignet/representations",
+        meta={"images": len(arrays["filenames"])},
+    )
+
+
+@dataset(
+    "alignet/clusters",
+    title="Cluster numbers (k-means, 500) of the ImageNet training images (released with AligNet)",
+    kind="table",
+    files=_REPRESENTATIONS,
+    source=f"{ROOT}/index.html",
+    licence="CC-BY-4.0",
+    citation=PAPER,
+    row_order="ids inside (ImageNet file names)",
+    size="with alignet/representations",
+    steps=("as alignet/representations",),
+)
+def clusters(at):
+    """DataFrame, index = ImageNet file name, column cluster."""
+    import pandas as pd
+
+    arrays = _representations(at.path("representations"))
+    return pd.DataFrame({"cluster": arrays["clusters"]}, index=list(arrays["filenames"]))

@@ -1,0 +1,220 @@
+"""A reader's own features: .npy, .npz, .safetensors or HDF5, always with ids, never by position."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..errors import InputError
+from ..store import read_json
+from . import files
+from .types import Features, check_ids
+
+VALUES = ("features", "values", "embeddings", "activations", "penultimate", "logits", "x")
+IDS = ("ids", "names", "concepts", "filenames", "files", "stimuli")
+FORMS = (".npy", ".npz", ".safetensors", ".h5", ".hdf5")
+
+
+def read_ids(path) -> list[str]:
+    """Ids from a text file (one a line) or a JSON file (a list, or an object with the key "ids")."""
+    path = Path(path)
+    if path.suffix == ".json":
+        content = files.read_json(path)
+        content = content.get("ids") if isinstance(content, dict) else content
+        if not isinstance(content, list):
+            raise InputError("holds no list of ids", path, 'write a list, or an object with the key "ids"')
+        return [str(one) for one in content]
+    return [line.strip() for line in files.read_lines(path)]
+
+
+def _beside(path: Path):
+    """Ids in a file next to the features, or None."""
+    for name in (
+        f"{path.name}.ids.txt",
+        f"{path.stem}.ids.txt",
+        f"{path.stem}.txt",
+        f"{path.name}.json",
+        f"{path.stem}.json",
+    ):
+        other = path.with_name(name)
+        if other.is_file():
+            if other.suffix == ".json":
+                content = read_json(other)
+                if isinstance(content, dict) and "ids" not in content:
+                    continue
+            return read_ids(other), other
+    return None, None
+
+
+def _strings(values, where) -> list[str]:
+    values = np.asarray(values).ravel()
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf8")
+    elif values.dtype.kind == "O":
+        values = [one.decode("utf8") if isinstance(one, bytes) else one for one in values]
+        if not all(isinstance(one, str) for one in values):
+            raise InputError("ids are not text", where, "store them as strings")
+    return [str(one) for one in values]
+
+
+def _pick(arrays: dict, layer, path) -> tuple[np.ndarray, str]:
+    if "weights" in arrays and {"mean", "std"} <= set(arrays):
+        raise InputError("holds a linear transform, not features", path, "give the features it is to be applied to")
+    if layer is not None:
+        if layer not in arrays:
+            raise InputError(
+                f"has no array called {layer} (it has {', '.join(arrays)})", path, "name one of these layers"
+            )
+        return arrays[layer], layer
+    for key in VALUES:
+        if key in arrays:
+            return arrays[key], key
+    rest = [
+        key for key, value in arrays.items() if np.asarray(value).ndim == 2 and np.asarray(value).dtype.kind in "fiu"
+    ]
+    if len(rest) == 1:
+        return arrays[rest[0]], rest[0]
+    raise InputError(
+        f"has {len(rest)} arrays that could be features (it has {', '.join(arrays) or 'none'})",
+        path,
+        f"call the array '{VALUES[0]}', or name the layer",
+    )
+
+
+def _hdf5(path) -> tuple[dict, dict]:
+    import h5py
+
+    files.exists(path)
+    try:
+        with h5py.File(path) as file:
+            arrays = {}
+            file.visititems(
+                lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
+            return arrays, {key: str(value) for key, value in file.attrs.items()}
+    except OSError as error:
+        raise InputError(f"is truncated or not HDF5 ({error})", path, files.AGAIN) from None
+
+
+def _safetensors(path) -> tuple[dict, dict]:
+    from safetensors import SafetensorError, safe_open
+
+    files.exists(path)
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, AttributeError) as error:
+        raise InputError(f"cannot be read as safetensors ({error})", path, "store float32 and write it again") from None
+
+
+def read(path, ids=None, *, layer: str | None = None, model: str | None = None) -> Features:
+    """Features from a file, with their ids.
+
+    Parameters
+    ----------
+    path : path
+        ``.npy`` (one array (m, p); ids beside it in ``NAME.ids.txt``, ``NAME.txt`` or ``NAME.json``), ``.npz`` or HDF5
+        (array ``features`` and ``ids``; ``embeddings``/``filenames`` and the like are understood), or
+        ``.safetensors`` with a JSON side-car ``NAME.safetensors.json`` (keys ids, model, layer).
+    ids : sequence of str, or path of a file with ids, optional
+        Overrides what lies in or beside the file.
+    layer : str, optional
+        Which array, where the file holds several.
+    model : str, optional
+        Name of the network; default the side-car's, else the file name.
+
+    Returns
+    -------
+    Features
+
+    Raises
+    ------
+    InputError
+        For an unknown or damaged file, no ids, another number of ids than rows, repeated ids, NaN or constant rows.
+    """
+    path = Path(path)
+    if path.suffix not in FORMS:
+        hint = (
+            files.NO_PICKLE
+            if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".joblib")
+            else f"use {', '.join(FORMS)}"
+        )
+        raise InputError(f"has the ending '{path.suffix}', which is no feature file", path, hint)
+    meta: dict = {}
+    if path.suffix == ".npy":
+        arrays = {"features": files.read_npy(path)}
+    elif path.suffix == ".npz":
+        arrays = files.read_npz(path)
+    elif path.suffix == ".safetensors":
+        arrays, meta = _safetensors(path)
+    else:
+        arrays, meta = _hdf5(path)
+    side = path.with_name(path.name + ".json")
+    if side.is_file() and isinstance(content := read_json(side), dict):
+        from ..store import sha256
+
+        if content.get("sha256") and content["sha256"] != sha256(path):
+            raise InputError("does not match the checksum of its side-car", path, "copy both files again")
+        meta = {**meta, **content}
+    values, key = _pick(arrays, layer, path)
+    values = np.asarray(values)
+    if values.ndim > 2 and values[0].size == values.shape[-1]:
+        values = values.reshape(len(values), -1)
+    if values.ndim != 2 or values.dtype.kind not in "fiu":
+        raise InputError(f"features are {values.dtype} of shape {values.shape}", path, "store floats of shape (ids, p)")
+    names, where = _ids(ids, arrays, meta, path)
+    if len(names) != len(values):
+        raise InputError(f"{len(names)} ids for {len(values)} rows", where or path, "give one id per row, in row order")
+    try:
+        return Features(
+            ids=check_ids(names, where or path),
+            values=values,
+            model=model or str(meta.get("model", path.stem)),
+            layer=str(meta.get("layer", layer or (key if key in ("penultimate", "logits") else "penultimate"))),
+            source=str(meta.get("source", path.name)),
+            licence=str(meta.get("licence", "")),
+            name=path.stem,
+            meta={k: v for k, v in meta.items() if k not in ("ids", "model", "layer", "source", "licence")},
+        )
+    except InputError as error:
+        raise InputError(error.problem, where if error.where == where else path, error.remedy) from None
+
+
+def _ids(ids, arrays, meta, path):
+    if isinstance(ids, (str, Path)):
+        return read_ids(ids), Path(ids)
+    if ids is not None:
+        return [str(one) for one in ids], None
+    for key in IDS:
+        if key in arrays:
+            names = _strings(arrays[key], f"{path} ({key})")
+            if key in ("filenames", "files"):
+                names = [_stem(name) for name in names]
+            return names, None
+    if isinstance(meta.get("ids"), list):
+        return [str(one) for one in meta["ids"]], path.with_name(path.name + ".json")
+    names, where = _beside(path)
+    if names is None:
+        raise InputError(
+            "has no ids",
+            path,
+            f"write one id a line, in row order, into {path.stem}.ids.txt beside it (for THINGS: uniqueID)",
+        )
+    return names, where
+
+
+def _stem(name: str) -> str:
+    """The stem of an image's file name, as the papers' code matches files to concepts."""
+    pure = PurePosixPath(name)
+    return pure.stem if pure.suffix.lower() in files.IMAGES else name
+
+
+def write_features(path, features: Features) -> Path:
+    """Write features as safetensors with a JSON side-car, readable by :func:`read`."""
+    from ..store import save_arrays
+
+    meta = {**features.meta, "ids": list(features.ids), "model": features.model, "layer": features.layer}
+    return save_arrays(
+        path, {"features": features.values}, {**meta, "source": features.source, "licence": features.licence}
+    )
