@@ -555,3 +555,31 @@ def test_command_draws_and_verifies(tmp_path, capsys):
     assert main(["world", "draw", "dog", "--size", "0"]) == 2
     assert main(["world", "draw", "dog", "--kappa", "2"]) == 2
     assert "no concept" in capsys.readouterr().err
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+
+def test_figures_say_what_they_show():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from humalign.plots import world as figures
+
+    _, table = figures.taxonomy(icon=8)
+    assert sorted(table.concept) == list(drawing.world().concepts)
+    _, table = figures.contact_sheet(["dog", "cup"], views=True, cell=8)
+    assert list(table.concept) == ["dog", "dog", "cup", "cup"]
+    assert list(table.view) == [1, 2, 1, 2]
+    _, table = figures.dimensions()
+    cell = table[(table.superordinate == "bird") & (table.dimension == "feathered")].value.item()
+    assert cell == table[table.dimension == "feathered"].value.max()
+    _, table = figures.difficulty(4000, bins=4)
+    assert table.n.sum() == 4000
+    assert (np.diff(table.accuracy) < 0).all()
+    assert (np.diff(table.seconds) > 0).all()
+    _, table = figures.variety(("dog",), each=2, size=8)
+    assert list(table.id) == ["dog/train0", "dog/train1"]
+    plt.close("all")

@@ -1,0 +1,246 @@
+"""Figures of the drawn world: pictures, taxonomy, what its people attend to, how hard triplets are for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from . import style
+
+
+def contact_sheet(
+    names=None, *, columns: int = 10, cell: int = 72, seed: int = 0, views: bool = False, labels: bool = True
+):
+    """Pictures of concepts, each with its name below.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Concepts; default: the first of each superordinate.
+    columns, cell : int
+        Pictures in a row; pixels of each.
+    seed : int
+    views : bool
+        One picture of every drawn view.
+    labels : bool
+        Names below the pictures.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    table : pandas.DataFrame
+        Columns picture, concept, view, superordinate, main_colour, scene.
+    """
+    import matplotlib.pyplot as plt
+
+    from ..world import draw
+    from ..world.drawing import world
+
+    drawings = world()
+    if names is None:
+        names = [drawings.members(s)[0] for s in drawings.superordinates]
+    cells = [(n, v.number) for n in names for v in (drawings.views[n] if views else drawings.views[n][:1])]
+    rows = -(-len(cells) // columns)
+    width = style.WIDTH
+    high = width / columns * (1.22 if labels else 1.04)
+    fig, axes = plt.subplots(rows, columns, figsize=(width, rows * high), squeeze=False)
+    table = []
+    for k, ax in enumerate(axes.flat):
+        ax.set_axis_off()
+        if k >= len(cells):
+            continue
+        name, view = cells[k]
+        pixels, facts = draw.render(name, draw.seed_of(f"sheet{seed}/{name}/{view - 1}"), cell, view, noise=False)
+        ax.imshow(pixels, interpolation="nearest")
+        if labels:
+            text = name if view == 1 else f"{name} {view}"
+            ax.text(0.5, -0.04, text, transform=ax.transAxes, ha="center", va="top", fontsize=8, color=style.GREY)
+        table.append((k, name, view, drawings.superordinate[name], facts["slots"]["A"], facts["scene"]))
+    frame = pd.DataFrame(table, columns=["picture", "concept", "view", "superordinate", "main_colour", "scene"])
+    return fig, frame
+
+
+def variety(
+    names=("dog", "elephant", "apple", "cup", "chair", "car", "guitar", "house"), *, each: int = 8, size: int = 64
+):
+    """What varies between pictures of one concept: a row of training pictures for each, as crisp as ``size`` allows.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    table : pandas.DataFrame
+        Columns id, view, main_colour, scene, scale.
+    """
+    import matplotlib.pyplot as plt
+
+    from ..world import stimuli
+
+    fig, axes = plt.subplots(len(names), each, figsize=(style.WIDTH, style.WIDTH / each * len(names)), squeeze=False)
+    rows = []
+    for line, name in zip(axes, names):
+        for k, ax in enumerate(line):
+            pixels, facts = stimuli.picture(f"{name}/train{k}", size)
+            ax.imshow(pixels, interpolation="nearest")
+            ax.set_xticks([])
+            ax.set_yticks([])
+            for spine in ax.spines.values():
+                spine.set_visible(False)
+            rows.append((f"{name}/train{k}", facts["view"], facts["slots"]["A"], facts["scene"], facts["scale"]))
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    return fig, pd.DataFrame(rows, columns=["id", "view", "main_colour", "scene", "scale"])
+
+
+def taxonomy(*, icon: int = 44):
+    """Every concept as a small picture in the row of its superordinate, rows grouped by top category of the labels.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    table : pandas.DataFrame
+        Columns top, superordinate, concept, hypernyms.
+    """
+    import matplotlib.pyplot as plt
+
+    from ..world import draw, labels
+    from ..world.drawing import world
+
+    drawings = world()
+    frame = pd.DataFrame(
+        [(labels.top(c), labels.superordinate(c), c, ", ".join(labels.hypernyms(c))) for c in drawings.concepts],
+        columns=["top", "superordinate", "concept", "hypernyms"],
+    ).sort_values(["top", "superordinate", "concept"], ignore_index=True)
+    lines = frame.groupby(["superordinate"], sort=False)["concept"].apply(list)
+    tops = frame.groupby("superordinate")["top"].agg(lambda values: values.mode()[0])
+    order = sorted(lines.index, key=lambda s: (tops[s], s))
+    most = max(map(len, lines))
+    fig, ax = plt.subplots(figsize=(0.8 * style.WIDTH, 0.37 * len(order)))
+    y = -1.0
+    previous, ticks = None, []
+    for name in order:
+        y += 1.35 if previous not in (None, tops[name]) else 1.0
+        if previous != tops[name]:
+            ax.text(most + 0.1, y, tops[name], ha="left", va="center", fontsize=8.5, color=style.GREY, style="italic")
+        previous = tops[name]
+        ticks.append(y)
+        for k, concept in enumerate(lines[name]):
+            pixels, _ = draw.render(concept, draw.seed_of(f"icon/{concept}"), icon, 1, 0.0, noise=False)
+            ax.imshow(pixels, extent=(k, k + 0.94, y + 0.47, y - 0.47), interpolation="nearest")
+    ax.set(aspect="equal", xlim=(0, most + 2.6), ylim=(y + 0.6, -0.6))
+    ax.set_yticks(ticks, order, fontsize=9)
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return fig, frame
+
+
+def dimensions():
+    """Heat map of what the main group attends to: mean value of each superordinate on every dimension.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    table : pandas.DataFrame
+        Columns superordinate, dimension, value (mean over the things pictures of the superordinate).
+    """
+    import matplotlib.pyplot as plt
+
+    from ..world import datasets
+    from ..world.drawing import world
+
+    truth, drawings = datasets.embedding(), world()
+    kinds = np.array([drawings.superordinate[i.partition("/")[0]] for i in truth.ids])
+    names = drawings.superordinates
+    means = np.stack([truth.values[kinds == kind].mean(0) for kind in names], 1)  # dimension, superordinate
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 0.163 * len(means) + 1.1))
+    image = ax.imshow(means, aspect="auto", cmap="magma_r", vmin=0)
+    ax.set_yticks(range(len(means)), [d.replace("colour: ", "") for d in truth.dimensions], fontsize=7.5)
+    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=8.5)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    colours = sum(d.startswith("colour: ") for d in truth.dimensions)
+    ax.axhline(len(means) - colours - 0.5, color=style.GREY, lw=1)
+    ax.annotate(
+        "colours",
+        (len(names) - 0.5, len(means) - colours / 2 - 0.5),
+        xytext=(6, 0),
+        textcoords="offset points",
+        rotation=90,
+        va="center",
+        fontsize=8,
+        color=style.GREY,
+        annotation_clip=False,
+    )
+    fig.colorbar(image, ax=ax, label="mean value", shrink=0.35, anchor=(0, 1), fraction=0.06)
+    d, s = np.indices(means.shape)
+    return fig, pd.DataFrame(
+        {
+            "superordinate": np.array(names)[s.ravel()],
+            "dimension": np.array(truth.dimensions)[d.ravel()],
+            "value": means.ravel(),
+        }
+    )
+
+
+def difficulty(n: int = 40_000, bins: int = 8):
+    """How hard triplets are: accuracy of the group's own values and response times by entropy of the group's choices.
+
+    Parameters
+    ----------
+    n : int
+        Triplets of the things set.
+    bins : int
+        Equally filled bins of entropy.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    table : pandas.DataFrame
+        Columns entropy, accuracy, bayes, seconds_low, seconds, seconds_high (quartiles), n.
+    """
+    import matplotlib.pyplot as plt
+
+    from .. import odd_one_out
+    from ..world import datasets, observers
+
+    things = datasets.things()
+    shown, seconds = things.triplets[:n], things.response_times[:n]
+    seen = observers.values(things.ids)
+    probabilities = observers.group_probabilities(seen, shown)
+    right = odd_one_out.choices(seen @ seen.T, shown) == 2
+    doubt = odd_one_out.entropy(probabilities)
+    edges = np.quantile(doubt, np.linspace(0, 1, bins + 1)[1:-1])
+    frame = pd.DataFrame(
+        {
+            "bin": np.digitize(doubt, edges),
+            "entropy": doubt,
+            "right": right,
+            "bayes": probabilities.max(1),
+            "seconds": seconds,
+        }
+    ).groupby("bin")
+    table = frame.agg(
+        entropy=("entropy", "mean"), accuracy=("right", "mean"), bayes=("bayes", "mean"), n=("right", "size")
+    )
+    quartiles = frame["seconds"].quantile([0.25, 0.5, 0.75]).unstack()
+    table[["seconds_low", "seconds", "seconds_high"]] = quartiles.to_numpy()
+    table = table.reset_index(drop=True)
+    fig, (left, right_ax) = plt.subplots(1, 2, figsize=(style.WIDTH, 3.3))
+    left.plot(table.entropy, table.bayes, color=style.GREY, ls="--", label="best possible (Bayes)")
+    left.plot(table.entropy, table.accuracy, "o", color="darkcyan", label="the group's own values")
+    style.reference_line(left, 1 / 3, "chance", at=0.01)
+    left.set(xlabel="entropy of the group's choices (nats)", ylabel="odd-one-out accuracy", ylim=(0.28, 1))
+    left.legend(fontsize=9)
+    right_ax.fill_between(
+        table.entropy,
+        table.seconds_low,
+        table.seconds_high,
+        color="darkcyan",
+        alpha=0.25,
+        lw=0,
+        label="middle half of the answers",
+    )
+    right_ax.plot(table.entropy, table.seconds, "o-", color="darkcyan", label="median")
+    right_ax.set(xlabel="entropy of the group's choices (nats)", ylabel="response time (s)", ylim=(0, None))
+    right_ax.legend(fontsize=9, loc="lower right")
+    return fig, table
