@@ -1,0 +1,539 @@
+"""One trainer for all networks of the mini zoo: AdamW, one cycle, resumable after each epoch, the same result per seed."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import HumalignError, InputError
+from ..store import atomic_path, digest, load_arrays, read_json, save_arrays, write_json
+from . import networks
+
+VERSION = 1  # counts up when the same list and seed no longer give the same networks
+LADDER = (6, 9, 13, 19, 28, 42)  # epochs to choose from (see ladder)
+ENOUGH = 0.98  # share of the fall of the loss that is enough (see ladder)
+PROBE_IMAGES = 20  # training pictures per concept for the linear probe
+SEEDS = (0, 1, 2)
+
+
+def one_cycle(step: int, total: int, peak: float, rise: float = 0.2) -> float:
+    """Learning rate at a step: cosine from peak/25 to the peak in the first fifth, then cosine to peak/10000."""
+    turn = max(1.0, rise * total)
+    if step < turn:
+        low, high, share = peak / 25, peak, step / turn
+    else:
+        low, high, share = peak, peak / 1e4, min(1.0, (step - turn) / max(1.0, total - turn))
+    return high + (low - high) * (1 + math.cos(math.pi * share)) / 2
+
+
+def _state(encoder, objective, optimiser):
+    arrays = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
+    arrays |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
+    for i, parameter in enumerate(optimiser.param_groups[0]["params"]):
+        arrays |= {f"optimiser.{i}.{k}": v for k, v in optimiser.state[parameter].items()}
+    return {key: value.detach().cpu().numpy() for key, value in arrays.items()}
+
+
+def _restore(arrays, encoder, objective, optimiser):
+    import torch
+
+    parts = {"encoder": {}, "objective": {}, "optimiser": {}}
+    for key, value in arrays.items():
+        part, _, rest = key.partition(".")
+        parts[part][rest] = torch.from_numpy(value)
+    encoder.load_state_dict(parts["encoder"])
+    objective.load_state_dict(parts["objective"])
+    for i, parameter in enumerate(optimiser.param_groups[0]["params"]):
+        own = {k.partition(".")[2]: v for k, v in parts["optimiser"].items() if k.partition(".")[0] == str(i)}
+        if own:
+            optimiser.state[parameter] = {
+                "step": own["step"],
+                "exp_avg": torch.empty_like(parameter).copy_(own["exp_avg"]),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(own["exp_avg_sq"]),
+            }
+
+
+def fit(encoder, objective, images, targets, *, epochs, lr, seed=0, weight_decay=0.02, device="cpu", checkpoint=None,
+        key="", stop_after=None, progress=None):
+    """Train an encoder on an objective.
+
+    Parameters
+    ----------
+    encoder, objective : torch modules
+        Changed in place.
+    images : uint8 tensor (n, 3, h, w)
+    targets : tensor (n, ...) or None
+    epochs : int
+    lr : float
+        Peak of the one cycle.
+    checkpoint : path, optional
+        Written after each epoch; training goes on from it when it was made by the same ``key``.
+    stop_after : int, optional
+        Return after this many epochs of this call (an interruption).
+    progress : callable, optional
+        Called after each epoch with (epoch, mean loss).
+
+    Returns
+    -------
+    list of float
+        Mean training loss of each epoch, or None when stopped early.
+
+    Notes
+    -----
+    AdamW; gradients are clipped at norm 1. All lots of an epoch come from the seed and the number of the epoch, so a
+    resumed run equals an uninterrupted one.
+    """
+    import torch
+
+    parameters = [*encoder.parameters(), *objective.trained()]
+    encoder.to(device, memory_format=torch.channels_last)
+    objective.to(device)
+    objective.prepare(encoder)
+    optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+    losses: list[float] = []
+    if checkpoint is not None:
+        with contextlib.suppress(InputError):
+            arrays, meta = load_arrays(checkpoint)
+            if meta.get("key") == key:
+                _restore(arrays, encoder, objective, optimiser)
+                losses = meta["losses"]
+    n, batch = len(images), min(objective.batch, len(images))
+    steps = n // batch
+    images = images.to(device)
+    targets = None if targets is None else targets.to(device)
+    begun = len(losses)
+    for epoch in range(begun, epochs):
+        lots = torch.Generator().manual_seed(int.from_bytes(bytes.fromhex(digest("epoch", seed, epoch)[:12]), "big"))
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=lots)))  # for dropout
+        encoder.train()
+        objective.train()
+        order = torch.randperm(n, generator=lots)
+        total = 0.0
+        for k in range(steps):
+            rows = order[k * batch : (k + 1) * batch].to(device)
+            step = epoch * steps + k
+            for group in optimiser.param_groups:
+                group["lr"] = one_cycle(step, epochs * steps, lr)
+            loss = objective.loss(encoder, images[rows], None if targets is None else targets[rows], lots)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+            objective.after_step(encoder, (step + 1) / (epochs * steps))
+            total += float(loss.detach())
+        losses.append(total / steps)
+        if not math.isfinite(losses[-1]):
+            raise HumalignError(f"training diverged in epoch {epoch + 1}; lower the learning rate")
+        if checkpoint is not None and epoch + 1 < epochs:
+            save_arrays(checkpoint, _state(encoder, objective, optimiser), {"key": key, "losses": losses})
+        if progress is not None:
+            progress(epoch + 1, losses[-1])
+        if stop_after is not None and epoch + 1 - begun >= stop_after and epoch + 1 < epochs:
+            return None
+    return losses
+
+
+def settle(encoder, images, batch: int = 256, rounds: int = 20):
+    """Let batch normalisation gather its statistics on training images, without training (untrained networks)."""
+    import torch
+
+    from .augment import scaled
+
+    encoder.train()
+    with torch.no_grad():
+        for k in range(rounds):
+            encoder(scaled(images[torch.arange(k, len(images), max(1, len(images) // batch))[:batch]]))
+
+
+def linear_probe(train, train_labels, test, test_labels, penalty: float = 1e-3, iterations: int = 100) -> float:
+    """Test accuracy of multinomial logistic regression on standardised features.
+
+    Parameters
+    ----------
+    train, test : float arrays (n, p), (m, p)
+    train_labels, test_labels : int arrays (n,), (m,)
+    penalty : float
+        Times half the mean squared weight norm per class.
+    """
+    import torch
+
+    x, z = torch.from_numpy(np.asarray(train)).float(), torch.from_numpy(np.asarray(test)).float()
+    mean, sd = x.mean(0), x.std(0) + 1e-6
+    x, z = (x - mean) / sd, (z - mean) / sd
+    y = torch.from_numpy(np.asarray(train_labels)).long()
+    weights = torch.zeros(x.shape[1] + 1, int(y.max()) + 1, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimiser.zero_grad()
+        loss = torch.nn.functional.cross_entropy(x @ weights[:-1] + weights[-1], y)
+        loss = loss + penalty / 2 * weights[:-1].square().sum()
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    with torch.no_grad():
+        choice = (z @ weights[:-1] + weights[-1]).argmax(1).numpy()
+    return float((choice == np.asarray(test_labels)).mean())
+
+
+# ---- one network of the list -----------------------------------------------------------------------------------------
+
+
+def training_data(data: str, profile=None):
+    """Images (uint8 tensor (n, 3, 32, 32)), targets (tensor or None), label names, number of training pictures.
+
+    ``data`` is a training set of :mod:`humalign.world.datasets`; ``captions-seen`` restricts ``captions`` to the seen
+    concepts, so that the pictures are those of ``concepts``.
+    """
+    import torch
+
+    from . import datasets, labels
+
+    base = "concepts" if data in ("pictures", "captions-seen") else data
+    stimuli, told = datasets.training_set(base, networks.SIDE, profile)
+    if data == "pictures":
+        told = None
+    if data == "captions-seen":
+        told = labels.targets(stimuli.ids, stimuli.concepts, stimuli.meta["facts"], "captions")
+    images = torch.from_numpy(np.ascontiguousarray(stimuli.images.transpose(0, 3, 1, 2)))
+    images = images.contiguous(memory_format=torch.channels_last)
+    return images, None if told is None else torch.from_numpy(told[0]), () if told is None else told[1]
+
+
+def key_of(spec: dict, seed: int, epochs: int) -> str:
+    """Digest of all that decides a trained network: list entry, seed, world, version of the trainer."""
+    from .stimuli import drawings_digest
+
+    settled = {k: spec[k] for k in ("arch", "data", "objective", "augmentation", "lr", "weight_decay")}
+    return digest("zoo", VERSION, settled, seed, epochs, drawings_digest())
+
+
+def _prepare(spec, seed, outputs):
+    import torch
+
+    from .objectives import Labels, OBJECTIVES, make
+
+    torch.manual_seed(1_000_003 * (seed + 1))
+    encoder, width = networks.encoder(spec["arch"])
+    options = {}
+    if issubclass(OBJECTIVES[spec["objective"]], Labels):
+        options["augmentation"] = spec["augmentation"]
+    return encoder, make(spec["objective"], width, outputs, **options)
+
+
+def _versions():
+    import timm
+    import torch
+
+    return {"torch": torch.__version__.partition("+")[0], "timm": timm.__version__}
+
+
+def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None = None, device="cpu", say=None) -> dict:
+    """Train one network of the list, or return the facts of the one that is there.
+
+    Writes ``<name>.s<seed>.safetensors`` (float16) and its side-car to ``folder``; while it runs, a checkpoint after each
+    epoch.
+
+    Returns
+    -------
+    dict
+        Facts of the run (see :func:`facts_row`).
+    """
+    import torch
+
+    from .stimuli import drawings_digest
+
+    spec = networks.spec(name)
+    epochs = spec["epochs"] if epochs is None else epochs
+    key = key_of(spec, seed, epochs)
+    path = Path(folder) / f"{name}.s{seed}.safetensors"
+    with contextlib.suppress(InputError):
+        meta = load_arrays(path)[1]
+        if meta.get("key") == key:
+            return meta
+    if torch.device(device).type == "cpu":
+        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+    images, targets, labels = training_data(spec["data"], profile)
+    encoder, objective = _prepare(spec, seed, len(labels))
+    started, spent = time.time(), time.process_time()
+    partial = path.with_name(f"{name}.s{seed}.checkpoint.safetensors")
+    if spec["objective"] == "none":
+        encoder.to(memory_format=torch.channels_last)
+        settle(encoder, images)
+        losses = []
+    else:
+        losses = fit(encoder, objective, images, targets, epochs=epochs, lr=spec["lr"], seed=seed, device=device,
+                     weight_decay=spec["weight_decay"], checkpoint=partial, key=key, progress=say)
+    wall, cpu = time.time() - started, time.process_time() - spent
+    network = networks.assemble(encoder, objective.head).cpu().eval()
+    text = getattr(objective, "text", None)
+    state = dict(network.state_dict())
+    if text is not None:
+        state |= {f"text.{k}": v for k, v in text.cpu().state_dict().items()}
+    arrays = {}
+    for k, value in state.items():
+        if value.is_floating_point():
+            half = value.half()
+            if not torch.isfinite(half).all():
+                raise HumalignError(f"{name}: weights do not fit into 16 bits")
+            value.copy_(half)
+            arrays[k] = half.numpy()
+    meta = {
+        "model": name, "seed": seed, "key": key, "arch": spec["arch"], "objective": spec["objective"],
+        "augmentation": spec["augmentation"], "data": spec["data"], "epochs": epochs if losses else 0,
+        "pictures": len(images), "outputs": len(labels), "has_logits": objective.head is not None,
+        "parameters": sum(p.numel() for p in encoder.parameters()), "width": int(network[:2](torch.zeros(2, 3, 32, 32)).shape[1]),
+        "first_loss": losses[0] if losses else None, "final_loss": losses[-1] if losses else None,
+        "losses": [round(v, 5) for v in losses], "seconds": round(wall, 1), "cpu_seconds": round(cpu, 1),
+        "device": str(device), "world": drawings_digest(), "trainer": VERSION, **_versions(),
+        **accuracies(network, objective, spec, labels, profile),
+    }  # fmt: skip
+    save_arrays(path, arrays, meta)
+    for leftover in (partial, partial.with_name(partial.name + ".json")):
+        leftover.unlink(missing_ok=True)
+    return read_json(path.with_name(path.name + ".json"))
+
+
+def accuracies(network, objective, spec, labels, profile=None) -> dict:
+    """What a trained network reached on test pictures.
+
+    Returns
+    -------
+    dict
+        ``own_accuracy``: top-1 on its own labels (concept labels among several; concept names for image/text), over the
+        concepts it was trained on; None without labels. ``probe_accuracy``: linear probe of the penultimate layer on all
+        concepts, trained on ``PROBE_IMAGES`` pictures each.
+    """
+    import torch
+
+    from . import datasets, stimuli
+    from .labels import lexicon, superordinate
+
+    test = stimuli.images("test", networks.SIDE, profile)
+    shown = np.array(test.concepts)
+    some = stimuli.images("train", networks.SIDE, profile)
+    number = {c: i for i, c in enumerate(sorted(set(shown)))}
+    first = np.array([int(i.rpartition("train")[2]) < PROBE_IMAGES for i in some.ids])
+    fitted = networks.features(network, some.images[first])
+    tested = networks.features(network, test.images)
+    probe = linear_probe(fitted, [number[c] for c in np.array(some.concepts)[first]], tested, [number[c] for c in shown])
+    own = None
+    if objective.head is not None:
+        seen = set(datasets.concepts_of("all" if spec["data"] in ("web", "captions", "captions-web") else "seen"))
+        rows = np.array([c in seen for c in shown])
+        with torch.inference_mode():
+            logits = objective.head(torch.from_numpy(tested[rows])).numpy()
+            if spec["objective"] == "image/text":
+                names = sorted(seen)
+                words = torch.tensor([[lexicon().index(c), 0, 0, 0] for c in names])
+                said = torch.nn.functional.normalize(objective.text(words), dim=1).numpy()
+                logits = logits @ said.T
+            else:
+                names = [c for c in labels if spec["data"] == "coarse" or c in seen]
+                logits = logits[:, : len(names)]
+        truth = [superordinate(c) for c in shown[rows]] if spec["data"] == "coarse" else shown[rows]
+        own = float((np.array(names)[logits.argmax(1)] == truth).mean())
+    return {"own_accuracy": own, "probe_accuracy": probe}
+
+
+# ---- the whole list --------------------------------------------------------------------------------------------------
+
+COLUMNS = ("model", "seed", "arch", "objective", "augmentation", "data", "epochs", "pictures", "parameters", "width",
+           "outputs", "has_logits", "first_loss", "final_loss", "own_accuracy", "probe_accuracy", "seconds", "cpu_seconds",
+           "device", "world", "key", "trainer", "torch", "timm", "sha256")  # fmt: skip
+
+
+def write_records(folders, path=None) -> Path:
+    """Gather the side-cars of trained networks into one table (CSV), in the order of the list."""
+    import pandas as pd
+
+    order = {name: i for i, name in enumerate(networks.zoo())}
+    rows = {}
+    for folder in folders:
+        for file in Path(folder).glob("*.s*.safetensors.json"):
+            if ".checkpoint." not in file.name:
+                meta = read_json(file)
+                if meta["model"] in order:
+                    rows[meta["model"], meta["seed"]] = {column: meta.get(column) for column in COLUMNS}
+    ordered = sorted(rows.values(), key=lambda row: (order[row["model"]], row["seed"]))
+    path = Path(path or networks.records_path())
+    with atomic_path(path) as partial:
+        pd.DataFrame(ordered, columns=COLUMNS).to_csv(partial, index=False, float_format="%.6g")
+    return path
+
+
+def _job(name, seed, folder, profile, device):
+    return train(name, seed, folder=folder, profile=profile, device=device)
+
+
+def train_many(pairs, *, folder_of, profile, jobs=2, device="cpu", say=print, after=None) -> int:
+    """Train (name, seed) pairs in ``jobs`` processes; returns the number that failed. Finished ones are not trained again."""
+    import multiprocessing
+
+    failed, began, pairs = 0, time.time(), list(pairs)
+    for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):  # glibc: keep freed memory, a third less time
+        os.environ.setdefault(variable, str(2**30))
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = {pool.submit(_job, n, s, folder_of(s), profile, device): (n, s) for n, s in pairs}
+        try:
+            for done, future in enumerate(as_completed(waiting), 1):
+                name, seed = waiting[future]
+                try:
+                    meta = future.result()
+                    own = "-" if meta["own_accuracy"] is None else f"{meta['own_accuracy']:.3f}"
+                    loss = "-" if meta["final_loss"] is None else f"{meta['final_loss']:.3f}"
+                    text = f"loss {loss}  own {own}  probe {meta['probe_accuracy']:.3f}  {meta['seconds']:.0f} s"
+                except HumalignError as error:
+                    failed, text = failed + 1, f"failed: {error}"
+                say(f"[{done}/{len(pairs)} {time.time() - began:6.0f} s] {name} seed {seed}: {text}")
+                if after is not None:
+                    after()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return failed
+
+
+def ladder(name: str, profile=None, rungs=LADDER, seed: int = 0, say=print) -> int:
+    """Number of epochs by the network's own training loss.
+
+    The rule: the smallest rung of ``LADDER`` whose final loss has made at least ``ENOUGH`` of the fall (from the first
+    epoch's mean loss) that the next rung makes. Nothing but the training loss enters.
+    """
+    spec = networks.spec(name)
+    images, targets, labels = training_data(spec["data"], profile)
+    runs = []
+    for epochs in rungs:
+        encoder, objective = _prepare(spec, seed, len(labels))
+        runs.append(fit(encoder, objective, images, targets, epochs=epochs, lr=spec["lr"], seed=seed,
+                        weight_decay=spec["weight_decay"]))
+        say(f"{name}: {epochs} epochs, loss {runs[-1][0]:.4f} to {runs[-1][-1]:.4f}")
+        if len(runs) > 1 and enough(runs[-2], runs[-1]):
+            return rungs[len(runs) - 2]
+    return rungs[-1]
+
+
+def enough(shorter, longer) -> bool:
+    """Has the shorter run made ``ENOUGH`` of the fall of the longer one? Both are lists of epoch-mean losses."""
+    start = max(shorter[0], longer[0])
+    return start - shorter[-1] >= ENOUGH * (start - longer[-1])
+
+
+# ---- command line: humalign world train ------------------------------------------------------------------------------
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of ``humalign world train``."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="networks of zoo.toml")
+    parser.add_argument("--all", action="store_true", help="the whole list")
+    parser.add_argument("--wave", type=int, help="only this wave of the list (1: first zoo)")
+    parser.add_argument("--seed", type=int, action="append", help="seed (repeat for several; default 0, with --all 0 1 2)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes, one thread each (default 2)")
+    parser.add_argument("--out", metavar="DIR", help="folder for weights (default: zoo in the cache)")
+    parser.add_argument("--record", action="store_true",
+                        help="seed 0 into the package, and all facts into its table of training runs")
+    parser.add_argument("--list", action="store_true", help="list the networks and what is trained")
+    parser.add_argument("--ladder", action="store_true", help="choose epochs by the training loss, train nothing")
+    names = {action.dest for action in parser._actions}
+    if "cache" not in names:
+        parser.add_argument("--cache", metavar="DIR", help="folder for products that can be made again")
+    if "device" not in names:
+        parser.add_argument("--device", help="cpu, cuda, mps or auto")
+
+
+def main(args) -> int:
+    """Train, list, or choose epochs; exit code 0, or 1 when a training failed."""
+    from ..config import get_profile
+
+    profile = get_profile("mini", cache=args.cache, device=args.device)
+    cache = Path(args.out) if args.out else profile.cache / "zoo"
+    seeds = tuple(args.seed or (SEEDS if args.all else (0,)))
+    if args.list:
+        return _list(cache)
+    unknown = [networks.spec(name)["name"] for name in args.names]
+    names = list(networks.zoo()) if args.all else unknown
+    if args.wave is not None:
+        names = [n for n in (names or networks.zoo()) if networks.zoo()[n]["wave"] == args.wave]
+    if not names:
+        raise InputError("no network is named", "humalign world train", "give names, --wave N or --all; --list shows them")
+    if args.ladder:
+        for name in names:
+            print(f"{name}: {ladder(name, profile, seed=seeds[0])} epochs", flush=True)
+        return 0
+    device = str(profile.torch_device())
+
+    def folder_of(seed):
+        return networks.weights_folder() if args.record and seed == 0 else cache
+
+    def after():
+        if args.record:
+            write_records([cache, networks.weights_folder()])
+
+    pairs = [(name, seed) for seed in seeds for name in names]
+    if len(pairs) == 1:
+        meta = _alone(*pairs[0], folder_of, profile, device)
+        after()
+        print(json.dumps({k: meta[k] for k in ("model", "seed", "epochs", "final_loss", "own_accuracy", "probe_accuracy",
+                                               "seconds")}))
+        _beside_recorded(meta)
+        return 0
+    training_pictures(names, profile)
+    return int(train_many(pairs, folder_of=folder_of, profile=profile, jobs=args.jobs, device=device, after=after,
+                          say=lambda line: print(line, flush=True)) > 0)
+
+
+def training_pictures(names, profile) -> None:
+    """Draw all pictures that training needs into the cache, before several processes ask for them."""
+    from . import stimuli
+
+    splits = {"train", "test"} | {"web" for n in names if networks.zoo()[n]["data"] in ("web", "captions-web")}
+    for split in sorted(splits):
+        stimuli.images(split, networks.SIDE, profile)
+
+
+def _alone(name, seed, folder_of, profile, device):
+    from tqdm import tqdm
+
+    with tqdm(total=networks.spec(name)["epochs"], desc=f"{name} seed {seed}", unit="epoch", file=sys.stderr) as bar:
+
+        def say(epoch, loss):
+            bar.n = epoch
+            bar.set_postfix(loss=f"{loss:.3f}")
+
+        return train(name, seed, folder=folder_of(seed), profile=profile, device=device, say=say)
+
+
+def _beside_recorded(meta) -> None:
+    runs = networks.records()
+    own = runs[runs.model == meta["model"]]
+    if len(own):
+        low, high = own.probe_accuracy.min(), own.probe_accuracy.max()
+        print(f"recorded: {len(own)} seeds, linear probe {low:.3f} to {high:.3f}, loss {own.final_loss.min():.4g} to "
+              f"{own.final_loss.max():.4g}")  # fmt: skip
+
+
+def _list(cache) -> int:
+    from .stimuli import drawings_digest
+
+    world = drawings_digest()
+    for name, spec in networks.zoo().items():
+        have = []
+        for seed in SEEDS:
+            for folder in (networks.weights_folder(), cache):
+                file = Path(folder) / f"{name}.s{seed}.safetensors.json"
+                if file.is_file():
+                    have.append(f"{seed}" if read_json(file)["world"] == world else f"{seed} (older world)")
+                    break
+        print(f"{name:<28}{spec['arch']:<16}{spec['data']:<15}{spec['objective']:<16}{spec['epochs']:>3} epochs  "
+              f"seeds {', '.join(have) or 'none'}")
+    return 0
