@@ -414,8 +414,8 @@ def tables(frozen: dict) -> dict:
         f"Mean adjusted R2 over dimensions: {over['mean_r2']['superordinate']:.2f} on superordinates, "
         f"{over['mean_r2']['taxonomy']:.2f} on superordinates and hypernyms. Mantel correlation (Spearman) of label "
         f"and observer dissimilarities of concepts: {over['mantel']:.3f} (p = {over['mantel_p']:.3f}); with the "
-        f"permuted taxonomy {over['mantel_control']:.3f}. Pairs of concepts put under one superordinate by both the drawing "
-        f"files and the label taxonomy, as a share of those put together by either: {over['purity']:.2f}."
+        f"permuted taxonomy {over['mantel_control']:.3f}. Pairs of concepts put under one superordinate by both "
+        f"the drawing files and the label taxonomy, as a share of those put together by either: {over['purity']:.2f}."
     )
     return {
         "calibration": _table(head, rows),
