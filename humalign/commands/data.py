@@ -99,13 +99,14 @@ def _verify(args, profile) -> int:
 
 def _where(args, profile) -> int:
     from ..data import registry
+    from ..data.describe import describe, describe_text
 
     chosen = [registry.entry(name) if profile.name != "mini" else _any(name, profile) for name in args.names]
     if args.json:
-        print(json.dumps([registry.describe(one, profile) for one in chosen], indent=1))
+        print(json.dumps([describe(one, profile) for one in chosen], indent=1))
         return 0
     for one in chosen:
-        print(registry.describe_text(one, profile))
+        print(describe_text(one, profile))
     return 0
 
 

@@ -53,7 +53,7 @@ def _register(transform, split, sampling):
         licence="CC-BY-4.0",
         citation=PAPER,
         row_order="ids inside (ImageNet file names)",
-        size="1 to 3 GB" if split == "train" else "about 1 MB",
+        size="10 million rows" if split == "train" else "10 thousand rows",
         likely={"rows": SPLITS[split]},
         check=_check(split, sampling),
         downloads=(Download(f"{ROOT}/{transform}/{split}_{sampling}.npz", f"{name}.npz"),),
@@ -115,7 +115,7 @@ def _representations(path) -> dict:
     licence="CC-BY-4.0",
     citation=PAPER,
     row_order="ids inside (ImageNet file names)",
-    size="about 6 GB",
+    size="not stated",
     likely={"dimensions": 1152},
     steps=(
         f"open {ROOT}/index.html and take the representations and the cluster assignments",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from ..errors import InputError
 from . import files as read
 from . import things
-from .registry import File, dataset
+from .registry import File, dataset, raw_file
 from .types import ConceptEmbedding, Features
 
 SLICE = ("slice", "full")
+MIRKO = "MirkoTh/semantic-representations-ID"
 
 
 def embedding(at, key: str, name: str, order: str, in_sample: str) -> ConceptEmbedding:
@@ -35,8 +36,8 @@ def embedding(at, key: str, name: str, order: str, in_sample: str) -> ConceptEmb
     ).align(things.concept_ids(at))
 
 
-def _embedding_files(path, what, also=()):
-    return {"embedding": File(path, what, also=tuple(also)), "concepts": things.CONCEPTS, "maps": things.MAPS}
+def _embedding_files(path, what, also=(), url=""):
+    return {"embedding": File(path, what, also=tuple(also), url=url), "concepts": things.CONCEPTS, "maps": things.MAPS}
 
 
 @dataset(
@@ -44,7 +45,13 @@ def _embedding_files(path, what, also=()):
     title="VICE embedding, 42 dimensions",
     kind="embedding",
     profiles=SLICE,
-    files=_embedding_files("things/embeddings/vice_42d.npy", "(1854, 42) float32, not negative"),
+    files=_embedding_files(
+        "things/embeddings/vice_42d.npy",
+        "(1854, 42) float32, not negative",
+        url=raw_file(
+            "LukasMut/VICE", "4e0cc6886f23c6f2740e0d47bf5e6e3ce72c8785", "embeddings/things/final_embedding.npy"
+        ),
+    ),
     source="https://github.com/LukasMut/VICE",
     licence="MIT",
     citation="Muttenthaler, Zheng, McClure, Vandermeulen, Hebart, Pereira 2022, VICE, NeurIPS",
@@ -97,7 +104,11 @@ def _features(at, key, name, order, model, layer) -> Features:
     title="CLIP ViT-B/32 image embeddings of the THINGS images",
     kind="features",
     profiles=SLICE,
-    files=_embedding_files("things/features/clip_vit_b32.npy", "(1854, 512) float32, rows of length 1"),
+    files=_embedding_files(
+        "things/features/clip_vit_b32.npy",
+        "(1854, 512) float32, rows of length 1",
+        url=raw_file(MIRKO, "1bf191deee4c9bc7216904536657eb791dfaa19b", "data/clip-vit-base-p32-embeddings.npy"),
+    ),
     source="https://github.com/MirkoTh/semantic-representations-ID",
     licence="GPL-3.0 repository",
     citation="Radford et al. 2021, CLIP, ICML",
@@ -115,7 +126,11 @@ def clip_vit_b32(at):
     title="word2vec vectors of the THINGS concept names",
     kind="features",
     profiles=SLICE,
-    files=_embedding_files("things/features/word2vec.npy", "(1854, 300) float32"),
+    files=_embedding_files(
+        "things/features/word2vec.npy",
+        "(1854, 300) float32",
+        url=raw_file(MIRKO, "03d427c892e18f867802302222282c9095d9af55", "data/word2vec-embeddings.npy"),
+    ),
     source="https://github.com/MirkoTh/semantic-representations-ID",
     licence="GPL-3.0 repository",
     citation="Mikolov et al. 2013, word2vec, NeurIPS",
@@ -200,19 +215,25 @@ def read_transform(path):
     return arrays
 
 
-def _register_transform(stem, model, layer, d):
+def _register_transform(stem, model, layer, d, commit, path, profiles=("full",)):
     @dataset(
         f"glocal/{stem}",
         title=f"gLocal transform of {model}, {layer}",
         kind="transform",
-        profiles=SLICE,
-        files={"transform": File(f"glocal_transforms/{stem}.npz", f"weights ({d}, {d}), mean, std, bias for some")},
+        profiles=profiles,
+        files={
+            "transform": File(
+                f"glocal_transforms/{stem}.npz",
+                f"weights ({d}, {d}), mean, std, bias for some",
+                url=raw_file("LukasMut/gLocal", commit, f"transforms/{path}/transform.npz"),
+            )
+        },
         source="https://github.com/LukasMut/gLocal",
         licence="MIT",
         citation="Muttenthaler et al. 2023, Improving neural network representations using human similarity "
         "judgments, NeurIPS",
         row_order="none",
-        size="1 to 2.2 MB",
+        size="1 to 4 MB",
         expect={"dimensions": d},
     )
     def load(at):
@@ -223,8 +244,22 @@ def _register_transform(stem, model, layer, d):
         return LinearTransform(arrays["weights"], arrays["mean"], arrays["std"], arrays.get("bias"))
 
 
-_register_transform("clip_ViT-L_14_visual", "CLIP ViT-L/14", "visual", 768)
-_register_transform("resnet18_avgpool", "ResNet-18 (ImageNet-1K)", "avgpool", 512)
+_FIRST, _LATER = "47e7454890418ad168cb96215226da1ccc14ae9a", "d1860d3e71c2e42cd345438c861f19478d15a95d"
+for _row in (
+    ("clip_ViT-L_14_visual", "CLIP ViT-L/14", "visual", 768, _FIRST, "clip_ViT-L/14/visual", SLICE),
+    ("resnet18_avgpool", "ResNet-18 (ImageNet-1K)", "avgpool", 512, "e67d61de96c7f9f046514bcda3d6714aa2d02bc1",
+     "resnet18/avgpool", SLICE),
+    ("clip_RN50_visual", "CLIP RN50", "visual", 1024, _FIRST, "clip_RN50/visual"),
+    ("OpenCLIP_ViT-L-14_laion400m_visual", "OpenCLIP ViT-L/14 (LAION-400M)", "visual", 768, _FIRST,
+     "OpenCLIP_ViT-L-14_laion400m_e32/visual"),
+    ("OpenCLIP_ViT-L-14_laion2b_visual", "OpenCLIP ViT-L/14 (LAION-2B)", "visual", 768, _LATER,
+     "OpenCLIP_ViT-L-14_laion2b_s32b_b82k/visual"),
+    ("dino-vit-base-p8_norm", "DINO ViT-B/8", "norm", 768, _FIRST, "dino-vit-base-p8/norm"),
+    ("dino-vit-base-p16_norm", "DINO ViT-B/16", "norm", 768, _LATER, "dino-vit-base-p16/norm"),
+    ("dinov2-vit-base-p14_norm", "DINOv2 ViT-B/14", "norm", 768, _LATER, "dinov2-vit-base-p14/norm"),
+    ("dinov2-vit-large-p14_norm", "DINOv2 ViT-L/14", "norm", 1024, _FIRST, "dinov2-vit-large-p14/norm"),
+):  # fmt: skip
+    _register_transform(*_row)
 
 
 @dataset(

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import HumalignError, InputError, MissingData
 from ..store import atomic_path, sha256, write_json
 from . import registry
+from .describe import open_downloads
 from .verify import verify_one
 
 CHUNK = 1 << 20
@@ -71,7 +72,7 @@ class Resuming:
             if have and answer.status_code == 416:  # nothing is left to send
                 complete = answer.headers.get("Content-Range", "").rpartition("/")[2]
                 if complete == str(have):
-                    shutil.copyfile(self.partial, output_file)
+                    os.replace(self.partial, output_file)
                     return
                 self.partial.unlink()
                 return self(url, output_file, pooch)
@@ -96,7 +97,7 @@ class Resuming:
                     bar.update(len(block))
         if total is not None and self.partial.stat().st_size != total:
             raise requests.ConnectionError(f"{self.partial.stat().st_size} of {total} bytes came")
-        shutil.copyfile(self.partial, output_file)
+        os.replace(self.partial, output_file)
 
 
 def download(item: registry.Download, root: Path, progress: bool = True) -> Path:
@@ -244,7 +245,7 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
     if not one.missing(root):
         say("  is already here; 'humalign data verify' checks it")
         return True
-    wanted = [item for item in registry.open_downloads(one) if item.unpack or not (root / item.path).exists()]
+    wanted = [item for item in open_downloads(one) if item.unpack or not (root / item.path).exists()]
     if wanted:
         sizes = [item.size or remote_size(item.url) for item in wanted]
         free = shutil.disk_usage(root).free
@@ -252,10 +253,9 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
             say(f"  {item.url} ({human(size)}) -> {root / item.path}")
         known = sum(size or 0 for size in sizes)
         # archives are on the disk twice while they are unpacked
-        need = sum((size or 0) * (3 if item.unpack else 2) for item, size in zip(wanted, sizes))
-        say(
-            f"  to download {human(known)}{' or more' if None in sizes else ''}; needed {human(need)}, free {human(free)}"
-        )
+        need = sum((size or 0) * (2 if item.unpack else 1) for item, size in zip(wanted, sizes))
+        more = " or more" if None in sizes else ""
+        say(f"  to download {human(known)}{more}; needed {human(need)}, free {human(free)}")
         if need > free:
             raise HumalignError(
                 f"{root}: {human(free)} are free, {human(need)} are needed; free some, or give another --data"

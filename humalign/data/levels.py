@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from . import files as read
-from .registry import File, dataset
+from .registry import File, dataset, raw_file
 
 LEVEL = {"between_class": "coarse", "within_class": "fine", "class_border": "boundary", "class_boundary": "boundary"}
 CLASSES = {"coarse": 3, "fine": 1, "boundary": 2}
@@ -50,7 +50,13 @@ def level_of(kinds, images, where) -> np.ndarray:
     profiles=("slice", "full"),
     files={
         "trials": File(
-            "levels/triplets_experiment_first_20_participants.csv", "id, image1, image2, image3, trial, triplet_class"
+            "levels/triplets_experiment_first_20_participants.csv",
+            "id, image1, image2, image3, trial, triplet_class",
+            url=raw_file(
+                "Frieda-Josefine/HumanEval_experiment",
+                "3da1b2e27af06fe84efb4c2af97fcb35a7df2ba8",
+                "experiment/server_inputs/triplets_experiment_first_20_participants.csv",
+            ),
         )
     },
     source="https://github.com/Frieda-Josefine/HumanEval_experiment",
@@ -84,7 +90,17 @@ def trials(at):
     title="AligNet validation study: the 200 image pairs, as three participants saw them",
     kind="levels",
     profiles=("slice", "full"),
-    files={"pairs": File("levels/alignet_validation_pairs.csv", "id; image1; image2; trial_type")},
+    files={
+        "pairs": File(
+            "levels/alignet_validation_pairs.csv",
+            "id; image1; image2; trial_type",
+            url=raw_file(
+                "Frieda-Josefine/AligNet-Human-Validation-Experiment",
+                "a5292bc30fa836afefdfb3e78a581dea494b54c6",
+                "experiment/Server Inputs/revision_exp_example.csv",
+            ),
+        )
+    },
     source="https://github.com/Frieda-Josefine/AligNet-Human-Validation-Experiment",
     licence="MIT",
     citation=PAPER,
@@ -257,10 +273,10 @@ def _check_sessions(frame, at):
         ),
     },
     source=GIN,
-    licence="CC-BY-4.0",
+    licence="stated in the repository",
     citation=PAPER + "; DOI 10.12751/g-node.hg4tdz",
     row_order="ids inside (ImageNet file names)",
-    size="about 150 MB",
+    size="not stated",
     any_of=("sessions", "table", "processed"),
     check=_check_sessions,
     steps=(

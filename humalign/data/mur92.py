@@ -6,17 +6,25 @@ import numpy as np
 
 from ..errors import InputError
 from . import files as read
-from .registry import File, dataset
+from .registry import File, dataset, raw_file
 from .things import built
 from .types import HumanRDM, Stimuli
 
 SOURCE = "https://github.com/rsagroup/rsatoolbox (demos/92imageData)"
 CITATION = "Mur et al. 2013, Frontiers in Psychology 4:128; Kriegeskorte et al. 2008, Neuron 60:1126-1141"
+REPOSITORY, FOLDER = "rsagroup/rsatoolbox", "demos/92imageData"
 IMAGES = File(
     "mur92/Kriegeskorte_Neuron2008_supplementalData.mat",
     "stimuli_92objs: 92 images (175, 175, 3) uint8, category flags",
+    url=raw_file(
+        REPOSITORY, "9ac4b5cdcb702c02481cabba33c551d187d50b6c", f"{FOLDER}/Kriegeskorte_Neuron2008_supplementalData.mat"
+    ),
 )
-RDMS = File("mur92/92_behavRDMs.mat", "rdms_behav_92: one (92, 92) dissimilarity matrix a person")
+RDMS = File(
+    "mur92/92_behavRDMs.mat",
+    "rdms_behav_92: one (92, 92) dissimilarity matrix a person",
+    url=raw_file(REPOSITORY, "8ee4a8f6b55f788acbee29521916f5f38f2926be", f"{FOLDER}/92_behavRDMs.mat"),
+)
 FLAGS = ("human", "face", "animal", "natural")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from urllib.parse import quote
 
 from ..errors import HumalignError, InputError, MissingData
 from ..store import read_json, sha256
@@ -79,6 +80,11 @@ class Download:
     checksum: str = ""
     unpack: bool = False
     size: int | None = None
+
+
+def raw_file(repository: str, commit: str, path: str) -> str:
+    """Address of a file of a public GitHub repository at one commit."""
+    return f"https://raw.githubusercontent.com/{repository}/{commit}/{quote(path)}"
 
 
 @dataclass(frozen=True)
@@ -229,7 +235,8 @@ def entry(name: str, profile=None) -> Entry:
 
 
 @cache
-def _published() -> dict:
+def published() -> dict:
+    """Checksums and sizes of the published files: {path: {"sha256", "size"}}."""
     path = resources.files(__package__).joinpath("checksums.json")
     return json.loads(path.read_text("utf8"))
 
@@ -256,7 +263,7 @@ def known_checksum(path: Path, root: Path) -> str | None:
         return own["sha256"][name]
     if own.get("rehearsal"):
         return None
-    return _published().get(name, {}).get("sha256")
+    return published().get(name, {}).get("sha256")
 
 
 @cache
@@ -271,7 +278,7 @@ def check_known(path: Path, root: Path, owner: Entry) -> bool:
         return False
     state = path.stat()
     if _digest(path, state.st_size, state.st_mtime_ns) != known:
-        size = _published().get(path.relative_to(root).as_posix(), {}).get("size")
+        size = published().get(path.relative_to(root).as_posix(), {}).get("size")
         length = f" ({state.st_size} bytes, published {size})" if size and size != state.st_size else ""
         raise InputError(
             f"differs from the known checksum{length}: truncated or altered",
@@ -400,88 +407,3 @@ def table(profile=None):
         )
     columns = ["name", "title", "kind", "profiles", "size", "licence", "source", "needs", "row_order", "citation"]
     return pd.DataFrame(rows, columns=[*columns, "files", "here"])
-
-
-def open_downloads(one: Entry) -> tuple[Download, ...]:
-    """What of an entry can be fetched without a form."""
-    known = _published()
-    single = [
-        Download(
-            file.url,
-            file.path,
-            checksum=f"sha256:{known[file.path]['sha256']}" if file.path in known else "",
-            size=known.get(file.path, {}).get("size"),
-        )
-        for file in one.files.values()
-        if file.url
-    ]
-    return (*one.downloads, *single)
-
-
-def describe(one: Entry, profile) -> dict:
-    """Everything there is to say of an entry, as plain values."""
-    root = profile.data
-    files = []
-    for key, file in one.files.items():
-        path = file.find(root) if root else None
-        known = _published().get(file.path, {})
-        files.append(
-            {
-                "key": key,
-                "path": file.path,
-                "what": file.what,
-                "optional": file.optional,
-                "folder": file.folder,
-                "url": file.url,
-                "size": known.get("size"),
-                "sha256": known.get("sha256"),
-                "here": str(path) if path else None,
-            }
-        )
-    return {
-        "name": one.name,
-        "title": one.title,
-        "kind": one.kind,
-        "profiles": list(one.profiles),
-        "source": one.source,
-        "licence": one.licence,
-        "citation": one.citation,
-        "needs": one.needs,
-        "size": one.size,
-        "row_order": one.row_order,
-        "expect": one.expect,
-        "likely": one.likely,
-        "steps": list(one.steps),
-        "files": files,
-    }
-
-
-def describe_text(one: Entry, profile) -> str:
-    """The same for people to read."""
-    facts_ = describe(one, profile)
-    lines = [f"{one.name}: {one.title}"]
-    for key in ("kind", "source", "licence", "citation", "size", "needs", "row_order"):
-        if facts_[key]:
-            lines.append(f"  {key.replace('_', ' '):<10} {facts_[key]}")
-    lines.append(f"  {'profiles':<10} {', '.join(one.profiles)}")
-    if one.expect:
-        lines.append(f"  {'expected':<10} {', '.join(f'{v} {k}' for k, v in one.expect.items())}")
-    if one.likely:
-        told = ", ".join(f"{v} {k}" for k, v in one.likely.items())
-        lines.append(f"  {'likely':<10} {told} (not confirmed by a source at hand)")
-    for file in facts_["files"]:
-        extra = ", optional" if file["optional"] else ""
-        size = f", {file['size']} bytes" if file["size"] else ""
-        lines.append(f"  {'file':<10} {file['path']} ({file['what']}{size}{extra})")
-        lines.append(f"  {'':<10}   " + (f"here: {file['here']}" if file["here"] else "not here"))
-        if file["sha256"]:
-            lines.append(f"  {'':<10}   sha256 {file['sha256']}")
-    if open_downloads(one):
-        lines.append(f"  {'to get it':<10} humalign data fetch {one.name}")
-    for number, step in enumerate(one.steps, 1):
-        lines.append(f"  {'to get it' if number == 1 else '':<10} {number}. {step}")
-    if one.files and not one.steps and not open_downloads(one):
-        lines.append(
-            f"  {'to get it':<10} copy it from the source to the path above, or 'humalign data import FILE --as NAME'"
-        )
-    return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import InputError
 from . import files as read
-from .registry import File, dataset
+from .registry import File, dataset, raw_file
 
 
 @dataset(
@@ -13,7 +13,11 @@ from .registry import File, dataset
     kind="table",
     profiles=("slice", "full"),
     files={
-        "table": File("tables/networks.csv", "model, imagenet_accuracy (per cent), param_count (millions), depth, arch")
+        "table": File(
+            "tables/networks.csv",
+            "model, imagenet_accuracy (per cent), param_count (millions), depth, arch",
+            url=raw_file("LukasMut/human_alignment", "6e11e558548cc1f738b71eaeb61e1246bc42e215", "networks.csv"),
+        )
     },
     source="https://github.com/LukasMut/human_alignment",
     licence="MIT",

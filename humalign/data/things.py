@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from . import files as read
-from .registry import File, dataset
+from .registry import File, dataset, raw_file
 from .types import Triplets, check_ids
 
 OSF = "https://osf.io/f5rn6/ (THINGS-data, folder data/triplet_dataset)"
@@ -18,6 +18,9 @@ CONCEPTS = File(
     "things/concepts/things_concepts.tsv",
     "tab-separated, one concept a line, ids in the column uniqueID, THINGS' own order",
     also=("concepts/things_concepts.tsv",),
+    url=raw_file(
+        "ViCCo-Group/thingsvision", "a325699ecab4f29703ab10136641538ff8b44e2e", "thingsvision/data/things_concepts.tsv"
+    ),
 )
 MAPS = File("things/concepts/index_maps.csv", "sorted_index, uniqueID, raw_index, python_sorted_index", optional=True)
 ORDERS = ("sorted", "raw", "python")
@@ -318,7 +321,13 @@ for _row in _REPEATED:
     title="THINGS odd-one-out, a tenth of the responses with the person's number",
     kind="triplets",
     profiles=("slice", "full"),
-    files=triplet_files("things/triplets/test_10_ID.txt", "(n, 4) text, 0-based, odd one third, person fourth"),
+    files=triplet_files(
+        "things/triplets/test_10_ID.txt",
+        "(n, 4) text, 0-based, odd one third, person fourth",
+        url=raw_file(
+            "MirkoTh/semantic-representations-ID", "86ce6b8dfab3692629e474ef401cdfad88a95a13", "data/test_10_ID.txt"
+        ),
+    ),
     source="https://github.com/MirkoTh/semantic-representations-ID (responses: THINGS-data)",
     licence=CC,
     citation=HEBART,

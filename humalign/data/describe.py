@@ -1,0 +1,90 @@
+"""What the registry knows of a data set, for people and for programs, and what of it can be fetched."""
+
+from __future__ import annotations
+
+from .registry import Download, Entry, published
+
+
+def open_downloads(one: Entry) -> tuple[Download, ...]:
+    """What of an entry can be fetched without a form."""
+    known = published()
+    single = [
+        Download(
+            file.url,
+            file.path,
+            checksum=f"sha256:{known[file.path]['sha256']}" if file.path in known else "",
+            size=known.get(file.path, {}).get("size"),
+        )
+        for file in one.files.values()
+        if file.url
+    ]
+    return (*one.downloads, *single)
+
+
+def describe(one: Entry, profile) -> dict:
+    """Everything there is to say of an entry, as plain values."""
+    root = profile.data
+    files = []
+    for key, file in one.files.items():
+        path = file.find(root) if root else None
+        known = published().get(file.path, {})
+        files.append(
+            {
+                "key": key,
+                "path": file.path,
+                "what": file.what,
+                "optional": file.optional,
+                "folder": file.folder,
+                "url": file.url,
+                "size": known.get("size"),
+                "sha256": known.get("sha256"),
+                "here": str(path) if path else None,
+            }
+        )
+    return {
+        "name": one.name,
+        "title": one.title,
+        "kind": one.kind,
+        "profiles": list(one.profiles),
+        "source": one.source,
+        "licence": one.licence,
+        "citation": one.citation,
+        "needs": one.needs,
+        "size": one.size,
+        "row_order": one.row_order,
+        "expect": one.expect,
+        "likely": one.likely,
+        "steps": list(one.steps),
+        "files": files,
+    }
+
+
+def describe_text(one: Entry, profile) -> str:
+    """The same for people to read."""
+    facts_ = describe(one, profile)
+    lines = [f"{one.name}: {one.title}"]
+    for key in ("kind", "source", "licence", "citation", "size", "needs", "row_order"):
+        if facts_[key]:
+            lines.append(f"  {key.replace('_', ' '):<10} {facts_[key]}")
+    lines.append(f"  {'profiles':<10} {', '.join(one.profiles)}")
+    if one.expect:
+        lines.append(f"  {'expected':<10} {', '.join(f'{v} {k}' for k, v in one.expect.items())}")
+    if one.likely:
+        told = ", ".join(f"{v} {k}" for k, v in one.likely.items())
+        lines.append(f"  {'likely':<10} {told} (not confirmed by a source at hand)")
+    for file in facts_["files"]:
+        extra = ", optional" if file["optional"] else ""
+        size = f", {file['size']} bytes" if file["size"] else ""
+        lines.append(f"  {'file':<10} {file['path']} ({file['what']}{size}{extra})")
+        lines.append(f"  {'':<10}   " + (f"here: {file['here']}" if file["here"] else "not here"))
+        if file["sha256"]:
+            lines.append(f"  {'':<10}   sha256 {file['sha256']}")
+    if open_downloads(one):
+        lines.append(f"  {'to get it':<10} humalign data fetch {one.name}")
+    for number, step in enumerate(one.steps, 1):
+        lines.append(f"  {'to get it' if number == 1 else '':<10} {number}. {step}")
+    if one.files and not one.steps and not open_downloads(one):
+        lines.append(
+            f"  {'to get it':<10} copy it from the source to the path above, or 'humalign data import FILE --as NAME'"
+        )
+    return "\n".join(lines)
