@@ -1,0 +1,352 @@
+"""Representational similarity: dissimilarity matrices, their comparison, ceilings over people, CKA."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arrays import as_matrix, as_square, is_tensor, one_of, to_numpy
+from .bootstrap import Interval, interval_of, multinomial_counts
+from .errors import InputError
+from .similarity import similarity_matrix
+
+METRICS = ("correlation", "cosine", "euclidean")
+METHODS = ("spearman", "pearson")
+
+
+def rdm(features, metric: str = "correlation"):
+    """Representational dissimilarity matrix.
+
+    Parameters
+    ----------
+    features : array or tensor, shape (m, p)
+    metric : {"correlation", "cosine", "euclidean"}
+        1 - Pearson correlation of rows; 1 - cosine; Euclidean distance.
+
+    Returns
+    -------
+    array or tensor, shape (m, m)
+        Symmetric, zero diagonal; correlations are clipped to [-1, 1].
+
+    Raises
+    ------
+    InputError
+        For features that are not a finite matrix, or an unknown metric.
+
+    Notes
+    -----
+    Kriegeskorte et al. (2008); Muttenthaler et al. (2023) use "correlation".
+    """
+    one_of(metric, METRICS, "metric")
+    if metric == "euclidean":
+        return -similarity_matrix(features, "euclidean")
+    similarity = similarity_matrix(features, "pearson" if metric == "correlation" else "cosine")
+    if is_tensor(similarity):
+        return (1 - similarity.clamp_(-1, 1)).fill_diagonal_(0)
+    out = np.subtract(1, np.clip(similarity, -1, 1, out=similarity), out=similarity)
+    np.fill_diagonal(out, 0)
+    return out
+
+
+def upper_triangle(matrix):
+    """Entries above the diagonal, row by row.
+
+    Parameters
+    ----------
+    matrix : array or tensor, shape (m, m) or (people, m, m)
+
+    Returns
+    -------
+    array or tensor, shape (m (m - 1) / 2,) or (people, m (m - 1) / 2)
+    """
+    if is_tensor(matrix):
+        import torch
+
+        rows, columns = torch.triu_indices(matrix.shape[-1], matrix.shape[-1], 1, device=matrix.device)
+        return matrix[..., rows, columns]
+    matrix = np.asarray(matrix)
+    return matrix[..., np.triu(np.ones(matrix.shape[-2:], bool), 1)]
+
+
+def ranks(values):
+    """Average ranks (from 1) of a vector; ties get the mean of their ranks.
+
+    Parameters
+    ----------
+    values : array or tensor, shape (n,)
+
+    Returns
+    -------
+    float64 array or tensor, shape (n,)
+    """
+    if is_tensor(values):
+        import torch
+
+        _, group, counts = torch.unique(values, return_inverse=True, return_counts=True)
+        last = counts.cumsum(0).double()
+        return (last - (counts.double() - 1) / 2)[group]
+    order, starts, _ = _sorted_groups(values)
+    sizes = np.diff(np.append(starts, len(order)))
+    out = np.empty(len(order))
+    out[order] = np.repeat(starts + (sizes + 1) / 2, sizes)
+    return out
+
+
+def _sorted_groups(values):
+    """Order that sorts, starts of runs of equal values, and the run of each sorted place."""
+    order = np.argsort(values)
+    ordered = values[order]
+    new = np.empty(len(ordered), bool)
+    new[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return order, np.flatnonzero(new), new
+
+
+def _correlate(a, b):
+    a, b = a - a.mean(), b - b.mean()
+    scale = float((a * a).sum()) * float((b * b).sum())
+    return float((a * b).sum()) / scale**0.5 if scale > 0 else float("nan")
+
+
+def compare_vectors(a, b, method: str = "spearman") -> float:
+    """Spearman (average ranks) or Pearson correlation of two vectors; NaN when one is constant."""
+    one_of(method, METHODS, "method")
+    if method == "spearman":
+        return _correlate(ranks(a), ranks(b))
+    if is_tensor(a):
+        return _correlate(a.double(), b.double())
+    return _correlate(a.astype(np.float64), b.astype(np.float64))
+
+
+def _both(rdm_a, rdm_b):
+    a, b = as_square(rdm_a, "first RDM"), as_square(rdm_b, "second RDM")
+    if a.shape != b.shape:
+        raise InputError(f"have shapes {tuple(a.shape)} and {tuple(b.shape)}", "RDMs", "align both to the same objects")
+    if a.shape[0] < 3:
+        raise InputError(f"have {a.shape[0]} objects", "RDMs", "give at least three")
+    if is_tensor(a) != is_tensor(b):
+        import torch
+
+        device = a.device if is_tensor(a) else b.device
+        a, b = torch.as_tensor(a, device=device), torch.as_tensor(b, device=device)
+    return a, b
+
+
+def compare(rdm_a, rdm_b, method: str = "spearman") -> float:
+    """Correlation of two dissimilarity matrices over their upper triangles.
+
+    Parameters
+    ----------
+    rdm_a, rdm_b : arrays or tensors, shape (m, m)
+        Rows of both are the same objects in the same order.
+    method : {"spearman", "pearson"}
+        Spearman with average ranks for ties.
+
+    Returns
+    -------
+    float
+        NaN when one of them is constant.
+
+    Raises
+    ------
+    InputError
+        For matrices that are not square, hold NaN, or differ in size.
+    """
+    one_of(method, METHODS, "method")
+    a, b = _both(rdm_a, rdm_b)
+    return compare_vectors(upper_triangle(a), upper_triangle(b), method)
+
+
+def _weighted_ranks(order, starts, new, weights):
+    """Average ranks when sorted entry i stands for weights[i] copies; weights: (replicates, n)."""
+    ordered = weights[:, order]
+    totals = np.add.reduceat(ordered, starts, axis=1)
+    middle = np.cumsum(totals, axis=1) - totals / 2
+    out = np.empty(weights.shape)
+    out[:, order] = middle[:, np.cumsum(new) - 1]
+    return out
+
+
+def compare_interval(
+    rdm_a, rdm_b, method: str = "spearman", *, n_boot: int = 1000, level: float = 0.95, seed: int = 0, groups=None,
+) -> Interval:
+    """Comparison of two dissimilarity matrices with a bootstrap interval over objects.
+
+    Parameters
+    ----------
+    rdm_a, rdm_b : arrays, shape (m, m)
+    method : {"spearman", "pearson"}
+    n_boot, level, seed
+    groups : array, shape (m,), optional
+        Concept of each object; concepts are drawn whole.
+
+    Returns
+    -------
+    Interval
+
+    Notes
+    -----
+    A pair weighs the product of the counts of its two objects, which is the same as repeating rows and columns and
+    dropping the pairs of an object with its own copy. Those would be zeros in both matrices and inflate the correlation.
+    """
+    one_of(method, METHODS, "method")
+    a, b = (to_numpy(matrix) for matrix in _both(rdm_a, rdm_b))
+    m = len(a)
+    rows, columns = np.triu_indices(m, 1)
+    x, y = upper_triangle(a).astype(np.float64), upper_triangle(b).astype(np.float64)
+    if groups is None:
+        labels = np.arange(m)
+    else:
+        _, labels = np.unique(np.asarray(groups), return_inverse=True)
+        if len(labels) != m:
+            raise InputError(f"name {len(labels)} objects", "groups", f"give one label for each of {m}")
+    counts = multinomial_counts(int(labels.max()) + 1, n_boot, seed).astype(np.float64)
+    sorted_x, sorted_y = (_sorted_groups(x), _sorted_groups(y)) if method == "spearman" else (None, None)
+    replicates = np.empty(n_boot)
+    block = max(1, int(2e6 // len(x)))
+    for start in range(0, n_boot, block):
+        count = counts[start : start + block][:, labels]
+        weight = count[:, rows] * count[:, columns]
+        if method == "spearman":
+            u, v = _weighted_ranks(*sorted_x, weight), _weighted_ranks(*sorted_y, weight)
+        else:
+            u, v = np.broadcast_to(x, weight.shape), np.broadcast_to(y, weight.shape)
+        total = weight.sum(1, keepdims=True)
+        u = u - (weight * u).sum(1, keepdims=True) / total
+        v = v - (weight * v).sum(1, keepdims=True) / total
+        with np.errstate(invalid="ignore", divide="ignore"):
+            replicates[start : start + block] = (weight * u * v).sum(1) / np.sqrt(
+                (weight * u * u).sum(1) * (weight * v * v).sum(1))
+    return interval_of(replicates, compare_vectors(x, y, method), len(x), level)
+
+
+def _people(rdms):
+    rdms = np.asarray(to_numpy(rdms), dtype=np.float64)
+    if rdms.ndim != 3 or rdms.shape[1] != rdms.shape[2]:
+        raise InputError(f"have shape {rdms.shape}", "RDMs of people", "give an array (people, m, m)")
+    if len(rdms) < 2:
+        raise InputError(f"there is {len(rdms)} person", "RDMs of people", "a ceiling needs at least two")
+    vectors = upper_triangle(rdms)
+    if np.isnan(vectors).any():
+        raise InputError("hold NaN", "RDMs of people", "leave these people or objects out")
+    return vectors
+
+
+def noise_ceiling(rdms, method: str = "spearman") -> tuple[float, float]:
+    """How well people predict each other: lower and upper bound of what a perfect model reaches.
+
+    Parameters
+    ----------
+    rdms : array, shape (people, m, m)
+    method : {"spearman", "pearson"}
+
+    Returns
+    -------
+    lower, upper : float
+        Mean correlation of each person with the mean of the others, and with the mean of all.
+
+    Raises
+    ------
+    InputError
+        For fewer than two people, or NaN.
+
+    Notes
+    -----
+    Nili et al. (2014). Dissimilarities are averaged as they are (not z-scored or ranked first), since the papers compare
+    networks with the plain mean over people.
+    """
+    vectors = _people(rdms)
+    total = vectors.sum(0)
+    n = len(vectors)
+    lower = np.mean([compare_vectors(vector, (total - vector) / (n - 1), method) for vector in vectors])
+    upper = np.mean([compare_vectors(vector, total / n, method) for vector in vectors])
+    return float(lower), float(upper)
+
+
+def split_half(rdms, method: str = "spearman", *, n_splits: int = 100, seed: int = 0, corrected: bool = False) -> float:
+    """Mean correlation between the mean matrices of random halves of people.
+
+    Parameters
+    ----------
+    rdms : array, shape (people, m, m)
+    method : {"spearman", "pearson"}
+    n_splits, seed : int
+    corrected : bool
+        Spearman-Brown, 2r / (1 + r): the reliability of the mean over all people.
+
+    Returns
+    -------
+    float
+    """
+    vectors = _people(rdms)
+    rng = np.random.default_rng(seed)
+    half = len(vectors) // 2
+    values = []
+    for _ in range(int(n_splits)):
+        order = rng.permutation(len(vectors))
+        value = compare_vectors(vectors[order[:half]].mean(0), vectors[order[half:]].mean(0), method)
+        values.append(2 * value / (1 + value) if corrected else value)
+    return float(np.mean(values))
+
+
+def centred_gram(features, debiased: bool = False):
+    """Gram matrix for CKA: double-centred, or U-centred for the unbiased estimator (float64).
+
+    Parameters
+    ----------
+    features : array or tensor, shape (m, p)
+    debiased : bool
+
+    Returns
+    -------
+    array or tensor, shape (m, m)
+    """
+    values = as_matrix(features)
+    values = values.double() if is_tensor(values) else values.astype(np.float64)
+    values = values - values.mean(0)  # leaves the centred Gram matrix as it is, and keeps precision
+    gram = values @ values.T
+    if not debiased:
+        return gram
+    m = gram.shape[0]
+    if m < 4:
+        raise InputError(f"have {m} rows", "features", "the unbiased estimator needs at least four objects")
+    diagonal = gram.diagonal()
+    gram = gram - (np.diag(diagonal) if not is_tensor(gram) else diagonal.diag())
+    means = gram.sum(0) / (m - 2)
+    gram = gram - means.reshape(-1, 1) - means.reshape(1, -1) + gram.sum() / ((m - 1) * (m - 2))
+    return gram - (np.diag(gram.diagonal()) if not is_tensor(gram) else gram.diagonal().diag())
+
+
+def cka(x, y, debiased: bool = False) -> float:
+    r"""Linear centred kernel alignment of two feature matrices over the same objects.
+
+    .. math:: \mathrm{CKA} = \frac{\langle HKH, HLH\rangle}{\|HKH\|\,\|HLH\|}, \quad K = XX^\top, \; L = YY^\top
+
+    Parameters
+    ----------
+    x, y : arrays or tensors, shape (m, p) and (m, q)
+    debiased : bool
+        The unbiased estimator of HSIC (Song et al. 2012) in all three places. Default: the biased one, as in the paper.
+
+    Returns
+    -------
+    float
+        NaN when one of them is constant.
+
+    Raises
+    ------
+    InputError
+        For different numbers of rows, or features that are not finite matrices.
+
+    Notes
+    -----
+    Kornblith et al. (2019); Muttenthaler et al. (2023), appendix.
+    """
+    if x.shape[0] != y.shape[0]:
+        raise InputError(f"have {x.shape[0]} and {y.shape[0]} rows", "features", "align both to the same objects")
+    return alignment(centred_gram(x, debiased), centred_gram(y, debiased))
+
+
+def alignment(gram_a, gram_b) -> float:
+    """Cosine of two (centred) Gram matrices."""
+    scale = float((gram_a * gram_a).sum()) * float((gram_b * gram_b).sum())
+    return float((gram_a * gram_b).sum()) / scale**0.5 if scale > 0 else float("nan")

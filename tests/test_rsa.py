@@ -1,0 +1,109 @@
+"""RSA and CKA against closed forms, SciPy, and known invariances."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import rankdata, spearmanr
+
+from humalign import rsa
+from humalign.errors import InputError
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((25, 7))
+Y = RNG.standard_normal((25, 30))
+
+
+@pytest.mark.parametrize("metric", rsa.METRICS)
+def test_rdm_equals_scipy(metric):
+    np.testing.assert_allclose(rsa.rdm(X, metric), squareform(pdist(X, metric)), atol=1e-9)
+    tensor = rsa.rdm(torch.tensor(X), metric)
+    assert isinstance(tensor, torch.Tensor)
+    np.testing.assert_allclose(tensor.numpy(), rsa.rdm(X, metric), atol=1e-9)
+    assert (np.diag(rsa.rdm(X.astype(np.float32), metric)) == 0).all()
+
+
+def test_compare_equals_scipy_also_with_ties():
+    a, b = rsa.rdm(X), rsa.rdm(Y)
+    tri = np.triu_indices(25, 1)
+    assert rsa.compare(a, b) == pytest.approx(spearmanr(a[tri], b[tri]).statistic, abs=1e-12)
+    assert rsa.compare(a, b, "pearson") == pytest.approx(np.corrcoef(a[tri], b[tri])[0, 1], abs=1e-12)
+    coarse = np.round(a, 1)
+    assert rsa.compare(coarse, b) == pytest.approx(spearmanr(coarse[tri], b[tri]).statistic, abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=40))
+def test_ranks_equal_scipy(values):
+    np.testing.assert_array_equal(rsa.ranks(np.array(values, float)), rankdata(values))
+
+
+def test_spearman_ignores_monotone_changes():
+    a = rsa.rdm(X)
+    assert rsa.compare(a, a**3) == pytest.approx(1)
+    assert np.isnan(rsa.compare(a, np.ones_like(a)))
+
+
+def test_noise_ceiling_brackets_the_truth():
+    truth = rsa.rdm(X, "euclidean")
+    noise = RNG.standard_normal((12, 25, 25)) * 1.5
+    people = truth + (noise + noise.swapaxes(1, 2)) / 2
+    lower, upper = rsa.noise_ceiling(people)
+    own = np.mean([rsa.compare(truth, one) for one in people])
+    assert lower < own < upper
+    assert 0 < rsa.split_half(people) < rsa.split_half(people, corrected=True) < 1
+    same = np.stack([truth] * 3)
+    assert rsa.noise_ceiling(same) == pytest.approx((1, 1))
+
+
+def brute_cka(x, y):
+    h = np.eye(len(x)) - 1 / len(x)
+    k, l = h @ x @ x.T @ h, h @ y @ y.T @ h
+    return (k * l).sum() / np.sqrt((k * k).sum() * (l * l).sum())
+
+
+@pytest.mark.parametrize("pair", [(X, X[:, :3]), (X, Y), (Y, Y[:, :9])])
+def test_biased_cka_equals_the_definition_in_both_forms(pair):
+    assert rsa.cka(*pair) == pytest.approx(brute_cka(*pair), abs=1e-10)
+    assert rsa.cka(*(torch.tensor(v) for v in pair)) == pytest.approx(brute_cka(*pair), abs=1e-10)
+
+
+def brute_unbiased(k, l):
+    """Song et al.: mean over distinct quadruples of k_ij (l_ij + l_qr - 2 l_iq)."""
+    import itertools
+
+    total, n = 0.0, 0
+    for i, j, q, r in itertools.permutations(range(len(k)), 4):
+        total += k[i, j] * (l[i, j] + l[q, r] - 2 * l[i, q])
+        n += 1
+    return total / n
+
+
+def test_unbiased_hsic_equals_the_mean_over_quadruples():
+    x, y = X[:7, :3], Y[:7, :4]
+    k, l = x @ x.T, y @ y.T
+    assert rsa.hsic_unbiased(k, l) == pytest.approx(brute_unbiased(k, l), abs=1e-10)
+
+
+def test_debiased_cka_does_not_rise_with_width():
+    many = RNG.standard_normal((40, 2000)), RNG.standard_normal((40, 2000))
+    assert rsa.cka(*many) > 0.9
+    assert abs(rsa.cka(*many, debiased=True)) < 0.1
+    turn, _ = np.linalg.qr(RNG.standard_normal((7, 7)))
+    for debiased in (False, True):
+        assert rsa.cka(X, 3 * X @ turn + 5, debiased=debiased) == pytest.approx(1)
+
+
+def test_one_line_errors():
+    with pytest.raises(InputError, match="metric"):
+        rsa.rdm(X, "manhattan")
+    with pytest.raises(InputError, match="NaN"):
+        rsa.rdm(np.where(X > 2, np.nan, X) * np.nan)
+    with pytest.raises(InputError, match="same ids"):
+        rsa.compare(rsa.rdm(X), rsa.rdm(X[:20]))
+    with pytest.raises(InputError, match="same ids"):
+        rsa.cka(X, Y[:20])
+    with pytest.raises(InputError, match="single person"):
+        rsa.noise_ceiling(rsa.rdm(X)[None])
