@@ -11,7 +11,7 @@ from ..cli import add_profile_options, profile_from
 
 EXAMPLE = """
 humalign extract timm:resnet18 --untrained --images photos/ --layers penultimate logits layer3:gap --out features/
-humalign extract squeezenet1_0-caffe --dataset mur92/images --data DATA --profile slice --out squeezenet/
+humalign extract squeezenet1_0 --dataset mur92/images --data DATA --profile slice --out squeezenet/
 """
 
 
@@ -21,19 +21,34 @@ def configure(parser) -> None:
     images = parser.add_mutually_exclusive_group(required=True)
     images.add_argument("--images", metavar="DIR", help="folder with images; ids are the paths without suffix")
     images.add_argument("--dataset", metavar="NAME", help="data set with images ('humalign data list')")
-    parser.add_argument("--layers", nargs="+", default=["penultimate"], metavar="LAYER",
-                        help="penultimate, logits, or MODULE[@in][:none|gap|cls]; all in one pass")
+    parser.add_argument(
+        "--layers",
+        nargs="+",
+        default=["penultimate"],
+        metavar="LAYER",
+        help="penultimate, logits, or MODULE[@in][:none|gap|cls]; all in one pass",
+    )
     parser.add_argument("--pool", choices=("none", "gap", "cls"), help="pooling of layers that name none")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the shards; the same command goes on there")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder for the shards; the same command goes on there"
+    )
     parser.add_argument("--merge", metavar="FILE", help="also write one .safetensors file with all layers")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images at a time (default: 32 on a CPU, else 256)")
-    parser.add_argument("--bf16", action="store_true", help="run the network in bfloat16 (autocast); features stay float32")
+    parser.add_argument(
+        "--bf16", action="store_true", help="run the network in bfloat16 (autocast); features stay float32"
+    )
     parser.add_argument("--workers", type=int, metavar="N", help="processes that decode images (default: by device)")
     parser.add_argument("--checkpoint", metavar="FILE", help="weights from this file (.safetensors, .npz, torch)")
     parser.add_argument("--untrained", action="store_true", help="random weights")
-    parser.add_argument("--seed", type=int, default=0, help="of random weights, or which training run of a mini network")
-    parser.add_argument("--preprocess", choices=("own", "paper1", "alignet"), default="own",
-                        help="paper1: 256, crop 224; alignet: OpenCV cubic to 224, values in [0, 1]")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of random weights, or which training run of a mini network"
+    )
+    parser.add_argument(
+        "--preprocess",
+        choices=("own", "paper1", "alignet"),
+        default="own",
+        help="paper1: 256, crop 224; alignet: OpenCV cubic to 224, values in [0, 1]",
+    )
     parser.add_argument("--restart", action="store_true", help="replace what --out holds instead of going on")
     add_profile_options(parser)
 
@@ -47,11 +62,21 @@ def main(args) -> int:
 
     profile = profile_from(args)
     stimuli = from_folder(args.images) if args.images else from_dataset(args.dataset, profile)
-    model = load(args.model, not args.untrained, args.checkpoint, preprocess=args.preprocess, seed=args.seed, data=profile.data)
+    model = load(
+        args.model, not args.untrained, args.checkpoint, preprocess=args.preprocess, seed=args.seed, profile=profile
+    )
     out = extract(
-        model, stimuli, args.layers, device=profile.device, batch_size=args.batch_size, dtype="bf16" if args.bf16 else "float32",
-        workers=args.workers, out=args.out, resume=not args.restart, pool=args.pool,
-    )  # fmt: skip
+        model,
+        stimuli,
+        args.layers,
+        device=profile.device,
+        batch_size=args.batch_size,
+        dtype="bf16" if args.bf16 else "float32",
+        workers=args.workers,
+        out=args.out,
+        resume=not args.restart,
+        pool=args.pool,
+    )
     if Ranks.from_environment().rank:
         return 0
     about = manifest(out)

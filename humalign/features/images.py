@@ -135,9 +135,13 @@ def batches(stimuli: Stimuli, preprocess, rows: list, workers: int, pin: bool):
     from torch.utils.data import DataLoader
 
     loader = DataLoader(
-        Pictures(stimuli.images, preprocess), batch_sampler=rows, num_workers=workers, collate_fn=_stack, pin_memory=pin,
+        Pictures(stimuli.images, preprocess),
+        batch_sampler=rows,
+        num_workers=workers,
+        collate_fn=_stack,
+        pin_memory=pin,
         prefetch_factor=3 if workers else None,
-    )  # fmt: skip
+    )
     for batch in loader if workers else _ahead(loader):
         if isinstance(batch, str):
             path, _, reason = batch.partition("\n")

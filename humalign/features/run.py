@@ -156,10 +156,21 @@ def _split(rows, size):
 
 
 def extract(
-    model, stimuli, layers=("penultimate",), *, device="auto", batch_size: int | None = None, dtype: str = "float32",
-    workers="auto", out=None, resume: bool = True, pool: str | None = None, shard_size: int | None = None,
-    progress: bool | None = None, data=None,
-):  # fmt: skip
+    model,
+    stimuli,
+    layers=("penultimate",),
+    *,
+    device="auto",
+    batch_size: int | None = None,
+    dtype: str = "float32",
+    workers="auto",
+    out=None,
+    resume: bool = True,
+    pool: str | None = None,
+    shard_size: int | None = None,
+    progress: bool | None = None,
+    profile=None,
+):
     """Turn images into features.
 
     Parameters
@@ -188,8 +199,8 @@ def extract(
         Images in a file; default: about 256 files, at most 4096 images and 256 MiB each.
     progress : bool, optional
         Default: on a terminal.
-    data : path, optional
-        Folder with real data, for weights that lie there.
+    profile : Profile, optional
+        Names the folders with real data and trained networks, for a model given by name.
 
     Returns
     -------
@@ -209,7 +220,7 @@ def extract(
     from .. import zoo
 
     if isinstance(model, (str, Path)):
-        model = zoo.load(str(model), data=data)
+        model = zoo.load(str(model), profile=profile)
     if not isinstance(stimuli, Stimuli):
         stimuli = images.from_folder(stimuli)
     if stimuli.images is None:
@@ -231,13 +242,27 @@ def extract(
         blank = np.zeros((1, model.preprocess.size, model.preprocess.size, 3), np.uint8)
         import torch
 
-        widths = {k: v.shape[1] for k, v in _forward(model, recorder, torch.from_numpy(blank), device, dtype)[0].items()}
+        widths = {
+            k: v.shape[1] for k, v in _forward(model, recorder, torch.from_numpy(blank), device, dtype)[0].items()
+        }
         about = _about(model, stimuli, parsed, widths, dtype, device, batch_size, ranks, shard_size)
         if out is None:
             return _in_memory(model, recorder, stimuli, about, device, dtype, workers, batch_size, progress)
         with _Together(ranks) as together:
             _to_folder(
-                Path(out), model, recorder, stimuli, about, device, dtype, workers, batch_size, progress, resume, ranks, together
+                Path(out),
+                model,
+                recorder,
+                stimuli,
+                about,
+                device,
+                dtype,
+                workers,
+                batch_size,
+                progress,
+                resume,
+                ranks,
+                together,
             )
     return Path(out)
 
@@ -273,7 +298,13 @@ def _bar(total, initial, progress, ranks=None):
     from tqdm import tqdm
 
     off = (ranks is not None and ranks.rank > 0) or progress is False
-    return tqdm(total=total, initial=initial, desc="extracting", unit="image", disable=True if off else None if progress is None else False)
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc="extracting",
+        unit="image",
+        disable=True if off else None if progress is None else False,
+    )
 
 
 def _in_memory(model, recorder, stimuli, about, device, dtype, workers, batch_size, progress) -> dict:
@@ -288,7 +319,14 @@ def _in_memory(model, recorder, stimuli, about, device, dtype, workers, batch_si
             bar.update(len(part))
     return {
         name: Features(
-            stimuli.ids, value, model.name, name, stimuli.source, stimuli.licence, name=f"{model.name} {name}", meta=about
+            stimuli.ids,
+            value,
+            model.name,
+            name,
+            stimuli.source,
+            stimuli.licence,
+            name=f"{model.name} {name}",
+            meta=about,
         )
         for name, value in out.items()
     }
@@ -304,9 +342,10 @@ def _prepare(out: Path, about: dict, resume: bool) -> dict:
         found = shards.manifest(out)
         if different := [key for key in SAME if found.get(key) != about[key]]:
             raise InputError(
-                f"holds features of other settings (differs in {', '.join(different)})", out,
+                f"holds features of other settings (differs in {', '.join(different)})",
+                out,
                 "choose another folder, or --restart to replace them",
-            )  # fmt: skip
+            )
         shards.sweep(out)
         return found
     if out.exists() and not out.is_dir():
@@ -324,7 +363,9 @@ def _prepare(out: Path, about: dict, resume: bool) -> dict:
     return about
 
 
-def _to_folder(out, model, recorder, stimuli, about, device, dtype, workers, batch_size, progress, resume, ranks, together):
+def _to_folder(
+    out, model, recorder, stimuli, about, device, dtype, workers, batch_size, progress, resume, ranks, together
+):
     if ranks.rank == 0:
         _prepare(out, about, resume)
     together.wait()
@@ -337,7 +378,9 @@ def _to_folder(out, model, recorder, stimuli, about, device, dtype, workers, bat
     running = iter(_run(model, recorder, stimuli, rows, device, dtype, workers)) if rows else iter(())
     with _bar(total, total - sum(len(span) for _, span in todo), progress, ranks) as bar:
         for number, span in todo:
-            arrays = {name: np.empty((len(span), layer["width"]), np.float32) for name, layer in about["layers"].items()}
+            arrays = {
+                name: np.empty((len(span), layer["width"]), np.float32) for name, layer in about["layers"].items()
+            }
             for part in _split(span, batch_size):
                 found = next(running)
                 _check(stimuli, found, part)

@@ -109,9 +109,15 @@ def read(path, layer: str | None = None, ids=None, verify: bool = True) -> Featu
 def _features(values, ids, chosen, about, where) -> Features:
     meta = {k: v for k, v in about.items() if k not in ("ids_digest",)}
     return Features(
-        tuple(ids), values, model=about["model"], layer=chosen, source=about.get("source", ""),
-        licence=about.get("licence", ""), name=str(where), meta=meta,
-    )  # fmt: skip
+        tuple(ids),
+        values,
+        model=about["model"],
+        layer=chosen,
+        source=about.get("source", ""),
+        licence=about.get("licence", ""),
+        name=str(where),
+        meta=meta,
+    )
 
 
 def _read_folder(folder: Path, layer, ids, verify) -> Features:
@@ -122,7 +128,9 @@ def _read_folder(folder: Path, layer, ids, verify) -> Features:
     gone = [k for k in range(count) if not shard_path(folder, k).with_suffix(".safetensors.json").is_file()]
     if gone:
         raise MissingData(
-            f"{len(gone)} of {count} shards are not there yet", folder, "run the same 'humalign extract' again: it goes on where it stopped"
+            f"{len(gone)} of {count} shards are not there yet",
+            folder,
+            "run the same 'humalign extract' again: it goes on where it stopped",
         )
     width = about["layers"][chosen]["width"]
     values = np.empty((about["n"] if wanted is None else len(wanted), width), np.float32)

@@ -19,9 +19,17 @@ NESTED = (  # where known trainers put the state dict
     ("model",),
 )
 PREFIXES = (
-    "_feature_blocks.", "trunk._feature_blocks.", "trunk.", "module.encoder_q.", "module.backbone.", "module.", "backbone.",
-    "_orig_mod.", "model.", "encoder.",
-)  # fmt: skip
+    "_feature_blocks.",
+    "trunk._feature_blocks.",
+    "trunk.",
+    "module.encoder_q.",
+    "module.backbone.",
+    "module.",
+    "backbone.",
+    "_orig_mod.",
+    "model.",
+    "encoder.",
+)
 HEADS = re.compile(
     r"^(fc|head|heads|classifier(\.\d+)?|projector|projection_head|prototypes|prototypes_head|predictor|bn|last_layer|"
     r"encoder_k|queue|queue_ptr|mlp)(\.|$)"
@@ -67,16 +75,21 @@ def read(path) -> dict:
             with np.load(path, allow_pickle=False) as archive:
                 return {key: torch.from_numpy(np.ascontiguousarray(archive[key])) for key in archive.files}
         except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-            raise InputError(f"cannot be read as npz ({error})", path, "get it again; pickled arrays are never loaded") from None
+            raise InputError(
+                f"cannot be read as npz ({error})", path, "get it again; pickled arrays are never loaded"
+            ) from None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         if "weights_only" in str(error) or "Unsupported" in str(error):
             raise InputError(
-                "holds pickled objects beside tensors, which are never loaded", path,
+                "holds pickled objects beside tensors, which are never loaded",
+                path,
                 "on a machine you trust it on, save its state dict as safetensors",
-            ) from None  # fmt: skip
-        raise InputError(f"cannot be read as a torch file ({str(error).splitlines()[0]})", path, "get it again") from None
+            ) from None
+        raise InputError(
+            f"cannot be read as a torch file ({str(error).splitlines()[0]})", path, "get it again"
+        ) from None
 
 
 def state_dict(content, path="checkpoint") -> dict:
@@ -137,17 +150,22 @@ def load_into(module, path, name: str = "") -> list[str]:
     wrong = [k for k in own if k in state and own[k].shape != state[k].shape]
     if len(missing) >= 0.5 * len(own):
         raise InputError(
-            f"its names do not fit the {who} (it has {', '.join(list(state)[:2])}; wanted {', '.join(list(own)[:2])})", path,
+            f"its names do not fit the {who} (it has {', '.join(list(state)[:2])}; wanted {', '.join(list(own)[:2])})",
+            path,
             "give the architecture that the file was made with",
-        )  # fmt: skip
+        )
     if bad := [k for k in missing if not HEADS.match(k)]:
         raise InputError(f"has no '{bad[0]}' and {len(bad) - 1} more of the {who}", path, "check the architecture")
     if bad := [k for k in surplus if not HEADS.match(k)]:
-        raise InputError(f"has '{bad[0]}' and {len(bad) - 1} more that the {who} does not have", path, "check the architecture")
+        raise InputError(
+            f"has '{bad[0]}' and {len(bad) - 1} more that the {who} does not have", path, "check the architecture"
+        )
     if wrong:
         k = wrong[0]
         raise InputError(
-            f"'{k}' has shape {tuple(state[k].shape)} where the {who} has {tuple(own[k].shape)}", path, "check the architecture"
+            f"'{k}' has shape {tuple(state[k].shape)} where the {who} has {tuple(own[k].shape)}",
+            path,
+            "check the architecture",
         )
     module.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
     return missing
@@ -191,7 +209,9 @@ def fetch(url: str, name: str, digest: str = "") -> Path:
     try:
         torch.hub.download_url_to_file(url, str(target), hash_prefix=digest or None, progress=os.isatty(2))
     except Exception as error:  # any network trouble ends the same way
-        raise MissingData(f"is not on this machine and could not be downloaded ({_short(error)})", target, remedy) from None
+        raise MissingData(
+            f"is not on this machine and could not be downloaded ({_short(error)})", target, remedy
+        ) from None
     return target
 
 

@@ -10,15 +10,40 @@ from importlib import resources
 from ..errors import InputError
 
 COLUMNS = [
-    "model", "name", "source", "family", "group", "objective", "augmentation", "parameters", "training_data",
-    "reference_accuracy", "seeds", "public", "stand_in", "role", "objective_class", "penultimate", "logits", "width",
-    "loader", "preprocessing", "paper", "extra", "note",
-]  # fmt: skip
+    "model",
+    "name",
+    "source",
+    "family",
+    "group",
+    "objective",
+    "augmentation",
+    "parameters",
+    "training_data",
+    "reference_accuracy",
+    "seeds",
+    "public",
+    "stand_in",
+    "role",
+    "objective_class",
+    "penultimate",
+    "logits",
+    "width",
+    "loader",
+    "preprocessing",
+    "paper",
+    "extra",
+    "note",
+]
 NUMBERS = ("parameters", "reference_accuracy", "width")
 GROUPS = (
-    "Image/Text", "Supervised (ImageNet-1K)", "Supervised (Ecoset)", "Supervised (ImageNet-21K)", "Supervised (JFT-3B)",
-    "Self-Supervised", "Untrained",
-)  # fmt: skip
+    "Image/Text",
+    "Supervised (ImageNet-1K)",
+    "Supervised (Ecoset)",
+    "Supervised (ImageNet-21K)",
+    "Supervised (JFT-3B)",
+    "Self-Supervised",
+    "Untrained",
+)
 
 
 @cache
@@ -103,7 +128,9 @@ def table(profile=None, *, extras: bool = False):
     if name in (None, "slice", "full"):
         frame = pd.DataFrame(_published(), columns=COLUMNS)
         if name == "slice":
-            frame = frame[(frame["source"] == "slice") | frame["model"].isin(["clip_ViT-B/32", "clip_ViT-L/14", "resnet18"])]
+            frame = frame[
+                (frame["source"] == "slice") | frame["model"].isin(["clip_ViT-B/32", "clip_ViT-L/14", "resnet18"])
+            ]
         elif name == "full":
             frame = frame[frame["source"] != "slice"]
             frame = frame if extras else frame[~frame["extra"]]

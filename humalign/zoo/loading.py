@@ -14,7 +14,7 @@ PREFIXES = ("timm", "open_clip", "torchvision")
 WEIGHT_FILES = (".safetensors", ".npz", ".pth", ".pt", ".bin", ".tar", ".torch")
 
 
-def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None, seed: int = 0, data=None) -> Model:
+def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None, seed: int = 0, profile=None) -> Model:
     """Load a network.
 
     Parameters
@@ -30,8 +30,8 @@ def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None
         "own" (default), "paper1" (256, crop 224) or "alignet" (OpenCV cubic, values in [0, 1]).
     seed : int
         Of the random weights, and which seed of a mini network.
-    data : path, optional
-        Folder with real data (default ``HUMALIGN_DATA``), for weights that lie there.
+    profile : Profile, optional
+        Names the folders with real data and with networks that were trained here (default: from the environment).
 
     Returns
     -------
@@ -47,7 +47,7 @@ def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None
     name = str(name)
     source = name.partition(":")[0]
     if source in PREFIXES and ":" in name:
-        return _finish(_build(name, pretrained, checkpoint, seed, name, data), {}, preprocess)
+        return _finish(_build(name, pretrained, checkpoint, seed, name, profile), {}, preprocess)
     row = facts.facts_of(name)
     if row is None and Path(name).suffix in WEIGHT_FILES:
         return _finish(from_file(name), {}, preprocess)
@@ -56,14 +56,16 @@ def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None
     if row["source"] == "mini":
         from .mini import load as load_mini
 
-        return _finish(load_mini(row["model"], seed, pretrained), row, preprocess)
-    if not row["loader"] or (pretrained and not checkpoint and not row["public"]):
+        return _finish(load_mini(row["model"], seed, pretrained, profile), row, preprocess)
+    if not row["loader"] or (
+        pretrained and not checkpoint and not row["public"] and "savedmodel:" not in row["loader"]
+    ):
         stand_in = f"; nearest public network: {row['stand_in']}" if row["stand_in"] else ""
         raise MissingData(
             "has no public weights", row["model"], f"give its features as a file, or --checkpoint FILE{stand_in}"
         )
-    model = _build(row["loader"], pretrained, checkpoint, seed, row["model"], data)
-    if row["penultimate"]:
+    model = _build(row["loader"], pretrained, checkpoint, seed, row["model"], profile)
+    if row["penultimate"] and not row["loader"].startswith("savedmodel:"):
         model.layers["penultimate"] = row["penultimate"]
     if row["logits"]:
         model.layers["logits"] = row["logits"]
@@ -72,12 +74,16 @@ def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None
     return _finish(model, row, preprocess)
 
 
-def _build(loader: str, pretrained, checkpoint, seed, name, data) -> Model:
+def _build(loader: str, pretrained, checkpoint, seed, name, profile) -> Model:
     from . import sources
 
     source, _, rest = loader.partition(":")
+    if source == "savedmodel":
+        from . import savedmodel
+
+        return savedmodel.load(rest, pretrained, checkpoint, seed, name)
     if source == "slice":
-        return sources.slice_file(rest, pretrained, checkpoint, seed, name, data)
+        return sources.slice_file(rest, pretrained, checkpoint, seed, name, profile)
     return sources.SOURCES[source](rest, pretrained, checkpoint, seed, name)
 
 
@@ -95,9 +101,10 @@ def unknown(name: str) -> InputError:
     near = [folded[n] for n in near] or [k for k in keys if name.lower() in k.lower()][:4]
     told = f"nearest: {', '.join(near)}; " if near else ""
     return InputError(
-        f"no network is called '{name}'", None,
+        f"no network is called '{name}'",
+        None,
         f"{told}'humalign models' lists all; timm:NAME, open_clip:ARCH/TAG and torchvision:NAME work too",
-    )  # fmt: skip
+    )
 
 
 def from_file(path) -> Model:
@@ -108,7 +115,13 @@ def from_file(path) -> Model:
 
     state = checkpoints.state_dict(checkpoints.read(path), path)
     best, score = None, 0.0
-    for arch in sorted({r["loader"].partition(":")[2].partition("?")[0] for r in facts.rows() if r["loader"].startswith("torchvision:")}):
+    for arch in sorted(
+        {
+            r["loader"].partition(":")[2].partition("?")[0]
+            for r in facts.rows()
+            if r["loader"].startswith("torchvision:")
+        }
+    ):
         import torch
 
         with torch.device("meta"):
@@ -121,9 +134,10 @@ def from_file(path) -> Model:
             best, score = arch, fits
     if best is None or score < 0.8:
         raise InputError(
-            "its architecture cannot be told from the names inside", path,
+            "its architecture cannot be told from the names inside",
+            path,
             "name it: torchvision:NAME or timm:NAME with --checkpoint FILE",
-        )  # fmt: skip
+        )
     model = sources.torchvision(best, False, path, 0, Path(path).stem)
     missing = [k for k in ("fc.weight", "classifier.6.weight", "heads.head.weight") if k in model.module.state_dict()]
     has_head = any(k in checkpoints.renamed(state, model.module.state_dict()) for k in missing)

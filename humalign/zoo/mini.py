@@ -12,12 +12,17 @@ def preprocessing() -> Preprocess:
     from ..world.networks import SIDE
 
     return Preprocess(
-        size=SIDE, resize=SIDE, squash=True, interpolation="box", mean=(0.5,) * 3, std=(0.5,) * 3,
+        size=SIDE,
+        resize=SIDE,
+        squash=True,
+        interpolation="box",
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
         source="humalign.world.networks",
-    )  # fmt: skip
+    )
 
 
-def load(name: str, seed: int = 0, pretrained: bool = True) -> Model:
+def load(name: str, seed: int = 0, pretrained: bool = True, profile=None) -> Model:
     """A network of the drawn world.
 
     Parameters
@@ -35,7 +40,7 @@ def load(name: str, seed: int = 0, pretrained: bool = True) -> Model:
     from ..world import networks
 
     if pretrained:
-        module, said = networks.load(name, seed), f"humalign.world, seed {seed}"
+        module, said = networks.load(name, seed, profile), f"humalign.world, seed {seed}"
     else:
         from .sources import seeded
 

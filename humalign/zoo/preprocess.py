@@ -50,7 +50,9 @@ class Preprocess:
 
     def __post_init__(self):
         if self.interpolation not in INTERPOLATIONS:
-            raise InputError(f"'{self.interpolation}' is not known", "interpolation", f"choose {', '.join(INTERPOLATIONS)}")
+            raise InputError(
+                f"'{self.interpolation}' is not known", "interpolation", f"choose {', '.join(INTERPOLATIONS)}"
+            )
         if self.resize < self.size:
             raise InputError(f"resize {self.resize} is below the crop {self.size}", "preprocessing", "crop less")
 
@@ -143,9 +145,13 @@ def of_torchvision(weights) -> Preprocess:
     """Preprocessing of a torchvision weights entry (``ResNet50_Weights.IMAGENET1K_V2``)."""
     t = weights.transforms()
     return Preprocess(
-        size=t.crop_size[0], resize=t.resize_size[0], interpolation=t.interpolation.value, mean=tuple(t.mean),
-        std=tuple(t.std), source=f"torchvision {weights}",
-    )  # fmt: skip
+        size=t.crop_size[0],
+        resize=t.resize_size[0],
+        interpolation=t.interpolation.value,
+        mean=tuple(t.mean),
+        std=tuple(t.std),
+        source=f"torchvision {weights}",
+    )
 
 
 def of_timm(module) -> Preprocess:
@@ -156,13 +162,21 @@ def of_timm(module) -> Preprocess:
 
     config = resolve_model_data_config(module)
     size = int(config["input_size"][-1])
+    given = getattr(getattr(module, "patch_embed", None), "img_size", None)
+    if given is not None and getattr(module.patch_embed, "strict_img_size", False):
+        size = int(given[-1])  # built for another input than the weights' own
     if config["crop_mode"] not in ("center", "squash"):
         raise InputError(f"crop mode '{config['crop_mode']}' is not supported", "timm", "choose another network")
     name = (getattr(module, "pretrained_cfg", None) or {}).get("architecture", "")
     return Preprocess(
-        size=size, resize=math.floor(size / config["crop_pct"]), squash=config["crop_mode"] == "squash",
-        interpolation=config["interpolation"], mean=tuple(config["mean"]), std=tuple(config["std"]), source=f"timm {name}",
-    )  # fmt: skip
+        size=size,
+        resize=math.floor(size / config["crop_pct"]),
+        squash=config["crop_mode"] == "squash",
+        interpolation=config["interpolation"],
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        source=f"timm {name}",
+    )
 
 
 def of_open_clip(visual, name: str) -> Preprocess:
@@ -178,22 +192,41 @@ def of_open_clip(visual, name: str) -> Preprocess:
     if config.get("resize_mode", "shortest") not in ("shortest", "squash"):
         raise InputError(f"resize mode '{config['resize_mode']}' is not supported", name, "choose another network")
     return Preprocess(
-        size=size, resize=size, squash=config.get("resize_mode") == "squash",
-        interpolation=config.get("interpolation", "bicubic"), mean=tuple(config["mean"]), std=tuple(config["std"]),
+        size=size,
+        resize=size,
+        squash=config.get("resize_mode") == "squash",
+        interpolation=config.get("interpolation", "bicubic"),
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
         source=f"open_clip {name}",
-    )  # fmt: skip
+    )
 
 
 CAFFE_SQUEEZENET = Preprocess(
-    size=227, resize=227, squash=True, interpolation="bilinear", scale=1.0, mean=(104.0, 117.0, 123.0),
-    std=(1.0, 1.0, 1.0), channels="BGR", source="Caffe SqueezeNet 1.0 (227 px, BGR, 0-255, minus 104, 117, 123)",
-)  # fmt: skip
+    size=227,
+    resize=227,
+    squash=True,
+    interpolation="bilinear",
+    scale=1.0,
+    mean=(104.0, 117.0, 123.0),
+    std=(1.0, 1.0, 1.0),
+    channels="BGR",
+    source="Caffe SqueezeNet 1.0 (227 px, BGR, 0-255, minus 104, 117, 123)",
+)
 
-THINGSVISION = Preprocess(source="paper 1: shorter side 256, centre crop 224, ImageNet mean and deviation (thingsvision)")
+THINGSVISION = Preprocess(
+    source="paper 1: shorter side 256, centre crop 224, ImageNet mean and deviation (thingsvision)"
+)
 ALIGNET = Preprocess(
-    size=224, resize=224, squash=True, interpolation="bicubic", antialias=False, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0),
+    size=224,
+    resize=224,
+    squash=True,
+    interpolation="bicubic",
+    antialias=False,
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
     source="paper 2: OpenCV cubic resize to 224 x 224, values in [0, 1]",
-)  # fmt: skip
+)
 NAMED = {"paper1": THINGSVISION, "alignet": ALIGNET, "caffe-squeezenet": CAFFE_SQUEEZENET}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import os
 from pathlib import Path
 
 from .. import compat  # noqa: F401  (before timm, open_clip and torchvision)
@@ -17,7 +16,9 @@ LAST = ("fc", "heads", "head", "classifier", "last_linear")
 
 
 def _nearest(name: str, known, where: str, remedy: str = "") -> InputError:
-    near = difflib.get_close_matches(name, known, n=4, cutoff=0.5) or [k for k in known if name.lower() in k.lower()][:4]
+    near = (
+        difflib.get_close_matches(name, known, n=4, cutoff=0.5) or [k for k in known if name.lower() in k.lower()][:4]
+    )
     told = f"nearest: {', '.join(near)}" if near else remedy or f"for instance {', '.join(list(known)[:3])}"
     return InputError(f"no network is called '{name}'", where, told)
 
@@ -36,7 +37,9 @@ def _last_linear(module) -> str | None:
     """Name of the classifier: the last linear layer (or 1 x 1 convolution) of the module."""
     from torch import nn
 
-    names = [n for n, m in module.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d)) and n.partition(".")[0] in LAST]
+    names = [
+        n for n, m in module.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d)) and n.partition(".")[0] in LAST
+    ]
     return names[-1] if names else None
 
 
@@ -63,7 +66,9 @@ def torchvision_weights(name: str, tag: str = "DEFAULT"):
     if tag == "DEFAULT":
         return entries.DEFAULT
     if tag not in entries.__members__:
-        raise InputError(f"has no weights called '{tag}'", f"torchvision:{name}", f"it has {', '.join(entries.__members__)}")
+        raise InputError(
+            f"has no weights called '{tag}'", f"torchvision:{name}", f"it has {', '.join(entries.__members__)}"
+        )
     return entries[tag]
 
 
@@ -86,7 +91,9 @@ def torchvision(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -
         said = Path(checkpoint).name
     elif pretrained:
         file = weights.url.rpartition("/")[2]
-        checkpoints.load_into(module, checkpoints.fetch(weights.url, file, file.rpartition("-")[2].partition(".")[0]), arch)
+        checkpoints.load_into(
+            module, checkpoints.fetch(weights.url, file, file.rpartition("-")[2].partition(".")[0]), arch
+        )
         said = str(weights)
     return Model(name, module, pre.of_torchvision(weights), generic_layers(module), said)
 
@@ -108,7 +115,9 @@ def by_address(rest: str, pretrained: bool, checkpoint, seed: int, name: str) ->
         path = checkpoint or checkpoints.fetch(url, f"humalign-{name.replace('/', '_')}{Path(url).suffix or '.pth'}")
         checkpoints.load_into(module, path, arch)
         said = Path(path).name if checkpoint else url
-    return Model(name, module, pre.THINGSVISION, generic_layers(module) if classes else {"penultimate": "avgpool"}, said)
+    return Model(
+        name, module, pre.THINGSVISION, generic_layers(module) if classes else {"penultimate": "avgpool"}, said
+    )
 
 
 def timm(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
@@ -136,9 +145,10 @@ def timm(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model
         if not wanted:
             raise InputError(f"timm cannot build it ({checkpoints._short(error)})", name, "check its options") from None
         raise MissingData(
-            f"its weights are not on this machine and could not be downloaded ({checkpoints._short(error)})", f"timm:{arch}",
+            f"its weights are not on this machine and could not be downloaded ({checkpoints._short(error)})",
+            f"timm:{arch}",
             "run once with a network, or use --checkpoint FILE or --untrained",
-        ) from None  # fmt: skip
+        ) from None
     said = f"timm {arch}" if wanted else f"untrained, seed {seed}"
     if checkpoint:
         checkpoints.load_into(module, checkpoint, arch)
@@ -162,8 +172,6 @@ def _quiet_hub():
             logging.getLogger(n).setLevel(level)
 
 
-
-
 def image_tower(visual):
     """A module whose ``visual`` is the image side of an image/text network; its output is the joint embedding."""
     from torch import nn
@@ -183,32 +191,44 @@ def image_tower(visual):
 def open_clip(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
     """``open_clip:ARCH/TAG``; the text tower is dropped."""
     import open_clip as library
+    import torch
 
     arch, _, tag = rest.partition("/")
     if arch not in library.list_models():
         raise _nearest(arch, library.list_models(), "open_clip", "write open_clip:ARCH/TAG")
     tags = library.list_pretrained_tags_by_model(arch)
     if tag and tag not in tags:
-        raise InputError(f"has no weights called '{tag}'", f"open_clip:{arch}", f"it has {', '.join(tags[:6]) or 'none'}")
+        raise InputError(
+            f"has no weights called '{tag}'", f"open_clip:{arch}", f"it has {', '.join(tags[:6]) or 'none'}"
+        )
     wanted = pretrained and not checkpoint
     if wanted and not tag:
-        raise InputError("names no weights", f"open_clip:{arch}", f"write open_clip:{arch}/TAG; it has {', '.join(tags[:6])}")
+        raise InputError(
+            "names no weights", f"open_clip:{arch}", f"write open_clip:{arch}/TAG; it has {', '.join(tags[:6])}"
+        )
     try:
         with seeded(seed), _quiet_hub():
-            whole = library.create_model(arch, pretrained=tag if wanted else None, load_weights=wanted)
+            whole = library.create_model(
+                arch, pretrained=tag if wanted else None, load_weights=wanted, device=torch.get_default_device()
+            )
     except Exception as error:
         if not wanted:
-            raise InputError(f"open_clip cannot build it ({checkpoints._short(error)})", name, "check the name") from None
+            raise InputError(
+                f"open_clip cannot build it ({checkpoints._short(error)})", name, "check the name"
+            ) from None
         raise MissingData(
             f"its weights are not on this machine and could not be downloaded ({checkpoints._short(error)})",
-            f"open_clip:{rest}", "run once with a network, or use --checkpoint FILE or --untrained",
-        ) from None  # fmt: skip
+            f"open_clip:{rest}",
+            "run once with a network, or use --checkpoint FILE or --untrained",
+        ) from None
     said = f"open_clip {rest}" if wanted else f"untrained, seed {seed}"
     if checkpoint:
         state = checkpoints.state_dict(checkpoints.read(checkpoint), checkpoint)
         module = image_tower(whole.visual)
         own = module.state_dict()
-        state = {k: v for k, v in state.items() if k.startswith("visual.")} or {f"visual.{k}": v for k, v in state.items()}
+        state = {k: v for k, v in state.items() if k.startswith("visual.")} or {
+            f"visual.{k}": v for k, v in state.items()
+        }
         if set(own) - set(state):
             lost = min(set(own) - set(state))
             raise InputError(f"has no '{lost}' of the architecture {arch}", checkpoint, "check the architecture")
@@ -218,10 +238,7 @@ def open_clip(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> 
     return Model(name, image_tower(whole.visual), pre.of_open_clip(whole.visual, arch), layers, said)
 
 
-SQUEEZENET = "weights/squeezenet1_0_torchvision_state_dict.npz"
-
-
-def slice_file(rest: str, pretrained: bool, checkpoint, seed: int, name: str, data=None) -> Model:
+def slice_file(rest: str, pretrained: bool, checkpoint, seed: int, name: str, profile=None) -> Model:
     """``slice:ARCH|FILE``: a torchvision architecture with weights from the data folder (SqueezeNet 1.0 from Caffe)."""
     from torchvision import models
 
@@ -230,9 +247,13 @@ def slice_file(rest: str, pretrained: bool, checkpoint, seed: int, name: str, da
         module = models.get_model(arch, weights=None)
     said = f"untrained, seed {seed}"
     if pretrained or checkpoint:
-        root = Path(data) if data else Path(os.environ["HUMALIGN_DATA"]) if os.environ.get("HUMALIGN_DATA") else None
+        from ..config import get_profile
+
+        root = (profile or get_profile()).data
         if not checkpoint and root is None:
-            raise MissingData("its weights lie in the data folder", name, "set HUMALIGN_DATA or --data, or use --checkpoint FILE")
+            raise MissingData(
+                "its weights lie in the data folder", name, "set HUMALIGN_DATA or --data, or use --checkpoint FILE"
+            )
         path = Path(checkpoint) if checkpoint else root / file
         checkpoints.load_into(module, path, arch)
         said = path.name
