@@ -447,6 +447,13 @@ def test_training_sets_have_the_concepts_they_promise(monkeypatch):
     assert set(web.concepts) == set(drawing.world().concepts)
     assert {i.split("/")[1][:3] for i in web.ids} == {"tra", "web"}
     assert [f["k"] for f in web.meta["facts"]] == list(web.ids)
+    for name in ("concepts", "coarse", "taxonomy", "web"):
+        shown, (targets, names) = splits.training_set(name)
+        assert len(targets) == len(shown)
+        own = targets[7] if targets.ndim == 1 else targets[7].argmax()
+        if name in ("concepts", "taxonomy"):
+            assert names[own] == shown.concepts[7]
+    assert splits.training_set("unlabelled")[1] is None
     with pytest.raises(InputError, match="no training set"):
         splits.training_images("nothing")
 

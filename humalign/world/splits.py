@@ -80,8 +80,7 @@ def training_images(name: str, size: int = 32, profile=None) -> Stimuli:
 def training_set(name: str, size: int = 32, profile=None, seed: int = 0):
     """Pictures and labels of a training set: (Stimuli, labels).
 
-    The labels are what :func:`humalign.world.labels.targets` or :func:`humalign.world.labels.captions` returns; None
-    for the unlabelled set.
+    The labels are what :func:`humalign.world.labels.targets` returns, (targets, names); None for the unlabelled set.
     """
     stimuli = training_images(name, size, profile)
     kind = TRAINING_SETS[name][2]
@@ -89,9 +88,7 @@ def training_set(name: str, size: int = 32, profile=None, seed: int = 0):
         return stimuli, None
     from . import labels
 
-    if kind == "captions":
-        return stimuli, labels.captions(stimuli.ids, stimuli.concepts, stimuli.meta["facts"], seed)
-    return stimuli, labels.targets(stimuli.ids, stimuli.concepts, kind, seed)
+    return stimuli, labels.targets(stimuli.ids, stimuli.concepts, stimuli.meta["facts"], kind, seed)
 
 
 def one_shot_split(seed: int = 0, part: str = "H2") -> dict:
