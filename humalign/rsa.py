@@ -167,7 +167,14 @@ def _weighted_ranks(order, starts, new, weights):
 
 
 def compare_interval(
-    rdm_a, rdm_b, method: str = "spearman", *, n_boot: int = 1000, level: float = 0.95, seed: int = 0, groups=None,
+    rdm_a,
+    rdm_b,
+    method: str = "spearman",
+    *,
+    n_boot: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    groups=None,
 ) -> Interval:
     """Comparison of two dissimilarity matrices with a bootstrap interval over objects.
 
@@ -186,7 +193,7 @@ def compare_interval(
     Notes
     -----
     A pair weighs the product of the counts of its two objects, which is the same as repeating rows and columns and
-    dropping the pairs of an object with its own copy. Those would be zeros in both matrices and inflate the correlation.
+    dropping the pairs of an object with its own copy. Those would be zeros in both matrices and inflate the result.
     """
     one_of(method, METHODS, "method")
     a, b = (to_numpy(matrix) for matrix in _both(rdm_a, rdm_b))
@@ -215,7 +222,8 @@ def compare_interval(
         v = v - (weight * v).sum(1, keepdims=True) / total
         with np.errstate(invalid="ignore", divide="ignore"):
             replicates[start : start + block] = (weight * u * v).sum(1) / np.sqrt(
-                (weight * u * u).sum(1) * (weight * v * v).sum(1))
+                (weight * u * u).sum(1) * (weight * v * v).sum(1)
+            )
     return interval_of(replicates, compare_vectors(x, y, method), len(x), level)
 
 
@@ -251,8 +259,8 @@ def noise_ceiling(rdms, method: str = "spearman") -> tuple[float, float]:
 
     Notes
     -----
-    Nili et al. (2014). Dissimilarities are averaged as they are (not z-scored or ranked first), since the papers compare
-    networks with the plain mean over people.
+    Nili et al. (2014). Dissimilarities are averaged as they are (not z-scored or ranked first), since the papers
+    compare networks with the plain mean over people.
     """
     vectors = _people(rdms)
     total = vectors.sum(0)
