@@ -54,7 +54,7 @@ def _audit(event: str, args: tuple) -> None:
         path = os.path.abspath(os.fsdecode(path)) if path is not None else os.getcwd()
     except TypeError:  # a file descriptor
         return
-    if path.startswith(_roots) and not path.endswith((".py", ".pyc")) and "__pycache__" not in path:
+    if path.startswith(_roots) and not path.endswith(".pyc") and "__pycache__" not in path:
         _seen.add(path)
 
 

@@ -53,6 +53,7 @@ def ran(tmp_path_factory):
         root / "notebooks",
         "one",
         "import os, pathlib, numpy as np\nimport humalign.similarity\n"
+        "pathlib.Path(humalign.__file__).with_name('calibration.py').read_bytes()\n"
         "print(np.loadtxt(pathlib.Path(os.environ['HUMALIGN_DATA'], 'numbers.txt')).sum() + seed)",
         "import humalign.data.registry\n"
         "from humalign import display\nimport pandas as pd\n"
@@ -92,6 +93,7 @@ def test_record_names_what_was_used_and_nothing_else(here):
     run, _ = here
     files = json.loads(run.target.read_text("utf8"))["metadata"]["humalign"]["files"]
     assert {"humalign:similarity.py", "humalign:arrays.py", "data:numbers.txt"} <= set(files)
+    assert "humalign:calibration.py" in files  # read as text, as digests of code do
     assert "humalign:rsa.py" not in files
     assert "humalign:book.py" not in files
 
