@@ -9,7 +9,7 @@ from ..errors import InputError
 
 DRAWS = 200
 SEED = 2023  # of the resampled concepts; the same in every study, so that data sets with the same concepts are paired
-BLOCK = 16_384
+ROWS = 64  # rows of scores in memory as float32 at a time
 
 
 def counts(n: int, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
@@ -24,35 +24,28 @@ def concept_codes(concepts) -> tuple[np.ndarray, int]:
     return codes, len(names)
 
 
-def triplet_weights(codes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Weight of each triplet in each sample: the product of the counts of the different concepts in it.
+def incidence(codes: np.ndarray, n_concepts: int):
+    """Which concepts each triplet holds: sparse float32 (n, concepts), 0 or 1."""
+    from scipy import sparse
 
-    Parameters
-    ----------
-    codes : int (n, 3)
-        Concept of each object of each triplet.
-    drawn : (concepts, B)
-        From :func:`counts`.
-
-    Returns
-    -------
-    float32 (n, B)
-    """
-    a, b, c = codes.T
-    weights = drawn[a]
-    for column, differs in ((b, b != a), (c, (c != a) & (c != b))):
-        part = drawn[column]
-        weights *= part if differs.all() else np.where(differs[:, None], part, 1)
-    return weights
+    n = len(codes)
+    flat = sparse.coo_array((np.ones(3 * n, np.float32), (np.repeat(np.arange(n), 3), codes.ravel())), (n, n_concepts)).tocsr()
+    flat.data[:] = 1  # a concept that occurs twice in a triplet counts once
+    return flat
 
 
 def means(scores, triplets: Triplets, draws: int = DRAWS, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
-    """Mean score of each row over triplets, and the same in every bootstrap sample of concepts.
+    r"""Mean score of each row over triplets, and bootstrap draws over concepts that all rows share.
+
+    A triplet with concepts u weighs :math:`w = 1 + \sum_u (c_u - 1)` where concept u is drawn :math:`c_u` times: the first
+    order of the product of the counts, which would multiply the noise of single triplets by up to eight. The noise of a
+    triplet that its concepts still count too often is taken out of the width, as cluster-robust variances for dyads do
+    (as :func:`humalign.bootstrap.triplet_interval`, here for many rows and with common draws).
 
     Parameters
     ----------
     scores : bool or float (rows, n)
-        One row a network; NaN is not allowed.
+        One row a network.
     triplets : Triplets
         n triplets; ``concepts`` says which objects are resampled together.
 
@@ -60,22 +53,31 @@ def means(scores, triplets: Triplets, draws: int = DRAWS, seed: int = SEED) -> t
     -------
     value : float64 (rows,)
     draws : float32 (rows, B)
-        NaN where a sample holds no triplet.
     """
     scores = np.asarray(scores)
     if scores.ndim != 2 or scores.shape[1] != len(triplets):
         raise InputError(f"have shape {scores.shape} for {len(triplets)} triplets", "scores", "give (rows, triplets)")
     codes, k = concept_codes(triplets.concepts)
+    within = incidence(codes[triplets.triplets], k)
+    several = within.sum(1) - 1  # concepts of each triplet, less one
     drawn = counts(k, draws, seed)
-    top = np.zeros((len(scores), draws))
-    total = np.zeros(draws)
-    for start in range(0, len(triplets), BLOCK):
-        rows = slice(start, start + BLOCK)
-        weights = triplet_weights(codes[triplets.triplets[rows]], drawn)
-        top += scores[:, rows].astype(np.float32) @ weights
-        total += weights.sum(0, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return scores.mean(1, dtype=np.float64), (top / total).astype(np.float32)
+    n, used = len(triplets), np.asarray(within.sum(0))
+    total = n + used @ drawn - used.sum()
+    total = np.where(total > 0, total, np.nan)
+    value = scores.mean(1, dtype=np.float64)
+    out = np.empty((len(scores), draws), np.float32)
+    for start in range(0, len(scores), ROWS):
+        rows = slice(start, start + ROWS)
+        residual = scores[rows].astype(np.float32) - value[rows, None].astype(np.float32)
+        by_concept = (within.T @ residual.T).T
+        deviation = (by_concept @ drawn - (residual @ several)[:, None]) / total
+        squares = residual**2
+        variance = (by_concept.astype(np.float64) ** 2).sum(1)
+        honest = np.maximum(variance - squares @ several, squares.sum(1))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shrink = np.where(variance > 0, np.sqrt(honest / variance), 1.0)
+        out[rows] = value[rows, None] + shrink[:, None] * deviation
+    return value, out
 
 
 class PairBootstrap:
@@ -98,35 +100,52 @@ class PairBootstrap:
 
     def ranks(self, values: np.ndarray) -> np.ndarray:
         """Rank of each pair among the weighted pairs of each sample: float32 (pairs, B); equal values share a rank."""
+        values = np.asarray(values)
         order = np.argsort(values, kind="stable")
-        weights = self.weights[order]
-        upto = np.cumsum(weights, axis=0)
-        ordered = np.asarray(values)[order]
-        first = np.r_[True, ordered[1:] != ordered[:-1]]
-        if first.all():
-            middle = upto - weights / 2
-        else:
-            start = np.flatnonzero(first)
-            end = np.r_[start[1:], len(ordered)] - 1
-            before = np.where(start[:, None] > 0, upto[start - 1], 0)
-            middle = ((before + upto[end]) / 2)[np.cumsum(first) - 1]
+        middle = self._middle(values[order], self.weights.take(order, 0))
         out = np.empty_like(middle)
         out[order] = middle
         return out
 
-    def _standard(self, values: np.ndarray) -> np.ndarray:
-        values = values if values.ndim == 2 else np.asarray(values, np.float32)[:, None]
-        mean = np.einsum("pb,pb->b", self.weights, np.broadcast_to(values, self.weights.shape)) / self.total
-        centred = values - mean.astype(np.float32)
-        norm = np.sqrt(np.einsum("pb,pb,pb->b", self.weights, centred, centred))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return centred / norm
+    @staticmethod
+    def _middle(ordered: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Mid-ranks of sorted values, rows in sorted order."""
+        upto = np.cumsum(weights, axis=0)  # whole numbers below 2**24: exact in float32
+        first = np.r_[True, ordered[1:] != ordered[:-1]]
+        if first.all():
+            return upto - weights / 2
+        start = np.flatnonzero(first)
+        end = np.r_[start[1:], len(ordered)] - 1
+        before = np.where(start[:, None] > 0, upto[start - 1], 0)
+        return ((before + upto[end]) / 2)[np.cumsum(first) - 1]
+
+    def _reference(self, values, method: str) -> np.ndarray:
+        """Weights times the standardised reference, (pairs, B); kept for the next call."""
+        if self._last is None or self._last[0] is not values or self._last[1] != method:
+            used = self.ranks(values) if method == "spearman" else np.asarray(values, np.float32)[:, None]
+            mean = (self.weights * used).sum(0, dtype=np.float64) / self.total
+            centred = used - mean.astype(np.float32)
+            norm = np.sqrt((self.weights * centred**2).sum(0, dtype=np.float64)).astype(np.float32)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                self._last = (values, method, self.weights * (centred / norm))
+        return self._last[2]
 
     def correlate(self, values, reference, method: str = "spearman") -> np.ndarray:
-        """Weighted correlation of two vectors of pairs in every sample: float32 (B,)."""
-        key = (id(reference), method)
-        if self._last is None or self._last[0] != key:
-            ranked = self.ranks(reference) if method == "spearman" else np.asarray(reference, np.float32)
-            self._last = (key, reference, self._standard(ranked))
-        own = self._standard(self.ranks(values) if method == "spearman" else np.asarray(values, np.float32))
-        return np.einsum("pb,pb,pb->b", self.weights, own, self._last[2])
+        """Weighted correlation of two vectors of pairs in every sample: float32 (B,).
+
+        Parameters
+        ----------
+        values, reference : float (pairs,)
+        method : {"spearman", "pearson"}
+        """
+        target, values = self._reference(reference, method), np.asarray(values)
+        if method == "spearman":  # in sorted order, so that nothing has to be put back
+            order = np.argsort(values, kind="stable")
+            weights, target = self.weights.take(order, 0), target.take(order, 0)
+            own = self._middle(values[order], weights)
+        else:
+            weights, own = self.weights, np.broadcast_to(np.asarray(values, np.float32)[:, None], self.weights.shape)
+        own = own - (np.einsum("pb,pb->b", weights, own) / self.total).astype(np.float32)
+        spread = np.sqrt(np.einsum("pb,pb,pb->b", weights, own, own))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.einsum("pb,pb->b", target, own) / spread

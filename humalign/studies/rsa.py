@@ -152,3 +152,23 @@ def references(profile: Profile, dataset: str, draws: int = resampling.DRAWS) ->
     features = [Features(human.ids, values, name, "", source="computed from the pictures or their labels") for name, values in made.items()]
     part = of_features(features, human, "reference", ("cosine",), ("spearman",), draws, dataset=dataset, profile=profile.name)
     return part.table
+
+
+def categories(profile: Profile, ids) -> list[str]:
+    """Superordinate category of each picture."""
+    sources.only_mini(profile, "categories")
+    from ..world.drawing import world
+    from ..world.stimuli import concept_of
+
+    return [world().superordinate[concept_of(name)] for name in ids]
+
+
+def by_category(profile: Profile, human: HumanRDM) -> tuple[str, ...]:
+    """Ids of an arrangement set sorted by category, then by name."""
+    return tuple(name for _, name in sorted(zip(categories(profile, human.ids), human.ids)))
+
+
+def examples(points: pd.DataFrame, groups=("Web labels", "Concept labels", "Image/Text")) -> pd.DataFrame:
+    """The best network of each of some training groups."""
+    rows = [part.loc[part["value"].idxmax()] for g in groups if len(part := points[points["group"] == g])]
+    return pd.DataFrame(rows if rows else [points.loc[points["value"].idxmax()]]).reset_index(drop=True)
