@@ -1,0 +1,373 @@
+"""The alignment experiments of the drawn world (protocol: EXPERIMENTS.md): the list, the queue, the recorded tables."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import measured as measured_tables
+from ..config import get_profile
+from ..errors import HumalignError, MissingData
+from ..measured import Measured
+from ..store import load_arrays, read_json, save_arrays, write_json, write_text
+from . import measure
+from .mini import Run, features, start, student_features, teacher, trainer
+from .settings import PRESETS
+
+STUDENTS = ("softmax-resnet-m", "softmax-vit-m", "simclr-resnet-m", "imagetext-seen-resnet-m")
+MAIN, SEEN_TEACHER = "web-resnet-m", "taxonomy-resnet-m"
+SEEDS = (0, 1, 2)
+PRIMARY = PRESETS["mini"].with_(steps=500)
+LAYER = "penultimate"
+RECORDED = "alignet_runs.csv"
+LOG = "alignet_log.csv"
+FEATURES = "alignet_features.safetensors"
+SOURCE = "humalign.alignet.experiments"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row of the list: a stage (as in result tables) of one student and seed.
+
+    Attributes
+    ----------
+    stage : str
+        "base", "teacher", "AligNet", "UnAligNet", or one of these with a change behind a comma.
+    model : str
+    seed : int
+    run : Run or None
+        None where nothing is trained.
+    kind : str
+        Map that is applied to the network's features where nothing is trained.
+    """
+
+    stage: str
+    model: str
+    seed: int = 0
+    run: Run | None = None
+    kind: str = ""
+
+    @property
+    def name(self) -> str:
+        """File name of its results."""
+        plain = "".join(c if c.isalnum() else "-" for c in self.stage.lower())
+        return f"{self.model}.s{self.seed}.{plain}"
+
+
+def _aligned(stage: str, model: str, seed: int, run: dict | None = None, **settings) -> Experiment:
+    own = "untransformed" if stage.startswith("UnAligNet") else "human-aligned"
+    s = PRIMARY.with_(teacher=own, seed=seed, **settings)
+    return Experiment(stage, model, seed, Run(student=model, seed=seed, settings=s, **(run or {})))
+
+
+def _both(change: str, model: str, seed: int, run: dict | None = None, **settings):
+    for stage in ("AligNet", "UnAligNet"):
+        yield _aligned(f"{stage}{', ' + change if change else ''}", model, seed, run, **settings)
+
+
+def plan() -> list[Experiment]:
+    """All experiments in the order of EXPERIMENTS.md; the diagnosis of ports is in :mod:`humalign.alignet.diagnose`."""
+    first, main = STUDENTS[0], []
+    seen = {"teacher": SEEN_TEACHER}
+    for name in (MAIN, SEEN_TEACHER):
+        main += [Experiment("base", name), Experiment("teacher", name, kind="uncertainty")]
+    main += [Experiment("teacher, plain", MAIN, kind="plain"), Experiment("teacher, gLocal", MAIN, kind="glocal")]
+    for student in STUDENTS:
+        main += [Experiment("base", student), *_both("", student, 0)]
+    main += _both("taxonomy teacher", first, 0, seen)
+    main += _both("from scratch", first, 0, {"scratch": True})
+    main += _both("seen pictures", first, 0, {"pictures": "seen"})
+    for seed in SEEDS[1:]:
+        for student in STUDENTS:
+            main += [Experiment("base", student, seed), *_both("", student, seed)]
+    for decay in (0.0, 1.0, 30.0):
+        main.append(_aligned(f"AligNet, decay {decay:g}", first, 0, decay=decay))
+    main += _both("no local term", first, 0, local=0.0)
+    main.append(_aligned("AligNet, JSD", first, 0, loss="jsd"))
+    main.append(_aligned("AligNet, head", first, 0, head=1024))
+    main.append(_aligned("AligNet, cosine", first, 0, similarity="cosine"))
+    main.append(_aligned("AligNet, border only", first, 0, {"rule": "cluster_border"}))
+    main.append(_aligned("AligNet, random only", first, 0, {"rule": "random"}))
+    main.append(_aligned("AligNet, temperature 10", first, 0, temperature=10.0))
+    main.append(_aligned("AligNet, judged all", first, 0, {"judged": "all"}))
+    main.append(_aligned("AligNet, plain teacher", first, 0, {"kind": "plain"}))
+    main.append(_aligned("AligNet, gLocal teacher", first, 0, {"kind": "glocal"}))
+    main.append(_aligned("AligNet, without H2 pictures", first, 0, {"pictures": "without H2"}))
+    for student in STUDENTS[1:]:
+        main += _both("taxonomy teacher", student, 0, seen)
+    for change, run in (
+        ("taxonomy teacher", seen),
+        ("from scratch", {"scratch": True}),
+        ("seen pictures", {"pictures": "seen"}),
+    ):
+        for seed in SEEDS[1:]:
+            main += _both(change, first, seed, run)
+    return main
+
+
+# ---- one experiment --------------------------------------------------------------------------------------------------
+
+
+def folder(profile) -> Path:
+    """Where results of single experiments are kept until they are collected."""
+    return profile.cache / "alignet" / "runs"
+
+
+def _shift_rows():
+    from ..world.stimuli import split_ids
+
+    row = {name: i for i, name in enumerate(split_ids("train"))}
+    return np.array([row[i] for i in measure.shift_ids()])
+
+
+def _of_network(profile, name: str, seed: int) -> dict:
+    found = {split: features(profile, name, split, seed) for split in measure.SPLITS}
+    return {**found, "train": features(profile, name, "train", seed)[_shift_rows()]}
+
+
+def _of_student(student, profile) -> dict:
+    from .images import Pictures
+    from .mini import _unlabelled
+    from .student import embed
+
+    found = {split: student_features(student, profile, split) for split in measure.SPLITS}
+    stimuli = _unlabelled(profile, "seen").align(measure.shift_ids())
+    return {**found, "train": embed(student, Pictures(stimuli.ids, stimuli.images, 32), 512)}
+
+
+def perform(experiment: Experiment, profile, progress=None) -> tuple[Measured, dict, dict]:
+    """Run one experiment: its table, the features of things and arrangement pictures, and facts for the log."""
+    began = time.process_time()
+    facts = {}
+    if experiment.run is None:
+        found = _of_network(profile, experiment.model, experiment.seed)
+        if experiment.kind:
+            fitted = teacher(profile, experiment.model, experiment.kind)
+            found = {split: fitted.apply(x) for split, x in found.items()}
+    else:
+        outcome = trainer(experiment.run, profile).run(progress=progress)
+        found = _of_student(outcome.student, profile)
+        losses = [row["loss"] for row in outcome.log]
+        facts = {
+            "temperature": outcome.temperature,
+            "displacement": outcome.displacement,
+            "steps": outcome.step,
+            "loss_first": float(np.mean(losses[:10])),
+            "loss_last": float(np.mean(losses[-30:])),
+            "settings": json.dumps(experiment.run.settings.as_dict(), sort_keys=True),
+        }
+    table = measure.measure(
+        found,
+        profile,
+        model=experiment.model,
+        seed=experiment.seed,
+        layer=LAYER,
+        stage=experiment.stage,
+        provenance="recorded",
+        source=SOURCE,
+    )
+    facts["cpu_seconds"] = time.process_time() - began
+    kept = {k: found[k].astype(np.float16) for k in ("things", *measure.ARRANGED)}
+    kept["test"] = (
+        found["test"]
+        .reshape(-1, 16, found["test"].shape[1])[:, :4]
+        .reshape(-1, found["test"].shape[1])
+        .astype(np.float16)
+    )
+    return table, kept, facts
+
+
+def done(experiment: Experiment, profile) -> bool:
+    """Whether its results are complete."""
+    path = folder(profile) / f"{experiment.name}.json"
+    return path.is_file() and read_json(path).get("key") == key(experiment)
+
+
+def key(experiment: Experiment) -> str:
+    """What its results depend on."""
+    return experiment.run.key if experiment.run else f"{experiment.stage}/{experiment.kind}"
+
+
+def store_results(experiment: Experiment, profile, table: Measured, kept: dict, facts: dict) -> None:
+    """Write the results of one experiment; the JSON comes last and says that they are complete."""
+    base = folder(profile) / experiment.name
+    table.save(base.with_name(base.name + ".csv"))
+    save_arrays(base.with_name(base.name + ".features.safetensors"), kept)
+    row = {"stage": experiment.stage, "model": experiment.model, "seed": experiment.seed, "state": "done", **facts}
+    write_json(base.with_name(base.name + ".json"), {"key": key(experiment), **row})
+
+
+@contextlib.contextmanager
+def claim(path: Path):
+    """True inside for the one process that takes the work; a claim of a process that is gone is taken over."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    except FileExistsError:
+        owner = path.read_text() or "0"
+        if owner.isdigit() and Path(f"/proc/{owner}").exists() and int(owner) != os.getpid():
+            yield False
+            return
+        handle = os.open(path, os.O_WRONLY | os.O_TRUNC)
+    with os.fdopen(handle, "w") as file:
+        file.write(str(os.getpid()))
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def work(profile, only: str = "", say=print) -> int:
+    """Go through the list once: finished experiments are skipped, those without networks wait; how many ran."""
+    import torch
+
+    torch.set_num_threads(1)
+    ran = 0
+    for experiment in plan():
+        if only not in experiment.name or done(experiment, profile):
+            continue
+        with claim(folder(profile) / f".{experiment.name}.lock") as mine:
+            if not mine or done(experiment, profile):
+                continue
+            began = time.time()
+            try:
+                if experiment.run is not None:
+                    start(experiment.run, profile)  # weights at hand?
+                table, kept, facts = perform(experiment, profile)
+            except MissingData as error:
+                say(f"waits    {experiment.name}: {error}", flush=True)
+                continue
+            except HumalignError as error:
+                row = {
+                    "stage": experiment.stage,
+                    "model": experiment.model,
+                    "seed": experiment.seed,
+                    "state": f"failed: {error}",
+                }
+                write_json(folder(profile) / f"{experiment.name}.json", {"key": key(experiment), **row})
+                say(f"failed   {experiment.name}: {error}", flush=True)
+                continue
+            store_results(experiment, profile, table, kept, facts)
+            ran += 1
+            value = table.table.set_index(["dataset", "detail"])["value"]
+            say(
+                f"done     {experiment.name}: H2 coarse {value['levels', 'H2/coarse'].iloc[0]:.3f} "
+                f"fine {value['levels', 'H2/fine'].iloc[0]:.3f} boundary {value['levels', 'H2/boundary'].iloc[0]:.3f} "
+                f"one-shot {value['one-shot', 'H2'].iloc[0]:.3f} ({time.time() - began:.0f} s)", flush=True,
+            )  # fmt: skip
+        collect(profile)
+    return ran
+
+
+# ---- the recorded tables ---------------------------------------------------------------------------------------------
+
+
+def recorded_folder() -> Path:
+    """Folder of the tables that come with the package."""
+    return Path(str(resources.files("humalign").joinpath("recorded")))
+
+
+def _load(experiment: Experiment, profile):
+    base = folder(profile) / experiment.name
+    table = Measured.load(base.with_name(base.name + ".csv"))
+    return table, load_arrays(base.with_name(base.name + ".features.safetensors"))[0]
+
+
+def collect(profile, target: Path | None = None) -> pd.DataFrame:
+    """Gather all finished experiments into the recorded tables; returns the log.
+
+    Writes ``alignet_runs.csv`` (with draws), ``alignet_log.csv`` (one line an experiment: done, failed, not run) and
+    ``alignet_features.safetensors`` (half precision; seed 0 of base, AligNet and UnAligNet).
+    """
+    from . import relations
+
+    target = target or recorded_folder()
+    log, tables, stored, by_stage = [], [], {}, {}
+    for experiment in plan():
+        path = folder(profile) / f"{experiment.name}.json"
+        row = read_json(path) if path.is_file() else {"state": "not run"}
+        if row.pop("key", key(experiment)) != key(experiment):
+            row = {"state": "not run"}
+        log.append({"stage": experiment.stage, "model": experiment.model, "seed": experiment.seed, **row})
+        if row["state"] == "done":
+            table, kept = _load(experiment, profile)
+            tables.append(table)
+            by_stage[experiment.stage, experiment.model, experiment.seed] = (table, kept)
+            if (
+                experiment.seed == 0
+                and experiment.stage in ("base", "AligNet", "UnAligNet")
+                and experiment.model in STUDENTS
+            ):
+                stored |= {f"{experiment.model}/{experiment.stage}/{k}": v for k, v in kept.items()}
+    frame = pd.DataFrame(log)
+    if tables:
+        tables += relations.derived(by_stage, STUDENTS)
+        measured_tables.combine(*tables).save(target / RECORDED)
+        if stored:
+            save_arrays(target / FEATURES, stored, {"source": SOURCE})
+        columns = [
+            "stage",
+            "model",
+            "seed",
+            "state",
+            "steps",
+            "temperature",
+            "displacement",
+            "loss_first",
+            "loss_last",
+            "cpu_seconds",
+            "settings",
+        ]
+        write_text(target / LOG, frame.reindex(columns=columns).to_csv(index=False, float_format="%.5g"))
+    return frame
+
+
+def main(argv=None) -> int:
+    """Command line of the queue."""
+    parser = argparse.ArgumentParser(
+        description="Run the alignment experiments of the drawn world that are not finished."
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time, one thread each (default: 1)")
+    parser.add_argument("--only", default="", help="only experiments whose name contains this text")
+    parser.add_argument(
+        "--wait", type=float, default=0, metavar="S", help="look again after S seconds while networks are missing"
+    )
+    parser.add_argument("--list", action="store_true", help="show what is finished and stop")
+    args = parser.parse_args(argv)
+    profile = get_profile("mini")
+    if args.list:
+        for experiment in plan():
+            print("done   " if done(experiment, profile) else "to do  ", experiment.name)
+        return 0
+    children = []
+    if args.jobs > 1:
+        import subprocess
+
+        command = [sys.executable, "-m", "humalign.alignet.experiments", "--only", args.only, "--wait", str(args.wait)]
+        children = [subprocess.Popen(command) for _ in range(args.jobs - 1)]
+    while True:
+        ran = work(profile, args.only)
+        left = [e for e in plan() if args.only in e.name and not done(e, profile)]
+        if not left or (not args.wait and not ran):
+            break
+        if not ran:
+            time.sleep(args.wait)
+    for child in children:
+        child.wait()
+    frame = collect(profile)
+    print(frame["state"].str.split(":").str[0].value_counts().to_string())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

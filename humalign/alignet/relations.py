@@ -1,0 +1,111 @@
+"""What is computed from several students together: gains, change of distances by relation, similarity of networks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import hierarchy, rsa
+from ..measured import Measured
+from ..studies import resampling
+from .measure import Rows, gains, spearman
+
+NAMES = ("same concept", "same superordinate", "different superordinate")
+STAGES = ("base", "AligNet", "UnAligNet")
+
+
+def labels():
+    """Concept and superordinate of each things picture."""
+    from ..world.drawing import world
+    from ..world.stimuli import concept_of, split_ids
+
+    concepts = np.array([concept_of(i) for i in split_ids("things")])
+    return concepts, np.array([world().superordinate[c] for c in concepts])
+
+
+def distance_changes(base: np.ndarray, aligned: np.ndarray, **common) -> Measured:
+    """Mean change of relative distance (cosine) by relation, things pictures, bootstrap over concepts."""
+    concepts, kinds = labels()
+    changes = hierarchy.distance_change(
+        base.astype(np.float32), aligned.astype(np.float32), (concepts, kinds), names=NAMES
+    )
+    codes, k = resampling.concept_codes(concepts)
+    drawn = resampling.counts(k)
+    rows = Rows(**common)
+    first, second = codes[changes["first"].to_numpy()], codes[changes["second"].to_numpy()]
+    values = changes["change"].to_numpy(np.float32)
+    for name in NAMES:
+        keep = (changes["relation"] == name).to_numpy()
+        a, b = first[keep], second[keep]
+        weights = drawn[a] if name == NAMES[0] else drawn[a] * drawn[b]
+        draws = (values[keep] @ weights) / weights.sum(0)
+        rows.add("hierarchy", "distance-change", name, values[keep].mean(), draws, int(keep.sum()))
+    return rows.measured()
+
+
+def _pairs(features: np.ndarray) -> np.ndarray:
+    """Upper triangle of the RDM of concept means (correlation distance)."""
+    concepts, _ = labels()
+    codes, k = resampling.concept_codes(concepts)
+    x = features.astype(np.float32)
+    means = np.stack([np.bincount(codes, x[:, d], k) for d in range(x.shape[1])], 1) / np.bincount(codes)[:, None]
+    return rsa.rdm(means, "correlation")[np.triu_indices(k, 1)]
+
+
+def network_similarity(by_stage: dict, models, stage: str, seed: int, **common) -> list[Measured]:
+    """Mean Spearman correlation of each network's RDM of concepts with those of the others, at one stage."""
+    present = [m for m in models if (stage, m, seed) in by_stage]
+    if len(present) < 2:
+        return []
+    drawn = resampling.counts(len(np.unique(labels()[0]))).astype(np.float64)
+    upper = np.triu_indices(len(drawn), 1)
+    weights = drawn[upper[0]] * drawn[upper[1]]
+    vectors = {m: _pairs(by_stage[stage, m, seed][1]["things"]) for m in present}
+    found = {}
+    for i, a in enumerate(present):
+        for b in present[i + 1 :]:
+            once = rsa.compare(_square(vectors[a]), _square(vectors[b]), "spearman")
+            found[a, b] = (float(once), spearman(vectors[a], vectors[b], weights))
+    out = []
+    for m in present:
+        own = [v for pair, v in found.items() if m in pair]
+        rows = Rows(model=m, seed=seed, stage=stage, **common)
+        draws = np.mean([d for _, d in own], 0)
+        rows.add("model-similarity", "spearman", "things", np.mean([v for v, _ in own]), draws, len(own))
+        out.append(rows.measured())
+    return out
+
+
+def _square(vector: np.ndarray) -> np.ndarray:
+    n = round((1 + (1 + 8 * len(vector)) ** 0.5) / 2)
+    out = np.zeros((n, n), vector.dtype)
+    out[np.triu_indices(n, 1)] = vector
+    return out + out.T
+
+
+def derived(by_stage: dict, models) -> list[Measured]:
+    """Tables that need more than one experiment.
+
+    Parameters
+    ----------
+    by_stage : dict
+        (stage, model, seed) to (Measured, features by split).
+    models : sequence of str
+        The students.
+    """
+    common = {
+        "profile": "mini",
+        "layer": "penultimate",
+        "provenance": "recorded",
+        "source": "humalign.alignet.experiments",
+    }
+    out = []
+    for (stage, model, seed), (table, kept) in by_stage.items():
+        base = by_stage.get(("base", model, seed))
+        if base is None or stage == "base" or stage.startswith("teacher"):
+            continue
+        out.append(gains(table, base[0]))
+        out.append(distance_changes(base[1]["things"], kept["things"], model=model, seed=seed, stage=stage, **common))
+    for seed in sorted({seed for _, _, seed in by_stage}):
+        for stage in STAGES:
+            out += network_similarity(by_stage, models, stage, seed, **common)
+    return out
