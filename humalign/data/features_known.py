@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..errors import InputError
 from . import files as read
 from . import things
@@ -193,8 +195,6 @@ def read_transform(path):
     InputError
         For pickles, missing arrays, weights that are not square, a mean, deviation or bias of another length, NaN.
     """
-    import numpy as np
-
     from .types import check_finite
 
     arrays = read.read_npz(path, ("weights", "mean", "std"))
@@ -279,6 +279,7 @@ def squeezenet1_0(at):
     """Weights by torchvision's key names. Input: BGR, 0 to 255, minus (104, 117, 123), 227 pixels."""
     path = at.path("weights")
     arrays = read.read_npz(path, ("features.0.weight", "classifier.1.weight"))
-    if bad := [key for key, value in arrays.items() if value.dtype.kind != "f"]:
-        raise InputError(f"{bad[0]} does not hold floats", path, read.AGAIN)
+    for key, value in arrays.items():
+        if value.dtype.kind != "f" or not np.isfinite(value).all():
+            raise InputError(f"{key} does not hold finite floats", path, read.AGAIN)
     return arrays

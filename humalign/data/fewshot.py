@@ -75,6 +75,8 @@ def _mat_annotations(path, images) -> tuple[list, list, list]:
         classes = [int(row["class"]) for row in rows]
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise InputError(f"annotations lack fname or class ({error})", path, "take the file with labels") from None
+    if not names:
+        raise InputError("annotations are empty", path, read.AGAIN)
     if min(classes) < 1:
         raise InputError(f"class {min(classes)} where classes count from 1", path, read.AGAIN)
     return names, classes, [str(Path(images) / name) for name in names]

@@ -230,6 +230,12 @@ def list_images(folder, remedy=AGAIN) -> list[Path]:
     )
     if not found:
         raise InputError("holds no images", folder, remedy)
+    stems: dict[str, Path] = {}
+    for path in found:
+        if (other := stems.setdefault(path.stem, path)) is not path:
+            raise InputError(f"holds both {other.name} and {path.name}", folder, "keep one picture of each name")
+    if lost := [p for p in found if not p.exists()]:
+        raise InputError(f"{len(lost)} images are links to nowhere, the first is {lost[0].name}", folder, remedy)
     if empty := [p for p in found if p.stat().st_size == 0]:
         raise InputError(f"{len(empty)} images are empty, the first is {empty[0].name}", folder, remedy)
     return found

@@ -59,7 +59,7 @@ def class_numbers(wnids) -> dict[str, int]:
 def _check_empty(stimuli, at):
     """Files of no bytes, sampled evenly (at most 2,000)."""
     step = max(1, len(stimuli) // 2000)
-    empty = [path for path in list(stimuli.images)[::step] if os.path.getsize(path) == 0]
+    empty = [path for path in list(stimuli.images)[::step] if os.path.exists(path) and os.path.getsize(path) == 0]
     if empty:
         yield f"{empty[0]}: the image is empty ({len(empty)} of those sampled); {read.AGAIN}"
 

@@ -9,6 +9,7 @@ from . import files as read
 from .registry import File, dataset
 from .things import built
 from .types import HumanRDM, Stimuli
+from .verify import picture_problems
 
 CICHY = "Cichy et al. 2019, The spatiotemporal neural dynamics underlying perceived similarity, NeuroImage 194:12-24"
 KING = "King et al. 2019, Similarity judgments and cortical visual responses, NeuroImage 197:368-382"
@@ -27,6 +28,10 @@ def _stimuli(at, folder, name) -> Stimuli:
         images=[str(path) for path in paths],
         name=name,
     )
+
+
+def _check_pictures(rdm, at):
+    yield from picture_problems(_stimuli(at, at.path("images"), "images"))
 
 
 def _size(matrix_size, ids, path, folder):
@@ -68,6 +73,7 @@ _CICHY_STEPS = (
     needs="copy from the authors",
     size="about 10 MB",
     likely={"images": 118},
+    check=_check_pictures,
     steps=_CICHY_STEPS,
 )
 def cichy2019(at):
@@ -211,7 +217,7 @@ def _register_king(which):
         files=_king_files(which),
         row_order="sorted image file names",
         size="about 10 MB",
-        check=_check_vector,
+        check=(_check_vector, _check_pictures),
         **facts,
     )
     def load(at):

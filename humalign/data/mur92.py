@@ -52,6 +52,8 @@ def images(at):
         flags = {key: [bool(one[key]) for one in stimuli] for key in FLAGS}
     except (KeyError, TypeError, IndexError) as error:
         raise InputError(f"stimuli_92objs lacks a field ({error})", path, read.AGAIN) from None
+    if not pictures:
+        raise InputError("stimuli_92objs is empty", path, read.AGAIN)
     if bad := [n for n, one in enumerate(pictures) if one.dtype != np.uint8 or one.shape != pictures[0].shape]:
         raise InputError(f"image {bad[0]} is {pictures[bad[0]].dtype} {pictures[bad[0]].shape}", path, read.AGAIN)
     meta = dict(flags)

@@ -11,6 +11,7 @@ from . import files as read
 from .registry import File, dataset
 from .things import built
 from .types import HumanRDM, Stimuli
+from .verify import picture_problems
 
 CATEGORIES = ("animals", "automobiles", "fruits", "furniture", "various", "vegetables")
 RATING = 10.0  # the largest rating (papers' code); ratings run from 0 to 10
@@ -133,6 +134,7 @@ def _register(category):
         kind="rdm",
         files=files,
         row_order="sorted image file names",
+        check=lambda rdm, at: picture_problems(_stimuli(at, category)),
         **facts,
     )
     def load(at):

@@ -242,7 +242,11 @@ def published() -> dict:
 
 
 def manifest(root: Path) -> dict:
-    """What the data folder says of itself (``humalign-data.json``): accepted checksums, rehearsal or not."""
+    """What the data folder says of itself (``humalign-data.json``).
+
+    Keys, all optional: sha256 {path: accepted checksum}, row_order {data set: order}, expect {data set: {fact: value}}
+    and rehearsal (true for the tiny files of :mod:`humalign.data.rehearsal`).
+    """
     path = Path(root) / MANIFEST
     content = read_json(path) if path.is_file() else {}
     if not isinstance(content, dict):

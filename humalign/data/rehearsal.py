@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..store import write_json, write_text
-from . import alignet, cifar, imagenet, peterson
+from . import alignet, cifar, imagenet, peterson, registry
 from .registry import MANIFEST
 from .things import in_order
 
@@ -377,7 +377,8 @@ class Writer:
 
     def transforms(self):
         """gLocal transforms and a weights file."""
-        for name, d in (("clip_ViT-L_14_visual", 12), ("resnet18_avgpool", 10)):
+        for name in [one.name.split("/", 1)[1] for one in registry.entries("full") if one.name.startswith("glocal/")]:
+            d = 10 if name.startswith("resnet") else 12
             weights = np.eye(d, dtype=np.float32) + 0.1 * self.rng.normal(size=(d, d)).astype(np.float32)
             np.savez(
                 self.path(f"glocal_transforms/{name}.npz"), weights=weights, mean=np.float64(0.1), std=np.float64(1.2)
@@ -413,4 +414,17 @@ def write(root, seed: int = 0) -> Path:
         writer.transforms,
     ):
         part()
+    _note_expectations(writer.root)
     return writer.root
+
+
+def _note_expectations(root: Path) -> None:
+    """Write the counts of every data set into the manifest, so that verification notices what goes missing."""
+    from ..config import get_profile
+    from .verify import verify
+
+    reports = verify(get_profile("full", data=root))
+    if bad := [report for report in reports if report.status != "ok"]:
+        raise InputError(f"the tiny folder does not verify ({bad[0].name}: {bad[0].problems[0]})", root)
+    counts = {r.name: {k: v for k, v in r.facts.items() if isinstance(v, int)} for r in reports}
+    write_json(root / MANIFEST, {**registry.manifest(root), "expect": counts})

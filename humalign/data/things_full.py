@@ -226,6 +226,8 @@ def vice_probabilities(at):
     result = {"probabilities": values}
     if entropies := at.get("entropies"):
         result["entropies"] = read.shaped(read.read_npy(entropies), (len(values),), entropies)
+        if result["entropies"].dtype.kind != "f" or not np.isfinite(result["entropies"]).all():
+            raise InputError("holds values that are not finite numbers", entropies, read.AGAIN)
         if (result["entropies"] < -1e-6).any() or (result["entropies"] > np.log(3) + 1e-3).any():
             raise InputError("holds values outside 0 to ln 3", entropies, read.AGAIN)
     return result

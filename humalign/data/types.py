@@ -300,7 +300,9 @@ class _Rows:
             raise InputError(
                 f"has shape {values.shape} for {len(self.ids)} ids", self.name, "values need shape (ids, dimensions)"
             )
-        if not np.issubdtype(values.dtype, np.floating):
+        if values.dtype.kind not in "fiu":
+            raise InputError(f"holds {values.dtype}, not real numbers", self.name, "store floats")
+        if values.dtype.kind != "f":
             values = values.astype(np.float32)
         check_finite(values, self.name)
         object.__setattr__(self, "values", values)
@@ -346,6 +348,8 @@ class ConceptEmbedding(_Rows):
                 "give one name per column",
             )
         object.__setattr__(self, "dimensions", names)
+        if len(self.ids) > 1 and np.ptp(self.values, axis=0).max() == 0:
+            raise InputError("all rows are the same", self.name, "get the embedding again")
 
     def align(self, ids) -> ConceptEmbedding:
         """The same embedding in the order of ``ids``."""

@@ -1,0 +1,720 @@
+"""Every data set's layout, written tiny: each loads, verifies, aligns by name, and refuses ten kinds of damage."""
+
+import io
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+import scipy.io
+
+from humalign.config import get_profile
+from humalign.data import registry, rehearsal, things
+from humalign.data.multi_arrangement import square
+from humalign.data.types import ConceptEmbedding, Features, HumanRDM, Stimuli, Triplets
+from humalign.data.verify import verify, verify_one
+from humalign.errors import InputError
+
+PICTURES = (".jpg", ".jpeg", ".png", ".tif")
+HTML = b"<!DOCTYPE html><html><body>404 Not Found: 12 34 56</body></html>\n"
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory):
+    root = rehearsal.write(tmp_path_factory.mktemp("rehearsal") / "data")
+    return get_profile("full", data=root, cache=root.parent / "cache")
+
+
+def one_line(text):
+    assert "\n" not in text
+    assert ";" in text, text  # problem; remedy
+    assert ": " in text, text  # where: problem
+
+
+# ---------------------------------------------------------------------------------------------- all entries
+
+
+def test_every_entry_of_the_full_profile_is_read_and_verified(profile):
+    reports = verify(profile)
+    assert {r.name for r in reports} == {e.name for e in registry.entries("full")}
+    bad = {r.name: r.problems for r in reports if r.status != "ok"}
+    assert not bad
+    assert set(registry.available(profile)) == {e.name for e in registry.entries(profile)}
+
+
+def test_the_issue_s_data_sets_have_entries():
+    names = {e.name for e in registry.entries()}
+    needed = """things/images things/object_images things/train_90 things/test_10 things/trainset things/validationset
+    things/testset1 things/testset2 things/testset2_repeat things/testset3 things/large things/concepts
+    things/categories_53 things/categories_27 things/vice_42 things/vice_44 things/vice_45 things/spose_49
+    things/spose_66 cichy2019 king2019/set1 king2019/set2
+    peterson/animals peterson/automobiles peterson/fruits peterson/furniture peterson/various
+    peterson/vegetables mur92 cifar100/coarse_triplets levels alignet/representations alignet/clusters
+    levels/validation_ratings imagenet/train imagenet/val imagenet_a breeds/entity13 breeds/entity30 breeds/living17
+    breeds/nonliving26 caltech101 cars196 cifar100/train dtd pets ucmerced"""
+    assert set(needed.split()) <= names
+    assert sum(name.startswith(("alignet/uncertainty", "alignet/untransformed")) for name in names) == 2 * 2 * 5
+
+
+def test_every_entry_says_where_it_comes_from():
+    for entry in registry.entries():
+        assert entry.title
+        assert entry.source
+        assert entry.licence
+        assert entry.files, entry.name
+        from humalign.data.describe import describe_text, open_downloads
+
+        told = describe_text(entry, get_profile("full", data=None))
+        assert "to get it" in told, entry.name
+        assert open_downloads(entry) or entry.steps or "import" in told
+
+
+# ---------------------------------------------------------------------------------------------- content by layout
+
+
+def test_row_orders_meet_by_name(profile):
+    vice, spose = registry.load("things/vice_42", profile), registry.load("things/spose_49", profile)
+    assert vice.ids == spose.ids == rehearsal.CONCEPTS
+    np.testing.assert_allclose(vice.values, spose.values, atol=1e-5)  # one latent embedding, two orders on disk
+    lying = np.load(profile.data / "things/embeddings/vice_42d.npy")
+    assert not np.allclose(lying, spose.values)
+
+
+def test_orders_by_rule_equal_the_map(profile):
+    maps = registry.load("things/orders", profile)
+    for order in things.ORDERS:
+        assert things.in_order(rehearsal.CONCEPTS, order, maps) == things.in_order(rehearsal.CONCEPTS, order)
+
+
+def test_the_large_table_is_made_0_based_with_the_odd_one_last(profile):
+    large = registry.load("things/large", profile)
+    path = profile.data / "things/triplets/triplets_large_final_correctednc_correctedorder.csv"
+    first = path.read_text().splitlines()[1].split("\t")
+    shown = [int(v) - 1 for v in first[:3]]
+    odd = shown.pop(int(first[3]) - 1)
+    assert large.triplets[0].tolist() == [*shown, odd]
+    assert large.participants[0] == first[6]
+    raw = things.in_order(rehearsal.CONCEPTS, "raw")
+    assert large.ids == raw
+    assert large.align(rehearsal.CONCEPTS).ids == rehearsal.CONCEPTS
+
+
+def test_text_triplets_equal_npy_triplets(profile, tmp_path):
+    both = registry.load("things/train_90", profile)
+    root = tmp_path / "data"
+    shutil.copytree(profile.data / "things/concepts", root / "things/concepts")
+    (root / "things/triplets").mkdir()
+    (root / registry.MANIFEST).write_text('{"rehearsal": true}')
+    np.savetxt(root / "things/triplets/train_90.txt", both.triplets, fmt="%d")
+    again = registry.load("things/train_90", get_profile("full", data=root))
+    assert again.checksum == both.checksum
+
+
+def test_paper_1_reads_train_then_test(profile):
+    everything = registry.load("things/all", profile)
+    parts = [registry.load(name, profile).triplets for name in ("things/train_90", "things/test_10")]
+    np.testing.assert_array_equal(everything.triplets, np.vstack(parts))
+
+
+def test_verification_tells_when_triplets_lie_in_another_row_order(profile, damaged):
+    swapped = things.in_order(rehearsal.CONCEPTS, "raw")
+    table = np.loadtxt(profile.data / "things/triplets/testset1.txt", dtype=int)
+    many = np.array([swapped.index(rehearsal.CONCEPTS[k]) for k in range(len(swapped))])[np.tile(table, (3, 1))]
+    with damaged("things/triplets/testset1.txt") as path:
+        np.savetxt(path, many, fmt="%d")
+        problems = verify_one(registry.entry("things/testset1"), profile).problems
+        assert any("raw order" in line for line in problems)
+        kept = (profile.data / registry.MANIFEST).read_text()
+        (profile.data / registry.MANIFEST).write_text('{"rehearsal": true, "row_order": {"things/testset1": "raw"}}')
+        assert verify_one(registry.entry("things/testset1"), profile).status == "ok"
+        (profile.data / registry.MANIFEST).write_text(kept)
+
+
+def test_king_vector_is_the_upper_triangle_read_by_rows(profile):
+    vector = np.arange(1.0, 7.0)[None]
+    assert square(vector, 4)[0].tolist() == [[0, 1, 2, 3], [1, 0, 4, 5], [2, 4, 0, 6], [3, 5, 6, 0]]
+    assert square(vector, 4, "lower")[0].tolist() == [[0, 1, 2, 4], [1, 0, 3, 5], [2, 3, 0, 6], [4, 5, 6, 0]]
+    rdm = registry.load("king2019/set1", profile)
+    np.testing.assert_allclose(rdm.rdm, rdm.rdm.transpose(0, 2, 1))
+    same = np.equal.outer(np.arange(12) // 3, np.arange(12) // 3) & ~np.eye(12, dtype=bool)
+    off = ~np.eye(12, dtype=bool) & ~same
+    assert rdm.mean()[same].mean() < 0.5 * rdm.mean()[off].mean()
+
+
+def test_a_lower_triangle_vector_is_noticed(profile, damaged):
+    rdm = registry.load("king2019/set1", profile)
+    rows, columns = np.tril_indices(12, -1)
+    with damaged("king2019/sim_judgements/BEHAVIOR.mat") as path:
+        vectors = rdm.rdm[:, rows, columns]
+        scipy.io.savemat(path, {"BEHAVIOR": {w: {"pairwisedistances": vectors} for w in ("set1", "set2")}})
+        (line,) = verify_one(registry.entry("king2019/set1"), profile).problems
+        assert "triangle" in line
+
+
+def test_cichy_and_peterson_follow_sorted_file_names(profile):
+    cichy = registry.load("cichy2019", profile)
+    assert cichy.ids == tuple(f"{k:03d}" for k in range(1, 13))
+    assert cichy.ids == registry.load("cichy2019/images", profile).ids
+    fruits = registry.load("peterson/fruits", profile)
+    table = (profile.data / "peterson/fruits/sim_judgements/fruits_pairs.csv").read_text().splitlines()[1].split(",")
+    i, j = fruits.ids.index(table[0][:2]), fruits.ids.index(table[1][:2])
+    assert fruits.rdm[i, j] == pytest.approx(10 - float(table[2]))
+
+
+def test_imagenet_validation_labels_come_from_the_devkit(profile, damaged):
+    val, train = registry.load("imagenet/val", profile), registry.load("imagenet/train", profile)
+    assert sorted(set(val.concepts)) == sorted(set(train.concepts)) == list(rehearsal.SYNSETS)
+    by_kit = dict(zip(val.ids, val.concepts))
+    lines = [f"{name} {rehearsal.SYNSETS.index(synset)}" for name, synset in by_kit.items()]
+    kit = profile.data / "imagenet/ILSVRC2012_devkit_t12"
+    with damaged("imagenet/ILSVRC2012_devkit_t12"):
+        shutil.rmtree(kit)
+        listed = profile.data / "imagenet/val.txt"
+        listed.write_text("\n".join(lines) + "\n")
+        again = registry.load("imagenet/val", profile)
+        listed.unlink()
+    assert dict(zip(again.ids, again.concepts)) == by_kit
+    # the older arrangement in class folders gives the same answer
+    with damaged("imagenet/val") as folder:
+        for name, synset in by_kit.items():
+            (folder / synset).mkdir(exist_ok=True)
+            (folder / name).rename(folder / synset / name)
+        folders = registry.load("imagenet/val", profile)
+    assert dict(zip(folders.ids, folders.concepts)) == by_kit
+
+
+def test_breeds_source_and_target_share_superclasses_not_classes(profile):
+    stimuli = registry.load("breeds/living17", profile)
+    domain, wnid = np.array(stimuli.meta["domain"]), np.array(stimuli.meta["wnid"])
+    assert set(domain) == {"source", "target"}
+    assert not set(wnid[domain == "source"]) & set(wnid[domain == "target"])
+    concepts = np.array(stimuli.concepts)
+    assert set(concepts[domain == "source"]) == set(concepts[domain == "target"])
+
+
+def test_levels_sessions_become_trials(profile, damaged):
+    frame = registry.load("levels", profile)
+    assert frame["participant"].nunique() == 5
+    assert (frame["kind"] == "catch").sum() == 15
+    assert frame["selected"].isna().sum() == 1
+    answered = frame.dropna(subset=["selected"])
+    assert answered["seconds"].between(0.8, 6).all()  # milliseconds became seconds
+    catch = frame[frame["kind"] == "catch"]
+    assert (catch["selected"] == catch["correct"]).all()
+    from humalign.levels import check_trials
+
+    check_trials(frame)
+    # the same trials as a table, and as one JSON list a session
+    folder = profile.data / "levels/raw_data"
+    with damaged("levels/raw_data"):
+        for path in folder.iterdir():
+            path.write_text(json.dumps([json.loads(line) for line in path.read_text().splitlines()]))
+        assert registry.load("levels", profile).equals(frame)
+        shutil.rmtree(folder)
+        table = profile.data / "levels/levels_trials.csv"
+        frame.to_csv(table, index=False)
+        again = registry.load("levels", profile)
+        table.unlink()
+    assert again["selected"].fillna("").tolist() == frame["selected"].fillna("").tolist()
+
+
+def test_levels_pickle_stays_closed(profile, damaged):
+    marker = profile.data / "opened"
+
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(marker), "w"))
+
+    with damaged("levels/raw_data"):
+        shutil.rmtree(profile.data / "levels/raw_data")
+        path = profile.data / "levels/processed_data/pruned_processed_dataset.pkl"
+        path.parent.mkdir()
+        path.write_bytes(pickle.dumps(Trap()))
+        with pytest.raises(InputError, match=r"pickle.*raw sessions") as caught:
+            registry.load("levels", profile)
+        shutil.rmtree(path.parent)
+    one_line(str(caught.value))
+    assert not marker.exists()
+
+
+def test_validation_study_tells_pilots_from_the_slider(profile):
+    frame = registry.load("levels/validation_ratings", profile)
+    assert set(frame.loc[frame["participant"] == "subject_3", "slider"]) == {"1-10"}
+    assert set(frame.loc[frame["participant"] != "subject_3", "slider"]) == {"1-5"}
+    means = frame[frame["slider"] == "1-5"].groupby("closer")["response"].mean()
+    assert means["alignet"] > means["unalignet"]
+
+
+def test_alignet_order_is_checked_and_reported(profile, damaged):
+    name = "alignet/untransformed/val_within_class"
+    file = registry.load(name, profile)
+    assert len(file) == 40
+    assert not any(file.order.values())
+    with damaged(f"{name}.npz") as path:
+        arrays = dict(np.load(path))
+        arrays["similarities"][:10] = arrays["similarities"][
+            :10, [1, 0, 2]
+        ]  # s02 largest: only the stricter rule breaks
+        np.savez(path, **arrays)
+        report = verify_one(registry.entry(name), profile)
+        assert report.status == "ok"
+        assert any("25.00% of rows break s01 >= s02" in note for note in report.notes)
+        arrays["similarities"][:10] = arrays["similarities"][:10, ::-1]  # now the last image is not the odd one
+        np.savez(path, **arrays)
+        report = verify_one(registry.entry(name), profile)
+        assert any("not the odd one out" in line for line in report.problems)
+
+
+def test_coarse_triplets_follow_the_published_draws(profile):
+    from humalign.data.cifar import generate
+
+    triplets = registry.load("cifar100/coarse_triplets", profile)
+    coarse = np.array(registry.load("cifar100/train", profile).meta["coarse"])
+    a, b, odd = (coarse[triplets.triplets[:, k]] for k in range(3))
+    assert (a == b).all()
+    assert (a != odd).all()
+    assert len(triplets) + triplets.meta["dropped"] == 50000
+    # the reference draws with the module-level generator of Python, one triplet after the other
+    import random
+
+    labels = np.arange(60) % 5
+    random.seed(0)
+    lists = []
+    for label in range(5):
+        lists.append(np.flatnonzero(labels == label).tolist())
+        random.shuffle(lists)
+    expected = []
+    for _ in range(50):
+        same = random.choice(range(5))
+        other = random.choice([k for k in range(5) if k != same])
+        expected.append([random.choice(lists[same]), random.choice(lists[same]), random.choice(lists[other])])
+    assert generate(labels, 50).tolist() == expected
+
+
+def test_counts_that_differ_from_the_published_ones_are_reported(profile, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(profile.data / "things", root / "things")  # no manifest: not a rehearsal any more
+    own = get_profile("full", data=root)
+    lines = verify_one(registry.entry("things/images"), own).problems
+    assert any("truncated or altered" in line for line in lines)  # the concepts have a published checksum
+    (root / registry.MANIFEST).write_text(
+        json.dumps(
+            {"sha256": {"things/concepts/things_concepts.tsv": _sha(root / "things/concepts/things_concepts.tsv")}}
+        )
+    )
+    registry._digest.cache_clear()
+    (line,) = verify_one(registry.entry("things/images"), own).problems
+    assert "has 30 images, 1854 are expected" in line
+
+
+def _sha(path):
+    from humalign.store import sha256
+
+    return sha256(path)
+
+
+# ---------------------------------------------------------------------------------------------- ten kinds of damage
+
+
+@pytest.fixture
+def damaged(profile, tmp_path):
+    """A context in which a file or folder may be spoilt; afterwards it is as before."""
+    import contextlib
+
+    @contextlib.contextmanager
+    def spoil(name):
+        path = profile.data / name
+        kept = tmp_path / "kept"
+        shutil.copytree(path, kept) if path.is_dir() else shutil.copy2(path, kept)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            shutil.move(kept, path)
+
+    return spoil
+
+
+def raw_damages(path):
+    """What can happen to any file."""
+    whole = path.read_bytes()
+    yield "gone", None
+    yield "empty", b""
+    yield "a web page", HTML
+    yield "noise", bytes(range(256)) * 3
+    yield "a pickle", pickle.dumps({"a": [1, 2, 3]})
+    if path.suffix in (".npy", ".npz", ".mat", ".bin"):
+        yield "cut short", whole[: len(whole) * 2 // 3 - 1]
+
+
+def saved(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def zipped(arrays):
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def matlab(content):
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, content)
+    return buffer.getvalue()
+
+
+def texts(rows):
+    rows = [[row] for row in rows] if rows.ndim == 1 else rows
+    return ("\n".join(" ".join(str(v) for v in row) for row in rows) + "\n").encode()
+
+
+def triplet_damages(table, write, m):
+    def changed(row, column, value):
+        copy = table.astype(object if isinstance(value, str) else type(value)).copy()
+        copy[row, column] = value
+        return write(copy)
+
+    yield "two columns", write(table[:, :2])
+    yield "a column too many", write(np.column_stack([table, table[:, :1]]))
+    yield "half an index", changed(1, 0, 0.5)
+    yield "not a number", changed(2, 1, float("nan"))
+    yield "negative", changed(3, 2, -1)
+    yield "past the objects", changed(4, 0, m)
+    one_based = table.copy() + (np.arange(table.shape[1]) < 3)
+    yield "1-based", write(one_based)
+    yield "one object twice", changed(5, 1, int(table[5, 0]))
+    yield "no rows", write(table[:0])
+
+
+def matrix_damages(values, write):
+    def changed(value):
+        copy = values.copy()
+        copy.reshape(len(copy), -1)[1, 0] = value
+        return write(copy)
+
+    yield "a row too few", write(values[:-1])
+    yield "a row too many", write(np.concatenate([values, values[:1]]))
+    yield "turned round", write(np.swapaxes(values, 0, -1)[..., :3])
+    yield "NaN", changed(np.nan)
+    yield "infinite", changed(np.inf)
+    yield "constant", write(np.ones_like(values))
+    yield "one long row", write(values.reshape(-1))
+    yield "text", saved(values.astype(str)) if write is saved else texts(np.full((3, 2), "word"))
+
+
+def table_damages(path, sep):
+    lines = path.read_text().splitlines()
+    head, body = lines[0], lines[1:]
+    yield "header only", f"{head}\n".encode()
+    yield "no header", ("\n".join(body) + "\n").encode()
+    yield "another separator", path.read_text().replace(sep, "|").encode()
+    yield "columns renamed", "\n".join([sep.join(f"x{k}" for k in range(head.count(sep) + 1)), *body]).encode()
+    yield "more cells than columns", "\n".join([head, body[0], body[1] + 5 * (sep + "x"), *body[2:]]).encode()
+    yield "first column doubled", "\n".join([head, body[0], body[0].split(sep)[0] + sep + body[1], *body[2:]]).encode()
+
+
+def mat_damages(content):
+    def each(change):
+        copy = {key: change(value) for key, value in content.items()}
+        return matlab(copy)
+
+    yield "variables renamed", matlab({f"x{k}": value for k, value in enumerate(content.values())})
+    yield "text for numbers", matlab(dict.fromkeys(content, "text"))
+    yield "one number", matlab(dict.fromkeys(content, 1.0))
+    yield "nothing in it", each(lambda v: np.zeros((0, 0)))
+    yield "a wrong structure", matlab({key: {"other": 1.0} for key in content})
+    yield "a cube", each(lambda v: np.zeros((2, 3, 4)))
+
+
+def npz_damages(arrays):
+    for key in arrays:
+        yield f"no {key}", zipped({k: v for k, v in arrays.items() if k != key})
+    for key, value in arrays.items():
+        if value.ndim and len(value) > 1:
+            yield f"{key} shorter", zipped({**arrays, key: value[:-1]})
+        yield f"{key} objects", zipped({**arrays, key: np.array([{"a": 1}], dtype=object)})
+        if value.dtype.kind == "f":
+            spoilt = np.array(value, copy=True)
+            spoilt.reshape(-1)[:1] = np.nan
+            yield f"{key} NaN", zipped({**arrays, key: spoilt})
+
+
+def folder_damages(folder):
+    """Ways to spoil a folder of pictures; each is a function of the folder."""
+
+    def pictures(root):
+        return sorted(p for p in root.rglob("*") if p.suffix.lower() in PICTURES and "BACKGROUND" not in str(p))
+
+    def write(data):
+        return lambda root: pictures(root)[1].write_bytes(data)
+
+    def to_file(root):
+        shutil.rmtree(root)
+        root.write_text("x")
+
+    def only_notes(root):
+        for path in pictures(root):
+            path.rename(path.with_suffix(".notes"))
+
+    def cut(root):
+        path = pictures(root)[1]
+        path.write_bytes(path.read_bytes()[:120])
+
+    def same_name(root):
+        path = pictures(root)[0]
+        other = {".jpg": ".jpeg", ".jpeg": ".jpg", ".png": ".jpg", ".tif": ".tiff"}[path.suffix.lower()]
+        shutil.copy(path, path.with_suffix(other))
+
+    def one_gone(root):
+        pictures(root)[0].unlink()
+
+    def link(root):
+        path = pictures(root)[1]
+        path.unlink()
+        path.symlink_to("nowhere.jpg")
+
+    yield "gone", shutil.rmtree
+    yield "a file instead", to_file
+    yield "empty", lambda root: [shutil.rmtree(p) if p.is_dir() else p.unlink() for p in list(root.iterdir())]
+    yield "no pictures", only_notes
+    yield "an empty picture", write(b"")
+    yield "a web page for a picture", write(HTML)
+    yield "a picture cut short", cut
+    yield "a pickle for a picture", write(pickle.dumps([1, 2]))
+    yield "two pictures of one name", same_name
+    yield "a link to nowhere", link
+    yield "one picture gone", one_gone
+
+
+def specific(name, path, profile):
+    """Damages of content, by kind of file."""
+    m = len(rehearsal.CONCEPTS)
+    if "/triplets/" in name and path.suffix == ".npy":
+        yield from triplet_damages(np.load(path), saved, m)
+    elif path.name == "cifar100_coarse_triplets.npy":
+        yield from triplet_damages(np.load(path), saved, 160)
+    elif "/triplets/" in name and path.suffix == ".txt":
+        yield from triplet_damages(np.loadtxt(path, dtype=int), texts, m)
+    elif path.suffix == ".npy" and "probas" not in name and "entropies" not in name:
+        yield from matrix_damages(np.load(path), saved)
+        yield "objects", saved_objects()
+    elif path.suffix == ".txt" and "embeddings" in name:
+        yield from matrix_damages(np.loadtxt(path), texts)
+    elif path.suffix == ".npy":
+        yield from share_damages(np.load(path))
+    elif path.suffix == ".bin":
+        yield from record_damages(path.read_bytes())
+    elif path.name.endswith("label_names.txt"):
+        lines = path.read_text().splitlines()
+        yield "a class twice", "\n".join([*lines, lines[0]]).encode()
+        yield "a class too few", "\n".join(lines[:-1]).encode()
+    elif path.suffix == ".json":
+        yield from json_damages(path)
+    elif path.name == "category_mat_manual_27.tsv":
+        yield from flag_damages(path)
+    elif path.suffix == ".npz":
+        yield from npz_damages(dict(np.load(path)))
+    elif path.suffix == ".mat":
+        content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}
+        yield from mat_damages(content)
+    elif path.suffix in (".csv", ".tsv") and path.name != "category_mat_manual_27.tsv":
+        sep = "\t" if "\t" in path.read_text().splitlines()[0] else ";" if ";" in path.read_text() else ","
+        yield from table_damages(path, sep)
+
+
+def share_damages(values):
+    """Probabilities (n, 3) or entropies (n,)."""
+
+    def changed(value):
+        copy = values.copy()
+        copy.reshape(-1)[4] = value
+        return saved(copy)
+
+    yield "negative", changed(-0.5)
+    yield "above what is possible", changed(3.0)
+    yield "NaN", changed(np.nan)
+    yield "infinite", changed(np.inf)
+    yield "another shape", saved(values.reshape(-1, 2))
+    yield "whole numbers", saved(values.astype(int))
+    yield "text", saved(values.astype(str))
+    yield "objects", saved_objects()
+
+
+def record_damages(whole):
+    from humalign.data.cifar import RECORD
+
+    yield "a byte too many", whole + b"x"
+    yield "a record without its labels", whole[2:]
+    yield "unknown coarse label", bytes([200]) + whole[1:]
+    yield "unknown fine label", whole[:1] + bytes([200]) + whole[2:]
+    yield "a fine class in two coarse ones", bytes([3]) + whole[1:]
+    yield "records missing", whole[: -3 * RECORD]
+
+
+def json_damages(path):
+    text = path.read_text()
+    content = json.loads(text) if path.parent.name != "raw_data" else None
+    yield "cut short", text[: len(text) * 2 // 3].encode()
+    yield "a list of numbers", b"[1, 2, 3]"
+    yield "one number", b"7"
+    yield "nothing in it", b"{}"
+    if content is None:  # a session of Levels
+        trials = [json.loads(line) for line in text.splitlines()]
+
+        def changed(**values):
+            rows = [*trials[:2], {**trials[2], **values}, *trials[3:]]
+            return "\n".join(json.dumps({k: v for k, v in row.items() if v != "drop"}) for row in rows).encode()
+
+        yield "no response time", changed(rt="drop")
+        yield "a negative response time", changed(rt=-5)
+        yield "a response time in words", changed(rt="fast")
+        yield "a choice not shown", changed(selected_image="n00000000_1.JPEG")
+        yield "no third image", changed(image3Path="drop")
+        yield "one image twice", changed(image2Path=trials[2]["image1Path"])
+        yield "not an ImageNet file", changed(image1Path="stimuli/cat.jpg")
+        yield "only instructions", json.dumps(trials[0]).encode()
+    elif "test_img_concepts_THINGS" in content:
+        names = content["test_img_concepts_THINGS"]
+        yield "a name twice", json.dumps({"test_img_concepts_THINGS": [*names[:-1], names[0]]}).encode()
+        yield "a name too few", json.dumps({"test_img_concepts_THINGS": names[:-1]}).encode()
+        yield "names without numbers", json.dumps({"test_img_concepts_THINGS": ["dog"] * len(names)}).encode()
+    else:  # BREEDS
+        task = "living17"
+
+        def other(change):
+            copy = json.loads(text)
+            change(copy)
+            return json.dumps(copy).encode()
+
+        yield "no source", other(lambda c: c[task][0].pop("source"))
+        yield "a class of no number", other(lambda c: c[task][0].update(source=["dog"]))
+        yield "a class past the last", other(lambda c: c[task][0].update(source=[1000]))
+        yield "a class twice", other(lambda c: c[task][0].update(source=[3, 3]))
+        yield "source and target share a class", other(lambda c: c[task][0].update(source=c[task][1]["target"]))
+        yield "a superclass twice", other(lambda c: c[task][0].update(super=c[task][1]["super"]))
+        yield "no classes", other(lambda c: c.update({task: []}))
+
+
+def flag_damages(path):
+    lines = path.read_text().splitlines()
+    yield "a row too few", "\n".join(lines[:-1]).encode()
+    yield "a row too many", "\n".join([*lines, lines[-1]]).encode()
+    yield "a cell of 2", "\n".join([lines[0], lines[1].replace("1", "2"), *lines[2:]]).encode()
+    yield "a word", "\n".join([lines[0], lines[1].replace("1", "yes"), *lines[2:]]).encode()
+    yield "an empty cell", "\n".join([lines[0], lines[1].replace("1", ""), *lines[2:]]).encode()
+    yield "header only", lines[0].encode()
+    yield "a cell too many", "\n".join([lines[0], lines[1], lines[2] + "\t0", *lines[3:]]).encode()
+
+
+def saved_objects():
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    return buffer.getvalue()
+
+
+# harmless for the entry named: what the damage spoils is not read, or is another valid file
+HARMLESS = {
+    ("tables/networks", "first column doubled"): "a further column for one network",
+}
+
+
+def refusal(entry, profile):
+    """The line that refuses the entry's files, or None."""
+    registry._digest.cache_clear()
+    try:
+        loaded = registry.load(entry.name, profile)
+    except InputError as error:
+        return str(error)
+    report = verify_one(entry, profile)
+    assert report.status != "missing"
+    del loaded
+    return report.problems[0] if report.problems else None
+
+
+PICKED = ("peterson/animals", "peterson/fruits", "breeds/living17")
+
+
+def subjects():
+    """One entry for each loader with files of its own."""
+    skip = {"things/all", "alignet/clusters"}  # made of the files of others
+    for entry in registry.entries("full"):
+        if entry.name in skip or (entry.name.startswith("glocal/") and "slice" not in entry.profiles):
+            continue  # one loader, tested once
+        if entry.name.startswith(("peterson/", "king2019/set2", "breeds/")) and not entry.name.startswith(PICKED):
+            continue
+        if entry.name.startswith("alignet/un") and entry.name != "alignet/untransformed/val_class_border":
+            continue
+        yield entry.name
+
+
+def own_files(entry):
+    """Files of an entry that are not shared with another one's test."""
+    shared = {"concepts", "maps", "list"}
+    keys = [k for k in entry.files if k not in shared or entry.name in ("things/concepts", "things/orders")]
+    if entry.name == "things/orders":
+        keys = ["maps"]
+    return keys
+
+
+@pytest.mark.parametrize("name", list(subjects()))
+def test_ten_kinds_of_damage_are_refused_in_one_line(name, profile, damaged):
+    entry = registry.entry(name)
+    assert refusal(entry, profile) is None
+    refused, passed = {}, []
+
+    def look(key, what):
+        line = refusal(entry, profile)
+        if line is None:
+            passed.append((key, what))
+        else:
+            one_line(line)
+            refused[key, what] = line
+
+    for key in own_files(entry):
+        file = entry.files[key]
+        found = file.find(profile.data)
+        if found is None:
+            continue
+        inside = found.relative_to(profile.data).as_posix()
+        if file.folder and name != "levels" and "sim_judgements" not in file.path:
+            for what, spoil in folder_damages(found):
+                with damaged(inside) as path:
+                    spoil(path)
+                    look(key, what)
+        else:
+            targets = [found] if found.is_file() else sorted(p for p in found.iterdir())[:1]
+            for target in targets:
+                place = target.relative_to(profile.data).as_posix()
+                for what, data in [*raw_damages(target), *specific(place, target, profile)]:
+                    if file.optional and what == "gone":
+                        continue
+                    with damaged(place) as path:
+                        path.unlink()
+                        if data is not None:
+                            path.write_bytes(data)
+                        look(key, what)
+    assert len({what for _, what in refused}) >= 10, (sorted(refused), passed)
+    allowed = {(key, what) for key, what in passed if (name, what) in HARMLESS or what in SOFT.get(name, ())}
+    assert set(passed) <= allowed, passed
+
+
+# what cannot be told from the files alone (a checksum, or counts where published, tell it)
+SOFT: dict[str, tuple] = {}
+
+
+def test_types_align_by_id_and_refuse_strangers(profile):
+    for name in ("things/testset1", "cichy2019", "things/spose_49", "things/word2vec", "cichy2019/images"):
+        loaded = registry.load(name, profile)
+        assert isinstance(loaded, (Triplets, HumanRDM, ConceptEmbedding, Features, Stimuli))
+        turned = loaded.align(loaded.ids[::-1])
+        assert turned.ids == loaded.ids[::-1]
+        assert turned.align(loaded.ids).checksum == loaded.checksum
+        assert turned.checksum != loaded.checksum
+        if not isinstance(loaded, Triplets):
+            with pytest.raises(InputError, match="has no row for nobody"):
+                loaded.align([*loaded.ids[:2], "nobody"])
+        with pytest.raises(InputError, match="more than once"):
+            loaded.align([*loaded.ids, loaded.ids[0]])
