@@ -159,7 +159,7 @@ def targets(ids, concepts, facts, kind: str, seed: int = 0) -> tuple[np.ndarray,
 
 
 def noisy(labels: np.ndarray, ids, seed: int = 0) -> np.ndarray:
-    """Labels with noise: each true one is missing with probability ``DROPPED``, replaced by a wrong one with ``WRONG``."""
+    """Labels with noise: a true one is missing with probability ``DROPPED``, another in its place with ``WRONG``."""
     values = labels.copy()
     for row, name in enumerate(ids):
         rng = np.random.default_rng([seed, seed_of(f"web labels/{name}")])
@@ -214,9 +214,9 @@ def captions(ids, concepts, facts, seed: int = 0) -> Captions:
 
     Notes
     -----
-    A caption names the concept, one hypernym (superordinate or WordNet-like, by lot), the main colour and the scene, each
-    with the probability in ``CAPTION_WORDS``; a caption without any word gets the hypernym. Words are unrelated to the
-    observers' dimensions.
+    A caption names the concept, one hypernym (superordinate or WordNet-like, by lot), the main colour and the scene,
+    each with the probability in ``CAPTION_WORDS``; a caption without any word gets the hypernym. Words are
+    unrelated to the observers' dimensions.
     """
     words = lexicon()
     index = {word: i for i, word in enumerate(words)}

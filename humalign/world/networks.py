@@ -19,8 +19,9 @@ LAYERS = ("penultimate", "logits")
 
 
 def _torch():
-    from .. import compat  # noqa: F401  (before timm)
     import torch
+
+    from .. import compat  # noqa: F401  (before timm)
 
     return torch
 
@@ -133,8 +134,12 @@ ARCHITECTURES = {  # name: (family, size, builder, its arguments)
     "resnet-s": ("ResNet", "s", _resnet, ((16, 24, 32, 48), (1, 1, 1, 1))),
     "resnet-m": ("ResNet", "m", _resnet, ((24, 32, 48, 80), (1, 1, 1, 1))),
     "resnet-l": ("ResNet", "l", _resnet, ((32, 48, 80, 128), (1, 1, 1, 1))),
-    "resnext-m": ("ResNeXt", "m", lambda: _resnet((8, 14, 22, 32), (1, 1, 1, 1), True, stem=24, cardinality=4,
-                                                  base_width=48), ()),  # fmt: skip
+    "resnext-m": (
+        "ResNeXt",
+        "m",
+        lambda: _resnet((8, 14, 22, 32), (1, 1, 1, 1), True, stem=24, cardinality=4, base_width=48),
+        (),
+    ),
     "densenet-s": ("DenseNet", "s", _densenet, (8, (2, 3, 4, 3))),
     "densenet-m": ("DenseNet", "m", _densenet, (12, (2, 3, 4, 4))),
     "densenet-l": ("DenseNet", "l", _densenet, (18, (2, 3, 4, 4))),
@@ -173,7 +178,7 @@ def encoder(arch: str):
 
 
 def assemble(body, head):
-    """A network of an encoder and a head with the named layers ``penultimate`` and ``logits`` (absent without a head)."""
+    """A network of encoder and head with the layers ``penultimate`` and ``logits`` (absent without a head)."""
     from torch import nn
 
     parts = [("encoder", body), ("penultimate", nn.Identity())]
@@ -221,7 +226,9 @@ def zoo() -> dict[str, dict]:
 def spec(name: str) -> dict:
     """The entry of one network; InputError for an unknown name."""
     if name not in zoo():
-        raise InputError(f"no network of the mini zoo is called '{name}'", "zoo.toml", "'humalign world train --list' names all")
+        raise InputError(
+            f"no network of the mini zoo is called '{name}'", "zoo.toml", "'humalign world train --list' names all"
+        )
     return zoo()[name]
 
 
@@ -262,8 +269,8 @@ def load(name: str, seed: int = 0, profile=None):
     Returns
     -------
     torch.nn.Sequential
-        Layers ``encoder``, ``penultimate`` and, where there is a head, ``logits``; input as :func:`preprocess` gives it.
-        Image/text networks have the joint embedding as ``logits``.
+        Layers ``encoder``, ``penultimate`` and, where there is a head, ``logits``; input as :func:`preprocess`
+        gives it. Image/text networks have the joint embedding as ``logits``.
     """
     torch = _torch()
     arrays, meta = load_arrays(weights_path(name, seed, profile))
@@ -274,7 +281,11 @@ def load(name: str, seed: int = 0, profile=None):
     lacking, strange = network.load_state_dict(own, strict=False)
     lacking = [key for key in lacking if not key.endswith("num_batches_tracked")]
     if lacking or strange:
-        raise InputError("holds another architecture", weights_path(name, seed, profile), f"humalign world train {name} --seed {seed}")
+        raise InputError(
+            "holds another architecture",
+            weights_path(name, seed, profile),
+            f"humalign world train {name} --seed {seed}",
+        )
     return network.float().eval().to(memory_format=torch.channels_last)
 
 
@@ -286,7 +297,9 @@ def preprocess(images: np.ndarray):
     torch = _torch()
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
-        raise InputError(f"expects uint8 (n, h, w, 3), got {images.dtype} {images.shape}", "images", "convert to 8-bit RGB")
+        raise InputError(
+            f"expects uint8 (n, h, w, 3), got {images.dtype} {images.shape}", "images", "convert to 8-bit RGB"
+        )
     x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
     if x.shape[2:] != (SIDE, SIDE):
         shrink = min(x.shape[2:]) >= SIDE
@@ -342,8 +355,8 @@ def table():
     -------
     pandas.DataFrame
         model, name, source, family, size, arch, group, palette, objective, augmentation, training_data, epochs,
-        parameters, reference_accuracy (linear probe on test pictures of all concepts, mean over seeds), seeds (recorded),
-        logits (is there such a layer), own_accuracy, public, stand_in.
+        parameters, reference_accuracy (linear probe on test pictures of all concepts, mean over seeds), seeds
+        (recorded), logits (is there such a layer), own_accuracy, public, stand_in.
     """
     import pandas as pd
 
@@ -354,7 +367,8 @@ def table():
         first = own.iloc[0] if len(own) else {}
         rows.append(
             {
-                "model": name, "name": entry["title"], "source": "mini", "family": entry["family"], "size": entry["size"],
+                "model": name, "name": entry["title"], "source": "mini", "family": entry["family"],
+                "size": entry["size"],
                 "arch": entry["arch"], "group": entry["group"], "palette": entry["palette"],
                 "objective": entry["objective"], "augmentation": entry["augmentation"], "training_data": entry["data"],
                 "epochs": entry["epochs"], "wave": entry["wave"], "parameters": first.get("parameters"),

@@ -68,7 +68,7 @@ def logit_norm(logits: torch.Tensor, temperature: float = 0.1) -> torch.Tensor:
 
 
 def squared_error(logits, targets, hot: float = 5.0, weight: float = 10.0):
-    """Squared error on logits: the true class should be ``hot``, counted ``weight`` times, the others 0 (mean of classes).
+    """Squared error on logits, mean over classes: the true class should be ``hot``, counted ``weight`` times, others 0.
 
     ``targets`` (n, k) are one-hot.
     """
@@ -198,7 +198,7 @@ class SquaredError(Labels):
 
 def projector(width: int, hidden: int, out: int) -> nn.Sequential:
     """Two-layer perceptron with batch normalisation."""
-    return nn.Sequential(nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True), nn.Linear(hidden, out))
+    return nn.Sequential(nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, out))
 
 
 def nt_xent(first, second, temperature: float = 0.2):
@@ -242,7 +242,7 @@ def sinkhorn(scores, epsilon: float = 0.05, rounds: int = 3):
 class TwoViews(Objective):
     """Base of the methods that compare two strong views of an image."""
 
-    pictures, batch, sizes = 2, 256, (128, 64)
+    pictures, batch, sizes = 2, 128, (128, 64)
 
     def __init__(self, width, outputs=0):
         super().__init__()
@@ -300,7 +300,7 @@ class SwAV(TwoViews):
 class MoCo(Objective):
     """Contrast with a queue of keys from a slowly moving copy of the network (He et al. 2020, Chen et al. 2020)."""
 
-    pictures, batch, size, momentum, temperature = 2, 256, 2048, 0.99, 0.2
+    pictures, batch, size, momentum, temperature = 2, 128, 2048, 0.99, 0.2
 
     def __init__(self, width, outputs=0):
         super().__init__()
@@ -319,7 +319,7 @@ class MoCo(Objective):
             order = torch.randperm(len(x), generator=generator).to(x.device)
             view = augment.strong_view(x, generator)
             keys = torch.empty_like(queries)
-            for part in order.chunk(2):  # batches that differ from those of the queries, so that batch norm tells nothing
+            for part in order.chunk(2):  # other batches than those of the queries, so that batch norm tells nothing
                 keys[part] = F.normalize(self.keys[1](self.keys[0](view[part])), dim=1)
         return self.of(queries, keys)
 
@@ -386,14 +386,15 @@ class TextTower(nn.Module):
 
 @objective("image/text")
 class ImageText(Objective):
-    """Contrast of images with their captions (Radford et al. 2021), by ``open_clip.ClipLoss``. Targets: word numbers."""
+    """Contrast of images with captions (Radford et al. 2021) by ``open_clip.ClipLoss``; targets are word numbers."""
 
-    batch, joint = 256, 64
+    joint = 64
 
     def __init__(self, width, outputs):
         super().__init__()
-        from .. import compat  # noqa: F401
         from open_clip import ClipLoss
+
+        from .. import compat  # noqa: F401
 
         self.head = nn.Linear(width, self.joint, bias=False)
         self.text = TextTower(outputs, self.joint, self.joint)

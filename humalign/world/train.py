@@ -1,11 +1,10 @@
-"""One trainer for all networks of the mini zoo: AdamW, one cycle, resumable after each epoch, the same result per seed."""
+"""Trains the networks of the list zoo.toml: one, many, or the number of epochs; the command humalign world train."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
-import math
 import os
 import sys
 import time
@@ -15,175 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import HumalignError, InputError
-from ..store import atomic_path, digest, load_arrays, read_json, save_arrays, write_json
+from ..store import atomic_path, digest, load_arrays, read_json, save_arrays
 from . import networks
+from .fitting import LADDER, enough, fit, linear_probe, settle
 
 VERSION = 1  # counts up when the same list and seed no longer give the same networks
-LADDER = (6, 9, 13, 19, 28, 42)  # epochs to choose from (see ladder)
-ENOUGH = 0.98  # share of the fall of the loss that is enough (see ladder)
 PROBE_IMAGES = 20  # training pictures per concept for the linear probe
 SEEDS = (0, 1, 2)
-
-
-def one_cycle(step: int, total: int, peak: float, rise: float = 0.2) -> float:
-    """Learning rate at a step: cosine from peak/25 to the peak in the first fifth, then cosine to peak/10000."""
-    turn = max(1.0, rise * total)
-    if step < turn:
-        low, high, share = peak / 25, peak, step / turn
-    else:
-        low, high, share = peak, peak / 1e4, min(1.0, (step - turn) / max(1.0, total - turn))
-    return high + (low - high) * (1 + math.cos(math.pi * share)) / 2
-
-
-def _state(encoder, objective, optimiser):
-    arrays = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
-    arrays |= {f"objective.{k}": v for k, v in objective.state_dict().items()}
-    for i, parameter in enumerate(optimiser.param_groups[0]["params"]):
-        arrays |= {f"optimiser.{i}.{k}": v for k, v in optimiser.state[parameter].items()}
-    return {key: value.detach().cpu().numpy() for key, value in arrays.items()}
-
-
-def _restore(arrays, encoder, objective, optimiser):
-    import torch
-
-    parts = {"encoder": {}, "objective": {}, "optimiser": {}}
-    for key, value in arrays.items():
-        part, _, rest = key.partition(".")
-        parts[part][rest] = torch.from_numpy(value)
-    encoder.load_state_dict(parts["encoder"])
-    objective.load_state_dict(parts["objective"])
-    for i, parameter in enumerate(optimiser.param_groups[0]["params"]):
-        own = {k.partition(".")[2]: v for k, v in parts["optimiser"].items() if k.partition(".")[0] == str(i)}
-        if own:
-            optimiser.state[parameter] = {
-                "step": own["step"],
-                "exp_avg": torch.empty_like(parameter).copy_(own["exp_avg"]),
-                "exp_avg_sq": torch.empty_like(parameter).copy_(own["exp_avg_sq"]),
-            }
-
-
-def fit(encoder, objective, images, targets, *, epochs, lr, seed=0, weight_decay=0.02, device="cpu", checkpoint=None,
-        key="", stop_after=None, progress=None):
-    """Train an encoder on an objective.
-
-    Parameters
-    ----------
-    encoder, objective : torch modules
-        Changed in place.
-    images : uint8 tensor (n, 3, h, w)
-    targets : tensor (n, ...) or None
-    epochs : int
-    lr : float
-        Peak of the one cycle.
-    checkpoint : path, optional
-        Written after each epoch; training goes on from it when it was made by the same ``key``.
-    stop_after : int, optional
-        Return after this many epochs of this call (an interruption).
-    progress : callable, optional
-        Called after each epoch with (epoch, mean loss).
-
-    Returns
-    -------
-    list of float
-        Mean training loss of each epoch, or None when stopped early.
-
-    Notes
-    -----
-    AdamW; gradients are clipped at norm 1. All lots of an epoch come from the seed and the number of the epoch, so a
-    resumed run equals an uninterrupted one.
-    """
-    import torch
-
-    parameters = [*encoder.parameters(), *objective.trained()]
-    encoder.to(device, memory_format=torch.channels_last)
-    objective.to(device)
-    objective.prepare(encoder)
-    optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
-    losses: list[float] = []
-    if checkpoint is not None:
-        with contextlib.suppress(InputError):
-            arrays, meta = load_arrays(checkpoint)
-            if meta.get("key") == key:
-                _restore(arrays, encoder, objective, optimiser)
-                losses = meta["losses"]
-    n, batch = len(images), min(objective.batch, len(images))
-    steps = n // batch
-    images = images.to(device)
-    targets = None if targets is None else targets.to(device)
-    begun = len(losses)
-    for epoch in range(begun, epochs):
-        lots = torch.Generator().manual_seed(int.from_bytes(bytes.fromhex(digest("epoch", seed, epoch)[:12]), "big"))
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=lots)))  # for dropout
-        encoder.train()
-        objective.train()
-        order = torch.randperm(n, generator=lots)
-        total = 0.0
-        for k in range(steps):
-            rows = order[k * batch : (k + 1) * batch].to(device)
-            step = epoch * steps + k
-            for group in optimiser.param_groups:
-                group["lr"] = one_cycle(step, epochs * steps, lr)
-            loss = objective.loss(encoder, images[rows], None if targets is None else targets[rows], lots)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimiser.step()
-            objective.after_step(encoder, (step + 1) / (epochs * steps))
-            total += float(loss.detach())
-        losses.append(total / steps)
-        if not math.isfinite(losses[-1]):
-            raise HumalignError(f"training diverged in epoch {epoch + 1}; lower the learning rate")
-        if checkpoint is not None and epoch + 1 < epochs:
-            save_arrays(checkpoint, _state(encoder, objective, optimiser), {"key": key, "losses": losses})
-        if progress is not None:
-            progress(epoch + 1, losses[-1])
-        if stop_after is not None and epoch + 1 - begun >= stop_after and epoch + 1 < epochs:
-            return None
-    return losses
-
-
-def settle(encoder, images, batch: int = 256, rounds: int = 20):
-    """Let batch normalisation gather its statistics on training images, without training (untrained networks)."""
-    import torch
-
-    from .augment import scaled
-
-    encoder.train()
-    with torch.no_grad():
-        for k in range(rounds):
-            encoder(scaled(images[torch.arange(k, len(images), max(1, len(images) // batch))[:batch]]))
-
-
-def linear_probe(train, train_labels, test, test_labels, penalty: float = 1e-3, iterations: int = 100) -> float:
-    """Test accuracy of multinomial logistic regression on standardised features.
-
-    Parameters
-    ----------
-    train, test : float arrays (n, p), (m, p)
-    train_labels, test_labels : int arrays (n,), (m,)
-    penalty : float
-        Times half the mean squared weight norm per class.
-    """
-    import torch
-
-    x, z = torch.from_numpy(np.asarray(train)).float(), torch.from_numpy(np.asarray(test)).float()
-    mean, sd = x.mean(0), x.std(0) + 1e-6
-    x, z = (x - mean) / sd, (z - mean) / sd
-    y = torch.from_numpy(np.asarray(train_labels)).long()
-    weights = torch.zeros(x.shape[1] + 1, int(y.max()) + 1, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe")
-
-    def closure():
-        optimiser.zero_grad()
-        loss = torch.nn.functional.cross_entropy(x @ weights[:-1] + weights[-1], y)
-        loss = loss + penalty / 2 * weights[:-1].square().sum()
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    with torch.no_grad():
-        choice = (z @ weights[:-1] + weights[-1]).argmax(1).numpy()
-    return float((choice == np.asarray(test_labels)).mean())
 
 
 # ---- one network of the list -----------------------------------------------------------------------------------------
@@ -192,15 +29,15 @@ def linear_probe(train, train_labels, test, test_labels, penalty: float = 1e-3, 
 def training_data(data: str, profile=None):
     """Images (uint8 tensor (n, 3, 32, 32)), targets (tensor or None), label names, number of training pictures.
 
-    ``data`` is a training set of :mod:`humalign.world.datasets`; ``captions-seen`` restricts ``captions`` to the seen
+    ``data`` is a training set of :mod:`humalign.world.splits`; ``captions-seen`` restricts ``captions`` to the seen
     concepts, so that the pictures are those of ``concepts``.
     """
     import torch
 
-    from . import datasets, labels
+    from . import labels, splits
 
     base = "concepts" if data in ("pictures", "captions-seen") else data
-    stimuli, told = datasets.training_set(base, networks.SIDE, profile)
+    stimuli, told = splits.training_set(base, networks.SIDE, profile)
     if data == "pictures":
         told = None
     if data == "captions-seen":
@@ -221,14 +58,14 @@ def key_of(spec: dict, seed: int, epochs: int) -> str:
 def _prepare(spec, seed, outputs):
     import torch
 
-    from .objectives import Labels, OBJECTIVES, make
+    from .objectives import OBJECTIVES, Labels, make
 
     torch.manual_seed(1_000_003 * (seed + 1))
     encoder, width = networks.encoder(spec["arch"])
     options = {}
     if issubclass(OBJECTIVES[spec["objective"]], Labels):
         options["augmentation"] = spec["augmentation"]
-    return encoder, make(spec["objective"], width, outputs, **options)
+    return encoder, make(spec["objective"], width, outputs, **options), width
 
 
 def _versions():
@@ -241,8 +78,8 @@ def _versions():
 def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None = None, device="cpu", say=None) -> dict:
     """Train one network of the list, or return the facts of the one that is there.
 
-    Writes ``<name>.s<seed>.safetensors`` (float16) and its side-car to ``folder``; while it runs, a checkpoint after each
-    epoch.
+    Writes ``<name>.s<seed>.safetensors`` (float16) and its side-car to ``folder``; while it runs, a checkpoint after
+    each epoch.
 
     Returns
     -------
@@ -264,7 +101,7 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
     if torch.device(device).type == "cpu":
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
     images, targets, labels = training_data(spec["data"], profile)
-    encoder, objective = _prepare(spec, seed, len(labels))
+    encoder, objective, width = _prepare(spec, seed, len(labels))
     started, spent = time.time(), time.process_time()
     partial = path.with_name(f"{name}.s{seed}.checkpoint.safetensors")
     if spec["objective"] == "none":
@@ -272,8 +109,20 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
         settle(encoder, images)
         losses = []
     else:
-        losses = fit(encoder, objective, images, targets, epochs=epochs, lr=spec["lr"], seed=seed, device=device,
-                     weight_decay=spec["weight_decay"], checkpoint=partial, key=key, progress=say)
+        losses = fit(
+            encoder,
+            objective,
+            images,
+            targets,
+            epochs=epochs,
+            lr=spec["lr"],
+            seed=seed,
+            device=device,
+            weight_decay=spec["weight_decay"],
+            checkpoint=partial,
+            key=key,
+            progress=say,
+        )
     wall, cpu = time.time() - started, time.process_time() - spent
     network = networks.assemble(encoder, objective.head).cpu().eval()
     text = getattr(objective, "text", None)
@@ -292,7 +141,7 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
         "model": name, "seed": seed, "key": key, "arch": spec["arch"], "objective": spec["objective"],
         "augmentation": spec["augmentation"], "data": spec["data"], "epochs": epochs if losses else 0,
         "pictures": len(images), "outputs": len(labels), "has_logits": objective.head is not None,
-        "parameters": sum(p.numel() for p in encoder.parameters()), "width": int(network[:2](torch.zeros(2, 3, 32, 32)).shape[1]),
+        "parameters": sum(p.numel() for p in encoder.parameters()), "width": width,
         "first_loss": losses[0] if losses else None, "final_loss": losses[-1] if losses else None,
         "losses": [round(v, 5) for v in losses], "seconds": round(wall, 1), "cpu_seconds": round(cpu, 1),
         "device": str(device), "world": drawings_digest(), "trainer": VERSION, **_versions(),
@@ -310,13 +159,13 @@ def accuracies(network, objective, spec, labels, profile=None) -> dict:
     Returns
     -------
     dict
-        ``own_accuracy``: top-1 on its own labels (concept labels among several; concept names for image/text), over the
-        concepts it was trained on; None without labels. ``probe_accuracy``: linear probe of the penultimate layer on all
-        concepts, trained on ``PROBE_IMAGES`` pictures each.
+        ``own_accuracy``: top-1 on its own labels (concept labels among several; concept names for image/text),
+        over the concepts it was trained on; None without labels. ``probe_accuracy``: linear probe of the
+        penultimate layer on all concepts, trained on ``PROBE_IMAGES`` pictures each.
     """
     import torch
 
-    from . import datasets, stimuli
+    from . import splits, stimuli
     from .labels import lexicon, superordinate
 
     test = stimuli.images("test", networks.SIDE, profile)
@@ -326,10 +175,12 @@ def accuracies(network, objective, spec, labels, profile=None) -> dict:
     first = np.array([int(i.rpartition("train")[2]) < PROBE_IMAGES for i in some.ids])
     fitted = networks.features(network, some.images[first])
     tested = networks.features(network, test.images)
-    probe = linear_probe(fitted, [number[c] for c in np.array(some.concepts)[first]], tested, [number[c] for c in shown])
+    probe = linear_probe(
+        fitted, [number[c] for c in np.array(some.concepts)[first]], tested, [number[c] for c in shown]
+    )
     own = None
     if objective.head is not None:
-        seen = set(datasets.concepts_of("all" if spec["data"] in ("web", "captions", "captions-web") else "seen"))
+        seen = set(splits.concepts_of("all" if spec["data"] in ("web", "captions", "captions-web") else "seen"))
         rows = np.array([c in seen for c in shown])
         with torch.inference_mode():
             logits = objective.head(torch.from_numpy(tested[rows])).numpy()
@@ -349,8 +200,8 @@ def accuracies(network, objective, spec, labels, profile=None) -> dict:
 # ---- the whole list --------------------------------------------------------------------------------------------------
 
 COLUMNS = ("model", "seed", "arch", "objective", "augmentation", "data", "epochs", "pictures", "parameters", "width",
-           "outputs", "has_logits", "first_loss", "final_loss", "own_accuracy", "probe_accuracy", "seconds", "cpu_seconds",
-           "device", "world", "key", "trainer", "torch", "timm", "sha256")  # fmt: skip
+           "outputs", "has_logits", "first_loss", "final_loss", "own_accuracy", "probe_accuracy", "seconds",
+           "cpu_seconds", "device", "world", "key", "trainer", "torch", "timm", "sha256")  # fmt: skip
 
 
 def write_records(folders, path=None) -> Path:
@@ -377,7 +228,7 @@ def _job(name, seed, folder, profile, device):
 
 
 def train_many(pairs, *, folder_of, profile, jobs=2, device="cpu", say=print, after=None) -> int:
-    """Train (name, seed) pairs in ``jobs`` processes; returns the number that failed. Finished ones are not trained again."""
+    """Train (name, seed) pairs in ``jobs`` processes, finished ones not again; returns the number that failed."""
     import multiprocessing
 
     failed, began, pairs = 0, time.time(), list(pairs)
@@ -414,19 +265,23 @@ def ladder(name: str, profile=None, rungs=LADDER, seed: int = 0, say=print) -> i
     images, targets, labels = training_data(spec["data"], profile)
     runs = []
     for epochs in rungs:
-        encoder, objective = _prepare(spec, seed, len(labels))
-        runs.append(fit(encoder, objective, images, targets, epochs=epochs, lr=spec["lr"], seed=seed,
-                        weight_decay=spec["weight_decay"]))
+        encoder, objective, _ = _prepare(spec, seed, len(labels))
+        runs.append(
+            fit(
+                encoder,
+                objective,
+                images,
+                targets,
+                epochs=epochs,
+                lr=spec["lr"],
+                seed=seed,
+                weight_decay=spec["weight_decay"],
+            )
+        )
         say(f"{name}: {epochs} epochs, loss {runs[-1][0]:.4f} to {runs[-1][-1]:.4f}")
         if len(runs) > 1 and enough(runs[-2], runs[-1]):
             return rungs[len(runs) - 2]
     return rungs[-1]
-
-
-def enough(shorter, longer) -> bool:
-    """Has the shorter run made ``ENOUGH`` of the fall of the longer one? Both are lists of epoch-mean losses."""
-    start = max(shorter[0], longer[0])
-    return start - shorter[-1] >= ENOUGH * (start - longer[-1])
 
 
 # ---- command line: humalign world train ------------------------------------------------------------------------------
@@ -437,11 +292,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="networks of zoo.toml")
     parser.add_argument("--all", action="store_true", help="the whole list")
     parser.add_argument("--wave", type=int, help="only this wave of the list (1: first zoo)")
-    parser.add_argument("--seed", type=int, action="append", help="seed (repeat for several; default 0, with --all 0 1 2)")
+    parser.add_argument(
+        "--seed", type=int, action="append", help="seed (repeat for several; default 0, with --all 0 1 2)"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes, one thread each (default 2)")
     parser.add_argument("--out", metavar="DIR", help="folder for weights (default: zoo in the cache)")
-    parser.add_argument("--record", action="store_true",
-                        help="seed 0 into the package, and all facts into its table of training runs")
+    parser.add_argument(
+        "--record", action="store_true", help="seed 0 into the package, and all facts into its table of training runs"
+    )
     parser.add_argument("--list", action="store_true", help="list the networks and what is trained")
     parser.add_argument("--ladder", action="store_true", help="choose epochs by the training loss, train nothing")
     names = {action.dest for action in parser._actions}
@@ -465,7 +323,9 @@ def main(args) -> int:
     if args.wave is not None:
         names = [n for n in (names or networks.zoo()) if networks.zoo()[n]["wave"] == args.wave]
     if not names:
-        raise InputError("no network is named", "humalign world train", "give names, --wave N or --all; --list shows them")
+        raise InputError(
+            "no network is named", "humalign world train", "give names, --wave N or --all; --list shows them"
+        )
     if args.ladder:
         for name in names:
             print(f"{name}: {ladder(name, profile, seed=seeds[0])} epochs", flush=True)
@@ -483,13 +343,29 @@ def main(args) -> int:
     if len(pairs) == 1:
         meta = _alone(*pairs[0], folder_of, profile, device)
         after()
-        print(json.dumps({k: meta[k] for k in ("model", "seed", "epochs", "final_loss", "own_accuracy", "probe_accuracy",
-                                               "seconds")}))
+        print(
+            json.dumps(
+                {
+                    k: meta[k]
+                    for k in ("model", "seed", "epochs", "final_loss", "own_accuracy", "probe_accuracy", "seconds")
+                }
+            )
+        )
         _beside_recorded(meta)
         return 0
     training_pictures(names, profile)
-    return int(train_many(pairs, folder_of=folder_of, profile=profile, jobs=args.jobs, device=device, after=after,
-                          say=lambda line: print(line, flush=True)) > 0)
+    return int(
+        train_many(
+            pairs,
+            folder_of=folder_of,
+            profile=profile,
+            jobs=args.jobs,
+            device=device,
+            after=after,
+            say=lambda line: print(line, flush=True),
+        )
+        > 0
+    )
 
 
 def training_pictures(names, profile) -> None:
@@ -534,6 +410,8 @@ def _list(cache) -> int:
                 if file.is_file():
                     have.append(f"{seed}" if read_json(file)["world"] == world else f"{seed} (older world)")
                     break
-        print(f"{name:<28}{spec['arch']:<16}{spec['data']:<15}{spec['objective']:<16}{spec['epochs']:>3} epochs  "
-              f"seeds {', '.join(have) or 'none'}")
+        print(
+            f"{name:<28}{spec['arch']:<16}{spec['data']:<15}{spec['objective']:<16}{spec['epochs']:>3} epochs  "
+            f"seeds {', '.join(have) or 'none'}"
+        )
     return 0
