@@ -65,6 +65,7 @@ class TripletLikelihood:
                 raise InputError("are negative, NaN, or do not sum to 1", "soft_targets", "normalise each row")
             targets = targets / targets.sum(1, keepdim=True)
             self.target_entropy = float(torch.special.entr(targets).sum() / self.n)
+        self._rows, self._targets = rows, None if soft_targets is None else targets
         first, second, third = rows.unbind(1)
         codes = torch.stack([self._code(first, second), self._code(first, third), self._code(second, third)])
         kept = torch.zeros(m * m, dtype=torch.float64, device=device)
@@ -106,6 +107,21 @@ class TripletLikelihood:
         derivative = grad + grad.T
         derivative.mul_(0.5).add_(self._base)
         return value, derivative
+
+    def dual_value(self, similarity: torch.Tensor, share: float) -> float:
+        """Mean entropy of ``(1 - share) * target + share * softmax``, a lower bound of certificates.
+
+        Rows with the same three objects are taken one by one: their targets differ, their softmax does not.
+        """
+        first, second, third = self._rows.unbind(1)
+        flat = similarity.reshape(-1)
+        pairs = torch.stack([first * self.m + second, first * self.m + third, second * self.m + third], dim=1)
+        mixed = share * flat[pairs].double().softmax(1)
+        if self._targets is None:
+            mixed[:, 0] += 1 - share
+        else:
+            mixed += (1 - share) * self._targets
+        return float(torch.special.entr(mixed).sum() / self.n)
 
     def value(self, similarity: torch.Tensor) -> float:
         """Loss alone."""

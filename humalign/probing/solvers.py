@@ -52,7 +52,16 @@ def _direction(gradient, pairs):
     return q.neg_()
 
 
-def lbfgs(function, start, *, memory: int = 20, max_iterations: int = 500, tolerance: float = 1e-6, patience: int = 3):
+def lbfgs(
+    function,
+    start,
+    *,
+    memory: int = 20,
+    max_iterations: int = 500,
+    tolerance: float = 1e-6,
+    patience: int = 5,
+    collapse: float = 1e-4,
+):
     """Minimise ``function(x) -> (value, gradient)`` by L-BFGS with a weak-Wolfe bisection line search.
 
     Parameters
@@ -65,6 +74,8 @@ def lbfgs(function, start, *, memory: int = 20, max_iterations: int = 500, toler
     max_iterations : int
     tolerance : float
         Stop after ``patience`` iterations in a row that lower the value by less than this share of max(1, value).
+    collapse : float
+        Return zero once x has shrunk to this share of its initial norm.
 
     Returns
     -------
@@ -72,7 +83,7 @@ def lbfgs(function, start, *, memory: int = 20, max_iterations: int = 500, toler
     """
     began = time.perf_counter()
     x = start.clone()
-    shape = x.shape
+    shape, size = x.shape, float(x.norm())
     value, gradient = function(x)
     gradient = gradient.reshape(-1)
     evaluations, small, converged, iteration = 1, 0, False, 0
@@ -117,6 +128,11 @@ def lbfgs(function, start, *, memory: int = 20, max_iterations: int = 500, toler
         small = small + 1 if value - new_value < tolerance * max(1.0, abs(value)) else 0
         x, value, gradient = candidate, new_value, new_gradient
         iteration += 1
+        if float(x.norm()) < collapse * size:  # shrinks to zero, a strict local minimum under the unsquared norm
+            x = torch.zeros_like(x)
+            value, converged = function(x)[0], True
+            evaluations += 1
+            break
         if small >= patience:
             converged = True
             break
