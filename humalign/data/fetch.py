@@ -16,7 +16,7 @@ from . import registry
 from .describe import open_downloads
 from .verify import verify_one
 
-CHUNK = 1 << 20
+CHUNK = 1 << 15
 TIMEOUT = 60
 
 

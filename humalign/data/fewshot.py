@@ -111,6 +111,8 @@ def cars196(at):
     names = None
     if at.get("names"):
         names = [str(one) for one in np.atleast_1d(read.read_mat(at.path("names"), ("class_names",))["class_names"])]
+        if not names:
+            raise InputError("names no class", at.path("names"), read.AGAIN)
     ids, paths, shown, split = [], [], [], []
     for part in ("train", "test"):
         here = {path.name for path in read.list_images(at.path(part))}

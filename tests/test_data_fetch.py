@@ -1,0 +1,349 @@
+"""Fetching over a local server (whole, resumed, corrupted, archived, from a mirror) and adopting files."""
+
+import functools
+import hashlib
+import http.server
+import io
+import json
+import tarfile
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+
+from humalign.cli import main
+from humalign.config import get_profile
+from humalign.data import fetch, registry, rehearsal
+from humalign.data.registry import Download, Entry, File
+from humalign.errors import HumalignError, InputError, MissingData
+
+CONTENT = np.random.default_rng(0).integers(0, 256, 300_000, dtype=np.uint8).tobytes()
+SHA = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves what the test put into ``files``, with ranges where ``ranges`` is true; may break off after some bytes."""
+
+    def __init__(self, state, *args):
+        self.state = state
+        super().__init__(*args)
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.answer(body=False)
+
+    def do_GET(self):
+        self.answer(body=True)
+
+    def answer(self, body):
+        data = self.state["files"].get(self.path)
+        asked = self.headers.get("Range")
+        if body:
+            self.state["asked"].append((self.path, asked))
+        if data is None:
+            self.send_error(404)
+            return
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.state["ranges"] else 0
+        if start >= len(data) and start:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(data)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        if body:
+            stop = self.state.pop("break_after", None)
+            self.wfile.write(data[start:] if stop is None else data[start:stop])
+
+
+@pytest.fixture
+def server():
+    state = {"files": {"/a.bin": CONTENT}, "asked": [], "ranges": True}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, state)) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        state["url"] = f"http://127.0.0.1:{running.server_port}"
+        yield state
+        running.shutdown()
+
+
+def get(server, root, **more):
+    return fetch.download(Download(f"{server['url']}/a.bin", "folder/a.bin", **more), root, progress=False)
+
+
+def test_a_whole_download(server, tmp_path):
+    path = get(server, tmp_path, checksum=SHA)
+    assert path == tmp_path / "folder/a.bin"
+    assert path.read_bytes() == CONTENT
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder"]  # nothing else is left
+
+
+def test_an_interrupted_download_goes_on(server, tmp_path):
+    server["break_after"] = 100_000
+    with pytest.raises(HumalignError, match="go on where it stopped"):
+        get(server, tmp_path, checksum=SHA)
+    partial = tmp_path / ".partial/a.bin.partial"
+    kept = partial.read_bytes()
+    assert 60_000 < len(kept) <= 100_000
+    assert CONTENT.startswith(kept)
+    assert not (tmp_path / "folder").exists()
+    assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
+    assert server["asked"] == [("/a.bin", None), ("/a.bin", f"bytes={len(kept)}-")]
+    assert not partial.exists()
+
+
+def test_a_complete_partial_file_is_used(server, tmp_path):
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial/a.bin.partial").write_bytes(CONTENT)
+    assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_starts_anew(server, tmp_path):
+    server["ranges"] = False
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial/a.bin.partial").write_bytes(b"old bytes")
+    assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
+
+
+def test_corrupted_bytes_are_thrown_away(server, tmp_path):
+    server["files"]["/a.bin"] = CONTENT[:-1] + b"x"
+    with pytest.raises(InputError, match="differs from the known checksum") as caught:
+        get(server, tmp_path, checksum=SHA)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.rglob("a.bin*")) == []
+    server["files"]["/a.bin"] = CONTENT
+    assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
+
+
+def test_a_damaged_partial_file_is_not_kept(server, tmp_path):
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial/a.bin.partial").write_bytes(b"x" * 1000)
+    with pytest.raises(InputError, match="checksum"):
+        get(server, tmp_path, checksum=SHA)
+    assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
+
+
+def test_mirrors_are_tried_in_turn(server, tmp_path):
+    item = Download(
+        f"{server['url']}/gone.bin",
+        "a.bin",
+        mirrors=(f"{server['url']}/away.bin", f"{server['url']}/a.bin"),
+        checksum=SHA,
+    )
+    assert fetch.download(item, tmp_path, progress=False).read_bytes() == CONTENT
+    assert [path for path, _ in server["asked"]] == ["/gone.bin", "/away.bin", "/a.bin"]
+
+
+def test_an_address_that_does_not_answer_fails_in_one_line(server, tmp_path):
+    with pytest.raises(HumalignError, match="404") as caught:
+        fetch.download(Download(f"{server['url']}/gone.bin", "a.bin"), tmp_path, progress=False)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 1
+
+
+def tar_of(names):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as file:
+        for name, data in names.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def zip_of(names):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, data in names.items():
+            file.writestr(name, data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("pack", [tar_of, zip_of])
+def test_archives_are_unpacked_beside_what_is_there(server, tmp_path, pack):
+    (tmp_path / "set/images").mkdir(parents=True)
+    (tmp_path / "set/images/old.txt").write_text("old")
+    server["files"]["/set.pack"] = pack({"images/a.txt": b"a", "images/sub/b.txt": b"b"})
+    fetch.download(Download(f"{server['url']}/set.pack", "set", unpack=True), tmp_path, progress=False)
+    found = {p.relative_to(tmp_path).as_posix(): p.read_text() for p in tmp_path.rglob("*.txt")}
+    assert found == {"set/images/a.txt": "a", "set/images/sub/b.txt": "b", "set/images/old.txt": "old"}
+
+
+@pytest.mark.parametrize("pack", [tar_of, zip_of])
+def test_archives_cannot_write_outside(server, tmp_path, pack):
+    server["files"]["/evil.pack"] = pack({"../../evil.txt": b"x"})
+    with pytest.raises(InputError):
+        fetch.download(Download(f"{server['url']}/evil.pack", "a/b", unpack=True), tmp_path, progress=False)
+    assert list(tmp_path.rglob("evil.txt")) == []
+
+
+def test_damaged_archives_are_refused(server, tmp_path):
+    whole = tar_of({"a.txt": CONTENT})
+    for data in (whole[: len(whole) // 2], b"<html>", b""):
+        server["files"]["/set.tar.gz"] = data
+        with pytest.raises(InputError, match=r"archive|unpacked"):
+            fetch.download(Download(f"{server['url']}/set.tar.gz", "set", unpack=True), tmp_path, progress=False)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+# ---------------------------------------------------------------------------------------------- fetch, as a command
+
+
+@pytest.fixture
+def entry(server, monkeypatch):
+    """An entry of one .npy file behind the local server."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.arange(6.0).reshape(3, 2))
+    server["files"]["/x.npy"] = buffer.getvalue()
+
+    def loader(at):
+        from humalign.data.files import read_npy
+
+        return {"x": read_npy(at.path("x"), (None, 2))}
+
+    one = Entry(
+        "toy", "A toy", "table", ("full",), "http://example.invalid", "CC0", "Nobody 2000",
+        files={"x": File("toy/x.npy", "(3, 2)", url=f"{server['url']}/x.npy")}, loader=loader, expect={"numbers": 6},
+    )  # fmt: skip
+    registry.entries()
+    monkeypatch.setitem(registry._ENTRIES, "toy", one)
+    return one
+
+
+def test_licence_and_disk_use_are_shown_before_anything_is_fetched(server, entry, tmp_path):
+    profile = get_profile("full", data=tmp_path)
+    said = []
+
+    def no(question):
+        assert "CC0" in " ".join(said)
+        assert any("free" in line and "to download" in line for line in said)
+        return False
+
+    assert fetch.fetch("toy", profile, ask=no, say=said.append, progress=False) is False
+    assert server["asked"] == []  # only the size was asked for
+    assert fetch.fetch("toy", profile, say=said.append, progress=False) is True
+    assert said[-1].strip() == "verified: ok"
+    assert fetch.fetch("toy", profile, say=said.append, progress=False) is True
+    assert "already here" in said[-1]
+    assert len(server["asked"]) == 1
+
+
+def test_too_little_room_stops_before_the_download(server, entry, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10})())
+    with pytest.raises(HumalignError, match="10 bytes are free"):
+        fetch.fetch("toy", get_profile("full", data=tmp_path), say=lambda line: None, progress=False)
+    assert server["asked"] == []
+
+
+def test_what_is_not_open_gives_exact_steps(tmp_path, capsys):
+    assert main(["data", "fetch", "imagenet/train", "--profile", "full", "--data", str(tmp_path)]) == 2
+    told = capsys.readouterr().out
+    assert "1. register at https://image-net.org" in told
+    assert str(tmp_path / "imagenet/train") in told
+    assert "licence: research use" in told
+
+
+def test_fetching_needs_a_folder_and_a_yes(server, entry, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("HUMALIGN_DATA", raising=False)
+    assert main(["data", "fetch", "toy", "--profile", "full"]) == 2
+    assert "needs a data folder" in capsys.readouterr().err
+    assert main(["data", "fetch", "toy", "--profile", "full", "--data", str(tmp_path)]) == 2
+    assert "repeat with --yes" in capsys.readouterr().err
+    assert main(["data", "fetch", "toy", "--yes", "--profile", "full", "--data", str(tmp_path)]) == 0
+    assert (tmp_path / "toy/x.npy").is_file()
+
+
+# ---------------------------------------------------------------------------------------------- import
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return rehearsal.write(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture
+def new(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    (root / registry.MANIFEST).write_text('{"rehearsal": true}')
+    return get_profile("full", data=root)
+
+
+def test_files_are_adopted_and_verified(tiny, new, tmp_path):
+    told = fetch.adopt(tiny / "things/concepts/things_concepts.tsv", "things/concepts", new)
+    assert "30 rows" in told
+    for name in ("train_90.npy", "test_10.npy"):
+        fetch.adopt(tiny / f"things/triplets/{name}", f"things/{name[:-4]}", new)
+    assert registry.load("things/all", new).triplets.shape == (1000, 3)
+    # text instead of .npy goes to the place of text
+    path = tmp_path / "mine.txt"
+    np.savetxt(path, np.load(tiny / "things/triplets/correct_triplets.npy"), fmt="%d")
+    told = fetch.adopt(path, "things/correct_triplets", new, key="triplets")
+    assert (new.data / "things/triplets/correct_triplets.txt").is_file()
+
+
+def test_folders_are_adopted_by_key_and_may_be_linked(tiny, new):
+    told = fetch.adopt(tiny / "cichy2019/images", "cichy2019", new, key="images", link=True)
+    assert "still missing: cichy2019/sim_judgements/judgments_general.mat" in told
+    assert (new.data / "cichy2019/images").is_symlink()
+    told = fetch.adopt(tiny / "cichy2019/sim_judgements/judgments_general.mat", "cichy2019", new)
+    assert "12 images, 3 people" in told
+    fetch.adopt(tiny / "caltech101/101_ObjectCategories", "caltech101", new)
+    assert not (new.data / "caltech101/101_ObjectCategories").is_symlink()
+    assert len(registry.load("caltech101", new)) == 12
+
+
+def test_what_does_not_verify_changes_nothing(tiny, new, tmp_path):
+    fetch.adopt(tiny / "things/concepts/things_concepts.tsv", "things/concepts", new)
+    good = tiny / "things/triplets/testset1.txt"
+    fetch.adopt(good, "things/testset1", new)
+    bad = tmp_path / "testset1.txt"
+    bad.write_text("1 2\n3 4\n")
+    with pytest.raises(InputError, match="2 columns") as caught:
+        fetch.adopt(bad, "things/testset1", new)
+    assert "\n" not in str(caught.value)
+    assert (new.data / "things/triplets/testset1.txt").read_bytes() == good.read_bytes()
+    assert [p.name for p in (new.data / "things/triplets").iterdir()] == ["testset1.txt"]
+
+
+def test_another_checksum_needs_accept(tiny, tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    profile = get_profile("full", data=root)
+    source = tiny / "tables/networks.csv"
+    with pytest.raises(InputError, match="known checksum"):
+        fetch.adopt(source, "tables/networks", profile)
+    assert not (root / "tables/networks.csv").exists()
+    assert not (root / registry.MANIFEST).exists()
+    fetch.adopt(source, "tables/networks", profile, accept=True)
+    assert len(registry.load("tables/networks", profile)) == 2
+    assert "tables/networks.csv" in json.loads((root / registry.MANIFEST).read_text())["sha256"]
+    (root / "tables/networks.csv").write_text("model,imagenet_accuracy,param_count,depth,arch\na,1,2,3,b\n")
+    with pytest.raises(InputError, match="known checksum"):  # an accepted file is guarded as well
+        registry.load("tables/networks", profile)
+
+
+def test_import_says_what_it_needs(tiny, new, tmp_path, capsys):
+    with pytest.raises(InputError, match="say --key"):
+        fetch.adopt(tiny / "imagenet/val", "cars196", new)
+    with pytest.raises(InputError, match="keys are"):
+        fetch.adopt(tiny / "tables/networks.csv", "tables/networks", new, key="nothing")
+    with pytest.raises(InputError, match="does not exist"):
+        fetch.adopt(tmp_path / "nowhere.csv", "tables/networks", new)
+    with pytest.raises(InputError, match="no data set is called"):
+        fetch.adopt(tiny / "tables/networks.csv", "tables/netwerks", new)
+    with pytest.raises(MissingData):
+        fetch.adopt(tiny / "tables/networks.csv", "tables/networks", new.with_(data=None))
+    code = main(
+        ["data", "import", str(tiny / "tables/networks.csv"), "--as", "tables/networks", "--profile", "full", "--data",
+         str(new.data)]
+    )  # fmt: skip
+    assert code == 0
+    assert "copied; 2 rows" in capsys.readouterr().out
