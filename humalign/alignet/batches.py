@@ -66,11 +66,15 @@ class FileBatches(_Steps):
     augmentation : {"none", "flip-shift"}
     columns : tuple of 3 ints
         Order in which the three similarities are read; anything but (0, 1, 2) is a known mistake, kept to show it.
+    reference : (array (k, p), int array (m,)), optional
+        The untransformed teacher's features and the row of each picture in them, for the local term.
     """
 
-    def __init__(self, file, pictures, steps, batch=512, seed=42, augmentation="none", columns=(0, 1, 2)):
+    def __init__(
+        self, file, pictures, steps, batch=512, seed=42, augmentation="none", columns=(0, 1, 2), reference=None
+    ):
         super().__init__(pictures, steps, seed, augmentation)
-        self.file, self.batch, self.columns = file, int(batch), list(columns)
+        self.file, self.batch, self.columns, self.reference = file, int(batch), list(columns), reference
         self._epoch = (-1, None)
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -90,11 +94,12 @@ class FileBatches(_Steps):
         images = self.pictures.rows(self.file.names(rows))
         unique, inverse = np.unique(images, return_inverse=True)
         targets = np.asarray(self.file.similarities[rows], np.float32)[:, self.columns]
-        return Batch(
-            self._pixels(unique, step, plain),
-            torch.from_numpy(inverse.reshape(images.shape)),
-            torch.from_numpy(targets),
-        )
+        near = None
+        if self.reference is not None:
+            values, row = self.reference
+            near = torch.from_numpy(np.array(values[row[unique]], np.float32))
+        places = torch.from_numpy(inverse.reshape(images.shape))
+        return Batch(self._pixels(unique, step, plain), places, torch.from_numpy(targets), near)
 
 
 class PoolBatches(_Steps):

@@ -146,6 +146,11 @@ def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (w * a * b).sum(0) / np.sqrt((w * a * a).sum(0) * (w * b * b).sum(0))
 
 
+def _triplet_weights(within, drawn: np.ndarray) -> np.ndarray:
+    """Weight of each triplet in each bootstrap sample: 1 + sum of (count - 1) over its concepts, at least 0, (n, B)."""
+    return np.maximum(1 + within @ (drawn.astype(np.float64) - 1), 0)
+
+
 class Rows:
     """Collects rows of a result table with their draws."""
 
@@ -180,7 +185,7 @@ def _levels(rows: Rows, similarity, profile) -> None:
         keep = data.level == level
         value, draws = resampling.means(right[:, keep], data.select(keep))
         rows.add("levels", "accuracy", level, value[0], draws[0], int(keep.sum()))
-        weights = resampling.triplet_weights(codes[data.triplets[keep]], drawn).astype(np.float64)
+        weights = _triplet_weights(resampling.incidence(codes[data.triplets[keep]], k), drawn)
         times = table["log_seconds"].to_numpy()[keep]
         once = spearman(doubt[keep], times, np.ones((keep.sum(), 1)))[0]
         rows.add("levels", "entropy-time", level, once, spearman(doubt[keep], times, weights), int(keep.sum()))

@@ -1,0 +1,506 @@
+"""From a folder of pictures to an aligned student, step by step: what the command ``humalign alignet`` does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from ..data.types import Features, Triplets
+from ..errors import InputError, MissingData
+from ..store import cached, digest, read_json, write_json
+from . import teacher as teachers
+from .dataset import TripletFile, write_triplets
+from .images import Pictures, list_pictures
+from .sampling import RULES, Groups, kmeans
+from .settings import Settings
+
+FOLDERS = {"human-aligned": "uncertainty_distillation", "untransformed": "untransformed"}  # of the released files
+CHUNK = 4096  # pictures or rows at a time
+
+
+def _bar(total: int, text: str, unit: str = "image"):
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=text, unit=unit, unit_scale=True, leave=False)
+
+
+# ---- teacher ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Judged:
+    """What a teacher is fitted to: features of the judged objects, human choices about them, an embedding of them."""
+
+    features: Features
+    choices: Triplets
+    embedding: object | None
+    title: str
+
+
+def read_features(name: str, profile) -> Features:
+    """Features from a file or folder, or from a data set of the profile."""
+    from ..data import registry
+    from ..features import read
+
+    if Path(name).exists():
+        return read(name)
+    found = registry.load(name, profile)
+    if not isinstance(found, Features):
+        raise InputError("does not hold features", name, "name a file with ids and values, or a data set of features")
+    return found
+
+
+def network_features(network: str, source, profile, text: str = "embedding") -> Features:
+    """Features of pictures by a frozen tower, normalised as it was trained.
+
+    Parameters
+    ----------
+    network : str
+        ``mini:NAME``, ``timm:NAME`` or ``open_clip:ARCH/TAG``.
+    source : Pictures, or a function of the side in pixels that gives them
+    """
+    from .student import Student, embed, tower
+
+    student = Student(tower(network, profile=profile), 0, "native")
+    pictures = source(student.side) if callable(source) else source
+    with _bar(len(pictures), text) as bar:
+        values = embed(student, pictures, device=profile.torch_device(), progress=bar.update)
+    return Features(pictures.ids, values, network)
+
+
+def judged(profile, network=None, features=None, images=None, dataset=None, embedding=None) -> Judged:
+    """Gather what a teacher needs, aligned by id.
+
+    Parameters
+    ----------
+    profile : Profile
+    network : str, optional
+        Tower whose features of the judged pictures are computed.
+    features : str, optional
+        Stored features instead: a file, or a data set of the profile.
+    images : path, optional
+        The judged pictures (file name without suffix = id); in ``mini`` they are drawn.
+    dataset, embedding : str, optional
+        Human choices and human embedding by name.
+    """
+    from ..data import registry
+
+    mini = profile.name == "mini"
+    if bool(network) == bool(features):
+        raise InputError("give either a network or features", "teacher", "--network mini:NAME, or --features FILE")
+    if not (dataset or mini):
+        raise InputError("which human choices?", "teacher", "give --dataset, see 'humalign data list'")
+    choices = registry.load(dataset or "things", profile)
+    human = (
+        registry.load(embedding, profile)
+        if embedding
+        else registry.load("observer-dimensions", profile)
+        if mini
+        else None
+    )
+    if features:
+        found = read_features(features, profile)
+    elif images:
+        found = network_features(network, lambda side: Pictures.folder(images, side), profile)
+        found = Features(tuple(i.rpartition(".")[0] for i in found.ids), found.values, network)
+    elif mini:
+        from ..world.stimuli import images as drawn
+
+        stimuli = drawn("things", 64, profile)
+        found = network_features(network, lambda side: Pictures(stimuli.ids, stimuli.images, side), profile)
+    else:
+        raise InputError("which pictures did people judge?", "teacher", "give --images, or --features")
+    known = set(found.ids) if human is None else set(found.ids) & set(human.ids)
+    ids = [i for i in choices.ids if i in known]
+    if len(ids) < 6:
+        raise InputError(f"only {len(ids)} judged objects have features", "teacher", "check that ids agree")
+    return Judged(
+        found.align(ids),
+        choices.restrict(ids),
+        None if human is None else human.align(ids),
+        f"{len(ids)} objects, {choices.name}",
+    )
+
+
+def fit_teacher(data: Judged, kind: str = "uncertainty", strengths=(0.1,), folds: int = 3):
+    """Fit a teacher; several strengths are compared by object-wise cross-validation.
+
+    Returns
+    -------
+    teacher : Teacher
+    table : DataFrame or None
+        Of the cross-validation.
+    """
+    targets = None
+    if kind == "uncertainty":
+        if data.embedding is None:
+            raise InputError("needs a human embedding for soft targets", "teacher", "give --embedding, or --kind plain")
+        targets = teachers.soft_targets(data.embedding.values, data.choices.triplets)
+    x, rows, table = data.features.values, data.choices.triplets, None
+    groups = np.unique(data.choices.concepts, return_inverse=True)[1]
+    strength = float(strengths[0])
+    if len(strengths) > 1:
+        table = teachers.cross_validate(x, rows, targets, kind, strengths, n_folds=folds, groups=groups)
+        strength = teachers.best_strength(table)
+    fitted = teachers.fit(x, rows, targets, kind, strength)
+    meta = {
+        "strength": strength,
+        "choices": data.choices.name,
+        "triplets": len(rows),
+        "objects": len(x),
+        "embedding": "" if data.embedding is None else data.embedding.name,
+    }
+    return teachers.Teacher(data.features.model, kind, fitted, meta), table
+
+
+# ---- triplets --------------------------------------------------------------------------------------------------------
+
+
+def classes(names) -> np.ndarray:
+    """Class of each picture: its folder, or, in a flat folder, the part of its name before the first underscore."""
+    names = [str(n) for n in names]
+    nested = any("/" in n for n in names)
+    return np.array([n.rpartition("/")[0] if nested else n.rpartition("/")[2].partition("_")[0] for n in names])
+
+
+class Store:
+    """Rows of features on disk, written piece by piece; an interrupted file goes on where it stopped."""
+
+    def __init__(self, path, rows: int, width: int, key: str):
+        self.path, self.state = Path(path), Path(path).with_suffix(".json")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.key = digest(key, rows, width)
+        known = read_json(self.state) if self.state.is_file() and self.path.is_file() else {}
+        self.done = int(known.get("done", 0)) if known.get("key") == self.key else 0
+        mode = "r+" if self.done else "w+"
+        self.values = np.lib.format.open_memmap(self.path, mode, np.float32, None if self.done else (rows, width))
+
+    def append(self, values: np.ndarray) -> None:
+        """Write the next rows."""
+        self.values[self.done : self.done + len(values)] = values
+        self.values.flush()
+        self.done += len(values)
+        write_json(self.state, {"key": self.key, "done": self.done})
+
+
+def _embedded(teacher, images, out: Path, profile):
+    """Features of a folder of pictures on disk, and their ids."""
+    import torch
+
+    from .student import Student, tower
+
+    names = list_pictures(images)
+    student = Student(tower(teacher.network, profile=profile), 0, "native").to(profile.torch_device()).eval()
+    pictures = Pictures(names, [Path(images) / n for n in names], student.side, keep=0)
+    store = Store(out / "features.npy", len(names), student.facts["width"], digest(teacher.network, names))
+    with _bar(len(names), "features") as bar, torch.inference_mode():
+        bar.update(store.done)
+        while store.done < len(names):
+            rows = np.arange(store.done, min(store.done + 256, len(names)))
+            store.append(student.features(pictures.pixels(rows).to(student.mean.device)).cpu().numpy())
+            bar.update(len(rows))
+    write_json(out / "names.json", names)
+    return names, store.values
+
+
+def make_triplets(
+    profile,
+    teacher,
+    out,
+    *,
+    images=None,
+    features=None,
+    transform: str = "human-aligned",
+    rule: str = "cluster_border",
+    clusters: int = 500,
+    n: int = 10_000_000,
+    validation: int = 10_000,
+    memory: int = 256 << 20,
+    seed: int = 0,
+) -> list[Path]:
+    """AligNet triplets of a folder of pictures (or of stored features), in the layout of the release.
+
+    Parameters
+    ----------
+    profile : Profile
+    teacher : path
+        Folder of a saved teacher.
+    out : path
+        Gets ``<transform>/train_<rule>.npz`` and ``val_<rule>.npz`` (cluster rules carry k in their name), and the
+        features and clusters on the way; an interrupted call goes on.
+    images, features : path
+        One of both.
+    transform : {"human-aligned", "untransformed"}
+        Whose similarities label the triplets. Untransformed features are centred, and scaled until soft labels are as
+        sure as those of the map.
+    rule, clusters, n, validation, memory, seed
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    if transform not in FOLDERS:
+        raise InputError(f"'{transform}' is not known", "transform", f"choose one of {', '.join(FOLDERS)}")
+    if rule not in RULES:
+        raise InputError(f"'{rule}' is not known", "sampling", f"choose one of {', '.join(RULES)}")
+    if bool(images) == bool(features):
+        raise InputError("give either pictures or features", "sample", "--images DIR, or --features FILE")
+    out, teacher = Path(out), teachers.Teacher.load(teacher)
+    if images:
+        names, values = _embedded(teacher, images, out, profile)
+    else:
+        found = read_features(features, profile)
+        names, values = list(found.ids), found.values
+    kind = teacher.transform
+    if transform == "untransformed":
+        some = np.asarray(values[:: max(1, math.ceil(len(values) / 50_000))])
+        kind = teachers.scaled_to(some, teacher.apply(some))
+    mapped = Store(
+        out / f"{FOLDERS[transform]}.npy",
+        len(names),
+        kind.weights.shape[1],
+        digest("map", teacher.key, transform, names, np.asarray(values[:16]), np.asarray(values[-16:])),
+    )
+    while mapped.done < len(names):
+        mapped.append(
+            np.asarray(kind.apply(np.asarray(values[mapped.done : mapped.done + CHUNK], np.float32)), np.float32)
+        )
+    groups, name = None, rule
+    if RULES[rule][1] == "classes":
+        groups = Groups(classes(names))
+    elif RULES[rule][1] == "clusters":
+        name = f"{rule}_{clusters}"
+
+        def make():
+            with _bar(0, "k-means") as bar:
+                return {"labels": kmeans(mapped.values, clusters, seed, progress=bar.update)[0]}
+
+        groups = Groups(cached(out, f"clusters-{FOLDERS[transform]}", [mapped.key, clusters, seed], make)["labels"])
+    files = []
+    for split, count, own in (("train", n, seed), ("val", validation, seed + 1_000_003)):
+        if not count:
+            continue
+        path = out / FOLDERS[transform] / f"{split}_{name}.npz"
+        with _bar(count, f"{split} triplets", "triplet") as bar:
+            write_triplets(
+                path,
+                count,
+                rule,
+                mapped.values,
+                names,
+                groups,
+                seed=own,
+                memory=memory,
+                parts=[mapped.key],
+                progress=bar.update,
+            )
+        TripletFile.read(path)  # asserts the order
+        files.append(path)
+    return files
+
+
+def find_triplets(path, transform: str = "human-aligned", sampling: str | None = None, split: str = "train") -> Path:
+    """The npz with triplets: the file itself, or ``<transform>/<split>_<sampling>.npz`` below a folder.
+
+    Raises
+    ------
+    InputError
+        When there is none, or several and none is named.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    folder = path / FOLDERS.get(transform, transform)
+    found = sorted(folder.glob(f"{split}_*.npz"))
+    if sampling:
+        found = [f for f in found if f.stem in (f"{split}_{sampling}", sampling)]
+    if len(found) != 1:
+        listed = ", ".join(f.stem.partition("_")[2] for f in sorted(folder.glob(f"{split}_*.npz"))) or "none"
+        raise InputError(
+            f"{len(found)} files fit (there are: {listed})",
+            folder / f"{split}_{sampling or '*'}.npz",
+            "give --sampling",
+        )
+    return found[0]
+
+
+# ---- student ---------------------------------------------------------------------------------------------------------
+
+
+def parse_settings(pairs) -> dict:
+    """Settings from ``key=value`` texts; numbers, true/false and none are understood."""
+    known, out = {f.name for f in fields(Settings)}, {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        if not sign or key not in known:
+            raise InputError(
+                f"'{pair}' is no setting", "--set", f"write KEY=VALUE with one of {', '.join(sorted(known))}"
+            )
+        words = {"none": None, "true": True, "false": False}
+        try:
+            out[key] = words[text.lower()] if text.lower() in words else int(text)
+        except ValueError:
+            try:
+                out[key] = float(text)
+            except ValueError:
+                out[key] = text
+    return out
+
+
+def _references(path: Path, pictures: Pictures):
+    """Untransformed features of the pictures, where ``sample`` left them beside the triplets."""
+    for folder in (path.parent, path.parent.parent):
+        if (folder / "features.npy").is_file() and (folder / "names.json").is_file():
+            row = {name: i for i, name in enumerate(read_json(folder / "names.json"))}
+            if all(name in row for name in pictures.ids):
+                values = np.load(folder / "features.npy", mmap_mode="r")
+                return values, np.array([row[name] for name in pictures.ids])
+    return None
+
+
+def train(
+    profile,
+    student: str,
+    images,
+    triplets,
+    settings: Settings,
+    out,
+    *,
+    transform: str = "human-aligned",
+    sampling=None,
+    scratch: bool = False,
+    workers: int = 0,
+):
+    """Fine-tune a student on stored triplets; a started folder is continued.
+
+    Returns
+    -------
+    Outcome or None
+        None in all processes but the first.
+    """
+    import torch
+
+    from .batches import FileBatches
+    from .student import Student, tower
+    from .training import Group, Trainer
+
+    path = find_triplets(triplets, transform, sampling)
+    group = Group.join(profile.torch_device().type)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            network = Student(
+                tower(student, not scratch, profile=profile), settings.head, settings.input, settings.seed
+            )
+        pictures = Pictures.folder(images, network.side)
+        file = TripletFile.read(path)
+        reference = _references(path, pictures) if settings.local else None
+        if settings.local and reference is None:
+            raise InputError(
+                "the local term needs the teacher's features", path, "sample from --images, or --set local=0"
+            )
+        batches = FileBatches(
+            file, pictures, settings.steps, settings.batch, settings.seed, settings.augmentation, reference=reference
+        )
+        parts = [len(file), np.asarray(file.similarities[:1000]), len(pictures), scratch]
+        trainer = Trainer(network, batches, settings, out, group, workers, parts)
+        begun = trainer.resume()
+        if group.rank:
+            trainer.run()
+            return None
+        with _bar(settings.steps, f"{settings.teacher} labels", "step") as bar:
+            bar.update(begun)
+
+            def progress(step, loss):
+                bar.update(1)
+                bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+
+            return trainer.run(progress=progress)
+    finally:
+        group.leave()
+
+
+def load_or_make(profile, student: str):
+    """A trained student from its folder, or a network as it is by name."""
+    from .student import Student, load_student, tower
+
+    if Path(student).exists():
+        return load_student(student, profile)
+    return Student(tower(student, profile=profile), 0, "native").eval()
+
+
+def evaluate(
+    profile,
+    student: str,
+    *,
+    images=None,
+    triplets=None,
+    transform: str = "human-aligned",
+    sampling=None,
+    in_world: bool = False,
+):
+    """Measure a student: choices on stored validation triplets, and everything the drawn world can measure.
+
+    Returns
+    -------
+    DataFrame
+        A result table.
+    """
+    from ..results import combine, table
+    from .student import embed
+
+    network, parts = load_or_make(profile, student), []
+    name = network.facts["tower"]
+    if triplets:
+        if not images:
+            raise InputError("stored triplets need their pictures", "evaluate", "give --images")
+        file = find_triplets(triplets, transform, sampling, "val")
+        stored, pictures = TripletFile.read(file), Pictures.folder(images, network.side)
+        rows_of = pictures.rows(stored.names(np.arange(len(stored))))
+        used, places = np.unique(rows_of, return_inverse=True)
+        part = Pictures([pictures.ids[i] for i in used], [pictures.source[i] for i in used], network.side)
+        with _bar(len(part), "features") as bar:
+            values = embed(network, part, device=profile.torch_device(), progress=bar.update)
+        rows = _choices(values, places.reshape(rows_of.shape), file.stem)
+        parts.append(
+            table(
+                rows,
+                profile=profile.name,
+                model=name,
+                stage=Path(student).name,
+                layer="penultimate",
+                source=str(file.name),
+            )
+        )
+    if in_world:
+        from .experiments import _of_student
+        from .measure import measure
+
+        if profile.name != "mini" or not name.startswith("mini:"):
+            raise MissingData("the drawn world measures networks of the mini zoo", "evaluate", "leave --world out")
+        common = {"model": name, "layer": "penultimate", "stage": Path(student).name}
+        parts.append(measure(_of_student(network, profile), profile, **common).table)
+    if not parts:
+        raise InputError("nothing to measure", "evaluate", "give --triplets and --images, or --world")
+    return combine(*parts)
+
+
+def _choices(values: np.ndarray, triplets: np.ndarray, detail: str) -> list[dict]:
+    """Agreement with the teacher's pair by cosine and by dot product, with Wilson's interval."""
+    from .dataset import dot_products
+
+    out = []
+    unit = values / (np.linalg.norm(values, axis=1, keepdims=True) + 1e-12)
+    for kernel, x in (("cosine", unit), ("dot", values)):
+        s = dot_products(x, triplets)
+        right = (s[:, 0] > s[:, 1]) & (s[:, 0] > s[:, 2])
+        n, share, z = len(right), right.mean(), 1.959964
+        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        row = dict(dataset="alignet", measure="accuracy", detail=f"{detail}, {kernel}", value=share, n=n)
+        out.append({**row, "low": middle - half, "high": middle + half})
+    return out

@@ -1,0 +1,227 @@
+"""Teacher, and the whole way from a folder of pictures to an aligned student through the command line."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from humalign import cli
+from humalign.alignet import pipeline, teacher
+from humalign.alignet.dataset import TripletFile
+from humalign.data.types import Features, Triplets
+from humalign.errors import InputError
+from humalign.probing import LinearTransform
+from humalign.store import save_arrays
+
+ID = [f"o{i}" for i in range(30)]
+
+
+@pytest.fixture
+def people():
+    """Features that hold a human embedding in some directions, and much else."""
+    rng = np.random.default_rng(0)
+    z = np.abs(rng.normal(size=(30, 3))) * 1.6
+    x = np.hstack([z, rng.normal(size=(30, 5)) * 3]) @ rng.normal(size=(8, 8))
+    rows = np.array([rng.permutation(30)[:3] for _ in range(3000)])
+    p = teacher.soft_targets(z, rows)
+    kept = (p.cumsum(1) < rng.random((3000, 1))).sum(1)
+    order = np.array([[0, 1, 2], [0, 2, 1], [1, 2, 0]])[np.minimum(kept, 2)]
+    return x.astype(np.float32), z, np.take_along_axis(rows, order, 1)
+
+
+# ---------------------------------------------------------------------------------------------- teacher
+
+
+def test_soft_targets_are_softmax_of_dot_products():
+    z = np.array([[1.0, 0], [2, 0], [0, 1]])
+    p = teacher.soft_targets(z, np.array([[0, 1, 2]]))
+    np.testing.assert_allclose(p[0], np.exp([2, 0, 0]) / np.exp([2, 0, 0]).sum())
+
+
+def test_monte_carlo_targets_mean_over_draws():
+    z = np.array([[1.0, 0], [2, 0], [0, 1]])
+    rows = np.array([[0, 1, 2]])
+    zero = teacher.soft_targets(z, rows, std=np.zeros_like(z), draws=3)
+    np.testing.assert_allclose(zero, teacher.soft_targets(z, rows))
+    noisy = teacher.soft_targets(z, rows, std=np.full_like(z, 0.7), draws=400, seed=1)
+    rng = np.random.default_rng(1)
+    draws = [np.maximum(z + 0.7 * rng.standard_normal(z.shape), 0) for _ in range(400)]
+    expected = np.mean([teacher.soft_targets(d, rows) for d in draws], 0)
+    np.testing.assert_allclose(noisy, expected)
+    with pytest.raises(InputError):
+        teacher.soft_targets(z, rows, std=-np.ones_like(z))
+
+
+def kl(targets, values, rows):
+    s = teacher.soft_targets(values, rows)
+    return float((targets * np.log(targets / s)).sum(1).mean())
+
+
+def test_uncertainty_distillation_finds_the_embedding(people):
+    x, z, rows = people
+    targets = teacher.soft_targets(z, rows)
+    fitted = teacher.fit(x, rows, targets, strength=1e-5)
+    assert fitted.bias is not None
+    assert kl(targets, fitted.apply(x), rows) < 0.05
+    assert kl(targets, teacher.untransformed(x).apply(x), rows) > 1
+
+
+def test_strong_pull_gives_a_scaled_identity(people):
+    x, z, rows = people
+    w = teacher.fit(x, rows, teacher.soft_targets(z, rows), strength=1e5).weights
+    assert np.abs(w - np.eye(8) * np.diag(w).mean()).max() < 1e-2 * np.diag(w).mean()
+
+
+@pytest.mark.parametrize("kind", ["plain", "glocal"])
+def test_other_kinds_learn_choices(people, kind):
+    from humalign import odd_one_out
+    from humalign.similarity import similarity_matrix
+
+    x, _, rows = people
+    fitted = teacher.fit(x, rows, kind=kind, strength=1e-3, alpha=0.02)
+    before, after = (odd_one_out.accuracy(similarity_matrix(v, "dot"), rows) for v in (x, fitted.apply(x)))
+    assert after > before + 0.1
+
+
+def test_uncertainty_needs_targets(people):
+    with pytest.raises(InputError):
+        teacher.fit(people[0], people[2])
+    with pytest.raises(InputError):
+        teacher.fit(people[0], people[2], kind="hard")
+
+
+def test_cross_validation_is_over_objects(people):
+    x, z, rows = people
+    table = teacher.cross_validate(x, rows, teacher.soft_targets(z, rows), strengths=(1e-3, 10.0), n_folds=2)
+    assert set(table["measure"]) == {"accuracy", "cross-entropy", "entropy", "calibration error"}
+    assert table.groupby("fold")["n"].first().sum() < len(rows) / 3  # triplets that mix are left out
+    assert teacher.best_strength(table) in (1e-3, 10.0)
+
+
+def test_untransformed_teacher_is_as_sure_as_the_other(people):
+    from humalign.alignet.dataset import dot_products
+    from humalign.alignet.losses import confidence
+
+    x, z, rows = people
+    aligned = teacher.fit(x, rows, teacher.soft_targets(z, rows), strength=0.1).apply(x)
+    plain = teacher.scaled_to(x, aligned)
+    t = np.array([np.random.default_rng(i).permutation(30)[:3] for i in range(3000)])
+    assert confidence(dot_products(plain.apply(x), t)) == pytest.approx(confidence(dot_products(aligned, t)), abs=0.02)
+    gram = (x - x.mean(0)) @ (x - x.mean(0)).T
+    own = plain.apply(x) @ plain.apply(x).T
+    assert np.corrcoef(gram.ravel(), own.ravel())[0, 1] > 0.9999  # the same similarities but for one factor
+
+
+def test_teacher_round_trip(people, tmp_path):
+    x, _, rows = people
+    one = teacher.Teacher("mini:x", "plain", teacher.fit(x, rows, kind="plain"), {"strength": 0.1})
+    two = teacher.Teacher.load(one.save(tmp_path / "t"))
+    np.testing.assert_array_equal(one.apply(x), two.apply(x))
+    assert (two.kind, two.meta["strength"]) == ("plain", 0.1)
+    LinearTransform(np.eye(8)).save(tmp_path / "t" / "transform.npz")
+    with pytest.raises(InputError, match="does not fit"):
+        teacher.Teacher.load(tmp_path / "t")
+
+
+def test_fit_teacher_aligns_by_id(people):
+    x, z, rows = people
+    order = np.random.default_rng(0).permutation(30)
+
+    class Human:
+        values, name = z, "embedding"
+
+    data = pipeline.Judged(Features(ID, x, "net"), Triplets(ID, rows, "s", "l"), Human, "t")
+    one, table = pipeline.fit_teacher(data, strengths=(0.01, 1.0))
+    assert table is not None
+    shuffled = Features([ID[i] for i in order], x[order], "net").align(ID)
+    two, _ = pipeline.fit_teacher(
+        pipeline.Judged(shuffled, data.choices, Human, "t"), strengths=(one.meta["strength"],)
+    )
+    np.testing.assert_allclose(one.transform.weights, two.transform.weights, atol=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------- the command line
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of pictures of four colours, an untrained network under a zoo name, and a teacher for it."""
+    from humalign.world import networks
+
+    monkeypatch.setenv("HUMALIGN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(networks, "weights_folder", lambda: tmp_path / "none")
+    rng = np.random.default_rng(0)
+    for i in range(48):
+        pixels = np.clip(rng.normal(60, 40, (20, 24, 3)), 0, 255).astype(np.uint8)
+        pixels[..., i % 3] //= 3
+        pixels[: 5 + i // 12 * 4] //= 2
+        path = tmp_path / "pictures" / f"class{i % 4}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    name = "softmax-resnet-s"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = networks.build(networks.spec(name)["arch"])
+    arrays = {k: v.numpy() for k, v in network.state_dict().items()}
+    save_arrays(tmp_path / "cache" / "zoo" / f"{name}.s0.safetensors", arrays, {"outputs": 0, "has_logits": False})
+    width = 48
+    rng = np.random.default_rng(1)
+    transform = LinearTransform(np.eye(width) + 0.1 * rng.normal(size=(width, width)), 0.0, 0.3)
+    teacher.Teacher(f"mini:{name}", "plain", transform, {"strength": 0.1}).save(tmp_path / "teacher")
+    return tmp_path
+
+
+def run(*words):
+    return cli.main(["alignet", *map(str, words)])
+
+
+def test_folder_of_pictures_to_aligned_student(folder, capsys):
+    out, pictures = folder / "alignet", folder / "pictures"
+    sample = ["sample", "--teacher", folder / "teacher", "--images", pictures, "-n", 400, "--validation", 120]
+    assert run(*sample, "--clusters", 6, "--out", out) == 0
+    files = capsys.readouterr().out.split()
+    assert [f.split("/")[-2:] for f in files] == [
+        ["uncertainty_distillation", "train_cluster_border_6.npz"],
+        ["uncertainty_distillation", "val_cluster_border_6.npz"],
+    ]
+    assert len(TripletFile.read(files[0])) == 400
+    assert run(*sample, "--clusters", 6, "--transform", "untransformed", "--out", out) == 0
+    train = ["train", "--student", "mini:softmax-resnet-s", "--images", pictures, "--triplets", out, "--preset", "mini",
+             "--set", "steps=12", "batch=16", "local=0.1", "checkpoint_every=5"]  # fmt: skip
+    assert run(*train, "--out", folder / "student") == 0
+    assert "step 12" in capsys.readouterr().out
+    assert run(*train, "--out", folder / "student") == 0  # finished: nothing is done twice
+    assert run(*train, "--transform", "untransformed", "--out", folder / "control") == 0
+    capsys.readouterr()
+    csv = folder / "result.csv"
+    assert run("evaluate", folder / "student", "--images", pictures, "--triplets", out, "--csv", csv) == 0
+    text = capsys.readouterr().out
+    assert "val_cluster_border_6, cosine" in text
+    assert csv.is_file()
+
+
+def test_command_line_refuses_in_one_line(folder, capsys):
+    train = ["train", "--student", "mini:softmax-resnet-s", "--images", folder / "pictures", "--out", folder / "s"]
+    assert run(*train, "--triplets", folder / "nothing") == 2
+    assert run(*train, "--triplets", folder, "--preset", "maxi") == 2
+    assert run(*train, "--triplets", folder, "--set", "speed=3") == 2
+    assert run(*train, "--triplets", folder, "--set", "teacher=untransformed") == 2
+    assert run("sample", "--teacher", folder / "teacher", "--out", folder / "x") == 2
+    assert run("teacher", "--out", folder / "x") == 2
+    assert run("evaluate", folder / "teacher") == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 7
+    assert all(line.startswith("humalign alignet: ") for line in errors)
+
+
+def test_classes_come_from_folders_or_names():
+    assert pipeline.classes(["a/1.png", "a/2.png", "b/c/3.png"]).tolist() == ["a", "a", "b/c"]
+    assert pipeline.classes(["n01_5.JPEG", "n02_5.JPEG"]).tolist() == ["n01", "n02"]
+
+
+def test_settings_from_text():
+    assert pipeline.parse_settings(["steps=10", "decay=0.5", "temperature=none", "loss=kl", "checkpointing=true"]) == {
+        "steps": 10, "decay": 0.5, "temperature": None, "loss": "kl", "checkpointing": True,
+    }  # fmt: skip
+    with pytest.raises(InputError):
+        pipeline.parse_settings(["steps"])
