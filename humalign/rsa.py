@@ -120,7 +120,7 @@ def compare_vectors(a, b, method: str = "spearman") -> float:
 def _both(rdm_a, rdm_b):
     a, b = as_square(rdm_a, "first RDM"), as_square(rdm_b, "second RDM")
     if a.shape != b.shape:
-        raise InputError(f"have shapes {tuple(a.shape)} and {tuple(b.shape)}", "RDMs", "align both to the same objects")
+        raise InputError(f"have shapes {tuple(a.shape)} and {tuple(b.shape)}", "RDMs", "align both to the same ids")
     if a.shape[0] < 3:
         raise InputError(f"have {a.shape[0]} objects", "RDMs", "give at least three")
     if is_tensor(a) != is_tensor(b):
@@ -232,7 +232,11 @@ def _people(rdms):
     if rdms.ndim != 3 or rdms.shape[1] != rdms.shape[2]:
         raise InputError(f"have shape {rdms.shape}", "RDMs of people", "give an array (people, m, m)")
     if len(rdms) < 2:
-        raise InputError(f"there is {len(rdms)} person", "RDMs of people", "a ceiling needs at least two")
+        raise InputError(
+            "there is a single person" if len(rdms) else "there are no people",
+            "RDMs of people",
+            "a ceiling needs at least two",
+        )
     vectors = upper_triangle(rdms)
     if np.isnan(vectors).any():
         raise InputError("hold NaN", "RDMs of people", "leave these people or objects out")
@@ -312,16 +316,37 @@ def centred_gram(features, debiased: bool = False):
     values = values.double() if is_tensor(values) else values.astype(np.float64)
     values = values - values.mean(0)  # leaves the centred Gram matrix as it is, and keeps precision
     gram = values @ values.T
-    if not debiased:
-        return gram
+    return _u_centred(gram) if debiased else gram
+
+
+def _u_centred(gram):
+    """A Gram matrix with zero diagonal whose rows and columns sum to zero (Szekely and Rizzo 2014)."""
     m = gram.shape[0]
     if m < 4:
         raise InputError(f"have {m} rows", "features", "the unbiased estimator needs at least four objects")
-    diagonal = gram.diagonal()
-    gram = gram - (np.diag(diagonal) if not is_tensor(gram) else diagonal.diag())
+
+    def hollow(matrix):
+        return matrix - (matrix.diagonal().diag() if is_tensor(matrix) else np.diag(matrix.diagonal()))
+
+    gram = hollow(gram)
     means = gram.sum(0) / (m - 2)
-    gram = gram - means.reshape(-1, 1) - means.reshape(1, -1) + gram.sum() / ((m - 1) * (m - 2))
-    return gram - (np.diag(gram.diagonal()) if not is_tensor(gram) else gram.diagonal().diag())
+    return hollow(gram - means.reshape(-1, 1) - means.reshape(1, -1) + gram.sum() / ((m - 1) * (m - 2)))
+
+
+def hsic_unbiased(gram_a, gram_b) -> float:
+    """Unbiased estimate of the Hilbert-Schmidt independence criterion (Song et al. 2012) from two Gram matrices.
+
+    Parameters
+    ----------
+    gram_a, gram_b : arrays or tensors, shape (m, m)
+        Not centred; m at least 4.
+
+    Returns
+    -------
+    float
+    """
+    m = gram_a.shape[0]
+    return float((_u_centred(gram_a) * _u_centred(gram_b)).sum()) / (m * (m - 3))
 
 
 def cka(x, y, debiased: bool = False) -> float:
@@ -350,7 +375,7 @@ def cka(x, y, debiased: bool = False) -> float:
     Kornblith et al. (2019); Muttenthaler et al. (2023), appendix.
     """
     if x.shape[0] != y.shape[0]:
-        raise InputError(f"have {x.shape[0]} and {y.shape[0]} rows", "features", "align both to the same objects")
+        raise InputError(f"have {x.shape[0]} and {y.shape[0]} rows", "features", "align both to the same ids")
     return alignment(centred_gram(x, debiased), centred_gram(y, debiased))
 
 

@@ -58,8 +58,16 @@ def test_hand_made_ties():
         return np.array([[1, s01, s02], [s01, 1, s12], [s02, s12, 1]], float)
 
     row = np.array([[0, 1, 2]])
-    cases = {(3, 2, 1): (2, 1, 1), (2, 3, 1): (1, 0, 0), (1, 2, 3): (0, 0, 0), (2, 2, 1): (2, 1, 0.5),
-             (2, 1, 2): (2, 1, 0.5), (1, 2, 2): (1, 0, 0), (1, 1, 1): (-1, 0, 1 / 3), (2, 1, 1): (2, 1, 1)}
+    cases = {
+        (3, 2, 1): (2, 1, 1),
+        (2, 3, 1): (1, 0, 0),
+        (1, 2, 3): (0, 0, 0),
+        (2, 2, 1): (2, 1, 0.5),
+        (2, 1, 2): (2, 1, 0.5),
+        (1, 2, 2): (1, 0, 0),
+        (1, 1, 1): (-1, 0, 1 / 3),
+        (2, 1, 1): (2, 1, 1),
+    }
     for pairs, (choice, paper, fraction) in cases.items():
         s = matrix(*pairs)
         assert odd_one_out.choices(s, row)[0] == choice
@@ -114,7 +122,7 @@ def loop_ceiling(triplets, kind):
         elif len(odd) > 1:
             score = 0
             for position, one in enumerate(odd):
-                others = odd[:position] + odd[position + 1:]
+                others = odd[:position] + odd[position + 1 :]
                 counts = {x: others.count(x) for x in others}
                 top = [x for x, c in counts.items() if c == max(counts.values())]
                 score += (one in top) / len(top)
