@@ -107,13 +107,14 @@ class Table:
 
     def _cells(self, markup: str) -> list[list[str]]:
         escape = html.escape if markup == "html" else _escape
+        badges = {c for c in self.frame.columns if set(map(str, self.frame[c])) <= {*PROVENANCE, "", "nan", "None"}}
         rows = []
         for values in self.frame.itertuples(index=False, name=None):
             row = []
             for column, value in zip(self.frame.columns, values):
                 if isinstance(value, Number):
                     text = escape(value.text()) + " " + badge(value.provenance, value.source, markup)
-                elif column == "provenance" and value in PROVENANCE:
+                elif column in badges and value in PROVENANCE:
                     text = badge(value, "", markup)
                 else:
                     text = escape(_format(value, self.digits))
@@ -156,7 +157,7 @@ def table(frame, name: str | None = None, caption: str | None = None, digits: in
     Parameters
     ----------
     frame : pandas.DataFrame
-        A column called ``provenance`` is shown as badges; a cell may hold a :func:`number`.
+        A column of provenances is shown as badges; a cell may hold a :func:`number`.
     name : str
         Label for references, ``{numref}`tab-...```.
     caption : str
