@@ -31,6 +31,7 @@ PRIMARY = PRESETS["mini"].with_(steps=500)
 LAYER = "penultimate"
 RECORDED = "alignet_runs.csv"
 LOG = "alignet_log.csv"
+DIAGNOSIS = "alignet_diagnosis.csv"
 FEATURES = "alignet_features.safetensors"
 SOURCE = "humalign.alignet.experiments"
 
@@ -259,12 +260,11 @@ def work(profile, only: str = "", say=print) -> int:
                 continue
             store_results(experiment, profile, table, kept, facts)
             ran += 1
-            value = table.table.set_index(["dataset", "detail"])["value"]
-            say(
-                f"done     {experiment.name}: H2 coarse {value['levels', 'H2/coarse'].iloc[0]:.3f} "
-                f"fine {value['levels', 'H2/fine'].iloc[0]:.3f} boundary {value['levels', 'H2/boundary'].iloc[0]:.3f} "
-                f"one-shot {value['one-shot', 'H2'].iloc[0]:.3f} ({time.time() - began:.0f} s)", flush=True,
-            )  # fmt: skip
+            value = table.table.set_index(["dataset", "measure", "detail"])["value"]
+            found = [value["levels", "accuracy", f"H2/{level}"] for level in measure.LEVELS]
+            found.append(value["one-shot", "accuracy", "H2"])
+            text = "H2 coarse {:.3f}, fine {:.3f}, boundary {:.3f}, one-shot {:.3f}".format(*found)
+            say(f"done     {experiment.name}: {text} ({time.time() - began:.0f} s)", flush=True)
         collect(profile)
     return ran
 
@@ -364,6 +364,12 @@ def main(argv=None) -> int:
             time.sleep(args.wait)
     for child in children:
         child.wait()
+    if not args.only or "diagnosis" in args.only:
+        from . import diagnose
+
+        with claim(folder(profile) / ".diagnosis.lock") as mine:
+            if mine:
+                diagnose.record(profile, recorded_folder() / DIAGNOSIS)
     frame = collect(profile)
     print(frame["state"].str.split(":").str[0].value_counts().to_string())
     return 0
