@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config import get_profile
 from ..errors import HumalignError, InputError
 from ..store import atomic_path, digest, load_arrays, read_json, save_arrays
 from . import networks
@@ -78,8 +79,8 @@ def _versions():
 def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None = None, device="cpu", say=None) -> dict:
     """Train one network of the list, or return the facts of the one that is there.
 
-    Writes ``<name>.s<seed>.safetensors`` (float16) and its side-car to ``folder``; while it runs, a checkpoint after
-    each epoch.
+    Writes ``<name>.s<seed>.safetensors`` (float16) and its side-car to ``folder``; while it runs, a checkpoint
+    after each epoch to the cache.
 
     Returns
     -------
@@ -91,6 +92,7 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
     from .stimuli import drawings_digest
 
     spec = networks.spec(name)
+    profile = profile or get_profile("mini")
     epochs = spec["epochs"] if epochs is None else epochs
     key = key_of(spec, seed, epochs)
     path = Path(folder) / f"{name}.s{seed}.safetensors"
@@ -103,7 +105,7 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
     images, targets, labels = training_data(spec["data"], profile)
     encoder, objective, width = _prepare(spec, seed, len(labels))
     started, spent = time.time(), time.process_time()
-    partial = path.with_name(f"{name}.s{seed}.checkpoint.safetensors")
+    partial = profile.cache / "zoo" / "checkpoints" / path.name
     if spec["objective"] == "none":
         encoder.to(memory_format=torch.channels_last)
         settle(encoder, images)
@@ -212,10 +214,9 @@ def write_records(folders, path=None) -> Path:
     rows = {}
     for folder in folders:
         for file in Path(folder).glob("*.s*.safetensors.json"):
-            if ".checkpoint." not in file.name:
-                meta = read_json(file)
-                if meta["model"] in order:
-                    rows[meta["model"], meta["seed"]] = {column: meta.get(column) for column in COLUMNS}
+            meta = read_json(file)
+            if meta["model"] in order:
+                rows[meta["model"], meta["seed"]] = {column: meta.get(column) for column in COLUMNS}
     ordered = sorted(rows.values(), key=lambda row: (order[row["model"]], row["seed"]))
     path = Path(path or networks.records_path())
     with atomic_path(path) as partial:
@@ -311,8 +312,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(args) -> int:
     """Train, list, or choose epochs; exit code 0, or 1 when a training failed."""
-    from ..config import get_profile
-
     profile = get_profile("mini", cache=args.cache, device=args.device)
     cache = Path(args.out) if args.out else profile.cache / "zoo"
     seeds = tuple(args.seed or (SEEDS if args.all else (0,)))
