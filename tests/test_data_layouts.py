@@ -131,6 +131,16 @@ def test_verification_tells_when_triplets_lie_in_another_row_order(profile, dama
         (profile.data / registry.MANIFEST).write_text(kept)
 
 
+def test_verification_tells_1_based_indices_and_other_columns(profile, damaged):
+    entry = registry.entry("things/testset1")
+    table = np.loadtxt(profile.data / "things/triplets/testset1.txt", dtype=int)
+    with damaged("things/triplets/testset1.txt") as path:
+        np.savetxt(path, np.tile(table[(table < len(rehearsal.CONCEPTS) - 2).all(1)] + 1, (3, 1)), fmt="%d")
+        assert any("indices look 1-based" in line for line in verify_one(entry, profile).problems)
+        np.savetxt(path, table[:, [2, 0, 1]], fmt="%d")
+        assert any("odd one looks to be in column 0" in line for line in verify_one(entry, profile).problems)
+
+
 def test_king_vector_is_the_upper_triangle_read_by_rows(profile):
     vector = np.arange(1.0, 7.0)[None]
     assert square(vector, 4)[0].tolist() == [[0, 1, 2, 3], [1, 0, 4, 5], [2, 4, 0, 6], [3, 5, 6, 0]]

@@ -40,18 +40,33 @@ def configure(parser) -> None:
 
 def main(args) -> int:
     """Run one action; 0 = well, 2 = something is wrong with data or input."""
-    from ..cli import profile_from
-
-    profile = profile_from(args)
+    profile = _profile(args)
     return {"list": _list, "verify": _verify, "where": _where, "fetch": _fetch, "import": _import}[args.action](
         args, profile
     )
 
 
+def _profile(args):
+    """The profile; where none is named and a data folder is given, everything that can lie in one ("full")."""
+    import os
+
+    from ..cli import profile_from
+
+    profile = profile_from(args)
+    if not args.profile and not os.environ.get("HUMALIGN_PROFILE") and profile.data is not None:
+        return profile.with_(name="full")
+    return profile
+
+
 def _list(args, profile) -> int:
+    import pandas as pd
+
     from ..data import registry
 
-    frame = registry.table(profile if args.profile or profile.data else None)
+    if args.profile or profile.data:
+        frame, told = registry.table(profile), profile.name
+    else:
+        frame, told = pd.concat([registry.table(profile), registry.table()]), "mini, slice and full"
     if args.json:
         print(frame.to_json(orient="records", indent=1, force_ascii=False))
         return 0
@@ -59,14 +74,14 @@ def _list(args, profile) -> int:
     from rich.table import Table
 
     wide = Console(width=None if sys.stdout.isatty() else 160)
-    grid = Table(title=f"Data sets, profile {profile.name}" + (f", {profile.data}" if profile.data else ""))
+    grid = Table(title=f"Data sets, profile {told}" + (f", {profile.data}" if profile.data else ""))
     for column in ("name", "kind", "size", "licence", "needs", "here"):
         grid.add_column(column, no_wrap=column == "name")
     for row in frame.itertuples():
-        here = {True: "yes", False: "no", None: "computed" if row.profiles == "mini" else "?"}[row.here]
+        here = "computed" if row.profiles == "mini" else {True: "yes", False: "no"}.get(row.here, "?")
         grid.add_row(row.name, row.kind, row.size, row.licence, row.needs or "nothing", here)
     wide.print(grid)
-    if profile.name != "mini" and profile.data is None:
+    if profile.data is None and told != "mini":
         print("'?': no data folder is set (HUMALIGN_DATA or --data)")
     return 0
 
@@ -98,10 +113,9 @@ def _verify(args, profile) -> int:
 
 
 def _where(args, profile) -> int:
-    from ..data import registry
     from ..data.describe import describe, describe_text
 
-    chosen = [registry.entry(name) if profile.name != "mini" else _any(name, profile) for name in args.names]
+    chosen = [_any(name, profile) for name in args.names]
     if args.json:
         print(json.dumps([describe(one, profile) for one in chosen], indent=1))
         return 0

@@ -117,6 +117,8 @@ def read_numbers(path, columns: int | None = None) -> np.ndarray:
         Names the first line with another number of columns or something that is not a number.
     """
     text = read_text(path)
+    if not text.strip():
+        raise InputError("holds no numbers", path, AGAIN)
     try:
         array = np.loadtxt(io.StringIO(text), ndmin=2, comments=None)
         if columns is None or array.shape[1] == columns:

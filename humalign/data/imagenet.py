@@ -277,7 +277,7 @@ def _register_breeds(task, count):
         kind="stimuli",
         files={
             "images": File("imagenet/val", "as imagenet/val", folder=True),
-            "breeds": File("tables/breeds.json", "class numbers of source and target"),
+            "breeds": File("tables/breeds.json", "class numbers of source and target", shared=True),
         },
         source="https://github.com/MadryLab/BREEDS-Benchmarks",
         licence="research use (ImageNet terms)",

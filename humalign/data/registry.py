@@ -37,6 +37,8 @@ class File:
     optional, folder : bool
     url : str
         Where it can be fetched without a form, if anywhere.
+    shared : bool
+        Whether several data sets use it: its presence alone does not mean that this one is there.
     """
 
     path: str
@@ -45,6 +47,7 @@ class File:
     optional: bool = False
     folder: bool = False
     url: str = ""
+    shared: bool = False
 
     def find(self, root: Path) -> Path | None:
         """Where the file lies under ``root``, or None."""

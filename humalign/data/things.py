@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from .registry import File, dataset, raw_file
+from .row_orders import ORDERS, check_order, in_order, layout_evidence, order_evidence
 from .types import Triplets, check_ids
 
 OSF = "https://osf.io/f5rn6/ (THINGS-data, folder data/triplet_dataset)"
@@ -18,12 +19,15 @@ CONCEPTS = File(
     "things/concepts/things_concepts.tsv",
     "tab-separated, one concept a line, ids in the column uniqueID, THINGS' own order",
     also=("concepts/things_concepts.tsv",),
+    shared=True,
     url=raw_file(
         "ViCCo-Group/thingsvision", "a325699ecab4f29703ab10136641538ff8b44e2e", "thingsvision/data/things_concepts.tsv"
     ),
 )
 MAPS = File("things/concepts/index_maps.csv", "sorted_index, uniqueID, raw_index, python_sorted_index", optional=True)
-ORDERS = ("sorted", "raw", "python")
+
+
+__all__ = ["ORDERS", "check_order", "in_order", "layout_evidence", "order_evidence", "row_order_cost"]
 
 
 def built(path, kind, **values):
@@ -65,32 +69,6 @@ def concepts(at):
 def concept_ids(at) -> tuple[str, ...]:
     """The concept names in THINGS' order, as the files beside a data set give them."""
     return tuple(concepts(at).index)
-
-
-def in_order(ids, order: str, maps=None) -> tuple[str, ...]:
-    """Concept names in one of the three row orders that are in circulation.
-
-    Parameters
-    ----------
-    ids : sequence of str
-        In THINGS' own order.
-    order : {"sorted", "raw", "python"}
-        "sorted" = THINGS' own (`unique_id.txt`); "raw" = by image file name (``uniqueID + ".jpg"`` by code point, the
-        order of the VICE embedding and of image folders); "python" = Python's ``sorted`` of the names.
-    maps : DataFrame, optional
-        The published map (data set ``things/orders``); without it the rules above are applied.
-    """
-    ids = check_ids(ids, "concepts")
-    if order not in ORDERS:
-        raise InputError(f"no row order is called '{order}'", "things", f"choose one of {', '.join(ORDERS)}")
-    if order == "sorted":
-        return ids
-    if maps is not None:
-        if set(maps.index) != set(ids):
-            raise InputError("names other concepts than things_concepts.tsv", "index_maps.csv", read.AGAIN)
-        column = {"raw": "raw_index", "python": "python_sorted_index"}[order]
-        return tuple(maps[column].sort_values().index)
-    return tuple(sorted(ids, key=(lambda name: name + ".jpg") if order == "raw" else None))
 
 
 def _check_maps(frame, at):
@@ -231,59 +209,6 @@ def load_triplets(at, key: str, name: str, *, columns: int = 3, order: str = "so
 def triplet_files(path: str, what: str, also=(), **more) -> dict:
     """The files of one triplet data set."""
     return {"triplets": File(path, what, also=tuple(also), **more), "concepts": CONCEPTS, "maps": MAPS}
-
-
-def order_evidence(triplets: Triplets, embedding) -> dict:
-    """Which row order triplets were written in, judged by an embedding whose rows are known by name.
-
-    Counts only trials that touch a concept whose row differs between "sorted" and "raw".
-
-    Parameters
-    ----------
-    triplets : Triplets
-        With ``meta["row_order"]`` as declared.
-    embedding : ConceptEmbedding
-
-    Returns
-    -------
-    dict
-        n (affected trials), accuracy under each order.
-    """
-    from .. import odd_one_out
-    from ..similarity import similarity_matrix
-
-    own = triplets.ids
-    base = tuple(embedding.ids)
-    other = {name: in_order(base, name) for name in ("sorted", "raw")}
-    moved = np.array([a != b for a, b in zip(other["sorted"], other["raw"])])
-    rows = triplets.triplets[moved[triplets.triplets].any(1)] if len(own) == len(moved) else triplets.triplets[:0]
-    result = {"n": len(rows)}
-    for name, ids in other.items():
-        if len(rows):
-            similarity = similarity_matrix(embedding.align(ids).values.astype(np.float64), "dot")
-            result[name] = float(odd_one_out.accuracy(similarity, rows))
-    return result
-
-
-def check_order(triplets: Triplets, at, least: int = 200):
-    """A line when an embedding at hand says that the triplets lie in another row order than declared."""
-    from . import registry
-
-    for name in ("things/spose_49", "things/vice_42"):
-        if not registry.entry(name).missing(at.root):
-            found = order_evidence(triplets, at.load(name))
-            declared = triplets.meta.get("row_order", "sorted")
-            other = "raw" if declared == "sorted" else "sorted"
-            if found["n"] < least:
-                return
-            spread = 2 * (0.5 / found["n"]) ** 0.5
-            if found[other] > found[declared] + spread:
-                yield (
-                    f"{at.path('triplets')}: looks to be in {other} order, not {declared} ({name} predicts "
-                    f"{found[other]:.3f} against {found[declared]:.3f} of {found['n']} affected trials); write "
-                    f'{{"row_order": {{"{at.entry.name}": "{other}"}}}} into humalign-data.json in {at.root}'
-                )
-            return
 
 
 _REPEATED = ((15640, "testset1", "1,000 distinct triplets, asked often: the original noise ceiling", "200 kB"),

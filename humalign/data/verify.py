@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def picture_problems(stimuli: Stimuli, most: int = 64) -> list[str]:
     bad = []
     for row in rows:
         try:
-            with Image.open(images[row]) as picture:
+            with warnings.catch_warnings(action="ignore"), Image.open(images[row]) as picture:
                 picture.load()
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
             bad.append(images[row])
@@ -109,7 +110,8 @@ def verify_one(entry, profile) -> Report:
     if root is None:
         return Report(entry.name, "missing", [f"{entry.name}: needs a data folder; set HUMALIGN_DATA or give --data"])
     gone = entry.missing(root)
-    if gone and not [key for key in entry.found(root) if not entry.files[key].optional]:
+    own = [key for key, file in entry.files.items() if not file.shared] or list(entry.files)
+    if gone and not [key for key in entry.found(root) if key in own and not entry.files[key].optional]:
         path = entry.files[gone[0]].path
         return Report(
             entry.name,
