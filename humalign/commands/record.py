@@ -1,0 +1,41 @@
+"""Compute the numbers that need data from outside the repository and store them as recorded results."""
+
+from pathlib import Path
+
+EXAMPLE = """
+HUMALIGN_DATA=path/to/data humalign record
+humalign record --data path/to/data --out /some/other/folder
+humalign record --show
+"""
+
+
+def configure(parser):
+    """Add the options of ``humalign record``."""
+    from ..cli import add_profile_options
+
+    add_profile_options(parser)
+    parser.add_argument("--out", metavar="DIR", help="folder for the records (default: the package's own)")
+    parser.add_argument("--show", action="store_true", help="say what is recorded, from what and when; compute nothing")
+
+
+def main(args) -> int:
+    """Record, or show what is recorded."""
+    from .. import record
+    from ..cli import profile_from
+
+    if args.show:
+        for path in sorted(Path(args.out or record.FOLDER).glob("*.json")):
+            if "tables" in (facts := record.read_json(path)):
+                print(f"{path.stem}: {facts['date']}, profile {facts['profile']}, {len(facts['tables'])} tables, "
+                      f"from {len(facts['inputs'])} inputs")  # fmt: skip
+        return 0
+    profile = profile_from(args)
+    if args.profile is None:
+        profile = profile.with_(name="slice")
+    if profile.name == "mini":
+        from ..studies import seeds as study
+    else:
+        from ..studies import real as study
+    for path in study.record(profile, folder=args.out):
+        print(path)
+    return 0

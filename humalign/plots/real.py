@@ -1,0 +1,161 @@
+"""Figures of the chapter on real human data: pure functions of its tables."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from . import style
+
+CHANCE = 1 / 3
+TITLES = {"things/testset1": "test set 1", "things/testset2": "test set 2", "unseen objects": "unseen objects"}
+
+
+def _interval(ax, x, y, row, colour, marker="o", horizontal=True, **options):
+    if horizontal:
+        ax.plot([row.low, row.high], [y, y], color=style.GREY, lw=1.4, zorder=2)
+        ax.plot(row.value, y, marker=marker, color=colour, mec=style.OUTLINE, ms=8, ls="", zorder=3, **options)
+    else:
+        ax.plot([x, x], [row.low, row.high], color=style.GREY, lw=1.4, zorder=2)
+        ax.plot(x, row.value, marker=marker, color=colour, mec=style.OUTLINE, ms=8, ls="", zorder=3, **options)
+
+
+def accuracies(table: pd.DataFrame, facts: pd.DataFrame):
+    """Odd-one-out accuracy of embeddings and networks on two human test sets, with the ceilings people set."""
+    rows = table[(table.measure == "accuracy") & (table.stage == "zero-shot") & table.dataset.isin(list(TITLES))]
+    facts = facts.set_index("model")
+    order = rows.groupby("model")["value"].mean().sort_values().index
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 0.55 * len(order) + 1.7), sharey=True)
+    for ax, dataset in zip(axes, ("things/testset1", "things/testset2")):
+        part = rows[rows.dataset == dataset]
+        for y, model in enumerate(order):
+            own = part[part.model == model]
+            best = own.loc[[own.value.idxmax()]].itertuples()
+            for row in best:
+                group = facts.loc[model, "group"]
+                _interval(ax, None, y, row, style.color(group), style.marker(group))
+        ceilings = table[(table.measure == "ceiling") & (table.dataset == dataset)]
+        for row in ceilings.itertuples():
+            style.reference_line(ax, row.value, f"people, {row.detail}", axis="x", at=0.02)
+        style.reference_line(ax, CHANCE, "chance", axis="x", at=0.02)
+        ax.set(title=TITLES[dataset], xlabel="odd-one-out accuracy", xlim=(0.3, 0.78), ylim=(-0.6, len(order) - 0.4))
+    axes[0].set_yticks(range(len(order)), [facts.loc[m, "name"] for m in order])
+    return fig
+
+
+def row_order(table: pd.DataFrame, facts: pd.DataFrame):
+    """What meeting rows by position instead of by name costs, on all trials and on the trials it touches."""
+    facts = facts.set_index("model")
+    rows = table[table.dataset == "things/test_10_id"].copy()
+    rows[["order", "scope"]] = rows["detail"].str.split(", ", expand=True)
+    models = [m for m in facts.index if m in set(rows.model)]
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 0.55 * len(models) + 1.6), sharey=True)
+    for ax, scope in zip(axes, ("all trials", "affected trials")):
+        for y, model in enumerate(models):
+            part = rows[(rows.model == model) & (rows.scope == scope)].set_index("order")
+            right, wrong = part.loc["right order"], part.loc["wrong order"]
+            ax.plot([wrong.value, right.value], [y, y], color=style.GREY, lw=1.5, zorder=1)
+            _interval(ax, None, y, right, "darkcyan", "o", label="rows met by name" if y == 0 else None)
+            _interval(ax, None, y, wrong, "coral", "X", label="rows met by position" if y == 0 else None)
+        n = int(rows[rows.scope == scope]["n"].max())
+        ax.set(title=f"{scope} ({n:,})", xlabel="odd-one-out accuracy", ylim=(-0.6, len(models) - 0.4))
+        style.reference_line(ax, CHANCE, "chance", axis="x")
+    axes[0].set_yticks(range(len(models)), [facts.loc[m, "name"] for m in models])
+    axes[0].legend(fontsize=9, loc="lower right")
+    return fig
+
+
+def probe(table: pd.DataFrame, human: pd.DataFrame):
+    """CLIP before and after the linear transform, on unseen triplets and on unseen objects."""
+    rows = table[table.stage.isin(["zero-shot", "probed"]) & table.dataset.isin(list(TITLES))]
+    names = [d for d in TITLES if d in set(rows.dataset)]
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.4))
+    for x, dataset in enumerate(names):
+        part = rows[rows.dataset == dataset].set_index("stage")
+        before, after = part.loc["zero-shot"], part.loc["probed"]
+        ax.plot([x - 0.12, x + 0.12], [before.value, after.value], color=style.GREY, lw=1.5, zorder=1)
+        _interval(ax, x - 0.12, None, before, "#c9a0c9", "o", False, label="zero-shot (cosine)" if x == 0 else None)
+        _interval(ax, x + 0.12, None, after, "darkmagenta", "s", False, label="after the transform" if x == 0 else None)
+        ceiling = human[(human.dataset == dataset) & (human.detail == "leave-one-out")]
+        for value in ceiling["value"]:
+            ax.plot([x - 0.3, x + 0.3], [value, value], color=style.GREY, ls=":", lw=1.4)
+            ax.text(x, value + 0.004, "people, leave-one-out", ha="center", fontsize=9, color=style.GREY)
+    style.reference_line(ax, CHANCE, "chance")
+    ax.set_xticks(range(len(names)), [TITLES[d] for d in names])
+    ax.set(ylabel="odd-one-out accuracy", ylim=(0.31, 0.72), xlim=(-0.6, len(names) - 0.4))
+    ax.legend(fontsize=9, loc="center right")
+    return fig
+
+
+def glocal(table: pd.DataFrame):
+    """CLIP ViT-L/14 with and without its published transform: similarity structure and choices."""
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.1))
+    labels = {"spearman": "Spearman's ρ with SPoSE similarities", "accuracy": "odd-one-out accuracy"}
+    for ax, (measure, label) in zip(axes, labels.items()):
+        part = table[(table.model == "things_eeg2/clip_vit_l14") & (table.measure == measure)].set_index("stage")
+        for x, (stage, colour) in enumerate((("zero-shot", "#c9a0c9"), ("gLocal", "darkmagenta"))):
+            _interval(ax, x, None, part.loc[stage], colour, "os"[x], False)
+        ax.set_xticks([0, 1], ["as it is", "gLocal"])
+        ax.set(ylabel=label, xlim=(-0.6, 1.6))
+        if measure == "accuracy":
+            style.reference_line(ax, CHANCE, "chance")
+            ax.set_title(f"{int(part['n'].iloc[0])} trials")
+        else:
+            ax.set_ylim(0, 1)
+            ax.set_title(f"{int(part['n'].iloc[0])} concepts")
+    return fig
+
+
+def rsa92(table: pd.DataFrame):
+    """Agreement of SqueezeNet's layers with 16 people on 92 images, with the noise ceiling."""
+    rows = table[(table.dataset == "mur92") & (table.measure == "spearman")]
+    ceiling = table[(table.dataset == "mur92") & (table.measure == "ceiling")].set_index("detail")["value"]
+    fig, ax = plt.subplots(figsize=(style.WIDTH * 0.75, 0.6 * len(rows) + 1.5))
+    ax.axvspan(ceiling["lower"], ceiling["upper"], color=style.GREY, alpha=0.25, lw=0)
+    ax.text(ceiling["lower"], len(rows) - 0.45, "noise ceiling of 16 people", fontsize=9, color=style.GREY, ha="left")
+    for y, row in enumerate(rows.itertuples()):
+        _interval(ax, None, y, row, "coral", "s")
+    ax.set_yticks(range(len(rows)), rows["layer"])
+    ax.set(xlabel="Spearman's ρ with the mean human RDM", xlim=(0, max(0.65, ceiling["upper"] + 0.05)),
+           ylim=(-0.5, len(rows) - 0.1))  # fmt: skip
+    return fig
+
+
+def category_rdms(table: pd.DataFrame):
+    """Mean dissimilarity between the categories of the 92 images (percentile ranks), people beside SqueezeNet."""
+    who = list(dict.fromkeys(table["model"]))
+    names = list(dict.fromkeys(table["first"]))
+    fig, axes = plt.subplots(1, len(who), figsize=(style.WIDTH, 3.4), sharey=True)
+    for ax, one in zip(np.atleast_1d(axes), who):
+        part = table[table["model"] == one]
+        grid = part.pivot(index="first", columns="second", values="rank").loc[names, names]
+        image = ax.imshow(grid, vmin=0, vmax=100, cmap="viridis")
+        for i, j in np.ndindex(grid.shape):
+            value = grid.iloc[i, j]
+            ax.text(
+                j, i, f"{value:.0f}", ha="center", va="center", fontsize=8, color="white" if value < 60 else "black"
+            )
+        ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=9)
+        ax.set_yticks(range(len(names)), names, fontsize=9)
+        ax.set_title(one)
+        ax.spines[:].set_visible(False)
+    bar = fig.colorbar(image, ax=axes, shrink=0.7, label="dissimilarity, percentile rank")
+    bar.outline.set_visible(False)
+    return fig
+
+
+def concept_map(places: pd.DataFrame, shown: int = 7):
+    """t-SNE map of the concepts, the largest categories in colour and each named at its middle."""
+    colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b"]
+    largest = places[places.category != "other"]["category"].value_counts().index[:shown]
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 5.4))
+    rest = places[~places.category.isin(largest)]
+    ax.scatter(rest.x, rest.y, s=5, color=style.GREY, alpha=0.35, lw=0, label="other")
+    for category, colour, marker in zip(largest, colours, "os^PXDv"):
+        part = places[places.category == category]
+        ax.scatter(part.x, part.y, s=16, color=colour, marker=marker, lw=0, alpha=0.9, label=category)
+    ax.legend(fontsize=9, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.02))
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return fig

@@ -1,0 +1,418 @@
+"""Real human data: ceilings, embeddings and networks on THINGS triplets, a probe, and 92 images with 16 people."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from .. import odd_one_out, probing, rsa
+from .. import record as recording
+from ..data import registry
+from ..data.things import row_order_cost
+from ..errors import InputError, MissingData
+from ..measured import Measured, combine
+from ..similarity import similarity_matrix
+from . import keep, resampling
+
+TEST_SETS = ("things/testset1", "things/testset2")
+TRAINING = "things/test_10_id"
+NEEDED = {
+    *TEST_SETS, TRAINING, "things/testset2_repeat", "things/concepts", "things/categories_27", "things/vice_42",
+    "things/spose_49", "things/clip_vit_b32", "things/word2vec", "things_eeg2/clip_vit_l14", "mur92", "mur92/images",
+    "glocal/clip_ViT-L_14_visual", "weights/squeezenet1_0",
+}  # fmt: skip
+DRAWS = resampling.DRAWS
+STRENGTHS = (0.3, 0.1, 0.03)
+IN_SAMPLE = "in-sample: fitted to THINGS triplets"
+MODELS = {
+    "things/vice_42": ("VICE (42 dimensions)", ("dot", "cosine"), IN_SAMPLE),
+    "things/spose_49": ("SPoSE (49 dimensions)", ("dot", "cosine"), IN_SAMPLE),
+    "things/clip_vit_b32": ("CLIP ViT-B/32", ("cosine", "dot"), ""),
+    "things/word2vec": ("word2vec (concept names)", ("cosine", "dot"), ""),
+}
+"""Data set of the features: display name, kernels (the first is the one to read), remark."""
+
+
+def facts() -> pd.DataFrame:
+    """Name and training group of each model of this chapter, for figures."""
+    group = {"things/clip_vit_b32": "Image/Text", "things/word2vec": "Text only"}
+    rows = [{"model": key, "name": name, "group": group.get(key, "People")} for key, (name, _, _) in MODELS.items()]
+    rows += [
+        {"model": "squeezenet1_0", "name": "SqueezeNet 1.0", "group": "Supervised (ImageNet-1K)"},
+        {"model": "things_eeg2/clip_vit_l14", "name": "CLIP ViT-L/14", "group": "Image/Text"},
+    ]
+    return pd.DataFrame(rows)
+
+
+def object_ids(profile) -> tuple[str, ...]:
+    """The 1,854 THINGS concepts in THINGS' own (sorted) order."""
+    return tuple(registry.load("things/concepts", profile).index)
+
+
+def distinct(triplets) -> np.ndarray:
+    """Code of the set of three objects of every row, (n,): equal codes mean the same question."""
+    ordered = np.sort(np.asarray(triplets, dtype=np.int64), axis=1)
+    base = 1 << 20
+    return (ordered[:, 0] * base + ordered[:, 1]) * base + ordered[:, 2]
+
+
+def ceilings(profile, draws: int = DRAWS) -> Measured:
+    """Human noise ceilings of the repeated test sets, and how often people repeat their own answer.
+
+    Returns
+    -------
+    Measured
+        Measure "ceiling", detail "majority" or "leave-one-out" per test set; measure "agreement", detail "same person
+        again" for testset2 and its repetition. Draws resample distinct triplets.
+    """
+    rows, out = [], []
+    generator = np.random.default_rng(profile.seed)
+    for name in (*TEST_SETS, "things/testset2_repeat"):
+        triplets = registry.load(name, profile).triplets
+        objects, _, index = odd_one_out.response_counts(triplets)
+        samples = generator.integers(len(objects), size=(draws, len(objects)))
+        for kind in ("majority", "leave-one-out"):
+            each = np.array([odd_one_out.noise_ceiling(triplets[index == k], kind) for k in range(len(objects))])
+            rows.append({"dataset": name, "model": "people", "measure": "ceiling", "detail": kind,
+                         "value": odd_one_out.noise_ceiling(triplets, kind), "n": len(triplets)})  # fmt: skip
+            out.append(each[samples].mean(1))
+    first, again = (registry.load(f"things/testset2{end}", profile) for end in ("", "_repeat"))
+    if not (distinct(first.triplets) == distinct(again.triplets)).all():
+        raise InputError(
+            "does not ask the questions of testset2 row by row", "things/testset2_repeat", "check the files"
+        )
+    same = (first.triplets[:, 2] == again.triplets[:, 2]).astype(float)
+    _, _, index = odd_one_out.response_counts(first.triplets)
+    size, hits = np.bincount(index), np.bincount(index, same)
+    weights = resampling.counts(len(size), draws).T
+    rows.append({"dataset": "things/testset2", "model": "people", "measure": "agreement", "detail": "same person again",
+                 "value": same.mean(), "n": len(same)})  # fmt: skip
+    out.append((weights @ hits) / (weights @ size))
+    return Measured.of(rows, np.array(out), profile=profile.name, source="THINGS-data")
+
+
+def _accuracies(triplets, similarities: dict, draws: int, **common):
+    """Rows and draws of accuracies on one set of triplets; ``similarities`` maps facts (a tuple of pairs) to S."""
+    scores = np.stack([odd_one_out.scores(similarity, triplets.triplets) for similarity in similarities.values()])
+    value, drawn = resampling.means(scores, triplets, draws)
+    rows = [{**common, **dict(facts), "measure": "accuracy", "value": v, "n": len(triplets)}
+            for facts, v in zip(similarities, value)]  # fmt: skip
+    return rows, list(drawn)
+
+
+def _row(**facts) -> tuple:
+    return tuple(facts.items())
+
+
+def zero_shot(profile, draws: int = DRAWS) -> Measured:
+    """Odd-one-out accuracy of embeddings and features on the human test sets; draws resample concepts."""
+    ids = object_ids(profile)
+    here = set(registry.available(profile))
+    similarities = {}
+    for key, (_, kernels, remark) in MODELS.items():
+        if key in here:
+            values = registry.load(key, profile).align(ids).values
+            for kernel in kernels:
+                similarities[_row(model=key, detail=kernel, source=remark)] = similarity_matrix(values, kernel)
+    rows, out = [], []
+    for name in TEST_SETS:
+        part = _accuracies(
+            registry.load(name, profile).align(ids), similarities, draws, dataset=name, stage="zero-shot"
+        )
+        rows += part[0]
+        out += part[1]
+    return Measured.of(rows, np.array(out), profile=profile.name)
+
+
+def unseen_training(profile, ids) -> np.ndarray:
+    """Training triplets whose question occurs in no test set, (n, 3).
+
+    test_10_ID repeats most questions of testset2 and some of testset1; leaving them in would test on trained triplets.
+    """
+    triplets = registry.load(TRAINING, profile).align(ids).triplets
+    asked = np.concatenate([distinct(registry.load(name, profile).align(ids).triplets) for name in TEST_SETS])
+    return triplets[~np.isin(distinct(triplets), asked)]
+
+
+def probe(profile, draws: int = DRAWS, strengths=STRENGTHS, n_folds: int = 3) -> Measured:
+    """A linear transform of CLIP ViT-B/32 fitted to people, tested on unseen triplets and on unseen objects.
+
+    The penalty pulls towards a scaled identity; its strength is the one with the lowest cross-entropy in object-wise
+    cross-validation on the training triplets. Unseen objects: each fold's transform on triplets whose three objects it
+    never saw.
+
+    Returns
+    -------
+    Measured
+        dataset: each test set and "unseen objects"; stage "zero-shot" and "probed"; detail "cosine" for zero-shot and
+        "dot" for the transform. One row counts the training responses left out.
+    """
+    ids = object_ids(profile)
+    features = registry.load("things/clip_vit_b32", profile).align(ids).values
+    everything = registry.load(TRAINING, profile).align(ids)
+    training = unseen_training(profile, ids)
+    left_out = len(everything) - len(training)
+    settings = {"penalty": "identity", "device": profile.torch_device()}
+    cross = probing.cross_validation(features, training, strengths=strengths, n_folds=n_folds, seed=42, **settings)
+    transform = probing.fit(features, training, strength=cross.strength, seed=profile.seed, **settings)
+    before = similarity_matrix(features, "cosine")
+    after = similarity_matrix(transform.apply(features), "dot")
+    stages = {_row(stage="zero-shot", detail="cosine"): before, _row(stage="probed", detail="dot"): after}
+    common = {"model": "things/clip_vit_b32", "layer": "visual"}
+    rows = [{**common, "dataset": TRAINING, "measure": "left out", "value": left_out, "n": len(everything)}]
+    out = [np.full(draws, left_out)]
+    for name in TEST_SETS:
+        triplets = registry.load(name, profile).align(ids)
+        part = _accuracies(triplets, stages, draws, dataset=name, **common, source=f"strength {cross.strength:g}")
+        rows += part[0]
+        out += part[1]
+    held = cross.held_out()
+    triplets = replace(everything, triplets=training[held["triplet"]], participants=None)
+    scores = np.stack([odd_one_out.scores(before, triplets.triplets), (held["choice"] == 2).to_numpy(float)])
+    value, drawn = resampling.means(scores, triplets, draws)
+    common |= {"dataset": "unseen objects", "measure": "accuracy", "n": len(triplets)}
+    common |= {"source": f"{n_folds} folds over objects, strength {cross.strength:g}"}
+    rows += [{**common, **dict(facts), "value": v} for facts, v in zip(stages, value)]
+    return Measured.of(rows, np.array([*out, *drawn]), profile=profile.name)
+
+
+def glocal(profile, draws: int = DRAWS) -> Measured:
+    """CLIP ViT-L/14 on 200 concepts with and without its published gLocal transform.
+
+    Returns
+    -------
+    Measured
+        measure "spearman" with SPoSE's dot products (both in-sample), measure "accuracy" on all human triplets within
+        the 200 concepts; stage "zero-shot" and "gLocal".
+    """
+    features = registry.load("things_eeg2/clip_vit_l14", profile)
+    transform = registry.load("glocal/clip_ViT-L_14_visual", profile)
+    spose = registry.load("things/spose_49", profile).align(features.ids)
+    human = similarity_matrix(spose.values, "dot")
+    stages = {"zero-shot": (features.values, "cosine"), "gLocal": (transform.apply(features.values), "dot")}
+    parts = [_within(registry.load(name, profile), features.ids) for name in (*TEST_SETS, TRAINING)]
+    parts = [part for part in parts if part is not None]
+    triplets = replace(parts[0], triplets=np.concatenate([p.triplets for p in parts]), participants=None)
+    bootstrap = resampling.PairBootstrap(len(features), draws)
+    target = rsa.upper_triangle(human)
+    rows, out = [], []
+    for stage, (values, kernel) in stages.items():
+        similarity = similarity_matrix(values, kernel)
+        common = {"model": "things_eeg2/clip_vit_l14", "layer": "visual", "stage": stage, "source": IN_SAMPLE}
+        rows.append({**common, "dataset": "SPoSE similarities, 200 concepts", "measure": "spearman", "detail": kernel,
+                     "value": rsa.compare(similarity, human), "n": len(features)})  # fmt: skip
+        out.append(bootstrap.correlate(rsa.upper_triangle(similarity), target))
+        common |= {"dataset": "human triplets within 200 concepts"}
+        part = _accuracies(triplets, {_row(detail=kernel): similarity}, draws, **common)
+        rows += part[0]
+        out += part[1]
+    return Measured.of(rows, np.array(out), profile=profile.name)
+
+
+def _within(triplets, ids):
+    """The triplets whose objects are all among ``ids``, or None."""
+    inside = np.isin(np.array(triplets.ids), list(ids))
+    return triplets.restrict(ids) if inside[triplets.triplets].all(1).any() else None
+
+
+@lru_cache(maxsize=1)
+def squeezenet_features(profile) -> dict:
+    """Features of the 92 images in the pretrained SqueezeNet, by layer: pooled last convolution and logits."""
+    from .. import features as room
+    from .. import zoo
+
+    stimuli = registry.load("mur92/images", profile)
+    model = zoo.load("squeezenet1_0", profile=profile)
+    found = room.extract(model, stimuli, ("penultimate", "logits"), device=profile.device, progress=False)
+    return dict(found)
+
+
+def objects92(profile, draws: int = DRAWS) -> Measured:
+    """RSA of SqueezeNet with 16 people on 92 images, with the noise ceiling over people; draws resample images."""
+    human = registry.load("mur92", profile)
+    mean, bootstrap = human.mean(), resampling.PairBootstrap(len(human), draws)
+    common = {"dataset": "mur92", "detail": "correlation"}
+    rows, out = [], []
+    for layer, features in squeezenet_features(profile).items():
+        own = rsa.rdm(features.align(human.ids).values, "correlation")
+        rows.append({**common, "model": "squeezenet1_0", "layer": layer, "stage": "zero-shot", "measure": "spearman",
+                     "value": rsa.compare(own, mean), "n": len(human)})  # fmt: skip
+        out.append(bootstrap.correlate(rsa.upper_triangle(own), rsa.upper_triangle(mean)))
+    for kind, value in zip(("lower", "upper"), rsa.noise_ceiling(human.rdm)):
+        rows.append(
+            {**common, "detail": kind, "model": "people", "measure": "ceiling", "value": value, "n": human.people}
+        )
+        out.append(np.full(draws, np.nan))
+    return Measured.of(rows, np.array(out), profile=profile.name)
+
+
+def category_rdms(profile) -> pd.DataFrame:
+    """Mean dissimilarity between the categories of the 92 images, as percentile ranks within each RDM.
+
+    Returns
+    -------
+    DataFrame
+        model, first, second (categories), rank (0 to 100): small enough to be recorded.
+    """
+    from scipy.stats import rankdata
+
+    human = registry.load("mur92", profile)
+    stimuli = registry.load("mur92/images", profile).align(human.ids)
+    rdms = {"16 people": human.mean()}
+    layers = squeezenet_features(profile)
+    rdms["SqueezeNet, logits"] = rsa.rdm(layers["logits"].align(human.ids).values, "correlation")
+    names = list(dict.fromkeys(stimuli.concepts))
+    codes = np.array([names.index(c) for c in stimuli.concepts])
+    upper = np.triu_indices(len(codes), 1)
+    rows = []
+    for model, matrix in rdms.items():
+        rank = np.zeros(matrix.shape)
+        rank[upper] = 100 * (rankdata(matrix[upper]) - 1) / (len(upper[0]) - 1)
+        rank += rank.T
+        for i, first in enumerate(names):
+            for j, second in enumerate(names):
+                block = rank[np.ix_(codes == i, codes == j)]
+                pairs = block[~np.eye(len(block), dtype=bool)] if i == j else block
+                rows.append({"model": model, "first": first, "second": second, "rank": float(pairs.mean())})
+    return pd.DataFrame(rows)
+
+
+def category_map(profile, model: str = "things/clip_vit_b32") -> pd.DataFrame:
+    """Two-dimensional t-SNE map of the concepts, with one high-level category each.
+
+    Returns
+    -------
+    DataFrame
+        concept, x, y, category ("other" where none or several apply).
+    """
+    from sklearn.manifold import TSNE
+
+    ids = object_ids(profile)
+    values = registry.load(model, profile).align(ids).values
+    membership = registry.load("things/categories_27", profile).loc[list(ids)]
+    single = membership.sum(axis=1).to_numpy() == 1
+    category = np.where(single, membership.columns.to_numpy()[membership.to_numpy().argmax(1)], "other")
+    place = TSNE(metric="cosine", init="random", random_state=profile.seed).fit_transform(
+        np.asarray(values, np.float32)
+    )
+    return pd.DataFrame({"concept": ids, "x": place[:, 0], "y": place[:, 1], "category": category})
+
+
+def inputs(profile) -> dict:
+    """Checksums of the data sets this chapter reads."""
+    from ..store import sha256
+
+    out = {}
+    for name in sorted(NEEDED):
+        for path in registry.entry(name, profile).found(profile.data).values():
+            out[path.relative_to(profile.data).as_posix()] = sha256(path)
+    return out
+
+
+CODE = ("odd_one_out", "similarity", "rsa", "probing", "features", "studies.real", "studies.resampling")
+
+
+def measure(profile) -> Measured:
+    """Everything this chapter measures, as one table."""
+    return combine(ceilings(profile), zero_shot(profile), probe(profile), glocal(profile), objects92(profile))
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of this chapter, live or recorded.
+
+    Attributes
+    ----------
+    results, row_order : DataFrame
+        Result tables (:mod:`humalign.results`).
+    category_rdms, concept_map : DataFrame
+        See :func:`category_rdms`, :func:`category_map`.
+    provenance : {"live", "recorded"}
+    when : str
+        Date of the computation.
+    """
+
+    results: pd.DataFrame
+    row_order: pd.DataFrame
+    category_rdms: pd.DataFrame
+    concept_map: pd.DataFrame
+    provenance: str
+    when: str
+
+
+def compute(profile) -> dict:
+    """All tables, computed now or taken from the cache when data, code and seed are the same."""
+    parts = [inputs(profile), keep.code(*CODE), profile.seed]
+    makers = {"row_order": row_order_cost, "category_rdms": category_rdms, "concept_map": category_map}
+    tables = {"results": keep.measured(profile, "real-results", parts, lambda: measure(profile)).table}
+    for name, make in makers.items():
+        tables[name] = keep.frame(profile, f"real-{name}", parts, lambda make=make: make(profile))
+    return tables
+
+
+def record(profile, folder=None) -> list:
+    """Compute all tables and store them; see :mod:`humalign.record`."""
+    if profile.data is None:
+        raise MissingData("there is no folder with real data", "HUMALIGN_DATA", "set it, or give --data")
+    return recording.write("slice", compute(profile), profile="slice", inputs=inputs(profile), folder=folder)
+
+
+def tables(profile) -> Tables:
+    """All tables: computed now where the data are at hand, else those recorded with the package.
+
+    Parameters
+    ----------
+    profile : Profile
+        Its ``data`` folder decides; any profile name is taken as "slice".
+    """
+    if profile.data is None or not set(registry.available(profile := profile.with_(name="slice"))) >= NEEDED:
+        keys = ("results", "row_order", "category_rdms", "concept_map")
+        return Tables(*(recording.read("slice", key) for key in keys), "recorded", recording.facts("slice")["date"])
+    return Tables(**compute(profile), provenance="live", when=datetime.date.today().isoformat())
+
+
+def ceiling_table(tables: Tables) -> pd.DataFrame:
+    """Ceilings and repeated answers, for display."""
+    rows = tables.results[(tables.results.model == "people") & tables.results.dataset.str.startswith("things/")]
+    name = rows.dataset.str.removeprefix("things/")
+    frame = rows[["value", "low", "high"]].assign(responses=rows.n.astype(int), provenance=tables.provenance)
+    frame.insert(0, "data set", name)
+    frame.insert(1, "what", rows.detail)
+    return frame
+
+
+def accuracy_table(tables: Tables, facts: pd.DataFrame) -> pd.DataFrame:
+    """Zero-shot accuracies, for display."""
+    rows = tables.results
+    rows = rows[
+        (rows.measure == "accuracy") & (rows.stage == "zero-shot") & rows.dataset.isin(TEST_SETS) & (rows.layer == "")
+    ]
+    name = dict(zip(facts.model, facts.name))
+    return pd.DataFrame(
+        {"model": rows.model.map(name), "kernel": rows.detail, "data set": rows.dataset.str.removeprefix("things/"),
+         "accuracy": rows.value, "low": rows.low, "high": rows.high,
+         "remark": np.where(rows.source == IN_SAMPLE, "in-sample", ""), "provenance": tables.provenance}
+    )  # fmt: skip
+
+
+def headline(tables: Tables) -> dict:
+    """The numbers that the prose of the chapter quotes, with interval and provenance."""
+    from ..display import number
+
+    rows = tables.results
+
+    def one(query, digits=3):
+        row = rows.query(query).iloc[0]
+        return number(row.value, (row.low, row.high), tables.provenance, "THINGS-data", digits)
+
+    left_out = rows.query("measure == 'left out'").iloc[0]
+    return {
+        "again": one("measure == 'agreement'"),
+        "before": one("dataset == 'unseen objects' and stage == 'zero-shot'"),
+        "after": one("dataset == 'unseen objects' and stage == 'probed'"),
+        "left_out": number(int(left_out.value), None, tables.provenance, "THINGS-data", 0),
+    }
