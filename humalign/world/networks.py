@@ -217,6 +217,7 @@ def zoo() -> dict[str, dict]:
         family, size, *_ = ARCHITECTURES[spec["arch"]]
         spec |= {"family": family, "size": size}
         spec["lr"] = entry.get("lr", table["learning_rate"].get(family, table["defaults"]["lr"]))
+        spec["epochs"] *= table["epoch_factor"].get(family, 1)
         if spec["name"] in networks:
             raise InputError(f"'{spec['name']}' is listed twice", "zoo.toml", "rename one")
         networks[spec["name"]] = spec
