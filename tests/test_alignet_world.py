@@ -1,0 +1,211 @@
+"""AligNet in the drawn world: triplets of the concept split, measures, the list of experiments, the queue."""
+
+import os
+
+import numpy as np
+import pytest
+
+from humalign import measured
+from humalign.alignet import diagnose, experiments, measure, mini, relations
+from humalign.alignet.optim import rate_sum
+from humalign.config import get_profile
+from humalign.measured import Measured
+from humalign.studies import alignet as study
+from humalign.world.drawing import world
+from humalign.world.splits import concepts_of
+from humalign.world.stimuli import concept_of, split_ids
+
+
+@pytest.fixture(scope="module")
+def h2():
+    return measure.level_triplets("H2")
+
+
+def test_level_triplets_are_about_the_part(h2):
+    owner = np.array(h2.concepts)[h2.triplets]
+    kind = np.vectorize(world().superordinate.get)(owner)
+    own = np.isin(owner, concepts_of("H2"))
+    assert not np.isin(owner, concepts_of("H1")).any()
+    differ = np.array([len(set(row)) for row in owner])
+    kinds = np.array([len(set(row)) for row in kind])
+    at = {level: h2.level == level for level in measure.LEVELS}
+    assert own[at["coarse"]].all()
+    assert (kinds[at["coarse"]] == 3).all()
+    assert own[at["fine"]].any(1).all()
+    assert (kinds[at["fine"]] == 1).all()
+    assert (differ[at["fine"]] == 3).all()
+    assert (differ[at["boundary"]] == 2).all()
+    twin = np.array([max(set(row), key=list(row).count) for row in owner[at["boundary"]]])
+    assert np.isin(twin, concepts_of("H2")).all()
+    assert 0.4 < (kinds[at["boundary"]] == 1).mean() < 0.65
+    assert all(n == measure.PER_LEVEL for n in (at[level].sum() for level in measure.LEVELS))
+    assert abs(np.bincount(h2.triplets[:, 2] == h2.triplets.max(1))[1] / len(h2) - 1 / 3) < 0.05
+
+
+def test_what_people_see_scores_high_and_noise_scores_chance(h2):
+    from humalign import odd_one_out
+    from humalign.similarity import similarity_matrix
+
+    coarse = h2.select(h2.level == "coarse")
+    seen = odd_one_out.accuracy(similarity_matrix(measure._seen(), "cosine"), coarse.triplets)
+    noise = np.random.default_rng(0).normal(size=(len(h2.ids), 20))
+    assert seen > 0.6
+    assert abs(odd_one_out.accuracy(similarity_matrix(noise, "cosine"), coarse.triplets) - 1 / 3) < 0.03
+
+
+def test_one_shot_and_shift_on_known_features():
+    ids = split_ids("test")
+    concepts = [concept_of(i) for i in ids]
+    names = sorted(set(concepts))
+    onehot = np.eye(len(names))[[names.index(c) for c in concepts]]
+    assert measure.one_shot(onehot, ids, "H2").mean() == 1
+    rng = np.random.default_rng(0)
+    assert measure.one_shot(rng.normal(size=(len(ids), 30)), ids, "H2").mean() < 0.1
+    kinds = sorted(set(world().superordinate.values()))
+    code = np.eye(len(kinds))
+    owners = [concept_of(i) for i in measure.shift_ids()]
+    train = code[[kinds.index(world().superordinate[c]) for c in owners]]
+    test = code[[kinds.index(world().superordinate[c]) for c in concepts]]
+    assert measure.shift(train, owners, test, concepts, "H2").mean() == 1
+    assert len(measure.shift(train, owners, test, concepts, "H2")) == len(concepts_of("H2"))
+
+
+def test_weighted_spearman_is_scipys_on_repeated_rows():
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 6, 40).astype(float), rng.normal(size=40)
+    counts = rng.multinomial(40, np.full(40, 1 / 40), size=3).T
+    found = measure.spearman(x, y, counts.astype(float))
+    for k in range(3):
+        rows = np.repeat(np.arange(40), counts[:, k])
+        assert found[k] == pytest.approx(spearmanr(x[rows], y[rows]).statistic, abs=1e-9)
+
+
+def table(stage, model="m", seed=0, shift=0.0):
+    rows = [
+        dict(dataset="levels", measure="accuracy", detail=d, value=0.4 + shift, n=9) for d in ("H2/coarse", "H2/fine")
+    ]
+    draws = np.random.default_rng(3).normal(0.4, 0.02, (2, 200)) + shift
+    return Measured.of(rows, draws, profile="mini", model=model, seed=seed, layer="penultimate", stage=stage)
+
+
+def test_gains_and_contrasts_are_paired():
+    base, aligned = table("base"), table("AligNet", shift=0.1)
+    gain = measure.gains(aligned, base)
+    assert set(gain.table["measure"]) == {"gain"}
+    assert np.allclose(gain.table["value"], 0.1)
+    assert np.allclose(gain.draws, 0.1, atol=1e-6)
+    both = measured.combine(base, aligned, table("base", seed=1), table("AligNet", seed=1, shift=0.2))
+    found = study.contrast(both, "AligNet", "base", "H2/coarse").set_index("model")
+    assert found.loc["m", "value"] == pytest.approx(0.15)
+    assert found.loc["all", "seeds"] == 2
+    assert found.loc["m", "low"] == pytest.approx(0.1, abs=1e-6)  # both seeds may be drawn twice
+    assert study.contrast(both, "AligNet", "Scratch", "H2/coarse").empty
+
+
+def test_distances_shrink_within_and_grow_between():
+    concepts, kinds = relations.labels()
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(len(concepts), 30))
+    group = rng.normal(size=(len(set(kinds)), 30))[np.unique(kinds, return_inverse=True)[1]]
+    own = rng.normal(size=(len(set(concepts)), 30))[np.unique(concepts, return_inverse=True)[1]]
+    found = relations.distance_changes(noise, noise + group + own, profile="mini", model="m", stage="AligNet")
+    change = found.table.set_index("detail")["value"]
+    assert change["same concept"] < change["same superordinate"] < 0 < change["different superordinate"]
+    assert (found.table["low"] <= found.table["value"]).all()
+
+
+def test_the_list_holds_what_the_protocol_names():
+    plan = experiments.plan()
+    assert len({e.name for e in plan}) == len(plan)
+    primary = [e for e in plan if e.stage in ("AligNet", "UnAligNet")]
+    assert len(primary) == 4 * 3 * 2
+    assert {e.run.settings.teacher for e in primary if e.stage == "AligNet"} == {"human-aligned"}
+    assert {e.run.settings.teacher for e in primary if e.stage == "UnAligNet"} == {"untransformed"}
+    for e in primary:
+        s = e.run.settings
+        assert (s.decay, s.towards, s.local, s.loss, s.steps, s.head, s.seed) == (
+            0.5,
+            "start",
+            0.1,
+            "kl",
+            500,
+            0,
+            e.seed,
+        )
+        assert (e.run.teacher, e.run.judged, e.run.pictures, e.run.rule, e.run.seed) == (
+            "web-resnet-m", "seen", "all", "mixed", e.seed,
+        )  # fmt: skip
+    text = os.path.join(os.path.dirname(experiments.__file__), "EXPERIMENTS.md")
+    with open(text, encoding="utf8") as file:
+        protocol = file.read().lower().replace("\n", " ")
+    changes = {e.stage.partition(", ")[2] for e in plan if ", " in e.stage}
+    known = {"plain": "plain teacher", "glocal": "glocal teacher", "from scratch": "scratch"}
+    for change in changes:
+        assert known.get(change.lower(), change.lower()) in protocol, change
+
+
+def test_every_student_and_teacher_is_in_the_zoo():
+    from humalign.world import networks
+
+    for e in experiments.plan():
+        assert networks.spec(e.model)
+        assert e.run is None or networks.spec(e.run.teacher)
+    seen = {"concepts", "pictures", "captions-seen"}
+    assert all(networks.spec(s)["data"] in seen for s in experiments.STUDENTS)  # no labels of held-out concepts
+    assert networks.spec(experiments.SEEN_TEACHER)["data"] == "taxonomy"
+
+
+def test_diagnosis_decays_as_strongly_as_the_paper():
+    s = diagnose.SHORT
+    assert diagnose.strength(s) * rate_sum(s.lr, s.warmup, s.steps) == pytest.approx(1.5)
+    assert len({m.name for m in diagnose.mistakes()}) == len(diagnose.mistakes())
+    assert {m.settings.get("towards") for m in diagnose.mistakes()} == {None, "zero"}
+
+
+def test_claims_are_exclusive_and_outlive_a_dead_owner(tmp_path):
+    path = tmp_path / "x.lock"
+    with experiments.claim(path) as mine:
+        assert mine
+        path.write_text("1")  # process 1 is alive
+        with experiments.claim(path) as other:
+            assert not other
+    path.write_text("99999999")  # no such process
+    with experiments.claim(path) as mine:
+        assert mine
+    assert not path.exists()
+
+
+def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
+    profile = get_profile("mini", cache=tmp_path)
+    first = experiments.plan()[6]
+    assert first.run is None or first.run.student in experiments.STUDENTS
+    done = [
+        e for e in experiments.plan() if e.model == "softmax-vit-m" and e.seed == 0 and e.stage in ("base", "AligNet")
+    ]
+    rng = np.random.default_rng(0)
+    for k, e in enumerate(done):
+        kept = {s: rng.normal(size=(len(split_ids(s)), 4)).astype(np.float16) for s in ("things",)}
+        experiments.store_results(e, profile, table(e.stage, e.model, shift=0.1 * k), kept, {"cpu_seconds": 1.0})
+        assert experiments.done(e, profile)
+    monkeypatch.setattr(experiments, "perform", lambda *a, **k: pytest.fail("nothing can run without networks"))
+    monkeypatch.setattr(experiments, "recorded_folder", lambda: tmp_path / "recorded")
+
+    def missing(*args, **more):
+        raise experiments.MissingData("no weights")
+
+    monkeypatch.setattr(experiments, "perform", missing)
+    monkeypatch.setattr(experiments, "start", missing)
+    said = []
+    assert experiments.work(profile, "softmax-vit-m.s0", say=lambda text, **k: said.append(text)) == 0
+    assert said
+    assert all("waits" in line for line in said)
+    frame = experiments.collect(profile, tmp_path / "recorded")
+    assert (frame["state"] == "done").sum() == 2
+    assert (frame["state"] == "not run").sum() == len(frame) - 2  # all that did not run is listed
+    stored = Measured.load(tmp_path / "recorded" / experiments.RECORDED)
+    gain = stored.table[stored.table["measure"] == "gain"]
+    assert gain["value"].tolist() == pytest.approx([0.1, 0.1])
+    assert (stored.table["dataset"] == "hierarchy").sum() == 3
+    assert mini.Run("a").key != mini.Run("b").key
