@@ -102,7 +102,7 @@ def read(path, layer: str | None = None, ids=None, verify: bool = True) -> Featu
             return _read_merged(path, layer, ids, verify)
     from ..data.features_file import read as read_others
 
-    found = read_others(path)
+    found = read_others(path, layer=layer)
     return found if ids is None else found.align(ids)
 
 
