@@ -229,6 +229,26 @@ def test_levels_sessions_become_trials(profile, damaged):
     assert again["selected"].fillna("").tolist() == frame["selected"].fillna("").tolist()
 
 
+def test_levels_trials_as_triplets(profile):
+    frame, triplets = registry.load("levels", profile), registry.load("levels/triplets", profile)
+    answered = frame[(frame["kind"] == "trial") & frame["selected"].notna()]
+    assert len(triplets) == len(answered) == 119
+    names = np.array(triplets.ids)[triplets.triplets]
+    assert names[:, 2].tolist() == answered["selected"].tolist()
+    shown = answered[["image1", "image2", "image3"]].to_numpy()
+    assert (np.sort(names, 1) == np.sort(shown.astype(str), 1)).all()
+    assert triplets.level.tolist() == answered["level"].tolist()
+
+
+def test_peterson_pickle_stays_closed(profile, damaged):
+    with damaged("peterson/fruits/sim_judgements") as folder:
+        (folder / "fruits_pairs.csv").unlink()
+        (folder / "fruits_mturkRESULTS_all.pickle").write_bytes(pickle.dumps({"1,2": [3]}))
+        with pytest.raises(InputError, match=r"never loaded; convert it .* CSV") as caught:
+            registry.load("peterson/fruits", profile)
+    one_line(str(caught.value))
+
+
 def test_levels_pickle_stays_closed(profile, damaged):
     marker = profile.data / "opened"
 
@@ -643,7 +663,7 @@ PICKED = ("peterson/animals", "peterson/fruits", "breeds/living17")
 
 def subjects():
     """One entry for each loader with files of its own."""
-    skip = {"things/all", "alignet/clusters"}  # made of the files of others
+    skip = {"things/all", "alignet/clusters", "levels/triplets"}  # made of the files of others
     for entry in registry.entries("full"):
         if entry.name in skip or (entry.name.startswith("glocal/") and "slice" not in entry.profiles):
             continue  # one loader, tested once

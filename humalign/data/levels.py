@@ -10,6 +10,8 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from .registry import File, dataset, raw_file
+from .things import built
+from .types import Triplets
 
 LEVEL = {"between_class": "coarse", "within_class": "fine", "class_border": "boundary", "class_boundary": "boundary"}
 CLASSES = {"coarse": 3, "fine": 1, "boundary": 2}
@@ -251,27 +253,28 @@ def _check_sessions(frame, at):
     yield Note(f"{at.entry.name}: {frame['participant'].nunique()} sessions, {len(trials)} trials ({told})")
 
 
+_LEVELS_FILES = {
+    "sessions": File(
+        "levels/raw_data",
+        "one .json a session: line-delimited trials (image1Path ... selected_image, rt in ms, exp_trial_type)",
+        also=("levels/sessions", "levels/Dataset_Levels/raw_data"),
+        folder=True,
+        optional=True,
+    ),
+    "table": File(
+        "levels/levels_trials.csv",
+        "instead of the sessions: participant, kind, level, image1, image2, image3, selected, seconds, correct",
+        optional=True,
+    ),
+    "processed": File("levels/processed_data/pruned_processed_dataset.pkl", "a pickle: never loaded", optional=True),
+}
+
+
 @dataset(
     "levels",
     title="Levels: odd-one-out responses at three levels of abstraction, with response times",
     kind="levels",
-    files={
-        "sessions": File(
-            "levels/raw_data",
-            "one .json a session: line-delimited trials (image1Path ... selected_image, rt in ms, exp_trial_type)",
-            also=("levels/sessions", "levels/Dataset_Levels/raw_data"),
-            folder=True,
-            optional=True,
-        ),
-        "table": File(
-            "levels/levels_trials.csv",
-            "instead of the sessions: participant, kind, level, image1, image2, image3, selected, seconds, correct",
-            optional=True,
-        ),
-        "processed": File(
-            "levels/processed_data/pruned_processed_dataset.pkl", "a pickle: never loaded", optional=True
-        ),
-    },
+    files=_LEVELS_FILES,
     source=GIN,
     licence="stated in the repository",
     citation=PAPER + "; DOI 10.12751/g-node.hg4tdz",
@@ -311,6 +314,42 @@ def levels(at):
     for path in paths:
         rows += [{"participant": path.stem, **row} for row in session_rows(path)]
     return pd.DataFrame(rows)
+
+
+@dataset(
+    "levels/triplets",
+    title="Levels: the answered experimental trials of all sessions as triplets",
+    kind="triplets",
+    files=_LEVELS_FILES,
+    source=GIN,
+    licence="stated in the repository",
+    citation=PAPER + "; DOI 10.12751/g-node.hg4tdz",
+    row_order="ids inside (ImageNet file names)",
+    size="with levels",
+    any_of=("sessions", "table", "processed"),
+    steps=("as levels",),
+)
+def levels_triplets(at):
+    """Triplets with people (one a session), seconds and level; nobody is excluded (:func:`humalign.levels.exclude`)."""
+    frame = levels(at)
+    frame = frame[(frame["kind"] == "trial") & frame["selected"].notna()]
+    names = frame[["image1", "image2", "image3"]].to_numpy()
+    ids, places = np.unique(names, return_inverse=True)
+    places = places.reshape(names.shape)
+    odd = names == frame["selected"].to_numpy()[:, None]
+    return built(
+        at.root / "levels",
+        Triplets,
+        ids=ids,
+        triplets=np.column_stack([places[~odd].reshape(-1, 2), places[odd]]),
+        source=at.entry.source,
+        licence=at.entry.licence,
+        name="levels/triplets",
+        concepts=[name.split("_")[0] for name in ids],
+        participants=frame["participant"].to_numpy(),
+        response_times=frame["seconds"].to_numpy(dtype=float),
+        level=frame["level"].to_numpy(),
+    )
 
 
 # ---------------------------------------------------------------------------------------------- validation study

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -141,6 +142,17 @@ class Entry:
     loader: Callable | None = None
     checks: tuple = ()
     steps: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, short: the address, or the source in words."""
+        return self.source.split(" ")[0] if self.source.startswith("http") else self.source
+
+    @property
+    def bytes(self) -> int | None:
+        """About how many bytes its own files have, read from ``size``; None where it is not stated."""
+        found = re.search(r"(\d+(?:\.\d+)?) (kB|MB|GB)", self.size)
+        return round(float(found[1]) * {"kB": 1e3, "MB": 1e6, "GB": 1e9}[found[2]]) if found else None
 
     def found(self, root: Path | None) -> dict[str, Path]:
         """Files that are there."""
@@ -290,7 +302,7 @@ def check_known(path: Path, root: Path, owner: Entry) -> bool:
         raise InputError(
             f"differs from the known checksum{length}: truncated or altered",
             path,
-            f"get it again from {owner.source.split(' ')[0]}, or import it with --accept",
+            f"get it again from {owner.origin}, or import it with --accept",
         )
     return True
 

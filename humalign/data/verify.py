@@ -135,7 +135,7 @@ def verify_one(entry, profile) -> Report:
             told = registry.manifest(root)
             own = told.get("expect", {}).get(entry.name)
             report.problems += [
-                f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} are expected; {_source(entry)}"
+                f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} are expected; see {entry.origin}"
                 for key, want in (own if own is not None else {} if told.get("rehearsal") else entry.expect).items()
                 if report.facts.get(key) != want
             ]
@@ -157,10 +157,6 @@ def verify_one(entry, profile) -> Report:
     if report.problems:
         report.status = "problem"
     return report
-
-
-def _source(entry) -> str:
-    return f"compare with {entry.source.split(' ')[0]}"
 
 
 def verify(profile, names=None) -> list[Report]:
