@@ -1,4 +1,4 @@
-"""What the chapter on the drawn world shows: its protocol's tables, read from the frozen record, and the naming check."""
+"""What the chapter on the drawn world shows: tables of its frozen protocol, and the naming check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def _frozen() -> dict:
 def overlap() -> pd.DataFrame:
     """How much of each observers' dimension the label taxonomy explains (adjusted R²): dimension, two columns."""
     text = (resources.files("humalign.world") / "PROTOCOL.md").read_text("utf8")
-    lines = [line for line in text.split("<!-- overlap -->")[1].split("<!-- end -->")[0].splitlines() if line.startswith("|")]
+    lines = [
+        line for line in text.split("<!-- overlap -->")[1].split("<!-- end -->")[0].splitlines() if line.startswith("|")
+    ]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     head = [cell.strip() for cell in lines[0].strip("|").split("|")]
     frame = pd.DataFrame(rows, columns=head)
@@ -37,7 +39,9 @@ def naming_summary() -> pd.DataFrame:
     """Share of the drawings by how their first name was judged."""
     order = ["same", "synonym", "broader", "narrower", "other"]
     counts = naming_check()["judged"].value_counts().reindex(order, fill_value=0)
-    return pd.DataFrame({"first name given": order, "drawings": counts.to_numpy(), "share": counts.to_numpy() / counts.sum()})
+    return pd.DataFrame(
+        {"first name given": order, "drawings": counts.to_numpy(), "share": counts.to_numpy() / counts.sum()}
+    )
 
 
 def sets() -> pd.DataFrame:
