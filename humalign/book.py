@@ -158,11 +158,11 @@ def why_stale(run: Run) -> str:
         return "never ran"
     if known != run.digest:
         return "its text, its parameters or a package version changed"
+    if record.get("listing") is not None and record["listing"] != listing():
+        return "data arrived or went"
     changed = [name.partition(":")[2] for name, value in files.items() if state(name) != value]
     if changed:
         return f"{changed[0]} changed" + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
-    if record.get("listing") is not None and record["listing"] != listing():
-        return "data arrived or went"
     missing = [name for name in record.get("outputs", []) if not (run.target.parent / "data" / name).is_file()]
     return f"{missing[0]} is gone" if missing else ""
 
