@@ -183,8 +183,10 @@ def test_interrupted_and_resumed_equals_uninterrupted(name, tmp_path):
     body, made = fresh()
     settings = {"epochs": 3, "lr": 4e-3, "seed": 5, "checkpoint": file, "key": "k"}
     assert fitting.fit(body, made, images, label, stop_after=1, **settings) is None
+    before, timing = load_arrays(file)[1], {}
     body, made = fresh()
-    assert fitting.fit(body, made, images, label, **settings) == losses
+    assert fitting.fit(body, made, images, label, timing=timing, **settings) == losses
+    assert timing["seconds"] >= before["seconds"] > 0
     for (key, a), b in zip(whole.state_dict().items(), body.state_dict().values()):
         assert torch.equal(a, b), key
     body, made = fresh()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 
 import numpy as np
 
@@ -66,6 +67,7 @@ def fit(
     key="",
     stop_after=None,
     progress=None,
+    timing=None,
 ):
     """Train an encoder on an objective.
 
@@ -84,6 +86,8 @@ def fit(
         Return after this many epochs of this call (an interruption).
     progress : callable, optional
         Called after each epoch with (epoch, mean loss).
+    timing : dict, optional
+        Gets ``seconds`` and ``cpu_seconds``, those before an interruption included.
 
     Returns
     -------
@@ -103,12 +107,18 @@ def fit(
     objective.prepare(encoder)
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
     losses: list[float] = []
+    spent, started = {"seconds": 0.0, "cpu_seconds": 0.0}, (time.time(), time.process_time())
+
+    def clock():
+        now = {"seconds": time.time() - started[0], "cpu_seconds": time.process_time() - started[1]}
+        return {key: round(spent[key] + now[key], 1) for key in spent}
+
     if checkpoint is not None:
         with contextlib.suppress(InputError):
             arrays, meta = load_arrays(checkpoint)
             if meta.get("key") == key:
                 _restore(arrays, encoder, objective, optimiser)
-                losses = meta["losses"]
+                losses, spent = meta["losses"], {key: meta.get(key, 0.0) for key in spent}
     n, batch = len(images), min(objective.batch, len(images))
     steps = n // batch
     images = images.to(device)
@@ -137,11 +147,13 @@ def fit(
         if not math.isfinite(losses[-1]):
             raise HumalignError(f"training diverged in epoch {epoch + 1}; lower the learning rate")
         if checkpoint is not None and epoch + 1 < epochs:
-            save_arrays(checkpoint, _state(encoder, objective, optimiser), {"key": key, "losses": losses})
+            save_arrays(checkpoint, _state(encoder, objective, optimiser), {"key": key, "losses": losses, **clock()})
         if progress is not None:
             progress(epoch + 1, losses[-1])
         if stop_after is not None and epoch + 1 - begun >= stop_after and epoch + 1 < epochs:
             return None
+    if timing is not None:
+        timing.update(clock())
     return losses
 
 

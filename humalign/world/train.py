@@ -104,7 +104,7 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
     images, targets, labels = training_data(spec["data"], profile)
     encoder, objective, width = _prepare(spec, seed, len(labels))
-    started, spent = time.time(), time.process_time()
+    timing = {"seconds": 0.0, "cpu_seconds": 0.0}
     partial = profile.cache / "zoo" / "checkpoints" / path.name
     if spec["objective"] == "none":
         encoder.to(memory_format=torch.channels_last)
@@ -124,8 +124,8 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
             checkpoint=partial,
             key=key,
             progress=say,
+            timing=timing,
         )
-    wall, cpu = time.time() - started, time.process_time() - spent
     network = networks.assemble(encoder, objective.head).cpu().eval()
     text = getattr(objective, "text", None)
     state = dict(network.state_dict())
@@ -145,7 +145,7 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
         "pictures": len(images), "outputs": len(labels), "has_logits": objective.head is not None,
         "parameters": sum(p.numel() for p in encoder.parameters()), "width": width,
         "first_loss": losses[0] if losses else None, "final_loss": losses[-1] if losses else None,
-        "losses": [round(v, 5) for v in losses], "seconds": round(wall, 1), "cpu_seconds": round(cpu, 1),
+        "losses": [round(v, 5) for v in losses], **timing,
         "device": str(device), "world": drawings_digest(), "trainer": VERSION, **_versions(),
         **accuracies(network, objective, spec, labels, profile),
     }  # fmt: skip
@@ -339,6 +339,8 @@ def main(args) -> int:
             write_records([cache, networks.weights_folder()])
 
     pairs = [(name, seed) for seed in seeds for name in names]
+    # one seed of everything, then further seeds wave by wave
+    pairs.sort(key=lambda pair: (0, 0) if pair[1] == seeds[0] else (1, networks.zoo()[pair[0]]["wave"]))
     if len(pairs) == 1:
         meta = _alone(*pairs[0], folder_of, profile, device)
         after()
