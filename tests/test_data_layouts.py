@@ -676,7 +676,7 @@ def subjects():
 
 def own_files(entry):
     """Files of an entry that are not shared with another one's test."""
-    shared = {"concepts", "maps", "list"}
+    shared = {"concepts", "maps", "list", "licence"}
     keys = [k for k in entry.files if k not in shared or entry.name in ("things/concepts", "things/orders")]
     if entry.name == "things/orders":
         keys = ["maps"]

@@ -137,6 +137,10 @@ def test_levels_lists_and_pairs(profile):
     assert len(registry.load("levels/alignet_pairs", profile)) == 200
 
 
+def test_the_licence_came_with_the_responses(profile):
+    assert "CC-BY-4.0" in things.licence_text(profile)
+
+
 def test_breeds_sizes(profile):
     tasks = registry.load("tables/breeds", profile)
     shapes = {k: (len(v), len(v[0]["source"]), len(v[0]["target"])) for k, v in tasks.items()}

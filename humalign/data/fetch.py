@@ -300,7 +300,7 @@ def _key_for(one: registry.Entry, source: Path, key: str | None) -> str:
             for k, f in one.files.items()
             if f.folder == source.is_dir()
             and not f.optional
-            and k != "concepts"
+            and not f.shared
             and (f.folder or {Path(n).suffix for n in (f.path, *f.also)} & endings)
         ]
     if len(fitting) != 1:

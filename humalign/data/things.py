@@ -15,6 +15,7 @@ from .types import Triplets, check_ids
 OSF = "https://osf.io/f5rn6/ (THINGS-data, folder data/triplet_dataset)"
 CC = "CC-BY-4.0"
 HEBART = "Hebart, Contier, Teichmann et al. 2023, THINGS-data, eLife 12:e82580"
+LICENCE = File("things/triplets/LICENSE.txt", "the licence of THINGS-data in full", optional=True, shared=True)
 CONCEPTS = File(
     "things/concepts/things_concepts.tsv",
     "tab-separated, one concept a line, ids in the column uniqueID, THINGS' own order",
@@ -208,7 +209,12 @@ def load_triplets(at, key: str, name: str, *, columns: int = 3, order: str = "so
 
 def triplet_files(path: str, what: str, also=(), **more) -> dict:
     """The files of one triplet data set."""
-    return {"triplets": File(path, what, also=tuple(also), **more), "concepts": CONCEPTS, "maps": MAPS}
+    return {
+        "triplets": File(path, what, also=tuple(also), **more),
+        "concepts": CONCEPTS,
+        "maps": MAPS,
+        "licence": LICENCE,
+    }
 
 
 _REPEATED = ((15640, "testset1", "1,000 distinct triplets, asked often: the original noise ceiling", "200 kB"),
@@ -271,7 +277,7 @@ test_10_id.__test__ = False  # a loader, not a test
 
 def licence_text(profile) -> str:
     """The licence that came with the THINGS responses, as text."""
-    return read.read_text(profile.data / "things/triplets/LICENSE.txt")
+    return read.read_text(profile.data / LICENCE.path)
 
 
 # ---------------------------------------------------------------------------------------------- a wrong row order
