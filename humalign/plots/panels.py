@@ -1,4 +1,4 @@
-"""Parts that the scatter figures share: six panels in the form of the paper's Figs. 2 and 3, pairs against the identity."""
+"""Parts that the scatter figures share: six panels in the form of Figs. 2 and 3, pairs against the identity."""
 
 from __future__ import annotations
 
@@ -9,10 +9,36 @@ import pandas as pd
 
 from . import style
 
-FAMILIES = ("#4477aa", "#ee6677", "#228833", "#aa7711", "#66ccee", "#aa3377", "#7a7a7a", "#bb5566", "#997700", "#004488")
+FAMILIES = (
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#aa7711",
+    "#66ccee",
+    "#aa3377",
+    "#7a7a7a",
+    "#bb5566",
+    "#997700",
+    "#004488",
+)
 SHAPES = ("o", "s", "^", "D", "P", "X", "v", "<", ">", "p", "h")
 AUGMENTATION = {"MixUp": "^", "Automatic augmentation": "D"}
-OFFSETS = [(7, -5), (-7, -5), (6, 3), (6, -13), (-6, 3), (-6, -13), (0, 7), (0, -16), (13, -5), (-13, -5), (10, 10), (-10, 10), (12, -18), (-12, -18)]
+OFFSETS = [
+    (7, -5),
+    (-7, -5),
+    (6, 3),
+    (6, -13),
+    (-6, 3),
+    (-6, -13),
+    (0, 7),
+    (0, -16),
+    (13, -5),
+    (-13, -5),
+    (10, 10),
+    (-10, 10),
+    (12, -18),
+    (-12, -18),
+]
 
 
 def role(points: pd.DataFrame, word: str) -> pd.DataFrame:
@@ -43,9 +69,16 @@ def label_points(ax, x, y, texts, size: float = 8.5) -> None:
         _, dx, dy, box = best
         boxes.append(box)
         ax.annotate(
-            texts[k], (x[k], y[k]), xytext=(dx, dy), textcoords="offset points", fontsize=size, color=style.GREY,
-            ha="left" if dx > 0 else "right" if dx < 0 else "center", va="bottom", annotation_clip=False,
-        )  # fmt: skip
+            texts[k],
+            (x[k], y[k]),
+            xytext=(dx, dy),
+            textcoords="offset points",
+            fontsize=size,
+            color=style.GREY,
+            ha="left" if dx > 0 else "right" if dx < 0 else "center",
+            va="bottom",
+            annotation_clip=False,
+        )
 
 
 def _overlap(a, b) -> float:
@@ -70,10 +103,45 @@ def lines(ax, chance, ceiling, ceiling_label="people's limit") -> None:
     """The labelled lines for chance (name below the line) and for the ceiling (name above)."""
     if chance is not None:
         ax.axhline(chance, color=style.GREY, ls=":", lw=1.4, zorder=1)
-        ax.annotate("chance", (0.99, chance), xycoords=ax.get_yaxis_transform(), xytext=(0, -2), textcoords="offset points", ha="right",
-                    va="top", fontsize=9, color=style.GREY)  # fmt: skip
+        ax.annotate(
+            "chance",
+            (0.99, chance),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(0, -2),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=9,
+            color=style.GREY,
+        )
     if ceiling is not None:
         style.reference_line(ax, ceiling, ceiling_label, style="-.")
+
+
+def tops(ax, marks, gap: float = 0.042) -> None:
+    """Names of vertical lines above the axes, turned, moved apart where they would meet.
+
+    ``marks``: (name, value, line style); ``gap``: least distance, as a share of the width.
+    """
+    order = sorted(marks, key=lambda m: m[1])
+    left, right = ax.get_xlim()
+    gap, at = gap * (right - left), []
+    for _, value, _ in order:
+        at.append(max(value, at[-1] + gap) if at else value)
+    for (name, value, _), place in zip(order, at):
+        ax.annotate(
+            name,
+            (value, 1),
+            xytext=(place, 1.012),
+            xycoords=ax.get_xaxis_transform(),
+            textcoords=ax.get_xaxis_transform(),
+            rotation=60,
+            fontsize=8.5,
+            ha="left",
+            va="bottom",
+            color=style.GREY,
+            annotation_clip=False,
+        )
 
 
 def _detail(ax, points, shapes, colours, ylim, title, names, xlabel, chance) -> None:
@@ -87,15 +155,23 @@ def _detail(ax, points, shapes, colours, ylim, title, names, xlabel, chance) -> 
     x, y = points["reference_accuracy"].to_numpy(float), points["value"].to_numpy(float)
     ax.vlines(x, points["low"], points["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
     for k in range(len(points)):
-        ax.scatter(x[k], y[k], s=50, marker=shapes[k], c=[colours[k]], edgecolors=style.OUTLINE, linewidths=0.8, zorder=3)
+        ax.scatter(
+            x[k], y[k], s=50, marker=shapes[k], c=[colours[k]], edgecolors=style.OUTLINE, linewidths=0.8, zorder=3
+        )
     ax.margins(x=0.16)
     ax.set_xlabel(f"{xlabel}\n{key(points, names)}", fontsize=9)
 
 
 def six(
-    points: pd.DataFrame, ylabel: str, *, chance=None, ceiling=None, xlabel: str = "classification accuracy",
-    title: str = "", ceiling_label: str = "people's limit",
-):  # fmt: skip
+    points: pd.DataFrame,
+    ylabel: str,
+    *,
+    chance=None,
+    ceiling=None,
+    xlabel: str = "classification accuracy",
+    title: str = "",
+    ceiling_label: str = "people's limit",
+):
     """Six panels: all networks, then objectives, architectures, self-supervision, image/text and size.
 
     Parameters
@@ -138,7 +214,17 @@ def six(
     names = objectives["objective"].where(~augmented, objectives["augmentation"])
     _detail(axes[0, 1], objectives, shapes, _cycle(FAMILIES, objectives), ylim, "b  Objectives", names, xlabel, chance)
     shapes = _cycle(SHAPES, families)
-    _detail(axes[1, 0], families, shapes, _cycle(FAMILIES, families), ylim, "c  Architectures", families["family"], xlabel, chance)
+    _detail(
+        axes[1, 0],
+        families,
+        shapes,
+        _cycle(FAMILIES, families),
+        ylim,
+        "c  Architectures",
+        families["family"],
+        xlabel,
+        chance,
+    )
     for ax, part, group, heading, column in (
         (axes[1, 1], own, "Self-Supervised", "d  Self-supervised", "objective"),
         (axes[2, 0], text, "Image/Text", "e  Image/text", "name"),
@@ -176,8 +262,16 @@ def fit(ax, x, y) -> float:
     corners = [(0.03, 0.86), (0.97, 0.86), (0.03, 0.2), (0.97, 0.2)]
     crowd = [(np.abs(inside - c) < (0.25, 0.12)).all(1).sum() for c in corners]
     across, up = corners[int(np.argmin(crowd))]
-    ax.text(across, up, f"r = {r:.2f}".replace("-", "−"), transform=ax.transAxes, fontsize=9, va="center", color=style.GREY,
-            ha="left" if across < 0.5 else "right")  # fmt: skip
+    ax.text(
+        across,
+        up,
+        f"r = {r:.2f}".replace("-", "−"),
+        transform=ax.transAxes,
+        fontsize=9,
+        va="center",
+        color=style.GREY,
+        ha="left" if across < 0.5 else "right",
+    )
     return r
 
 
@@ -197,8 +291,18 @@ def _size(ax, points, ylim, chance) -> None:
         part = part.sort_values("parameters")
         colour = FAMILIES[k % len(FAMILIES)]
         ax.vlines(part["parameters"], part["low"], part["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
-        ax.plot(part["parameters"], part["value"], color=colour, marker=SHAPES[k % len(SHAPES)], ms=7, mec=style.OUTLINE, mew=0.8,
-                lw=1.3, label=family, zorder=3)  # fmt: skip
+        ax.plot(
+            part["parameters"],
+            part["value"],
+            color=colour,
+            marker=SHAPES[k % len(SHAPES)],
+            ms=7,
+            mec=style.OUTLINE,
+            mew=0.8,
+            lw=1.3,
+            label=family,
+            zorder=3,
+        )
     ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(FuncFormatter(thousands))
     ax.xaxis.set_minor_formatter(NullFormatter())
@@ -208,7 +312,9 @@ def _size(ax, points, ylim, chance) -> None:
     ax.set_xlabel("parameters", fontsize=9)
 
 
-def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = "", chance=None, ceiling=None, label: bool = True):
+def identity(
+    ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = "", chance=None, ceiling=None, label: bool = True
+):
     """Points of two values a network against the dashed identity.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Figures of agreement with people's arrangements: the form of Fig. 3 of the first paper and of its appendix figures."""
+"""Figures of agreement with people's arrangements: the form of Fig. 3 of paper 1 and of its appendix figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def mean_of(parts: list[pd.DataFrame], dataset: str) -> pd.DataFrame:
     return first.assign(value=value, low=value - below, high=value + above, dataset=dataset, layer="").reset_index()
 
 
-def sets(points: dict[str, pd.DataFrame], ceilings: dict[str, float], references: dict[str, pd.DataFrame] | None = None):
+def sets(
+    points: dict[str, pd.DataFrame], ceilings: dict[str, float], references: dict[str, pd.DataFrame] | None = None
+):
     """All networks in all arrangement sets side by side, sorted by group, one column a set.
 
     Parameters
@@ -42,28 +44,44 @@ def sets(points: dict[str, pd.DataFrame], ceilings: dict[str, float], references
     first = next(iter(points.values()))
     rows = first.assign(place=first["group"].map({g: k for k, g in enumerate(style.order(first["group"]))}))
     rows = rows.sort_values(["place", "value"], ascending=[False, True]).reset_index(drop=True)
-    fig, axes = plt.subplots(1, len(points), figsize=(style.WIDTH, 1.7 + 0.165 * len(rows)), sharey=True, layout="constrained")
+    fig, axes = plt.subplots(
+        1, len(points), figsize=(style.WIDTH, 1.7 + 0.165 * len(rows)), sharey=True, layout="constrained"
+    )
+    marks = {}
     for ax, (title, part) in zip(np.atleast_1d(axes), points.items()):
         part = part.set_index("model").reindex(rows["model"]).reset_index()
         y = np.arange(len(part))
         ax.hlines(y, part["low"], part["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
         for group in style.order(rows["group"]):
             at = rows["group"] == group
-            ax.scatter(part["value"][at], y[at], s=30, c=style.color(group), marker=style.marker(group), edgecolors=style.OUTLINE,
-                       linewidths=0.8, zorder=3)  # fmt: skip
+            ax.scatter(
+                part["value"][at],
+                y[at],
+                s=30,
+                c=style.color(group),
+                marker=style.marker(group),
+                edgecolors=style.OUTLINE,
+                linewidths=0.8,
+                zorder=3,
+            )
         ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
-        style.reference_line(ax, ceilings[title], "people's limit", axis="x", style="-.", at=0.05)
+        marks[ax] = [("people's limit", ceilings[title], "-.")]
         if references is not None:
-            for row in references[title].itertuples():
-                if row.model in ("colour histogram", "category"):
-                    style.reference_line(ax, row.value, row.model, axis="x", style="--", at=0.02)
-        ax.set(title=title, ylim=(-1, len(part)))
+            shown = references[title].set_index("model")["value"]
+            marks[ax].append(("category", shown["category"], "--"))
+        for _, value, line in marks[ax]:
+            ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
+        ax.set_xlabel(f"ρ, {title}")
+        ax.set_ylim(-1, len(part))
         ax.grid(axis="y", lw=0.5)
         ax.tick_params(axis="y", length=0)
     axes = np.atleast_1d(axes)
-    axes[0].set_yticks(np.arange(len(rows)), [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
-    fig.supxlabel("Spearman's ρ with the mean arrangement", fontsize=11)
-    style.group_legend(fig, rows["group"], loc="outside upper center", ncols=3)
+    axes[0].set_yticks(
+        np.arange(len(rows)), [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5
+    )
+    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    for ax, lines in marks.items():
+        panels.tops(ax, lines, 0.12)
     return fig
 
 
@@ -109,7 +127,8 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
             labels = np.asarray(groups)
             starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
             ends = np.r_[starts[1:], len(labels)]
-            ax.set_yticks((starts + ends - 1) / 2, labels[starts], fontsize=6.5)
+            wide = ends - starts >= 5  # smaller groups have no room for a name
+            ax.set_yticks(((starts + ends - 1) / 2)[wide], labels[starts][wide], fontsize=8.5)
             for start in starts[1:]:
                 ax.axhline(start - 0.5, color="white", lw=0.3)
                 ax.axvline(start - 0.5, color="white", lw=0.3)

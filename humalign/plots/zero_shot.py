@@ -34,33 +34,29 @@ def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFram
     ax.hlines(y, rows["low"], rows["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
     for group in style.order(rows["group"]):
         at = rows["group"] == group
-        ax.scatter(rows["value"][at], y[at], s=34, c=style.color(group), marker=style.marker(group), edgecolors=style.OUTLINE,
-                   linewidths=0.8, zorder=3)  # fmt: skip
+        ax.scatter(
+            rows["value"][at],
+            y[at],
+            s=34,
+            c=style.color(group),
+            marker=style.marker(group),
+            edgecolors=style.OUTLINE,
+            linewidths=0.8,
+            zorder=3,
+        )
     ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
     ax.set_ylim(-1, len(rows))
     marks = [("chance", CHANCE, ":")]
     marks += [(r.model, r.value, "--") for r in references.itertuples()]
     marks += [(f"people, {r.detail}", r.value, "-.") for r in ceilings.itertuples()]
-    for name, value, line in marks:
+    for _, value, line in marks:
         ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
     ax.set_xlabel(YLABEL)
     ax.grid(axis="y", lw=0.5)
     ax.tick_params(axis="y", length=0)
     style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
-    _tops(ax, marks)
+    panels.tops(ax, marks)
     return fig
-
-
-def _tops(ax, marks) -> None:
-    """Names of vertical lines above the axes, turned, moved apart where they would meet."""
-    order = sorted(marks, key=lambda m: m[1])
-    left, right = ax.get_xlim()
-    gap, at = 0.042 * (right - left), []
-    for _, value, _ in order:
-        at.append(max(value, at[-1] + gap) if at else value)
-    for (name, value, _), place in zip(order, at):
-        ax.annotate(name, (value, 1), xytext=(place, 1.012), xycoords=ax.get_xaxis_transform(), textcoords=ax.get_xaxis_transform(),
-                    rotation=60, fontsize=8.5, ha="left", va="bottom", color=style.GREY, annotation_clip=False)  # fmt: skip
 
 
 def coarse(things: pd.DataFrame, coarse_points: pd.DataFrame, ceiling: float | None = None):
@@ -68,8 +64,19 @@ def coarse(things: pd.DataFrame, coarse_points: pd.DataFrame, ceiling: float | N
     from matplotlib import pyplot as plt
 
     fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.0), layout="constrained")
-    for ax, points, title, top in ((axes[0], coarse_points, "coarse categories", None), (axes[1], things, "people's choices", ceiling)):
-        style.points(ax, points["reference_accuracy"], points["value"], points["group"], low=points["low"], high=points["high"], size=42)
+    for ax, points, title, top in (
+        (axes[0], coarse_points, "coarse categories", None),
+        (axes[1], things, "people's choices", ceiling),
+    ):
+        style.points(
+            ax,
+            points["reference_accuracy"],
+            points["value"],
+            points["group"],
+            low=points["low"],
+            high=points["high"],
+            size=42,
+        )
         trained = points[points["group"] != "Untrained"]
         panels.fit(ax, trained["reference_accuracy"], trained["value"])
         ax.set_ylim(panels.limits(points, CHANCE, top))
@@ -118,7 +125,9 @@ def differences(pairs: pd.DataFrame, label: str = "logits minus penultimate, per
     rows = pairs.sort_values("difference").reset_index(drop=True)
     fig, ax = plt.subplots(figsize=(style.WIDTH, 1.4 + 0.165 * len(rows)), layout="constrained")
     y, value = np.arange(len(rows)), 100 * rows["difference"]
-    bars = ax.barh(y, value, color=[style.color(g) for g in rows["group"]], edgecolor=style.OUTLINE, lw=0.6, height=0.75)
+    bars = ax.barh(
+        y, value, color=[style.color(g) for g in rows["group"]], edgecolor=style.OUTLINE, lw=0.6, height=0.75
+    )
     for bar, v in zip(bars, value):
         if v < 0:
             bar.set_hatch("////")
@@ -141,7 +150,10 @@ def control(pairs: pd.DataFrame):
     panels.lines(ax, CHANCE, None)
     ends = panels.limits(pairs.rename(columns={"y": "value", "y_low": "low", "y_high": "high"}), CHANCE)
     middle, half = CHANCE, max(abs(ends[0] - CHANCE), abs(ends[1] - CHANCE), 0.02)
-    ax.set(xlabel="accuracy, people of the drawn world", ylabel="accuracy, people with\npermuted concepts",
-           ylim=(middle - half, middle + half))  # fmt: skip
+    ax.set(
+        xlabel="accuracy, people of the drawn world",
+        ylabel="accuracy, people with\npermuted concepts",
+        ylim=(middle - half, middle + half),
+    )
     style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
     return fig

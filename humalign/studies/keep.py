@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 from importlib import util
 from pathlib import Path
@@ -16,14 +17,17 @@ from ..measured import Measured
 from ..store import cached, digest
 
 
-def code(*modules: str) -> str:
-    """Digest of the source of modules of the package, for instance ``code("rsa", "studies.zero_shot")``.
+def code(*modules) -> str:
+    """Digest of the source of modules, for instance ``code("rsa", "studies.zero_shot")``, or of functions.
 
     A module that is a folder counts with all its files.
     """
     package = __name__.split(".")[0]
     parts = {}
     for name in modules:
+        if callable(name):
+            parts[name.__qualname__] = inspect.getsource(name)
+            continue
         spec = util.find_spec(f"{package}.{name}")
         path = Path(spec.origin)
         files = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
@@ -46,10 +50,10 @@ def lock(path):
         yield
 
 
-def arrays(profile: Profile, name: str, parts, make) -> dict:
+def arrays(profile: Profile, name: str, parts, make, lock_as: str = "") -> dict:
     """Arrays of ``make()``, kept in the cache of the profile; see :func:`humalign.store.cached`."""
     folder = profile.cache / "studies"
-    with lock(folder / f".{name}.lock"):
+    with lock(folder / f".{lock_as or name}.lock"):
         return cached(folder, name, parts, make)
 
 

@@ -21,9 +21,16 @@ from . import keep, sources
 
 LAYERS = ("penultimate", "logits")
 OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them
-    "extra l2": "Extra L2", "simclr": "SimCLR", "barlow twins": "Barlow Twins", "vicreg": "VICReg", "swav": "SwAV", "moco v2": "MoCo v2",
-    "rotnet": "RotNet", "image/text": "Image/text", "none": "none",
-}  # fmt: skip
+    "extra l2": "Extra L2",
+    "simclr": "SimCLR",
+    "barlow twins": "Barlow Twins",
+    "vicreg": "VICReg",
+    "swav": "SwAV",
+    "moco v2": "MoCo v2",
+    "rotnet": "RotNet",
+    "image/text": "Image/text",
+    "none": "none",
+}
 AUGMENTATIONS = {"standard": "", "mixup": "MixUp", "automatic": "Automatic augmentation"}
 
 
@@ -88,7 +95,7 @@ def roles(table: pd.DataFrame, base: str = "resnet-m") -> list[str]:
             found.append("architecture")
         if plain[k] and sizes.get(row.family, 0) > 1:
             found.append("size")
-        if row.arch in both and (other_labels[k] or one_label[k] and row.objective in ("Softmax", "Sigmoid")):
+        if row.arch in both and (other_labels[k] or (one_label[k] and row.objective in ("Softmax", "Sigmoid"))):
             found.append("labels")
         out.append(" ".join(found))
     return out
@@ -119,12 +126,14 @@ def chosen(profile: Profile, models=None, seeds=(0,)) -> list[tuple[str, int]]:
     """
     runs = [(m, s) for s in seeds for m in trained(profile, s) if models is None or m in models]
     if not runs:
-        raise InputError(f"no weights are at hand (seeds {', '.join(map(str, seeds))})", "mini zoo", "humalign world train NAME")
+        raise InputError(
+            f"no weights are at hand (seeds {', '.join(map(str, seeds))})", "mini zoo", "humalign world train NAME"
+        )
     return runs
 
 
 def state(profile: Profile, seeds=(0,), models=None) -> list:
-    """What the features of the networks depend on, for cache keys: checksum of the weights of each run, and the code."""
+    """What the features depend on, for cache keys: checksum of the weights of each run, and the code."""
     from ..world import networks as zoo
 
     sums = []
@@ -178,7 +187,9 @@ def iterate(profile: Profile, dataset: str, layers=LAYERS, models=None, seeds=(0
         for layer in layers:
             if layer in arrays:
                 meta = {"seed": seed, "weights": weights}
-                yield Features(ids, arrays[layer], name, layer, stimuli.SOURCE, stimuli.LICENCE, f"{name} {layer}", meta)
+                yield Features(
+                    ids, arrays[layer], name, layer, stimuli.SOURCE, stimuli.LICENCE, f"{name} {layer}", meta
+                )
 
 
 def features(profile: Profile, dataset: str, layers=LAYERS, models=None, seeds=(0,)) -> list[Features]:
@@ -216,7 +227,7 @@ def recorded_path() -> Path:
 
 @lru_cache(maxsize=1)
 def recorded() -> Measured | None:
-    """Results of further training runs (seeds 1, 2), recorded by ``humalign record --profile mini``; None without them."""
+    """Results of further training runs, recorded by ``humalign record --profile mini``; None without them."""
     return Measured.load(recorded_path(), "recorded") if recorded_path().is_file() else None
 
 

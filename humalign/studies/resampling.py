@@ -29,7 +29,9 @@ def incidence(codes: np.ndarray, n_concepts: int):
     from scipy import sparse
 
     n = len(codes)
-    flat = sparse.coo_array((np.ones(3 * n, np.float32), (np.repeat(np.arange(n), 3), codes.ravel())), (n, n_concepts)).tocsr()
+    flat = sparse.coo_array(
+        (np.ones(3 * n, np.float32), (np.repeat(np.arange(n), 3), codes.ravel())), (n, n_concepts)
+    ).tocsr()
     flat.data[:] = 1  # a concept that occurs twice in a triplet counts once
     return flat
 
@@ -37,8 +39,8 @@ def incidence(codes: np.ndarray, n_concepts: int):
 def means(scores, triplets: Triplets, draws: int = DRAWS, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
     r"""Mean score of each row over triplets, and bootstrap draws over concepts that all rows share.
 
-    A triplet with concepts u weighs :math:`w = 1 + \sum_u (c_u - 1)` where concept u is drawn :math:`c_u` times: the first
-    order of the product of the counts, which would multiply the noise of single triplets by up to eight. The noise of a
+    A triplet with concepts u weighs :math:`w = 1 + \sum_u (c_u - 1)` where concept u is drawn :math:`c_u` times: the
+    first order of the product of the counts, which would multiply the noise of single triplets by up to eight. The noise of a
     triplet that its concepts still count too often is taken out of the width, as cluster-robust variances for dyads do
     (as :func:`humalign.bootstrap.triplet_interval`, here for many rows and with common draws).
 

@@ -18,7 +18,6 @@ from . import keep, networks, resampling, sources
 METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
 LAYERS = ("penultimate", "logits")
-CODE = ("rsa", "studies.rsa", "studies.resampling")
 
 
 def upper(rdm: np.ndarray) -> np.ndarray:
@@ -53,15 +52,23 @@ def of_features(
         for metric in metrics:
             rdm = np.asarray(measures.rdm(values, metric=metric))
             for method in methods:
-                rows.append({
-                    "model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer, "detail": metric,
-                    "measure": method, "value": float(measures.compare(rdm, human.mean(), method=method)),
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "model": part.model,
+                        "seed": int(part.meta.get("seed", 0)),
+                        "layer": part.layer,
+                        "detail": metric,
+                        "measure": method,
+                        "value": float(measures.compare(rdm, human.mean(), method=method)),
+                    }
+                )
                 drawn.append(bootstrap.correlate(upper(rdm), target, method))
     return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
 
 
-def measure(profile: Profile, seeds=(0,), datasets=sources.ARRANGEMENTS, models=None, transformed: bool = True) -> Measured:
+def measure(
+    profile: Profile, seeds=(0,), datasets=sources.ARRANGEMENTS, models=None, transformed: bool = True
+) -> Measured:
     """RSA of the networks of a profile on the arrangement sets, raw and transformed; kept in the cache.
 
     Parameters
@@ -78,7 +85,11 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.ARRANGEMENTS, models=
     out = []
     for dataset in datasets:
         human = sources.arrangement(profile, dataset)
-        parts = [networks.state(profile, seeds, models), keep.code(*CODE), human.checksum]
+        parts = [
+            networks.state(profile, seeds, models),
+            keep.code("rsa", "studies.resampling", of_features),
+            human.checksum,
+        ]
 
         def raw(dataset=dataset, human=human):
             features = networks.features(profile, dataset, LAYERS, models, seeds)
@@ -129,7 +140,11 @@ def ceilings(profile: Profile, dataset: str, splits: int = 50) -> pd.DataFrame:
         others = [agree(v, (mean * people - v) / (people - 1)) for v in vectors]
         same = [agree(v, mean) for v in vectors]
         reliability = np.sqrt(max(2 * half / (1 + half), 0.0))
-        for detail, value in (("one person", np.mean(others)), ("mean of all", np.mean(same)), ("reliability", reliability)):
+        for detail, value in (
+            ("one person", np.mean(others)),
+            ("mean of all", np.mean(same)),
+            ("reliability", reliability),
+        ):
             rows.append({"measure": method, "detail": detail, "value": float(value)})
     return results.table(
         rows, profile=profile.name, dataset=dataset, model="people", stage="ceiling", n=people, source=human.source
@@ -149,8 +164,13 @@ def references(profile: Profile, dataset: str, draws: int = resampling.DRAWS) ->
     """Agreement of simple descriptions of the same pictures with people's arrangements; none is a network."""
     human = sources.arrangement(profile, dataset)
     made = networks.descriptions(profile, dataset, human.ids)
-    features = [Features(human.ids, values, name, "", source="computed from the pictures or their labels") for name, values in made.items()]
-    part = of_features(features, human, "reference", ("cosine",), ("spearman",), draws, dataset=dataset, profile=profile.name)
+    features = [
+        Features(human.ids, values, name, "", source="computed from the pictures or their labels")
+        for name, values in made.items()
+    ]
+    part = of_features(
+        features, human, "reference", ("cosine",), ("spearman",), draws, dataset=dataset, profile=profile.name
+    )
     return part.table
 
 

@@ -62,7 +62,9 @@ def triplets(profile: Profile, dataset: str = "things") -> Triplets:
 def arrangement(profile: Profile, dataset: str) -> HumanRDM:
     """Dissimilarities of a multi-arrangement data set: "cichy", "king1" or "king2"."""
     if dataset not in ARRANGEMENTS:
-        raise InputError(f"no arrangements are called '{dataset}'", "dataset", f"choose one of {', '.join(ARRANGEMENTS)}")
+        raise InputError(
+            f"no arrangements are called '{dataset}'", "dataset", f"choose one of {', '.join(ARRANGEMENTS)}"
+        )
     only_mini(profile, dataset)
     return _mini(f"arrangement-{dataset}")
 

@@ -18,7 +18,6 @@ from . import keep, networks, resampling, sources
 KERNELS = ("cosine", "dot", "euclidean")
 LAYERS = ("penultimate", "logits")
 STAGE = "zero-shot"
-CODE = ("similarity", "odd_one_out", "studies.zero_shot", "studies.resampling")
 
 
 def scores(features: Features, triplets: dict[str, Triplets], kernel: str = "cosine") -> dict[str, np.ndarray]:
@@ -43,7 +42,9 @@ def scores(features: Features, triplets: dict[str, Triplets], kernel: str = "cos
     }
 
 
-def of_features(features, triplets: dict[str, Triplets], kernels=("cosine",), draws=resampling.DRAWS, **common) -> Measured:
+def of_features(
+    features, triplets: dict[str, Triplets], kernels=("cosine",), draws=resampling.DRAWS, **common
+) -> Measured:
     """Accuracy of each network, layer and kernel with bootstrap draws over concepts.
 
     Parameters
@@ -65,7 +66,9 @@ def of_features(features, triplets: dict[str, Triplets], kernels=("cosine",), dr
     rows, right = [], {name: [] for name in triplets}
     for part in features:
         for kernel in kernels:
-            rows.append({"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer, "detail": kernel})
+            rows.append(
+                {"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer, "detail": kernel}
+            )
             for name, values in scores(part, triplets, kernel).items():
                 right[name].append(values)
     out = []
@@ -97,7 +100,8 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
         if not names:
             continue
         triplets = {n: sources.triplets(profile, n) for n in names}
-        parts = [networks.state(profile, seeds, models), keep.code(*CODE), kernels, [t.checksum for t in triplets.values()]]
+        code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, of_features)
+        parts = [networks.state(profile, seeds, models), code, kernels, [t.checksum for t in triplets.values()]]
 
         def make(names=names, kernels=kernels, triplets=triplets):
             features = networks.iterate(profile, names[0], LAYERS, models, seeds)
@@ -109,7 +113,7 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
 
 
 def accuracies(profile: Profile, dataset: str = "things", kernel: str = "cosine", layer: str = "best") -> pd.DataFrame:
-    """Result table of one data set and kernel; ``layer`` "best" is the paper's best-of-two-layers rule, "" gives both."""
+    """Result table of one data set and kernel; ``layer`` "best" is the paper's rule, "" gives both layers."""
     return pick(networks.with_recorded(measure(profile, datasets=(dataset,))).table, dataset, layer, kernel)
 
 
@@ -125,7 +129,7 @@ def pick(table: pd.DataFrame, dataset: str, layer: str, detail: str, stage: str 
 
 
 def references(profile: Profile, dataset: str = "things", draws: int = resampling.DRAWS) -> pd.DataFrame:
-    """Accuracy of simple descriptions of the same pictures: pixels, a colour histogram, the category, people's dimensions.
+    """Accuracy of simple descriptions of the pictures: pixels, colour histogram, category, people's dimensions.
 
     None of them is a network; the last two know what the pictures show.
     """
@@ -172,5 +176,5 @@ def ceilings(profile: Profile) -> pd.DataFrame:
         return results.table([{**keys, "detail": d, "value": v, "n": n} for d, v, n in rows], profile=profile.name)
 
     checksum = sources.triplets(profile, "things").checksum
-    parts = [checksum, keep.code(*CODE, "world.observers", "world.datasets")]
+    parts = [checksum, keep.code("odd_one_out", "world.observers", "world.datasets", ceilings.__wrapped__)]
     return results.table(keep.frame(profile, "ceilings", parts, make))

@@ -1,0 +1,197 @@
+"""Figures of probing: the form of Fig. 4 of the first paper, its appendix figures, strengths and solvers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from . import panels, style
+
+CHANCE = 1 / 3
+
+
+def effect(accuracy: pd.DataFrame, agreement: dict[str, pd.DataFrame], ceiling: float | None = None):
+    """Before and after the transform: odd-one-out accuracy, and agreement with arrangements (form of Fig. 4).
+
+    Parameters
+    ----------
+    accuracy : DataFrame
+        Pairs: x = zero-shot accuracy on the held-out triplets, y = probed accuracy.
+    agreement : dict of str to DataFrame
+        Title to pairs: x = Spearman's rho of raw features, y = of transformed features.
+    ceiling : float, optional
+        Limit set by people on the accuracy.
+    """
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(2, 2, figsize=(style.WIDTH, 7.9), layout="constrained")
+    panels.identity(
+        axes[0, 0],
+        accuracy,
+        "accuracy, zero-shot",
+        "accuracy, probed",
+        title="a  Choices on unseen concepts",
+        chance=CHANCE,
+        ceiling=ceiling,
+    )
+    for ax, letter, (title, pairs) in zip(axes.ravel()[1:], "bcd", agreement.items()):
+        panels.identity(ax, pairs, "Spearman's ρ, raw", "Spearman's ρ, transformed", title=f"{letter}  {title}")
+    for ax in axes.ravel()[1 + len(agreement) :]:
+        ax.axis("off")
+    style.group_legend(fig, accuracy["group"], loc="outside lower center", ncols=3)
+    return fig
+
+
+def gains(points: pd.DataFrame):
+    """What the probe adds, network by network, sorted (percentage points, with intervals).
+
+    Parameters
+    ----------
+    points : DataFrame
+        Facts; value, low, high: the difference as a share.
+    """
+    from matplotlib import pyplot as plt
+
+    rows = points.sort_values("value").reset_index(drop=True)
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.4 + 0.165 * len(rows)), layout="constrained")
+    y = np.arange(len(rows))
+    ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=style.GREY, lw=1, alpha=0.7, zorder=2)
+    for group in style.order(rows["group"]):
+        at = rows["group"] == group
+        ax.scatter(
+            100 * rows["value"][at],
+            y[at],
+            s=34,
+            c=style.color(group),
+            marker=style.marker(group),
+            edgecolors=style.OUTLINE,
+            linewidths=0.8,
+            zorder=3,
+        )
+    ax.axvline(0, color=style.GREY, lw=1)
+    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
+    ax.set_ylim(-1, len(rows))
+    ax.grid(axis="y", lw=0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("probed minus zero-shot, percentage points, same held-out triplets")
+    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    return fig
+
+
+def strengths(curves: pd.DataFrame, models: pd.DataFrame):
+    """Held-out cross-entropy and accuracy along the strength of the penalty, one line a network; dots: selected.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        model, strength, ce, accuracy, selected.
+    models : DataFrame
+        Facts, for the colours.
+    """
+    from matplotlib import pyplot as plt
+
+    group = models.set_index("model")["group"]
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.0), layout="constrained")
+    for model, part in curves.groupby("model", sort=False):
+        part = part.sort_values("strength")
+        colour = style.color(group[model])
+        for ax, column in zip(axes, ("ce", "accuracy")):
+            ax.plot(part["strength"], part[column], color=colour, lw=1, alpha=0.6)
+            chosen = part[part["selected"]]
+            ax.scatter(
+                chosen["strength"],
+                chosen[column],
+                s=22,
+                c=[colour],
+                marker=style.marker(group[model]),
+                edgecolors=style.OUTLINE,
+                linewidths=0.6,
+                zorder=3,
+            )
+    for ax in axes:
+        ax.set_xscale("log")
+        ax.set_xlabel("strength of the penalty, λ")
+    style.reference_line(axes[0], float(np.log(3)), "ln 3: no information", at=0.02)
+    panels.lines(axes[1], CHANCE, None)
+    axes[0].set_ylabel("held-out cross-entropy, nats")
+    axes[1].set_ylabel("held-out accuracy")
+    style.group_legend(fig, group[curves["model"].unique()], loc="outside lower center", ncols=3)
+    return fig
+
+
+def solvers(table: pd.DataFrame, names: dict[str, str] | None = None):
+    """Training objective and time of the exact solver beside the paper's, network by network.
+
+    Parameters
+    ----------
+    table : DataFrame
+        model, solver ("exact", "paper"), objective, seconds.
+    names : dict of str to str, optional
+        Display names.
+    """
+    from matplotlib import pyplot as plt
+
+    wide = table.pivot(index="model", columns="solver", values=["objective", "seconds"]).reindex(
+        table["model"].unique()
+    )
+    names = names or {}
+    y = np.arange(len(wide))
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 1.7 + 0.45 * len(wide)), sharey=True, layout="constrained")
+    for ax, column, label in ((axes[0], "objective", "training objective, nats"), (axes[1], "seconds", "seconds")):
+        exact, paper = wide[column, "exact"], wide[column, "paper"]
+        ax.hlines(y, exact, paper, color=style.GREY, lw=1.2, zorder=2)
+        ax.scatter(
+            exact,
+            y,
+            s=60,
+            marker="o",
+            c="#4477aa",
+            edgecolors=style.OUTLINE,
+            zorder=3,
+            label="exact (full batch, Gram form)",
+        )
+        ax.scatter(
+            paper, y, s=60, marker="s", c="#ee6677", edgecolors=style.OUTLINE, zorder=3, label="paper (mini-batch Adam)"
+        )
+        ax.set_xlabel(label)
+    axes[1].set_xscale("log")
+    axes[0].set_yticks(y, [names.get(m, m) for m in wide.index])
+    axes[0].set_ylim(-0.6, len(wide) - 0.4)
+    for k, (fast, slow) in enumerate(zip(wide["seconds", "exact"], wide["seconds", "paper"])):
+        axes[1].annotate(
+            f"{slow / fast:.0f} times",
+            ((fast * slow) ** 0.5, k),
+            xytext=(0, 4),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+            color=style.GREY,
+        )
+    handles, labels = axes[0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9)
+    return fig
+
+
+def nested(table: pd.DataFrame, names: dict[str, str] | None = None):
+    """Accuracy with the strength chosen on the reported folds and by nested folds, side by side."""
+    from matplotlib import pyplot as plt
+
+    wide = table.pivot(index="model", columns="selection", values="accuracy").reindex(table["model"].unique())
+    names, y = names or {}, np.arange(len(wide))
+    fig, ax = plt.subplots(figsize=(5.6, 1.6 + 0.4 * len(wide)), layout="constrained")
+    ax.hlines(y, wide.min(axis=1), wide.max(axis=1), color=style.GREY, lw=1.2)
+    for column, shape, colour in (("same folds", "o", "#4477aa"), ("nested folds", "s", "#ee6677")):
+        ax.scatter(
+            wide[column],
+            y,
+            s=60,
+            marker=shape,
+            c=colour,
+            edgecolors=style.OUTLINE,
+            zorder=3,
+            label=f"λ chosen on {column}",
+        )
+    ax.set_yticks(y, [names.get(m, m) for m in wide.index])
+    ax.set(xlabel="held-out accuracy", ylim=(-0.6, len(wide) - 0.4))
+    fig.legend(loc="outside lower center", ncols=2, fontsize=9)
+    return fig

@@ -1,0 +1,375 @@
+"""Probing every network: held-out accuracy by object-wise cross-validation; the transform on other tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from .. import odd_one_out, probing
+from ..config import Profile
+from ..data.types import Features, Triplets
+from ..errors import InputError
+from ..measured import Measured, combine
+from ..similarity import similarity_matrix
+from . import keep, networks, resampling, sources
+
+LAYERS = ("penultimate", "logits")
+STRENGTHS = (0.001, 0.01, 0.03, 0.1, 0.2, 0.3)  # the papers' grid ends at .1; fewer triplets need a stronger penalty
+FOLDS = 3
+SEED = 42
+PENALTY = "fro"
+SAME = "zero-shot, same folds"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the cross-validation of one network and layer left behind.
+
+    Attributes
+    ----------
+    model, layer : str
+    seed : int
+    table : DataFrame
+        One row a fold and strength, see :func:`humalign.probing.cross_validate`.
+    rows : int (h,)
+        Held-out triplets of all folds (rows of the triplets), fold by fold; the same for every network.
+    right, before : bool (h,)
+        Whether probe, and cosine similarity of the raw features, pick the human odd one.
+    transform : LinearTransform
+    """
+
+    model: str
+    layer: str
+    seed: int
+    table: pd.DataFrame
+    rows: np.ndarray
+    right: np.ndarray
+    before: np.ndarray
+    transform: probing.LinearTransform
+
+    @property
+    def strength(self) -> float:
+        """Selected strength (of the last fold, where each fold has its own)."""
+        chosen = self.table[self.table["selected"]]
+        return float(chosen.sort_values("fold")["strength"].iloc[-1])
+
+    @property
+    def collapsed(self) -> bool:
+        """Whether the penalty has shrunk the transform to nothing: all similarities are then equal."""
+        return float(np.abs(self.transform.weights).max()) < 1e-4
+
+    @property
+    def cross_entropy(self) -> float:
+        """Mean held-out cross-entropy over folds at the selected strength, nats."""
+        return float(self.table.loc[self.table["selected"], "ce"].mean())
+
+
+def one(features: Features, triplets: Triplets, transform: str = "last", **settings) -> Probe:
+    """Cross-validate the probe of one network, concept-wise: all pictures of a concept lie in one fold.
+
+    Parameters
+    ----------
+    features : Features
+    triplets : Triplets
+    transform : {"last", "mean", "all"}
+        Which transform to keep: of the last fold (as the paper), the mean over folds, or refitted on all triplets with
+        the selected strength.
+    **settings
+        Of :func:`humalign.probing.cross_validation`; for example ``nested=True`` or ``strengths``.
+    """
+    values = features.align(triplets.ids).values
+    settings = {"strengths": STRENGTHS, "n_folds": FOLDS, "seed": SEED, "penalty": PENALTY, **settings}
+    found = probing.cross_validation(values, triplets.triplets, groups=np.asarray(triplets.concepts), **settings)
+    held = found.held_out()
+    rows = held["triplet"].to_numpy()
+    before = odd_one_out.scores(similarity_matrix(values, "cosine"), triplets.triplets[rows]) == 1
+    if transform == "all":
+        made = probing.fit(values, triplets.triplets, penalty=settings["penalty"], strength=found.strength)
+    elif transform in ("last", "mean"):
+        made = found.transform(transform)
+    else:
+        raise InputError(f"no transform is called '{transform}'", "transform", "choose last, mean or all")
+    return Probe(
+        features.model,
+        features.layer,
+        int(features.meta.get("seed", 0)),
+        found.table,
+        rows,
+        held["choice"].to_numpy() == 2,
+        before,
+        made,
+    )
+
+
+def _pack(probe: Probe) -> dict:
+    text = probe.table.to_csv(index=False).encode()
+    scale = np.array([probe.transform.mean, probe.transform.std])
+    return {
+        "table": np.frombuffer(text, np.uint8),
+        "rows": probe.rows,
+        "right": probe.right,
+        "before": probe.before,
+        "weights": probe.transform.weights,
+        "scale": scale,
+    }
+
+
+def _unpack(arrays: dict, model: str, layer: str, seed: int) -> Probe:
+    import io
+
+    table = pd.read_csv(io.BytesIO(arrays["table"].tobytes()))
+    transform = probing.LinearTransform(arrays["weights"], *map(float, arrays["scale"]))
+    return Probe(model, layer, seed, table, arrays["rows"], arrays["right"], arrays["before"], transform)
+
+
+def code() -> str:
+    """Digest of the code that a probe depends on."""
+    return keep.code("probing", "similarity", "odd_one_out", one, _pack)
+
+
+def probes(
+    profile: Profile,
+    seeds=(0,),
+    models=None,
+    layers=LAYERS,
+    dataset: str = "things",
+    transform: str = "last",
+    **settings,
+):
+    """Yield the :class:`Probe` of every network and layer; each is kept in the cache.
+
+    Parameters
+    ----------
+    profile : Profile
+    seeds, models, layers
+        As :func:`humalign.studies.networks.iterate`.
+    dataset : str
+        Triplets to learn from.
+    transform, **settings
+        As :func:`one`.
+    """
+    triplets = sources.triplets(profile, dataset)
+    source = code()
+    features = networks.iterate(profile, dataset, layers, models, seeds)
+    total = len(networks.chosen(profile, models, seeds)) * len(layers)
+    for part in tqdm(features, desc=f"probing on {dataset}", unit="layer", leave=False, total=total):
+        parts = [
+            part.meta.get("weights", part.checksum),
+            part.layer,
+            triplets.checksum,
+            source,
+            transform,
+            sorted(settings.items()),
+        ]
+        name = f"probe-{dataset}-{part.model}.s{part.meta.get('seed', 0)}-{part.layer}"
+
+        def make(part=part):
+            return _pack(one(part, triplets, transform, **settings))
+
+        arrays = keep.arrays(profile, name, [*parts, STRENGTHS, FOLDS, SEED, PENALTY], make, lock_as=f"probe-{dataset}")
+        yield _unpack(arrays, part.model, part.layer, int(part.meta.get("seed", 0)))
+
+
+def state(profile: Profile, seeds=(0,), models=None) -> list:
+    """What the transforms depend on, for cache keys."""
+    checksum = sources.triplets(profile, "things").checksum
+    return [networks.state(profile, seeds, models), checksum, code(), STRENGTHS, FOLDS, SEED, PENALTY]
+
+
+def of_probes(found, triplets: Triplets, draws: int = resampling.DRAWS, stage: str = "probed", **common) -> Measured:
+    """Held-out accuracy of probes, before and after, with bootstrap draws over concepts.
+
+    Parameters
+    ----------
+    found : list of Probe
+        All with the same held-out triplets.
+    triplets : Triplets
+        What they were fitted on.
+
+    Returns
+    -------
+    Measured
+        Measure "accuracy" with stages ``stage`` and "zero-shot, same folds" (cosine, the same held-out triplets).
+    """
+    first = found[0].rows
+    if any(not np.array_equal(p.rows, first) for p in found):
+        raise InputError("were held out with different folds", "probes", "use one seed and one number of folds")
+    held = triplets.select(first)
+    parts = []
+    for name, detail, scores in ((stage, "dot", [p.right for p in found]), (SAME, "cosine", [p.before for p in found])):
+        value, drawn = resampling.means(np.stack(scores), held, draws)
+        keys = {"stage": name, "measure": "accuracy", "detail": detail, "n": len(held)}
+        rows = [{**keys, "model": p.model, "seed": p.seed, "layer": p.layer, "value": v} for p, v in zip(found, value)]
+        parts.append(Measured.of(rows, drawn, **common))
+    return combine(*parts)
+
+
+def measure(profile: Profile, seeds=(0,), models=None, dataset: str = "things") -> Measured:
+    """Probed accuracy of the networks of a profile and their zero-shot accuracy on the same held-out triplets.
+
+    Returns
+    -------
+    Measured
+        Data set ``dataset``, measure "accuracy", stages "probed" and "zero-shot, same folds".
+    """
+    triplets = sources.triplets(profile, dataset)
+
+    def make():
+        found = list(probes(profile, seeds, models, dataset=dataset))
+        return of_probes(found, triplets, dataset=dataset, profile=profile.name)
+
+    parts = [state(profile, seeds, models), dataset, triplets.checksum, keep.code("studies.resampling", of_probes)]
+    return keep.measured(profile, f"probing-{dataset}", parts, make)
+
+
+def transformed(profile: Profile, dataset: str, seeds=(0,), models=None, layers=LAYERS, **settings):
+    """Yield features of a data set after each network's own transform, learned on odd-one-out choices.
+
+    The standardisation is that of the pictures the transform was learned on, as in the paper. Where the penalty has
+    shrunk the transform to zero (``Probe.collapsed``), there is nothing to compare and the network is left out.
+    """
+    found = {(p.model, p.seed, p.layer): p for p in probes(profile, seeds, models, layers, **settings)}
+    for part in networks.iterate(profile, dataset, layers, models, seeds):
+        probe = found[part.model, int(part.meta.get("seed", 0)), part.layer]
+        if probe.collapsed:
+            continue
+        transform = probe.transform
+        yield Features(
+            part.ids,
+            transform.apply(part.values),
+            part.model,
+            part.layer,
+            part.source,
+            part.licence,
+            part.name,
+            part.meta,
+        )
+
+
+def curves(profile: Profile, seeds=(0,), models=None, layers=("penultimate",)) -> pd.DataFrame:
+    """Held-out loss and accuracy along the grid of strengths: mean and spread over folds, network by network."""
+    parts = []
+    for probe in probes(profile, seeds, models, layers):
+        means = probe.table.groupby("strength", as_index=False)[["train_ce", "ce", "accuracy", "seconds"]].mean()
+        parts.append(
+            means.assign(
+                model=probe.model, layer=probe.layer, seed=probe.seed, selected=means["strength"] == probe.strength
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def collapsed(profile: Profile, seeds=(0,), models=None, layers=LAYERS) -> pd.DataFrame:
+    """Networks and layers whose transform was shrunk to nothing: model, layer, seed."""
+    rows = [(p.model, p.layer, p.seed) for p in probes(profile, seeds, models, layers) if p.collapsed]
+    return pd.DataFrame(rows, columns=["model", "layer", "seed"])
+
+
+def nested(profile: Profile, models, layers=("penultimate",)) -> pd.DataFrame:
+    """The paper's selection beside nested folds, where no reported number was used for choosing the strength.
+
+    Returns
+    -------
+    DataFrame
+        model, layer, selection ("same folds", "nested folds"), strength, cross_entropy (nats), accuracy.
+    """
+    rows = []
+    for label, settings in (("same folds", {}), ("nested folds", {"nested": True})):
+        for probe in probes(profile, models=models, layers=layers, **settings):
+            chosen = probe.table[probe.table["selected"]].sort_values("fold")
+            rows.append(
+                {
+                    "model": probe.model,
+                    "layer": probe.layer,
+                    "selection": label,
+                    "strength": ", ".join(f"{s:g}" for s in dict.fromkeys(chosen["strength"])),
+                    "cross_entropy": probe.cross_entropy,
+                    "accuracy": float(probe.right.mean()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def solvers(
+    profile: Profile, models, strength: float = 0.1, layer: str = "penultimate", max_epochs: int = 100
+) -> pd.DataFrame:
+    """The exact solver beside the paper's Adam on the same training triplets (first fold), same penalty.
+
+    Returns
+    -------
+    DataFrame
+        model, solver, objective and cross_entropy (training, nats), held_out (nats), accuracy (held out), seconds,
+        gap (nats; how much better any matrix of no larger norm could be, from the certificate).
+    """
+    triplets = sources.triplets(profile, "things")
+    source = [
+        keep.code("probing", solvers),
+        triplets.checksum,
+        strength,
+        layer,
+        max_epochs,
+        networks.state(profile, models=models),
+    ]
+
+    def make():
+        fold = probing.object_folds(len(triplets.ids), FOLDS, SEED, np.asarray(triplets.concepts))[0]
+        train, held = probing.partition(triplets.triplets, np.flatnonzero(fold))
+        rows = []
+        for part in networks.iterate(profile, "things", (layer,), models):
+            values = part.align(triplets.ids).values
+            for solver in ("exact", "paper"):
+                options = {"validation": held, "max_epochs": max_epochs} if solver == "paper" else {}
+                made = probing.fit(values, train, penalty=PENALTY, strength=strength, solver=solver, **options)
+                z = made.apply(values)
+                certificate = made.report["certificate"]
+                rows.append(
+                    {
+                        "model": part.model,
+                        "solver": solver,
+                        "objective": made.report["objective"],
+                        "cross_entropy": made.report["cross_entropy"],
+                        "held_out": probing.loss(np.eye(z.shape[1]), z, held, None),
+                        "accuracy": odd_one_out.accuracy(z @ z.T, held),
+                        "seconds": made.report["seconds"],
+                        "gap": certificate["gap"],
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    return keep.frame(profile, "probe-solvers", source, make)
+
+
+def gains(
+    measured: Measured, models: pd.DataFrame, layer: str = "penultimate", dataset: str = "things"
+) -> pd.DataFrame:
+    """Probed minus zero-shot accuracy on the same held-out triplets, as points with intervals of the difference.
+
+    Parameters
+    ----------
+    measured : Measured
+        From :func:`measure`.
+    models : DataFrame
+        Facts.
+    """
+    parts = []
+    for stage in ("probed", SAME):
+        table = measured.table
+        mask = (
+            (table["dataset"] == dataset)
+            & (table["stage"] == stage)
+            & (table["measure"] == "accuracy")
+            & (table["layer"] == layer)
+        )
+        part = measured.select(mask.to_numpy())
+        order = part.table.sort_values(["model", "seed"]).index.to_numpy()
+        parts.append(Measured(part.table.iloc[order], part.draws[order]))
+    after, before = parts
+    keys = ["model", "seed"]
+    if not after.table[keys].equals(before.table[keys]):
+        raise InputError("do not hold the same networks", "stages", "compute both with measure()")
+    rows = after.table.assign(value=after.table["value"] - before.table["value"], stage="gain", detail="")
+    difference = Measured.of(rows.drop(columns=["low", "high"]), after.draws - before.draws)
+    return networks.points(difference, models, layer, dataset=dataset, stage="gain", measure="accuracy")
