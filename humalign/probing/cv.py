@@ -12,7 +12,7 @@ from .. import odd_one_out
 from ..arrays import as_triplets, one_of, to_numpy
 from ..errors import InputError
 from .engine import Objective, TripletLikelihood
-from .fitting import Basis, check_settings, run_adam, solve_exact, unreduced
+from .fitting import Basis, check_settings, run_adam, solve_exact, starting_point, unreduced
 from .partitions import object_folds, partition_masks
 from .solvers import EarlyStopping
 from .transform import LinearTransform
@@ -154,15 +154,36 @@ class CrossValidation:
         return self._make(self._weights[fold, self._strength(fold, strength)])
 
 
-def _evaluate(x, weights, triplets, ties):
-    z = x @ weights
-    similarity = z @ z.T
-    chosen = to_numpy(odd_one_out.choices(similarity, triplets))
-    if ties == "harsh":
-        score = float(harsh_scores(similarity, triplets).mean())
-    else:
-        score = odd_one_out.accuracy(similarity, triplets, ties=ties)
-    return similarity, chosen, score
+class _Part:
+    """Some of the triplets, renumbered over the objects that occur in them: smaller matrices, the same numbers."""
+
+    def __init__(self, basis, rows, targets, index, solver, bias):
+        used = np.zeros(basis.x.shape[0], bool)
+        used[rows[index]] = True
+        objects = torch.as_tensor(np.flatnonzero(used), device=basis.x.device)
+        self.x = (basis.x if solver == "exact" else basis.full)[objects]
+        self.triplets = (np.cumsum(used) - 1)[rows[index]]
+        self.targets = None if targets is None else targets[index]
+        self.bias = bias
+        self.likelihood = TripletLikelihood(self.triplets, len(objects), self.targets, basis.x.device, basis.dtype)
+
+    def __len__(self):
+        return len(self.triplets)
+
+    def similarity(self, weights):
+        """Dot products after the transform."""
+        z = _with_bias(self.x, self.bias) @ weights
+        return z @ z.T
+
+    def evaluate(self, weights, ties):
+        """Cross-entropy, choices (int8) and accuracy."""
+        similarity = self.similarity(weights)
+        chosen = to_numpy(odd_one_out.choices(similarity, self.triplets))
+        if ties == "harsh":
+            score = float(harsh_scores(similarity, self.triplets).mean())
+        else:
+            score = odd_one_out.accuracy(similarity, self.triplets, ties=ties)
+        return self.likelihood.value(similarity), chosen, score
 
 
 def cross_validation(
@@ -235,10 +256,10 @@ def cross_validation(
     for strength in strengths:
         check_settings(penalty, strength, solver)
     basis = Basis(features, device, dtype)
-    x = basis.x if solver == "exact" else basis.full
-    rows = to_numpy(as_triplets(triplets, x.shape[0]))
+    m = basis.x.shape[0]
+    rows = to_numpy(as_triplets(triplets, m))
     targets = None if soft_targets is None else to_numpy(soft_targets)
-    folds = object_folds(x.shape[0], n_folds, seed, groups)
+    folds = object_folds(m, n_folds, seed, groups)
     shared = EarlyStopping() if shared_early_stopping else None
     settings = dict(
         penalty=penalty,
@@ -255,16 +276,16 @@ def cross_validation(
     for fold, member in enumerate(folds):
         train, held = (np.flatnonzero(mask) for mask in partition_masks(rows, member))
         held_rows.append(held)
-        for result in _grid(basis, rows, targets, train, held, strengths, **settings):
-            began, strength, outcome, validation, cross_entropy = result
-            similarity, chosen, score = _evaluate(_with_bias(x, bias), outcome.weights, rows[held], ties)
+        training, validation = _split(basis, rows, targets, train, held, solver, bias)
+        for began, strength, outcome in _grid(basis, training, validation, strengths, **settings):
+            cross_entropy, chosen, score = validation.evaluate(outcome.weights, ties)
             row = dict(
                 fold=fold,
                 strength=strength,
                 n_train=len(train),
                 n_validation=len(held),
-                train_ce=cross_entropy,
-                ce=validation.value(similarity),
+                train_ce=training.likelihood.value(training.similarity(outcome.weights)),
+                ce=cross_entropy,
                 accuracy=score,
                 seconds=time.perf_counter() - began,
                 iterations=outcome.iterations,
@@ -290,12 +311,20 @@ def _with_bias(x, bias):
     return torch.cat([x, x.new_ones(len(x), 1)], dim=1) if bias else x
 
 
+def _split(basis, rows, targets, train, held, solver, bias):
+    if len(train) == 0 or len(held) == 0:
+        raise InputError(
+            f"a fold has {len(train)} training and {len(held)} held-out triplets",
+            "triplets",
+            "use fewer folds or more triplets",
+        )
+    return _Part(basis, rows, targets, train, solver, bias), _Part(basis, rows, targets, held, solver, bias)
+
+
 def _grid(
     basis,
-    rows,
-    targets,
-    train,
-    held,
+    training,
+    validation,
     strengths,
     *,
     penalty,
@@ -308,43 +337,27 @@ def _grid(
     shared,
     options,
 ):
-    """Fit all strengths on one split; yields (start time, strength, outcome, validation likelihood, training loss)."""
-    if len(train) == 0 or len(held) == 0:
-        raise InputError(
-            f"a fold has {len(train)} training and {len(held)} held-out triplets",
-            "triplets",
-            "use fewer folds or more triplets",
-        )
-    m, device, dtype = basis.x.shape[0], basis.x.device, basis.dtype
-
-    def likelihood(index):
-        return TripletLikelihood(rows[index], m, None if targets is None else targets[index], device, dtype)
-
-    x = basis.x if solver == "exact" else basis.full
-    training, validation = likelihood(train), likelihood(held)
-    from .fitting import starting_point
-
+    """Fit all strengths on one split; yields (start time, strength, outcome)."""
     start = starting_point(init, basis, bias, seed) if solver == "exact" else None
     for strength in strengths:
         began = time.perf_counter()
-        objective = Objective(x, training, penalty, strength, bias)
+        objective = Objective(training.x, training.likelihood, penalty, strength, bias)
         if solver == "exact":
             outcome = solve_exact(objective, basis, start, tolerance=tolerance, max_iterations=max_iterations)
             start = outcome.weights if float(outcome.weights.norm()) > 1e-3 else None
         else:
             outcome = run_adam(
                 objective,
-                rows[train],
-                validation,
-                None if targets is None else targets[train],
+                training.triplets,
+                lambda weights: validation.likelihood.value(validation.similarity(weights)),
+                training.targets,
                 init,
                 bias,
                 seed,
                 stopping=shared or EarlyStopping(),
                 **options,
             )
-        z = objective.x @ outcome.weights
-        yield began, strength, outcome, validation, training.value(z @ z.T)
+        yield began, strength, outcome
 
 
 def _inner_strength(basis, rows, targets, member, groups, n_folds, strengths, settings) -> float:
@@ -356,15 +369,15 @@ def _inner_strength(basis, rows, targets, member, groups, n_folds, strengths, se
         len(objects), n_folds, settings["seed"], None if groups is None else np.asarray(groups)[objects]
     )
     inside = np.flatnonzero(partition_masks(rows, member)[0])
-    x = _with_bias(basis.x if settings["solver"] == "exact" else basis.full, settings["bias"])
     table = []
     for chosen in inner:
         train_member = np.zeros(len(member), bool)
         train_member[objects[chosen]] = True
         train, held = (inside[mask] for mask in partition_masks(rows[inside], train_member))
-        for _, strength, outcome, validation, _ in _grid(basis, rows, targets, train, held, strengths, **settings):
-            similarity, _, score = _evaluate(x, outcome.weights, rows[held], "paper")
-            table.append({"strength": strength, "ce": validation.value(similarity), "accuracy": score})
+        training, validation = _split(basis, rows, targets, train, held, settings["solver"], settings["bias"])
+        for _, strength, outcome in _grid(basis, training, validation, strengths, **settings):
+            cross_entropy, _, score = validation.evaluate(outcome.weights, "paper")
+            table.append({"strength": strength, "ce": cross_entropy, "accuracy": score})
     return select_strength(pd.DataFrame(table))
 
 

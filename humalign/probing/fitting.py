@@ -252,13 +252,14 @@ def run_adam(objective, triplets, validation, soft_targets, init, bias, seed, **
         start = torch.as_tensor(to_numpy(init), dtype=x.dtype, device=x.device)
         if bias and len(start) == p:
             start = torch.cat([start, start.new_zeros(1, start.shape[1])])
-    held_out = None
-    if isinstance(validation, TripletLikelihood) or (validation is not None and len(validation)):
-        held_out = (
-            validation
-            if isinstance(validation, TripletLikelihood)
-            else TripletLikelihood(validation, m, None, x.device, x.dtype)
-        )
+    held_out = validation if callable(validation) else None
+    if validation is not None and held_out is None and len(validation):
+        likelihood, inputs = TripletLikelihood(validation, m, None, x.device, x.dtype), x
+
+        def held_out(weights):
+            z = inputs @ weights
+            return likelihood.value(z @ z.T)
+
     return adam(objective, rows, start, held_out, soft_targets=soft_targets, seed=seed, **options)
 
 

@@ -209,8 +209,8 @@ def adam(
     triplets : int tensor, shape (n, 3)
     start : tensor
         Initial weights (papers: N(0, 1e-3)).
-    validation : TripletLikelihood, optional
-        Of held-out triplets; without it all epochs run.
+    validation : callable, optional
+        Loss of weights on held-out triplets; without it all epochs run.
     soft_targets : tensor, shape (n, 3), optional
     learning_rate, batch, max_epochs, min_epochs, clip, seed
     stopping : EarlyStopping, optional
@@ -249,10 +249,8 @@ def adam(
             torch.nn.utils.clip_grad_norm_([weights], clip)
             optimiser.step()
             steps += 1
-        if validation is not None:
-            z = x @ weights.detach()
-            if stopping(validation.value(z @ z.T)) and epoch + 1 >= min_epochs:
-                converged = True
-                break
+        if validation is not None and stopping(validation(weights.detach())) and epoch + 1 >= min_epochs:
+            converged = True
+            break
     final = weights.detach()
     return Outcome(final, objective(final)[0], epoch + 1, steps, time.perf_counter() - began, converged)
