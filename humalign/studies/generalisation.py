@@ -1,0 +1,111 @@
+"""What alignment does for transfer: one-shot and few-shot classification, subpopulation shift, anomaly detection."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .. import downstream
+from . import hierarchy
+
+NAMES = {
+    "softmax-resnet-m": "ResNet-M",
+    "softmax-vit-m": "ViT-M",
+    "simclr-resnet-m": "SimCLR",
+    "imagetext-seen-resnet-m": "Image/text",
+}
+"""Short names of the students for axes."""
+MAIN = ("base", "UnAligNet", "AligNet")
+
+
+def pick(runs: pd.DataFrame, dataset: str, measure: str, details, stages=MAIN) -> pd.DataFrame:
+    """Rows of the students at the given stages, means over seeds.
+
+    Where a network has several seeds, ``low`` and ``high`` span the seeds and their bootstrap intervals.
+
+    Returns
+    -------
+    DataFrame
+        model, stage, detail, value, low, high, seeds.
+    """
+    rows = runs[(runs["dataset"] == dataset) & (runs["measure"] == measure) & runs["detail"].isin(list(details))]
+    rows = rows[rows["stage"].isin(stages) & rows["model"].isin(NAMES)]
+    grouped = rows.groupby(["model", "stage", "detail"], sort=False)
+    out = grouped.agg(
+        value=("value", "mean"), low=("low", "min"), high=("high", "max"), seeds=("seed", "nunique")
+    ).reset_index()
+    out["model"] = pd.Categorical(out["model"], list(NAMES), ordered=True)
+    out["stage"] = pd.Categorical(out["stage"], list(stages), ordered=True)
+    return out.sort_values(["model", "stage", "detail"]).astype({"model": str, "stage": str}).reset_index(drop=True)
+
+
+def few_shot(features: dict, shown: pd.DataFrame, shots=(1, 2, 3), draws: int = 10, part: str = "H2") -> pd.DataFrame:
+    """Few-shot accuracy by number of examples, ridge classifiers on test pictures of held-out concepts.
+
+    Returns
+    -------
+    DataFrame
+        model, stage, shots, value, low, high (95 % bootstrap over concepts), chance.
+    """
+    from ..world.splits import concepts_of
+
+    concepts = set(concepts_of(part))
+    rows_of = shown["concept"].isin(concepts).to_numpy()
+    labels = shown["concept"].to_numpy()[rows_of]
+    generator = np.random.default_rng(0)
+    k = len(np.unique(labels))
+    samples = generator.integers(k, size=(200, k))
+    out = []
+    for (model, stage), values in features.items():
+        if model not in NAMES or stage not in MAIN:
+            continue
+        for n in shots:
+            found = downstream.few_shot(values[rows_of], labels, n, seeds=range(draws), strength=1.0)[
+                "accuracy"
+            ].to_numpy()
+            low, high = np.percentile(found[samples].mean(1), [2.5, 97.5])
+            out.append({"model": model, "stage": stage, "shots": n, "value": found.mean(), "low": low, "high": high,
+                        "chance": 1 / k})  # fmt: skip
+    return pd.DataFrame(out)
+
+
+def anomalies(features: dict, shown: pd.DataFrame) -> pd.DataFrame:
+    """One superordinate against the rest: AUROC by nearest neighbours, half of the concepts as the known ones.
+
+    Returns
+    -------
+    DataFrame
+        model, stage, value, low, high (95 % bootstrap over superordinates).
+    """
+    concepts = np.array(sorted(set(shown["concept"])))
+    known = set(np.random.default_rng(1).permutation(concepts)[: len(concepts) // 2])
+    train = shown["concept"].isin(known).to_numpy()
+    label = shown["superordinate"].to_numpy()
+    out = []
+    for (model, stage), values in features.items():
+        if model in NAMES and stage in MAIN:
+            found = downstream.anomaly_detection(values[train], label[train], values[~train], label[~train])[
+                "auroc"
+            ].to_numpy()
+            samples = np.random.default_rng(0).integers(len(found), size=(200, len(found)))
+            low, high = np.percentile(found[samples].mean(1), [2.5, 97.5])
+            out.append({"model": model, "stage": stage, "value": found.mean(), "low": low, "high": high})
+    return pd.DataFrame(out)
+
+
+def controls(runs: pd.DataFrame, model: str = "softmax-resnet-m", seed: int = 0) -> pd.DataFrame:
+    """Every run of one student: accuracy by level on the reporting concepts, one-shot and shift; a row a stage."""
+    rows = runs[(runs["model"] == model) & (runs["seed"] == seed) & (runs["measure"] == "accuracy")]
+    wanted = {
+        ("levels", "H2/coarse"): "coarse", ("levels", "H2/fine"): "fine", ("levels", "H2/boundary"): "boundary",
+        ("one-shot", "H2"): "one-shot", ("shift", "H2"): "shift",
+    }  # fmt: skip
+    keys = list(zip(rows["dataset"], rows["detail"]))
+    rows = rows.assign(column=[wanted.get(key) for key in keys]).dropna(subset=["column"])
+    table = rows.pivot_table(index="stage", columns="column", values="value", sort=False)[list(wanted.values())]
+    return table.reset_index()
+
+
+def load():
+    """Runs, features of test pictures and facts of the pictures, as recorded."""
+    return hierarchy.recorded_runs(), hierarchy.recorded_features("test"), hierarchy.pictures("test")
