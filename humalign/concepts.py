@@ -52,7 +52,7 @@ def attribute(triplets, embedding, k: int = 1):
         if k == 1:
             parts.append(pair.argmax(1))
         elif is_tensor(pair):
-            parts.append(pair.sort(1, descending=True, stable=True).indices[:, :k])
+            parts.append(pair.sort(dim=1, descending=True, stable=True).indices[:, :k])
         else:
             parts.append(np.argsort(-pair, axis=1, kind="stable")[:, :k])
     if is_tensor(values):
