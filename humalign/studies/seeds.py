@@ -28,7 +28,7 @@ def measure(profile, seeds=FURTHER) -> Measured:
     here = tuple(seed for seed in seeds if networks.trained(profile, seed))
     if not here:
         listed = ", ".join(map(str, seeds))
-        raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "'humalign world train --all' makes them")
+        raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "run 'humalign world train --all'")
     return combine(*(study.measure(profile, here) for study in (zero_shot, probing, rsa)))
 
 
