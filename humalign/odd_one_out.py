@@ -40,7 +40,7 @@ def _each_block(similarity, triplets, function):
         else:
             first, second, third = part = np.ascontiguousarray(triplets[rows].T, dtype=np.intp)
             repeated = (first == second) | (first == third) | (second == third)
-            if part.min() < 0 or part.max() >= m or repeated.any():
+            if part.view(np.uintp).max() >= m or repeated.any():  # negative numbers are huge when read without sign
                 as_triplets(triplets, m)  # raises the error in words
         row = first * m
         return function(rows, flat.take(row + second), flat.take(row + third), flat.take(second * m + third))

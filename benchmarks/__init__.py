@@ -1,0 +1,1 @@
+"""Speed of the measures beside plain references, measured in one run; numbers are printed, never tested."""
