@@ -14,10 +14,10 @@ from tqdm import tqdm
 from ..claims import Cells
 from ..config import Profile
 from ..data.types import Features
-from ..errors import InputError
+from ..errors import InputError, MissingData
 from ..measured import Measured, combine
 from ..store import read_json
-from . import keep, sources
+from . import feature_store, keep, sources
 
 LAYERS = ("penultimate", "logits")
 OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them
@@ -43,21 +43,33 @@ def facts(profile: Profile) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        number (order of the table), model, name, family, size, group, palette, role, objective, augmentation, parameters,
-        training_data, reference_accuracy (share, of a linear probe on pictures of all concepts), seeds, source, public,
-        stand_in.
+        number (order of the table), model, name, family, size, group, palette, role, objective, augmentation,
+        parameters, training_data, reference_accuracy (share, of a linear probe on pictures of all concepts), seeds,
+        source, public, stand_in.
 
     Notes
     -----
     ``role`` says in which comparisons a network takes part: "objective" (one architecture, one label per image),
     "architecture" and "size" (plain softmax, one label per image, equal settings), "labels" (the same
-    architectures with one label per image and with other label sets, softmax or sigmoid).
+    architectures with one label per image and with other label sets, softmax or sigmoid). In the full profile it stands
+    in the table, and ``reference_accuracy`` is ImageNet top-1 (share).
     """
     if profile.name != "mini":
-        sources.only_mini(profile, "networks")
+        return _published(profile)
     from ..world import networks as zoo
 
     return describe(zoo.table())
+
+
+def _published(profile: Profile) -> pd.DataFrame:
+    """Facts of the networks of both papers, from the table of :mod:`humalign.zoo`."""
+    from .. import zoo
+
+    table = zoo.table(profile)
+    table["reference_accuracy"] = table["reference_accuracy"] / 100
+    for column in ("role", "augmentation", "objective", "family"):
+        table[column] = table[column].fillna("")
+    return table.assign(palette=table["group"], size="", arch=table["family"], number=np.arange(1, len(table) + 1))
 
 
 def describe(table: pd.DataFrame) -> pd.DataFrame:
@@ -102,8 +114,9 @@ def roles(table: pd.DataFrame, base: str = "resnet-m") -> list[str]:
 
 
 def trained(profile: Profile, seed: int = 0) -> list[str]:
-    """Networks whose weights of one training run are at hand, in the order of the table."""
-    from ..errors import MissingData
+    """Networks at hand: with weights of one training run (mini) or features (full), in the order of the table."""
+    if profile.name != "mini":
+        return feature_store.models(profile) if profile.name == "full" and seed == 0 else []
     from ..world import networks as zoo
 
     found = []
@@ -125,6 +138,12 @@ def chosen(profile: Profile, models=None, seeds=(0,)) -> list[tuple[str, int]]:
         When none is at hand.
     """
     runs = [(m, s) for s in seeds for m in trained(profile, s) if models is None or m in models]
+    if not runs and profile.name != "mini":
+        raise MissingData(
+            "there are no features of " + ("any network" if models is None else ", ".join(map(str, models))),
+            f"profile {profile.name}",
+            "'humalign plan --profile full' lists networks, costs and commands",
+        )
     if not runs:
         raise InputError(
             f"no weights are at hand (seeds {', '.join(map(str, seeds))})", "mini zoo", "humalign world train NAME"
@@ -134,6 +153,8 @@ def chosen(profile: Profile, models=None, seeds=(0,)) -> list[tuple[str, int]]:
 
 def state(profile: Profile, seeds=(0,), models=None) -> list:
     """What the features depend on, for cache keys: checksum of the weights of each run, and the code."""
+    if profile.name != "mini":
+        return [feature_store.state(profile, models), keep.code("studies.feature_store")]
     from ..world import networks as zoo
 
     sums = []
@@ -158,8 +179,15 @@ def iterate(profile: Profile, dataset: str, layers=LAYERS, models=None, seeds=(0
         Layers that a network does not have are left out.
     models, seeds
         As in :func:`chosen`.
+
+    Raises
+    ------
+    MissingData
+        In the full profile, when the feature store holds nothing for these pictures.
     """
-    sources.only_mini(profile, dataset)
+    if profile.name != "mini":
+        yield from feature_store.iterate(profile, dataset, layers, models if 0 in seeds else ())
+        return
     from ..world import networks as zoo
     from ..world import stimuli
 
@@ -201,9 +229,11 @@ def descriptions(profile: Profile, dataset: str, ids) -> dict[str, np.ndarray]:
     """Simple descriptions of the pictures of a data set, for reference: name to centred values (m, d).
 
     Pixels and colour histogram know nothing of what is shown; the category (one-hot superordinate) and people's own
-    dimensions know all.
+    dimensions know all. In the full profile: the first two, and for THINGS the category (27 high-level categories of
+    its authors) where that file is at hand.
     """
-    sources.only_mini(profile, dataset)
+    if profile.name != "mini":
+        return _real_descriptions(profile, dataset, ids)
     from ..world import observers, stimuli
     from ..world.drawing import world
     from ..world.protocol import baselines
@@ -215,6 +245,29 @@ def descriptions(profile: Profile, dataset: str, ids) -> dict[str, np.ndarray]:
     made = {"pixels": found["pixels"], "colour histogram": found["colour histogram"], "category": onehot}
     made = {name: values - values.mean(0) for name, values in made.items()}
     return {**made, "people's dimensions": observers.values(ids)}
+
+
+def _real_descriptions(profile: Profile, dataset: str, ids) -> dict[str, np.ndarray]:
+    from ..data import registry
+    from ..world.protocol import baselines
+
+    pictures = registry.load(sources.pictures(dataset), profile).align(ids)
+    found = baselines(_thumbnails(pictures.images, 32))
+    made = {name: found[name] for name in ("pixels", "colour histogram")}
+    if dataset.startswith("things") and "things/categories_27" in registry.available(profile):
+        made["category"] = registry.load("things/categories_27", profile).loc[list(ids)].to_numpy(np.float32)
+    return {name: values - values.mean(0) for name, values in made.items()}
+
+
+def _thumbnails(images, side: int) -> np.ndarray:
+    """Pictures as uint8 (m, side, side, 3), area-reduced."""
+    from PIL import Image
+
+    out = np.empty((len(images), side, side, 3), np.uint8)
+    for row, image in enumerate(images):
+        with Image.fromarray(image) if isinstance(image, np.ndarray) else Image.open(image) as picture:
+            out[row] = np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BOX))
+    return out
 
 
 # ---- results of all training runs ------------------------------------------------------------------------------------
@@ -274,6 +327,9 @@ def points(measured: Measured, models: pd.DataFrame, layer: str = "best", **wher
     for column, value in where.items():
         mask &= (measured.table[column] == value).to_numpy()
     part = measured.select(mask)
+    if not mask.any() and len(measured.table) and measured.table["profile"].iloc[0] != "mini":
+        asked = ", ".join(f"{key} {value}" for key, value in where.items())
+        raise MissingData("nothing was measured", asked, "'humalign plan --profile full' says what is missing")
     cells = Cells(part, models, layer)
     from ..measured import interval
 
