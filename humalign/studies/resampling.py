@@ -40,9 +40,9 @@ def means(scores, triplets: Triplets, draws: int = DRAWS, seed: int = SEED) -> t
     r"""Mean score of each row over triplets, and bootstrap draws over concepts that all rows share.
 
     A triplet with concepts u weighs :math:`w = 1 + \sum_u (c_u - 1)` where concept u is drawn :math:`c_u` times: the
-    first order of the product of the counts, which would multiply the noise of single triplets by up to eight. The noise
-    of a triplet that its concepts still count too often is taken out of the width, as cluster-robust variances for dyads
-    do (as :func:`humalign.bootstrap.triplet_interval`, here for many rows and with common draws).
+    first order of the product of the counts, which would multiply the noise of single triplets by up to eight. The
+    noise of a triplet that its concepts still count too often is taken out of the width, as cluster-robust variances
+    for dyads do (as :func:`humalign.bootstrap.triplet_interval`, here for many rows and with common draws).
 
     Parameters
     ----------
