@@ -1,0 +1,298 @@
+"""Figures that set networks beside networks: pairs, shared failures, doubt, example triplets, maps, layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from . import style
+
+MEASURES = {"agreement": "Odd-one-out choice agreement", "CKA": "Centred kernel alignment (CKA)"}
+CATEGORIES = {  # the paper's colours of the superordinates, brightened where they would vanish on a dark page
+    "animal": ("#d62728", "o"),
+    "vehicle": ("#2ca02c", "s"),
+    "clothing": ("#ff9f1c", "^"),
+    "plant": ("#3a86ff", "P"),
+    "food": ("#9c6644", "X"),
+    "furniture": ("#9b5de5", "D"),
+    "container": ("#ff8fab", "v"),
+    "other": (style.GREY, "."),
+}
+
+
+def flare():
+    """A colour map from pale orange to dark violet, in the manner of seaborn's "flare"."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(
+        "flare", ["#edb081", "#e98d6b", "#e3685c", "#d14a61", "#b13c6c", "#8f3371", "#6c2b6d", "#4b2362"]
+    )
+
+
+def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame, people: str):
+    """Agreement and CKA of all pairs of networks, one row of panels a layer (appendix A10).
+
+    Parameters
+    ----------
+    table : DataFrame
+        first, second, value, measure ("agreement", "CKA"), layer.
+    order : sequence of str
+        Of rows and columns; a coloured strip shows the training groups.
+    models : DataFrame
+        Facts.
+    people : str
+        Name of the pseudo-network, the first row.
+    """
+    from matplotlib import pyplot as plt
+    from matplotlib.patches import Rectangle
+
+    layers = list(dict.fromkeys(table["layer"]))
+    group = models.set_index("model")["group"]
+    fig, axes = plt.subplots(
+        len(layers), 2, figsize=(style.WIDTH, 3.55 * len(layers) + 1.2), layout="constrained", squeeze=False
+    )
+    for row, layer in zip(axes, layers):
+        for ax, (measure, title) in zip(row, MEASURES.items()):
+            part = table[(table["layer"] == layer) & (table["measure"] == measure)]
+            here = [n for n in order if n in set(part["first"])]
+            grid = part.pivot(index="first", columns="second", values="value").loc[here, here]
+            picture = ax.imshow(grid, vmin=0, vmax=1, cmap=flare(), alpha=0.9, interpolation="nearest")
+            for k, name in enumerate(here):
+                colour = style.color(group.get(name, "People"))
+                ax.add_patch(
+                    Rectangle(
+                        (-0.5 - 0.035 * len(here), k - 0.5), 0.03 * len(here), 1, color=colour, lw=0, clip_on=False
+                    )
+                )
+            ax.set(xticks=[], yticks=[], title=title if layer == layers[0] else "")
+            ax.spines[:].set_visible(False)
+        row[0].set_ylabel(layer, labelpad=14)
+    bar = fig.colorbar(picture, ax=axes, shrink=0.6, location="bottom", aspect=40)
+    bar.outline.set_visible(False)
+    style.group_legend(fig, [group.get(n, "People") for n in order], loc="outside lower center", ncols=3)
+    return fig
+
+
+def failures(table: pd.DataFrame):
+    """How many networks miss the human choice: counted, expected if they erred independently, and what people find."""
+    from matplotlib import pyplot as plt
+
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 3.5), layout="constrained")
+    left.bar(table["wrong"], table["share"], color="#2f6fae", alpha=0.75, width=0.85, label="counted", edgecolor="none")
+    left.plot(table["wrong"], table["independent"], color=style.GREY, ls="--", label="independent errors")
+    left.set(xlabel="networks that miss people's choice", ylabel="share of triplets")
+    left.legend(fontsize=9.5)
+    some = table[table["triplets"] > 20]
+    right.plot(
+        some["wrong"],
+        some["dimensions"],
+        color="#d55e00",
+        marker="o",
+        ms=4,
+        label="people's dimensions choose as people did (share)",
+    )
+    right.plot(
+        some["wrong"],
+        some["entropy"] / np.log(3),
+        color="#009e73",
+        marker="s",
+        ms=4,
+        label="people's entropy (share of the maximum)",
+    )
+    right.set(xlabel="networks that miss people's choice", ylim=(0, 1))
+    right.legend(fontsize=8.5, loc="lower left")
+    return fig
+
+
+def doubt(table: pd.DataFrame, groups: pd.DataFrame):
+    """Error by people's entropy: thin lines networks, thick lines training groups, dashed people's dimensions.
+
+    Parameters
+    ----------
+    table, groups : DataFrame
+        group, low, high, n, error; ``table`` has one line a model, ``groups`` one a group.
+    """
+    from matplotlib import pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(5.8, 4.7), layout="constrained")
+    for _, part in table.groupby("model", sort=False):
+        ax.plot(
+            (part["low"] + part["high"]) / 2, part["error"], color=style.color(part["group"].iloc[0]), lw=0.5, alpha=0.3
+        )
+    for name in style.order(groups["group"]):
+        part = groups[groups["group"] == name]
+        line = {"ls": "--", "marker": ""} if name == "People" else {"marker": style.marker(name)}
+        ax.plot(
+            (part["low"] + part["high"]) / 2,
+            part["error"],
+            color=style.color(name),
+            ms=6,
+            mec=style.OUTLINE,
+            mew=0.6,
+            **line,
+        )
+    own = groups[groups["group"] == "People"]
+    if len(own):
+        ax.annotate(
+            "people's dimensions",
+            ((own["low"].iloc[0] + own["high"].iloc[0]) / 2, own["error"].iloc[0]),
+            xytext=(4, -12),
+            textcoords="offset points",
+            fontsize=9.5,
+            color=style.GREY,
+        )
+    style.reference_line(ax, 2 / 3, "guessing", at=0.01)
+    ax.set(xlabel="people's entropy, nats (bins of 0.1)", ylabel="share of choices unlike people's", ylim=(0, 0.8))
+    style.group_legend(fig, [g for g in groups["group"] if g != "People"], loc="outside lower center", ncols=2)
+    return fig
+
+
+def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
+    """Example triplets: framed what people set apart, marked what each group does (form of Fig. 1).
+
+    Parameters
+    ----------
+    rows : DataFrame
+        a, b, odd (ids), first_choice, second_choice (0, 1, 2 = position among a, b, odd).
+    pictures : dict of str to uint8 (s, s, 3)
+    first, second : str
+        The two training groups.
+    """
+    from matplotlib import pyplot as plt
+
+    n = max(len(rows), 1)
+    high = -(-n // 2)
+    fig, axes = plt.subplots(
+        high,
+        7,
+        figsize=(style.WIDTH, 1.5 * high + 0.6),
+        width_ratios=[1, 1, 1, 0.15, 1, 1, 1],
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax in axes.ravel():
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    for k, row in enumerate(rows.to_dict("records")):
+        for position, column in enumerate(("a", "b", "odd")):
+            ax = axes[k // 2, 4 * (k % 2) + position]
+            ax.imshow(pictures[row[column]])
+            if column == "odd":
+                ax.spines[:].set_visible(True)
+                ax.spines[:].set(color="#32a852", linewidth=3)
+            marks = [
+                (g, x)
+                for g, x, c in ((first, 0.32, row["first_choice"]), (second, 0.68, row["second_choice"]))
+                if c == position
+            ]
+            for group, x in marks:
+                ax.plot(
+                    x,
+                    -0.14,
+                    marker=style.marker(group),
+                    color=style.color(group),
+                    mec=style.OUTLINE,
+                    ms=9,
+                    clip_on=False,
+                    transform=ax.transAxes,
+                )
+            ax.set_xlabel(" ", fontsize=9)
+    if not len(rows):
+        axes[0, 0].text(0, 0.5, "no such triplet", transform=axes[0, 0].transAxes, color=style.GREY)
+    style.group_legend(fig, [first, second], loc="outside lower center", ncols=2)
+    return fig
+
+
+def maps(table: pd.DataFrame, names: dict[str, str]):
+    """t-SNE maps side by side, coloured by the kind of object (appendix A11)."""
+    from matplotlib import pyplot as plt
+
+    models = list(dict.fromkeys(table["model"]))
+    rows = -(-len(models) // 2)
+    fig, axes = plt.subplots(rows, 2, figsize=(style.WIDTH, 3.3 * rows + 0.7), layout="constrained", squeeze=False)
+    for ax in axes.ravel()[len(models) :]:
+        ax.axis("off")
+    for ax, model in zip(axes.ravel(), models):
+        part = table[table["model"] == model]
+        for category, (colour, marker) in reversed(CATEGORIES.items()):
+            at = part["category"] == category
+            faint = category == "other"
+            ax.scatter(
+                part["x"][at],
+                part["y"][at],
+                s=16,
+                color=colour,
+                marker=marker,
+                alpha=0.35 if faint else 0.9,
+                lw=0,
+                label=category,
+            )
+        ax.set(xticks=[], yticks=[], title=names.get(model, model))
+        ax.spines[:].set(visible=True, alpha=0.4)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=4, fontsize=9.5)
+    return fig
+
+
+def layers(table: pd.DataFrame, models: pd.DataFrame):
+    """Zero-shot accuracy along the depth of networks (x: share of the layers passed).
+
+    Parameters
+    ----------
+    table : DataFrame
+        model, detail (number of the layer), value, low, high.
+    models : DataFrame
+        Facts.
+    """
+    from matplotlib import pyplot as plt
+
+    from .panels import SHAPES
+
+    facts = models.set_index("model")
+    fig, ax = plt.subplots(figsize=(5.8, 4.6), layout="constrained")
+    for k, (model, part) in enumerate(table.groupby("model", sort=False)):
+        part = part.assign(depth=part["detail"].astype(int)).sort_values("depth")
+        x = (part["depth"] - 1) / max(part["depth"].max() - 1, 1)
+        colour = style.color(facts.loc[model, "group"])
+        ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.12, lw=0)
+        ax.plot(
+            x,
+            part["value"],
+            color=colour,
+            marker=SHAPES[k % len(SHAPES)],
+            ms=5,
+            mec=style.OUTLINE,
+            mew=0.6,
+            label=facts.loc[model, "name"],
+        )
+    ax.axhline(1 / 3, color=style.GREY, ls=":", lw=1.2)
+    ax.text(
+        0.99, 1 / 3, "chance", transform=ax.get_yaxis_transform(), ha="right", va="top", fontsize=9, color=style.GREY
+    )
+    ax.set(xlabel="depth (first to last layer)", ylabel="odd-one-out accuracy")
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    return fig
+
+
+def public_pairs(table: pd.DataFrame, names: dict[str, str]):
+    """Agreement of choices and CKA of the public embeddings, features and people, as numbers on colour."""
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.9), layout="constrained")
+    for ax, (measure, title) in zip(axes, MEASURES.items()):
+        part = table[table["measure"] == measure]
+        known = list(dict.fromkeys([*part["detail"], *part["model"]]))
+        here = [n for n in names if n in known]
+        grid = pd.DataFrame(np.eye(len(here)), here, here)
+        for row in part.itertuples():
+            grid.loc[row.model, row.detail] = grid.loc[row.detail, row.model] = row.value
+        ax.imshow(grid, vmin=0, vmax=1, cmap=flare(), alpha=0.9)
+        for i, j in np.ndindex(grid.shape):
+            ax.text(j, i, f"{grid.iloc[i, j]:.2f}", ha="center", va="center", fontsize=9, color="white")
+        labels = [names[n] for n in here]
+        ax.set_xticks(range(len(here)), labels, rotation=40, ha="right", fontsize=8.5)
+        ax.set_yticks(range(len(here)), labels, fontsize=8.5)
+        ax.set_title(title)
+        ax.spines[:].set_visible(False)
+        ax.tick_params(length=0)
+    return fig

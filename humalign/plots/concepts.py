@@ -1,0 +1,304 @@
+"""Figures of concepts: accuracy by dimension (form of Fig. 5 of the first paper), ranking, regression of dimensions."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+
+from . import panels, style
+
+CHANCE = 1 / 3
+TITLES = {"zero-shot": "zero-shot", "zero-shot, same folds": "zero-shot, same triplets", "probed": "after probing"}
+
+
+def swarm(ax, y, at: float, *, step: float, gap: float, most: float = 0.42) -> np.ndarray:
+    """Places on the x axis around ``at`` so that points with close values do not hide each other.
+
+    Parameters
+    ----------
+    y : float (n,)
+    step : float
+        Distance of neighbours in x.
+    gap : float
+        Values closer than this count as close.
+    most : float
+        Largest distance from ``at``.
+    """
+    y = np.asarray(y, float)
+    x = np.full(len(y), float(at))
+    offsets = [0.0] + [sign * k * step for k in range(1, int(most / step) + 1) for sign in (1, -1)]
+    done: list[int] = []
+    for i in np.argsort(y, kind="stable"):
+        near = [j for j in done if abs(y[j] - y[i]) < gap]
+        free = [o for o in offsets if all(abs(x[j] - at - o) > 0.9 * step for j in near)]
+        x[i] = at + (free[0] if free else 0.0)
+        done.append(i)
+    return x
+
+
+def _mosaic(pictures, columns: int = 3, gap: int = 2) -> np.ndarray:
+    """Pictures (n, s, s, 3) as one RGBA image, transparent between them."""
+    pictures = np.asarray(pictures)
+    n, size = len(pictures), pictures.shape[1]
+    rows = -(-n // columns)
+    out = np.zeros((rows * (size + gap) - gap, columns * (size + gap) - gap, 4), np.uint8)
+    for k, picture in enumerate(pictures):
+        top, left = (k // columns) * (size + gap), (k % columns) * (size + gap)
+        out[top : top + size, left : left + size, :3] = picture
+        out[top : top + size, left : left + size, 3] = 255
+    return out
+
+
+def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=("zero-shot", "probed")):
+    """Three dimensions a row: leading pictures, accuracy before, accuracy after probing (form of Fig. 5).
+
+    Parameters
+    ----------
+    points : DataFrame
+        dimension, stage, kind (place on the x axis), group, value, n: one row a network.
+    dimensions : sequence of str
+        Up to three.
+    pictures : dict of str to uint8 (n, s, s, 3)
+        The pictures that load most heavily on each.
+    kinds : sequence of str
+        Order of the x axis.
+    ylim : pair of float
+        The same for all pages.
+    """
+    from matplotlib import pyplot as plt
+
+    heights = [1.15, *[1.5] * len(stages)]
+    fig, axes = plt.subplots(
+        1 + len(stages), 3, figsize=(style.WIDTH, sum(heights) + 1.35), height_ratios=heights, layout="constrained"
+    )
+    for column, name in enumerate(dimensions):
+        top = axes[0, column]
+        top.imshow(_mosaic(pictures[name]), interpolation="antialiased")
+        counts = points[points["dimension"] == name].drop_duplicates("stage").set_index("stage")["n"].reindex(stages)
+        top.set_title(f"{name}\n", fontsize=11)
+        text = "n = " + ", ".join(f"{n:,.0f}" for n in counts)
+        top.text(0.5, 1.03, text, transform=top.transAxes, ha="center", va="bottom", fontsize=8.5, color=style.GREY)
+        for ax, stage in zip(axes[1:, column], stages):
+            part = points[(points["dimension"] == name) & (points["stage"] == stage)]
+            _strip(ax, part, kinds, ylim)
+            ax.axhline(CHANCE, color=style.GREY, ls=":", lw=1.2, zorder=1)
+            if column == 0:
+                ax.set_ylabel(TITLES.get(stage, stage), fontsize=9.5)
+            else:
+                ax.set_yticklabels([])
+            bottom = stage == stages[-1]
+            ax.set_xticks(range(len(kinds)), kinds if bottom else [], rotation=90, fontsize=7.5)
+    for ax in axes[:, len(dimensions) :].ravel():
+        ax.set_visible(False)
+    for ax in axes[0]:
+        ax.axis("off")
+    style.group_legend(fig, points["group"], loc="outside lower center", ncols=4)
+    return fig
+
+
+def _strip(ax, part, kinds, ylim) -> None:
+    ax.set_ylim(ylim)
+    ax.set_xlim(-0.7, len(kinds) - 0.3)
+    ax.tick_params(labelsize=8, length=2)
+    place = {k: i for i, k in enumerate(kinds)}
+    for kind, rows in part.groupby("kind"):
+        x = swarm(ax, rows["value"], place[kind], step=0.21, gap=0.045 * (ylim[1] - ylim[0]))
+        style.points(ax, x, rows["value"], rows["group"], size=15, alpha=0.75)
+
+
+def ranking(table: dict[str, pd.DataFrame]):
+    """Mean accuracy of each training group within each dimension, dimensions sorted, one panel a stage.
+
+    Parameters
+    ----------
+    table : dict of str to DataFrame
+        Stage to dimension, group, value, low, high.
+    """
+    from matplotlib import pyplot as plt
+
+    last = list(table.values())[-1]
+    order = last[last["group"] != "Untrained"].groupby("dimension")["value"].mean().sort_values().index
+    place = {name: i for i, name in enumerate(order)}
+    fig, axes = plt.subplots(
+        1, len(table), figsize=(style.WIDTH, 1.4 + 0.165 * len(order)), sharey=True, sharex=True, layout="constrained"
+    )
+    for ax, (stage, part) in zip(np.atleast_1d(axes), table.items()):
+        y = part["dimension"].map(place)
+        ax.hlines(y, part["low"], part["high"], color=style.GREY, lw=0.7, alpha=0.3, zorder=1)
+        for group in style.order(part["group"]):
+            at = (part["group"] == group).to_numpy()
+            ax.scatter(
+                part["value"][at],
+                y[at],
+                s=24,
+                c=style.color(group),
+                marker=style.marker(group),
+                linewidths=0.6,
+                edgecolors=style.OUTLINE,
+                zorder=3,
+            )
+        ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
+        ax.grid(axis="y", lw=0.5)
+        ax.set(title=TITLES.get(stage, stage), xlabel="accuracy", ylim=(-1, len(order)))
+        ax.tick_params(axis="y", length=0)
+        ax.set_yticks(range(len(order)), order, fontsize=8.5)
+    style.group_legend(fig, last["group"], loc="outside lower center", ncols=3)
+    return fig
+
+
+def r2(table: dict[str, pd.DataFrame], order):
+    """R2 of every dimension from heavy to light: thin lines networks, thick lines means of the training groups.
+
+    Parameters
+    ----------
+    table : dict of str to DataFrame
+        Title of the panel (layer) to model, group, detail (dimension), value.
+    order : sequence of str
+        Dimensions, the heaviest first.
+    """
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(
+        len(table), 1, figsize=(style.WIDTH, 3.0 * len(table) + 1.4), sharex=True, layout="constrained", squeeze=False
+    )
+    x, groups = np.arange(len(order)), set()
+    for ax, (title, part) in zip(axes[:, 0], table.items()):
+        for _, rows in part.groupby("model"):
+            ax.plot(
+                x,
+                rows.set_index("detail")["value"].reindex(order),
+                color=style.color(rows["group"].iloc[0]),
+                lw=0.5,
+                alpha=0.25,
+            )
+        for group in style.order(part["group"]):
+            mean = part[part["group"] == group].groupby("detail")["value"].mean().reindex(order)
+            ax.plot(
+                x,
+                mean,
+                color=style.color(group),
+                marker=style.marker(group),
+                ms=4.5,
+                lw=1.3,
+                mec=style.OUTLINE,
+                mew=0.5,
+            )
+            groups.add(group)
+        ax.axhline(0, color=style.GREY, lw=1, ls=":")
+        ax.set(ylabel="R², held-out concepts", title=title, ylim=(max(-0.35, part["value"].min() - 0.05), 1))
+    axes[-1, 0].set_xticks(x, order, rotation=90, fontsize=8)
+    style.group_legend(fig, groups, loc="outside lower center", ncols=3)
+    return fig
+
+
+def regression(pairs: dict[str, pd.DataFrame]):
+    """Accuracy of the regressed dimensions (y) against probed accuracy (x), one panel a layer (appendix A9)."""
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(1, len(pairs), figsize=(style.WIDTH, 4.5), layout="constrained", squeeze=False)
+    for ax, (layer, part) in zip(axes[0], pairs.items()):
+        panels.identity(ax, part, "accuracy, probed", "accuracy, regression", title=layer, chance=CHANCE)
+        trained = part[part["group"] != "Untrained"]
+        if len(trained) > 2:
+            r = np.corrcoef(trained["x"], trained["y"])[0, 1]
+            ax.text(
+                0.97,
+                0.06,
+                f"r = {r:.2f}".replace("-", "−"),
+                transform=ax.transAxes,
+                fontsize=9.5,
+                ha="right",
+                color=style.GREY,
+            )
+    style.group_legend(fig, pd.concat(pairs.values())["group"], loc="outside lower center", ncols=3)
+    return fig
+
+
+def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
+    """Accuracy within each VICE dimension: CLIP before and after the transform, and others zero-shot.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Result table: model, stage, detail (dimension), value, low, high.
+    names : dict of str to str
+        Display names of the models.
+    clip : str
+        The model that was probed.
+    """
+    from matplotlib import pyplot as plt
+
+    probed = table[table["stage"] == "probed"].set_index("detail")["value"].sort_values()
+    place = {name: i for i, name in enumerate(probed.index)}
+    fig, ax = plt.subplots(figsize=(5.6, 1.5 + 0.185 * len(place)), layout="constrained")
+    marks = [
+        ("probed", clip, f"{names[clip]}, after the transform", "darkmagenta", "o"),
+        ("zero-shot, same folds", clip, f"{names[clip]}, same triplets before", "#c9a0c9", "s"),
+    ]
+    marks += [
+        ("zero-shot", m, f"{names[m]}, all triplets", style.GREY, "v") for m in table["model"].unique() if m != clip
+    ]
+    ends = {}
+    for stage, model, label, colour, marker in marks:
+        part = table[(table["stage"] == stage) & (table["model"] == model)]
+        y = part["detail"].map(place)
+        if model == clip:
+            ax.hlines(y, part["low"], part["high"], color=colour, lw=0.9, alpha=0.5, zorder=2)
+            ends[stage] = part.set_index("detail")["value"]
+        ax.scatter(
+            part["value"],
+            y,
+            s=26,
+            c=colour,
+            marker=marker,
+            edgecolors=style.OUTLINE,
+            linewidths=0.6,
+            label=label,
+            zorder=3,
+        )
+    ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
+    ax.text(CHANCE, len(place) - 0.4, "chance", fontsize=9, ha="center", va="bottom", color=style.GREY)
+    ax.set_yticks(range(len(place)), probed.index, fontsize=8.5)
+    ax.set(ylim=(-1, len(place)), xlabel="odd-one-out accuracy")
+    ax.grid(axis="y", lw=0.5)
+    ax.tick_params(axis="y", length=0)
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", fontsize=9.5)
+    return fig
+
+
+def public_r2(table: pd.DataFrame, names: dict[str, str]):
+    """R2 of the dimensions of two human embeddings from features, dimensions from heavy to light."""
+    from matplotlib import pyplot as plt
+
+    targets = list(dict.fromkeys(table["target"]))
+    fig, axes = plt.subplots(
+        len(targets), 1, figsize=(5.8, 2.7 * len(targets) + 0.5), layout="constrained", squeeze=False
+    )
+    for ax, target in zip(axes[:, 0], targets):
+        for model, colour, marker in zip(dict.fromkeys(table["model"]), ("darkmagenta", style.GREY), "ov"):
+            part = table[(table["target"] == target) & (table["model"] == model)]
+            ax.vlines(part["position"], part["low"], part["high"], color=colour, lw=0.8, alpha=0.5)
+            ax.plot(
+                part["position"],
+                part["r2"],
+                color=colour,
+                marker=marker,
+                ms=4.5,
+                lw=0.8,
+                mec=style.OUTLINE,
+                mew=0.5,
+                label=names[model],
+            )
+        ax.axhline(0, color=style.GREY, ls=":", lw=1)
+        ax.set(title=names[target], ylabel="R², held-out objects", ylim=(-0.1, 1))
+    axes[-1, 0].set_xlabel("dimension, the heaviest first")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5)
+    return fig
+
+
+def leading(table: pd.DataFrame, column: str = "concept", width: int = 60) -> pd.DataFrame:
+    """The leading objects of each dimension as one line of text: dimension, objects."""
+    lines = table.sort_values("rank").groupby("dimension", sort=False)[column].agg(", ".join)
+    return lines.map(lambda text: textwrap.shorten(text, width, placeholder=" …")).reset_index(name="leading objects")

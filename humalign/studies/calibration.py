@@ -1,0 +1,205 @@
+"""Do networks know how sure people are? Choice probabilities at a temperature, their calibration and their entropy."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from .. import calibration as measures
+from .. import odd_one_out
+from ..config import Profile
+from ..data import registry
+from ..data.types import Triplets
+from ..similarity import similarity_matrix
+from . import concepts as slices
+from . import keep, networks, public, sources
+
+TEMPERATURES = tuple(float(f"{t:.4g}") for t in np.geomspace(0.005, 2, 21))
+N = 16_000  # triplets at most: half of them choose a temperature, the other half judge it
+BINS = 10
+CODE = ("calibration", "similarity", "odd_one_out", "studies.calibration")
+CRITERIA = {
+    "ece": "ECE",
+    "ece_mass": "ECE, equal numbers",
+    "nll": "log loss, nats",
+    "kl": "KL from people, nats",
+    "js": "JS distance",
+}
+
+
+def halves(triplets: Triplets, n: int = N) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to choose a temperature on, and rows to judge it on: evenly spread, taken in turn."""
+    rows = np.linspace(0, len(triplets) - 1, min(n, len(triplets))).astype(int)
+    return rows[::2], rows[1::2]
+
+
+def people(profile: Profile, rows) -> np.ndarray:
+    """Probabilities (n, 3) with which the drawn world's people keep each pair of some triplets."""
+    sources.only_mini(profile, "people's probabilities")
+    return _people(tuple(np.asarray(rows).tolist()))
+
+
+@lru_cache(maxsize=4)
+def _people(rows):
+    from ..world import datasets, observers
+
+    triplets = datasets.load("things")
+    return observers.group_probabilities(observers.values(triplets.ids), triplets.triplets[list(rows)])
+
+
+def of_similarity(similarity, triplets, rows, targets=None, temperatures=TEMPERATURES) -> dict[str, pd.DataFrame]:
+    """Temperature search of one network on one half of the rows, calibration on the other half.
+
+    Parameters
+    ----------
+    similarity : float (m, m)
+    triplets : int (n, 3)
+    rows : pair of int arrays
+        From :func:`halves`.
+    targets : pair of float arrays (., 3), optional
+        People's probabilities for both halves; adds the criteria "kl" and "js".
+    temperatures : sequence of float
+        The grid.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        "curves": criteria along the grid (first half). "chosen": one row a rule ("grid" and "continuous" with the
+        lowest ECE as in the paper, "log loss", and "1"): temperature, and on the second half ece, ece_mass, nll,
+        entropy (mean), sureness (mean largest probability), accuracy. "reliability": bins of confidence for "1" and
+        "log loss", second half. "entropy": entropy (n,) of the second half at the temperature "log loss".
+    """
+    first, second = rows
+    targets = targets or (None, None)
+    curves = measures.search_temperature(similarity, triplets[first], targets[0], temperatures, BINS)
+    rules = {
+        "grid": float(curves.loc[curves["ece"].idxmin(), "temperature"]),
+        "continuous": measures.fit_temperature(similarity, triplets[first], "ece", n_bins=BINS),
+        "log loss": measures.fit_temperature(similarity, triplets[first], "nll"),
+        "1": 1.0,
+    }
+    pairs = np.asarray(odd_one_out.pair_similarities(similarity, triplets[second]), dtype=np.float64)
+    chosen, reliability = [], []
+    for rule, temperature in rules.items():
+        p = odd_one_out.softmax(pairs / temperature)
+        h = odd_one_out.entropy(p)
+        with np.errstate(divide="ignore"):
+            nll = float(-np.log(p[:, 0]).mean())
+        chosen.append(
+            {
+                "rule": rule,
+                "temperature": temperature,
+                "ece": measures.expected_calibration_error(p, BINS),
+                "ece_mass": measures.expected_calibration_error(p, BINS, "mass"),
+                "nll": nll,
+                "entropy": float(h.mean()),
+                "sureness": float(p.max(1).mean()),
+                "accuracy": float((p.argmax(1) == 0).mean()),
+                "n": len(p),
+            }
+        )
+        if rule in ("1", "log loss"):
+            reliability.append(measures.calibration_table(p, BINS).assign(rule=rule))
+        if rule == "log loss":
+            doubt = h
+    return {
+        "curves": curves,
+        "chosen": pd.DataFrame(chosen),
+        "reliability": pd.concat(reliability, ignore_index=True),
+        "entropy": doubt,
+    }
+
+
+def binned(values, by, edges) -> pd.DataFrame:
+    """Mean of ``values`` in bins of ``by``: low, high, n, at (mean of ``by``), value."""
+    index = np.clip(np.digitize(by, edges) - 1, 0, len(edges) - 2)
+    n = np.bincount(index, minlength=len(edges) - 1)
+    with np.errstate(invalid="ignore"):
+        at, mean = (np.bincount(index, v, len(edges) - 1) / n for v in (by, values))
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n, "at": at, "value": mean})
+
+
+def study(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,)) -> dict[str, pd.DataFrame]:
+    """Calibration of every network of the drawn world, from cosine similarities; kept in the cache.
+
+    Parameters
+    ----------
+    profile : Profile
+    layer : str
+    models, seeds
+        As :func:`humalign.studies.networks.iterate`.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        "curves", "chosen" and "reliability" of :func:`of_similarity` with a column model; "entropy": the networks' mean
+        entropy in ten equally filled bins of people's entropy (model "people" is the reference), nats; "doubt":
+        Spearman correlation over triplets of each network's entropy with people's entropy and with response time.
+    """
+    triplets = sources.triplets(profile)
+
+    def make():
+        from scipy.stats import spearmanr
+
+        rows = halves(triplets)
+        targets = tuple(people(profile, r) for r in rows)
+        human = odd_one_out.entropy(targets[1])
+        seconds = triplets.response_times[rows[1]]
+        edges = np.quantile(human, np.linspace(0, 1, 11))
+        found: dict = {k: [] for k in ("curves", "chosen", "reliability", "entropy", "doubt")}
+        found["entropy"].append(binned(human, human, edges).assign(model="people"))
+        found["doubt"].append(
+            pd.DataFrame([{"model": "people", "entropy": 1.0, "time": spearmanr(human, seconds).statistic}])
+        )
+        for part in tqdm(
+            networks.iterate(profile, "things", (layer,), models, seeds),
+            desc="calibration",
+            unit="network",
+            leave=False,
+        ):
+            similarity = similarity_matrix(part.align(triplets.ids).values, "cosine")
+            made = of_similarity(similarity, triplets.triplets, rows, targets)
+            for key in ("curves", "chosen", "reliability"):
+                found[key].append(made[key].assign(model=part.model))
+            found["entropy"].append(binned(made["entropy"], human, edges).assign(model=part.model))
+            relation = {
+                "entropy": spearmanr(made["entropy"], human).statistic,
+                "time": spearmanr(made["entropy"], seconds).statistic,
+            }
+            found["doubt"].append(pd.DataFrame([{"model": part.model, **relation}]))
+        return {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
+
+    parts = [networks.state(profile, seeds, models), keep.code(*CODE), triplets.checksum, layer, TEMPERATURES, N, BINS]
+    return public.frames(profile, f"calibration-{layer}", parts, make)
+
+
+# ---- the public files ------------------------------------------------------------------------------------------------
+
+SIMILARITIES = {slices.CLIP: "cosine", slices.WORDS: "cosine", slices.VICE: "dot", slices.SPOSE: "dot"}
+
+
+def _public(profile) -> dict:
+    """Temperatures chosen on test_10_ID (at most half of N responses), calibration on both repeated test sets."""
+    training, test = slices.responses(profile, slices.RESPONSES[2:]), slices.responses(profile, slices.RESPONSES[:2])
+    first = np.linspace(0, len(training) - 1, min(N // 2, len(training))).astype(int)
+    triplets = np.concatenate([training.triplets[first], test.triplets])
+    rows = np.arange(len(first)), np.arange(len(first), len(triplets))
+    found: dict = {k: [] for k in ("curves", "chosen", "reliability")}
+    for model, kernel in SIMILARITIES.items():
+        values = registry.load(model, profile).align(training.ids).values
+        grid = TEMPERATURES if kernel == "cosine" else tuple(np.geomspace(0.05, 20, 21))
+        made = of_similarity(similarity_matrix(values, kernel), triplets, rows, temperatures=grid)
+        for key in found:
+            found[key].append(made[key].assign(model=model))
+    return {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
+
+
+PUBLIC = public.Study("slice_calibration", slices.NEEDED, ("curves", "chosen", "reliability"), CODE, _public)
+
+
+def record(profile, folder=None) -> list:
+    """Store the tables from the public files with the package (``slice_calibration``)."""
+    return PUBLIC.record(profile, folder)

@@ -1,0 +1,396 @@
+"""Networks beside networks: agreement of choices, CKA, shared failures, doubt, families set apart, maps, layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from .. import concepts as measures
+from .. import odd_one_out, results
+from ..config import Profile
+from ..data import registry
+from ..measured import Measured
+from ..similarity import similarity_matrix
+from . import concepts as dimensions
+from . import keep, networks, public, resampling, sources
+
+PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
+CODE = ("concepts", "rsa", "similarity", "odd_one_out", "studies.comparison", "studies.resampling")
+TOP = {  # superordinates of the drawn world by the colours of the paper's t-SNE figure
+    "animal": ("mammal", "bird", "sea", "bug", "reptile"),
+    "vehicle": ("vehicle",),
+    "clothing": ("clothing",),
+    "plant": ("plant", "fruit", "vegetable"),
+    "food": ("dish", "drink"),
+    "furniture": ("furniture",),
+    "container": ("container", "kitchen"),
+}
+
+
+# ---- choices and features --------------------------------------------------------------------------------------------
+
+
+def choices(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,)) -> dict[str, np.ndarray]:
+    """Which object of every triplet each network sets apart: int8 (n,), 2 = as people did; cosine similarity.
+
+    The entry "people's dimensions" follows what people see in the pictures (dot product), as VICE in the paper.
+    """
+    triplets = sources.triplets(profile)
+
+    def make():
+        _, values = dimensions.dimensions(profile)
+        out = {PEOPLE: odd_one_out.choices(similarity_matrix(values, "dot"), triplets.triplets).astype(np.int8)}
+        for part in networks.iterate(profile, "things", (layer,), models, seeds):
+            similarity = similarity_matrix(part.align(triplets.ids).values, "cosine")
+            out[part.model] = odd_one_out.choices(similarity, triplets.triplets).astype(np.int8)
+        return out
+
+    parts = [networks.state(profile, seeds, models), keep.code(*CODE), triplets.checksum, layer]
+    found = keep.arrays(profile, f"choices-{layer}", parts, make)
+    known = list(networks.facts(profile)["model"])
+    return {name: found[name] for name in [PEOPLE, *(m for m in known if m in found)]}
+
+
+def _long(square: pd.DataFrame, measure: str, layer: str) -> pd.DataFrame:
+    square = square.rename_axis("first").rename_axis("second", axis=1)
+    return square.stack().rename("value").reset_index().assign(measure=measure, layer=layer)
+
+
+def pairs(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,)) -> pd.DataFrame:
+    """Every pair of networks: share of equal choices ("agreement") and linear CKA of the features ("CKA").
+
+    Returns
+    -------
+    DataFrame
+        first, second, value, measure, layer; "people's dimensions" among the networks.
+    """
+    triplets = sources.triplets(profile)
+
+    def make():
+        _, values = dimensions.dimensions(profile)
+        features = {PEOPLE: values}
+        features |= {
+            p.model: p.align(triplets.ids).values for p in networks.iterate(profile, "things", (layer,), models, seeds)
+        }
+        same = measures.agreement(choices(profile, layer, models, seeds))
+        return pd.concat(
+            [_long(same, "agreement", layer), _long(measures.cka_matrix(features), "CKA", layer)], ignore_index=True
+        )
+
+    parts = [networks.state(profile, seeds, models), keep.code(*CODE), triplets.checksum, layer]
+    return keep.frame(profile, f"pairs-{layer}", parts, make)
+
+
+def order(names, models: pd.DataFrame) -> list[str]:
+    """People first, then networks by training group and family, as in the rows of the heat maps."""
+    from ..plots import style
+
+    group = models.set_index("model")["group"]
+    place = {g: i for i, g in enumerate(style.order(group.unique()))}
+    family = models.set_index("model")["family"]
+    known = [n for n in names if n in group.index]
+    return [n for n in names if n not in group.index] + sorted(known, key=lambda n: (place[group[n]], family[n], n))
+
+
+def within_and_between(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
+    """Mean value of the pairs within each training group, between it and the others, and with people's dimensions.
+
+    Returns
+    -------
+    DataFrame
+        measure, layer, group, networks, within, between, people (NaN where there is no such pair).
+    """
+    group = models.set_index("model")["group"]
+    table = table[table["first"] != table["second"]]
+    table = table.assign(a=table["first"].map(group), b=table["second"].map(group))
+    rows = []
+    for (measure, layer, name), part in table.dropna(subset="a").groupby(["measure", "layer", "a"], sort=False):
+        same, other = part["b"] == name, part["b"].notna() & (part["b"] != name)
+        rows.append(
+            {
+                "measure": measure,
+                "layer": layer,
+                "group": name,
+                "networks": part["first"].nunique(),
+                "within": part["value"][same].mean(),
+                "between": part["value"][other].mean(),
+                "people": part["value"][part["second"] == PEOPLE].mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+# ---- failures and doubt ----------------------------------------------------------------------------------------------
+
+
+def people_entropy(profile: Profile) -> np.ndarray:
+    """Entropy (nats) of the probabilities with which people keep the pairs of each triplet: (n,)."""
+    triplets = sources.triplets(profile)
+
+    def make():
+        from ..world import observers
+
+        p = observers.group_probabilities(observers.values(triplets.ids), triplets.triplets)
+        return {"entropy": odd_one_out.entropy(p)}
+
+    return keep.arrays(
+        profile, "people-entropy", [triplets.checksum, keep.code("world.observers", "odd_one_out")], make
+    )["entropy"]
+
+
+def trained(found: dict, models: pd.DataFrame) -> dict:
+    """Choices of the trained networks only."""
+    group = models.set_index("model")["group"]
+    return {name: value for name, value in found.items() if name in group.index and group[name] != "Untrained"}
+
+
+def failures(found: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
+    """How many networks miss the human choice, triplet by triplet, counted.
+
+    Parameters
+    ----------
+    found : dict of str to int8 (n,)
+        :func:`choices`.
+    entropy : float (n,)
+        People's entropy, nats.
+    models : DataFrame
+        Facts.
+
+    Returns
+    -------
+    DataFrame
+        wrong (number of trained networks), triplets, share, independent (share expected if networks erred
+        independently at their own rates), entropy (people's mean, nats), dimensions (share of these triplets in which
+        people's dimensions choose as people did).
+    """
+    some = trained(found, models)
+    errors = np.stack([value != 2 for value in some.values()])
+    wrong, k = errors.sum(0), len(errors)
+    n = np.bincount(wrong, minlength=k + 1)
+    expected = np.ones(1)
+    for rate in errors.mean(1):
+        expected = np.convolve(expected, [1 - rate, rate])
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(wrong, entropy, k + 1) / n
+        known = np.bincount(wrong, found[PEOPLE] == 2, k + 1) / n
+    return pd.DataFrame(
+        {
+            "wrong": np.arange(k + 1),
+            "triplets": n,
+            "share": n / n.sum(),
+            "independent": expected,
+            "entropy": mean,
+            "dimensions": known,
+        }
+    )
+
+
+def doubt(found: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
+    """Error by people's entropy, in the paper's bins of a tenth of a nat: network by network, with its group.
+
+    Returns
+    -------
+    DataFrame
+        model, group, low, high, n, error; empty bins left out.
+    """
+    table = measures.entropy_bins(found, entropy)
+    group = models.set_index("model")["group"]
+    return table[table["n"] > 0].assign(group=lambda t: t["model"].map(group).fillna("People")).reset_index(drop=True)
+
+
+def by_group(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean error of each training group in each bin of entropy."""
+    return table.groupby(["group", "low", "high", "n"], as_index=False)["error"].mean()
+
+
+def apart(profile: Profile, found: dict, models: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """Triplets that set two training groups apart: each unanimous, and not of one mind with the other.
+
+    Returns
+    -------
+    DataFrame
+        triplet (row), kind ("first right, second wrong" ...), first_choice, second_choice, entropy (people's, nats),
+        a, b, odd (ids; ``odd`` is what people set apart), dimension (of people, that the triplet rests on).
+    """
+    members = {g: [m for m in found if m in set(models.loc[models["group"] == g, "model"])] for g in (first, second)}
+    triplets = sources.triplets(profile)
+    table = measures.contrast(found, members[first], members[second])
+    mirror = measures.contrast(found, members[second], members[first])
+    mirror = mirror[mirror["kind"] == "first right, second wrong"].rename(
+        columns={"first_choice": "second_choice", "second_choice": "first_choice"}
+    )
+    table = pd.concat([table, mirror.assign(kind="second right, first wrong")], ignore_index=True)
+    names, values = dimensions.dimensions(profile)
+    rows = triplets.triplets[table["triplet"]]
+    ids = np.asarray(triplets.ids)[rows]
+    about = np.asarray(names)[measures.attribute(rows, values)] if len(rows) else np.array([], object)
+    return table.assign(
+        entropy=people_entropy(profile)[table["triplet"]], a=ids[:, 0], b=ids[:, 1], odd=ids[:, 2], dimension=about
+    )
+
+
+def clear(table: pd.DataFrame, kind: str, n: int = 4) -> pd.DataFrame:
+    """The ``n`` triplets of a kind about which people are surest, no concept twice."""
+    out, used = [], set()
+    for row in table[table["kind"] == kind].sort_values(["entropy", "triplet"], kind="stable").to_dict("records"):
+        concepts = {row[c].partition("/")[0] for c in ("a", "b", "odd")}
+        if len(concepts) == 3 and not concepts & used:
+            out.append(row)
+            used |= concepts
+        if len(out) == n:
+            break
+    return pd.DataFrame(out, columns=table.columns)
+
+
+# ---- maps and layers -------------------------------------------------------------------------------------------------
+
+
+def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
+    """t-SNE maps of the pictures: people's dimensions and some networks (cosine, random start, seed 0, as the paper).
+
+    Returns
+    -------
+    DataFrame
+        model, id, x, y, superordinate, category (of the paper's colours; "other" else).
+    """
+    triplets = sources.triplets(profile)
+    wanted = [m for m in models if m in networks.trained(profile)]
+
+    def make():
+        from sklearn.manifold import TSNE
+
+        from ..world.drawing import world
+        from ..world.stimuli import concept_of
+
+        _, values = dimensions.dimensions(profile)
+        features = {PEOPLE: values}
+        if wanted:
+            features |= {
+                p.model: p.align(triplets.ids).values for p in networks.iterate(profile, "things", (layer,), wanted)
+            }
+        category = {s: top for top, members in TOP.items() for s in members}
+        above = [world().superordinate[concept_of(name)] for name in triplets.ids]
+        rows = []
+        for name, x in features.items():
+            place = TSNE(metric="cosine", init="random", random_state=0, max_iter=1000).fit_transform(
+                np.asarray(x, np.float32)
+            )
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "model": name,
+                        "id": triplets.ids,
+                        "x": place[:, 0],
+                        "y": place[:, 1],
+                        "superordinate": above,
+                        "category": [category.get(s, "other") for s in above],
+                    }
+                )
+            )
+        return pd.concat(rows, ignore_index=True)
+
+    state = networks.state(profile, models=wanted) if wanted else []
+    return keep.frame(
+        profile, "maps", [state, keep.code(*CODE, "world.observers"), triplets.checksum, wanted, layer], make
+    )
+
+
+def blocks(model) -> list[str]:
+    """Layer specifications from input to output: every residual, dense or transformer block, else every convolution."""
+    names = [
+        n for n, m in model.module.named_modules() if type(m).__name__.endswith(("Block", "Bottleneck", "DenseLayer"))
+    ]
+    if not names:
+        names = [
+            n
+            for n, m in model.module.named_modules()
+            if n.startswith("encoder") and type(m).__name__ in ("Conv2d", "Linear")
+        ]
+    return [*(f"{n}:gap" for n in names), *model.layers]
+
+
+def by_layer(profile: Profile, models) -> Measured:
+    """Zero-shot accuracy (cosine) along the depth of some networks; maps and tokens are averaged over positions.
+
+    Returns
+    -------
+    Measured
+        Data set "things", stage "layers", detail = number of the layer; layer = its name.
+    """
+    triplets = sources.triplets(profile)
+    wanted = [m for m in models if m in networks.trained(profile)]
+
+    def make():
+        import torch
+
+        from ..features.hooks import Recorder, parse
+        from ..world import networks as zoo
+        from ..world import stimuli
+        from ..zoo import mini
+
+        pictures = zoo.preprocess(stimuli.images("things", zoo.SIDE, profile).align(triplets.ids).images)
+        rows, right = [], []
+        for name in tqdm(wanted, desc="layers", unit="network", leave=False):
+            model = mini.load(name, 0, profile=profile)
+            layers = [parse(text, model) for text in blocks(model)]
+            with Recorder(model, layers) as recorder, torch.inference_mode():
+                model.module(pictures)
+                found = recorder.take(len(pictures))
+            for k, layer in enumerate(layers):
+                similarity = similarity_matrix(found[layer.name].numpy(), "cosine")
+                rows.append({"model": name, "layer": layer.name, "detail": str(k + 1), "n": len(triplets)})
+                right.append(odd_one_out.scores(similarity, triplets.triplets) == 1)
+        value, drawn = resampling.means(np.stack(right), triplets)
+        rows = [{**r, "value": v} for r, v in zip(rows, value)]
+        return Measured.of(rows, drawn, profile=profile.name, dataset="things", stage="layers", measure="accuracy")
+
+    parts = [networks.state(profile, models=wanted), keep.code(*CODE, "features", "zoo"), triplets.checksum, wanted]
+    return keep.measured(profile, "layers", parts, make)
+
+
+def examples(models: pd.DataFrame, profile: Profile, wanted) -> list[str]:
+    """The wanted networks that are at hand; the first trained one of each group in place of those that are not."""
+    here = networks.trained(profile)
+    found = [m for m in wanted if m in here]
+    group = models.set_index("model")["group"]
+    for name in here:
+        if len(found) < len(wanted) and name not in found and group[name] not in {group[m] for m in found}:
+            found.append(name)
+    return found
+
+
+# ---- the public files ------------------------------------------------------------------------------------------------
+
+
+def _public(profile) -> dict:
+    """Agreement and CKA of CLIP, word2vec, VICE and SPoSE, with people, on both repeated test sets."""
+    triplets = dimensions.responses(profile, dimensions.RESPONSES[:2])
+    kernels = {dimensions.CLIP: "cosine", dimensions.WORDS: "cosine", dimensions.VICE: "dot", dimensions.SPOSE: "dot"}
+    values = {name: registry.load(name, profile).align(triplets.ids).values for name in kernels}
+    found = {
+        name: odd_one_out.choices(similarity_matrix(values[name], kernel), triplets.triplets)
+        for name, kernel in kernels.items()
+    }
+    found["people"] = np.full(len(triplets), 2)
+    names = list(found)
+    both = [(a, b) for i, a in enumerate(names) for b in names[:i]]
+    mean, drawn = resampling.means(np.stack([found[a] == found[b] for a, b in both]), triplets)
+    rows = [{"model": a, "detail": b, "measure": "agreement", "value": v} for (a, b), v in zip(both, mean)]
+    table = Measured.of(rows, drawn, profile="slice", dataset="things/testset1 and 2", n=len(triplets)).table
+    cka = measures.cka_matrix(values)
+    more = [
+        {"model": a, "detail": b, "value": cka.loc[a, b], "n": len(triplets.ids)}
+        for a, b in both
+        if "people" not in (a, b)
+    ]
+    more = results.table(more, profile="slice", dataset="1,854 concepts", measure="CKA")
+    return {"pairs": pd.concat([table, more], ignore_index=True)}
+
+
+PUBLIC = public.Study("slice_comparison", dimensions.NEEDED, ("pairs",), CODE, _public)
+
+
+def record(profile, folder=None) -> list:
+    """Store the tables from the public files with the package (``slice_comparison``)."""
+    return PUBLIC.record(profile, folder)
