@@ -1,4 +1,4 @@
-"""The probing engine: one loss and gradient, cross-validation at the size of THINGS, exact against the papers' solver."""
+"""The probing engine: loss and gradient, cross-validation at the size of THINGS, exact against the papers' solver."""
 
 import math
 
@@ -41,7 +41,7 @@ def loss_and_gradient():
     """One full-batch loss and gradient over 1.25 million triplets."""
     n = 1_250_000
     head(
-        f"one loss and gradient: {n:,} triplets, {OBJECTS:,} objects x {WIDTH}, float32, {torch.get_num_threads()} threads"
+        f"one loss and gradient: {n:,} triplets, {OBJECTS:,} objects x {WIDTH}, {torch.get_num_threads()} threads"
     )
     features, triplets = planted(OBJECTS, WIDTH, n)
     x = torch.tensor((features - features.mean()) / features.std())

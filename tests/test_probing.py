@@ -1,6 +1,7 @@
 """Probing: loss and gradients against loops, solvers against each other and against certificates, folds, files."""
 
 import itertools
+import json
 import math
 
 import numpy as np
@@ -472,3 +473,26 @@ def test_constant_counts_need_no_triplets_in_the_gradient():
     rows = np.array(list(itertools.permutations(range(3))))
     fitted = probing.fit(np.random.default_rng(0).standard_normal((3, 4)), rows, penalty="fro2", strength=1e-3)
     assert fitted.report["cross_entropy"] == pytest.approx(math.log(3), abs=1e-3)
+
+
+def test_command_prints_a_table_and_stores_the_transform(tmp_path, monkeypatch, capsys):
+    """Features lie in another order than the triplets' ids: they are matched by id."""
+    from humalign.cli import main
+    from humalign.data import features_file, registry
+    from humalign.data.types import Features, Triplets
+
+    ids = tuple(f"object{index}" for index in range(60))
+    path = tmp_path / "features.safetensors"
+    about = {"source": "test", "licence": "none"}
+    values = FEATURES[::-1].copy()
+    features_file.write_features(path, Features(ids=ids[::-1], values=values, model="m", layer="penultimate", **about))
+    monkeypatch.setattr(registry, "load", lambda name, profile: Triplets(ids=ids, triplets=TRIPLETS, **about))
+    out, table = tmp_path / "probe.npz", tmp_path / "probe.json"
+    options = ["--triplets", "x", "--penalty", "fro2", "--strengths", "0.1", "0.01", "--device", "cpu"]
+    assert main(["probe", str(path), *options, "--out", str(out), "--json", str(table)]) == 0
+    assert "selected strength: 0.01" in capsys.readouterr().out
+    expected = probing.cross_validation(FEATURES, TRIPLETS, (0.1, 0.01), penalty="fro2", groups=np.array(ids))
+    np.testing.assert_allclose(probing.LinearTransform.load(out).weights, expected.transform().weights, atol=1e-5)
+    assert json.loads(table.read_text())["strength"] == 0.01
+    assert main(["probe", str(path), *options, "--out", "w.pkl"]) == 2
+    assert "npz" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """Learn a linear transform of features from human odd-one-out choices, with object-wise cross-validation.
 
-FEATURES is a file with ids (.npy, .npz, .safetensors, HDF5); triplets are a data set of 'humalign data list'. Prints the
-held-out table; --out stores the transform (npz: weights, mean, std).
+FEATURES is a file with ids (.npy, .npz, .safetensors, HDF5); triplets are a data set of 'humalign data list'. Prints
+the held-out table; --out stores the transform (npz: weights, mean, std).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def configure(parser) -> None:
     parser.add_argument("features", metavar="FEATURES")
     parser.add_argument("--layer", help="which array, where the file holds several")
     parser.add_argument("--triplets", required=True, metavar="NAME", help="data set with triplets")
-    parser.add_argument("--penalty", choices=("fro", "fro2", "identity"), default="fro", help="see humalign.probing.fit")
+    parser.add_argument("--penalty", choices=("fro", "fro2", "identity"), default="fro", help="default: fro")
     parser.add_argument("--strengths", type=float, nargs="+", metavar="S", help="grid (default: the paper's)")
     parser.add_argument("--folds", type=int, default=3, metavar="K")
     parser.add_argument("--seed", type=int, default=42, help="of the folds")
@@ -70,7 +70,8 @@ def main(args) -> int:
     after = (held["choice"] == 2).to_numpy(float)
     before = odd_one_out.scores(similarity_matrix(values), rows)
     print(found.table.drop(columns="converged").to_string(index=False, float_format=lambda value: f"{value:.4g}"))
-    print(f"\nheld-out objects, {len(rows)} triplets; 95 % intervals over {'concepts' if groups is not None else 'objects'}")
+    units = "objects" if groups is None else "concepts"
+    print(f"\nheld-out objects, {len(rows)} triplets; 95 % intervals over {units}")
     lines = {}
     for name, scores in (("zero-shot (cosine)", before), ("probed", after), ("gain", after - before)):
         value, low, high = triplet_interval(scores, rows, groups)
