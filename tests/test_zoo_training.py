@@ -166,14 +166,15 @@ def test_one_cycle_rises_then_falls_to_almost_nothing():
     assert all(np.diff(rates[20:]) < 0)
 
 
-@pytest.mark.parametrize("name", ["softmax", "dropout", "moco v2", "swav"])
+@pytest.mark.parametrize("name", ["dropout", "moco v2", "swav", "image/text"])
 def test_interrupted_and_resumed_equals_uninterrupted(name, tmp_path):
     images, label = toy(128)
+    label = targets_for(name, label)
 
     def fresh():
         torch.manual_seed(3)
         body, width = networks.encoder("resnet-s")
-        made = objectives.make(name, width, 4)
+        made = objectives.make(name, width, 5)
         made.batch = 64
         return body, made
 

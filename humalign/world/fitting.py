@@ -46,9 +46,9 @@ def _restore(arrays, encoder, objective, optimiser):
         own = {k.partition(".")[2]: v for k, v in parts["optimiser"].items() if k.partition(".")[0] == str(i)}
         if own:
             optimiser.state[parameter] = {
-                "step": own["step"],
-                "exp_avg": torch.empty_like(parameter).copy_(own["exp_avg"]),
-                "exp_avg_sq": torch.empty_like(parameter).copy_(own["exp_avg_sq"]),
+                "step": own["step"].reshape(()),
+                "exp_avg": torch.empty_like(parameter).copy_(own["exp_avg"].view_as(parameter)),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(own["exp_avg_sq"].view_as(parameter)),
             }
 
 

@@ -245,8 +245,8 @@ def train_many(pairs, *, folder_of, profile, jobs=2, device="cpu", say=print, af
                     own = "-" if meta["own_accuracy"] is None else f"{meta['own_accuracy']:.3f}"
                     loss = "-" if meta["final_loss"] is None else f"{meta['final_loss']:.3f}"
                     text = f"loss {loss}  own {own}  probe {meta['probe_accuracy']:.3f}  {meta['seconds']:.0f} s"
-                except HumalignError as error:
-                    failed, text = failed + 1, f"failed: {error}"
+                except Exception as error:  # one network's failure is reported and the others go on
+                    failed, text = failed + 1, f"failed: {type(error).__name__}: {error}"
                 say(f"[{done}/{len(pairs)} {time.time() - began:6.0f} s] {name} seed {seed}: {text}")
                 if after is not None:
                     after()
