@@ -18,6 +18,7 @@ from pathlib import Path
 
 from .depends import DOWNLOAD, MIME, depends_on, listing, produces, state
 from .errors import HumalignError, InputError
+from .needs import MISSED, fill
 
 __all__ = [
     "Run",
@@ -230,6 +231,8 @@ def execute(run: Run, timeout: int = 3600, threads: int = 0) -> float:
         raise HumalignError(f"{run.source.name}: {type(error).__name__}: {error}") from None
     last = done.cells.pop()
     record = next((o["data"][MIME] for o in last.get("outputs", []) if MIME in o.get("data", {})), None)
+    fill(done)
+    missed = sum(any(MISSED in o.get("data", {}) for o in cell.get("outputs", [])) for cell in done.cells)
     for number, cell in enumerate(done.cells):
         cell["id"] = f"cell-{number}"  # jupytext invents random ids for text sources
         for key in ("papermill", "execution"):
@@ -239,7 +242,7 @@ def execute(run: Run, timeout: int = 3600, threads: int = 0) -> float:
             cell.metadata["tags"] = ["injected-parameters", "hide-input"]
     for key in ("papermill", "jupytext"):
         done.metadata.pop(key, None)
-    done.metadata["humalign"] = {"digest": run.digest, "parameters": run.parameters, **(record or {})}
+    done.metadata["humalign"] = {"digest": run.digest, "parameters": run.parameters, "missed": missed, **(record or {})}
     run.target.parent.mkdir(parents=True, exist_ok=True)
     partial = run.target.with_suffix(".partial")
     nbformat.write(done, partial)

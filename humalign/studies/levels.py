@@ -58,7 +58,7 @@ def trials(profile) -> pd.DataFrame:
         raise MissingData(
             "the public sample holds trial lists without responses", "levels", "use the profile mini or full"
         )
-    return registry.load("levels/sessions", profile)
+    return registry.load("levels", profile)
 
 
 def answers(profile, seed: int = 42) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -233,8 +233,8 @@ def transformed(profile: Profile, dataset: str, seeds=(0,), models=None, layers=
     """
     found = {(p.model, p.seed, p.layer): p for p in probes(profile, seeds, models, layers, **settings)}
     for part in networks.iterate(profile, dataset, layers, models, seeds):
-        probe = found[part.model, int(part.meta.get("seed", 0)), part.layer]
-        if probe.collapsed:
+        probe = found.get((part.model, int(part.meta.get("seed", 0)), part.layer))
+        if probe is None or probe.collapsed:  # None: no features for the pictures the transform is learned on
             continue
         transform = probe.transform
         yield Features(

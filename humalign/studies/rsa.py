@@ -83,7 +83,7 @@ def measure(
         Also after the transform learned on odd-one-out choices (:mod:`humalign.studies.probing`), stage "probed".
     """
     out = []
-    for dataset in datasets:
+    for dataset in sources.at_hand(profile, datasets):
         human = sources.arrangement(profile, dataset)
         parts = [
             networks.state(profile, seeds, models),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
+
 from ..config import Profile
+from ..data import registry
 from ..data.types import HumanRDM, Triplets
-from ..errors import InputError
+from ..errors import InputError, MissingData
 
 TRIPLETS = ("things", "things-permuted", "coarse")
 ARRANGEMENTS = ("cichy", "king1", "king2")
@@ -19,9 +22,26 @@ TITLES = {
         "king1": "arrangements, 144 pictures, set 1",
         "king2": "arrangements, 144 pictures, set 2",
     },
+    "full": {
+        "things": "THINGS odd-one-out choices",
+        "things-permuted": "control: THINGS choices with permuted concepts",
+        "coarse": "CIFAR-100 coarse category task",
+        "cichy": "arrangements, Cichy et al. 2019",
+        "king1": "arrangements, King et al. 2019, set 1",
+        "king2": "arrangements, King et al. 2019, set 2",
+    },
 }
 _MINI = {"things": "things", "things-permuted": "things-control", "coarse": "coarse-labels"}
 _SPLITS = {"things": "things", "things-permuted": "things", "coarse": "test", "test": "test"}
+FULL = {  # name in the studies: (data set with people's answers, data set with the pictures)
+    "things": ("things/all", "things/images"),
+    "things-permuted": ("things/all", "things/images"),
+    "coarse": ("cifar100/coarse_triplets", "cifar100/train"),
+    "cichy": ("cichy2019", "cichy2019/images"),
+    "king1": ("king2019/set1", "king2019/set1/images"),
+    "king2": ("king2019/set2", "king2019/set2/images"),
+}
+CONTROL_SEED = 2023  # of the permutation of concepts in the control of the full profile
 
 
 def title(profile: Profile, dataset: str) -> str:
@@ -36,13 +56,35 @@ def _mini(name: str):
     return datasets.load(name)
 
 
+@lru_cache(maxsize=4)
+def _full(name: str, root, stamp: str):
+    from ..config import get_profile
+
+    return registry.load(name, get_profile("full", data=root))
+
+
+def _load(profile: Profile, dataset: str):
+    """People's answers in the full profile, read once as long as the files do not change."""
+    name = FULL[dataset][0]
+    if profile.data is None:
+        return registry.load(name, profile)  # says that there is no data folder
+    found = registry.entry(name, "full").found(profile.data)
+    stamp = repr(sorted((key, path.stat().st_mtime_ns, path.stat().st_size) for key, path in found.items()))
+    return _full(name, profile.data, stamp)
+
+
 def only_mini(profile: Profile, dataset: str) -> None:
-    """InputError in other profiles than mini, which have no trained zoo at hand."""
+    """MissingData in other profiles than mini, for what only the drawn world has."""
     if profile.name != "mini":
-        raise InputError(
-            f"'{dataset}' has no networks and people in the profile '{profile.name}' yet",
-            "profile",
-            "see the page on real human data for what the slice offers",
+        raise MissingData(f"is not known of the data of the profile '{profile.name}'", dataset, "use the profile mini")
+
+
+def _not_in_slice(profile: Profile, dataset: str) -> None:
+    if profile.name == "slice":
+        raise MissingData(
+            "has no networks and people in the profile 'slice'",
+            dataset,
+            "the page on real human data shows what the slice offers; else use mini or full",
         )
 
 
@@ -52,11 +94,33 @@ def triplets(profile: Profile, dataset: str = "things") -> Triplets:
     Parameters
     ----------
     dataset : {"things", "things-permuted", "coarse"}
+        The control: in the drawn world other people, in the full profile the same responses with concepts permuted.
+
+    Raises
+    ------
+    MissingData
+        When the files are not there.
     """
     if dataset not in TRIPLETS:
         raise InputError(f"no triplets are called '{dataset}'", "dataset", f"choose one of {', '.join(TRIPLETS)}")
-    only_mini(profile, dataset)
-    return _mini(_MINI[dataset])
+    _not_in_slice(profile, dataset)
+    if profile.name == "mini":
+        return _mini(_MINI[dataset])
+    found = _load(profile, dataset)
+    return permuted(found) if dataset == "things-permuted" else found
+
+
+def permuted(triplets: Triplets, seed: int = CONTROL_SEED) -> Triplets:
+    """The same responses with the objects permuted: same statistics, no relation to what the pictures show."""
+    order = np.random.default_rng(seed).permutation(len(triplets.ids))
+    return Triplets(
+        triplets.ids,
+        order[triplets.triplets],
+        f"{triplets.source}, objects permuted",
+        triplets.licence,
+        name=f"{triplets.name}, permuted",
+        concepts=triplets.concepts,
+    )
 
 
 def arrangement(profile: Profile, dataset: str) -> HumanRDM:
@@ -65,10 +129,65 @@ def arrangement(profile: Profile, dataset: str) -> HumanRDM:
         raise InputError(
             f"no arrangements are called '{dataset}'", "dataset", f"choose one of {', '.join(ARRANGEMENTS)}"
         )
-    only_mini(profile, dataset)
-    return _mini(f"arrangement-{dataset}")
+    _not_in_slice(profile, dataset)
+    return _mini(f"arrangement-{dataset}") if profile.name == "mini" else _load(profile, dataset)
 
 
 def split(dataset: str) -> str:
     """The picture set of the drawn world that a data set is about."""
     return _SPLITS.get(dataset, dataset)
+
+
+def pictures(dataset: str) -> str:
+    """The data set of the registry with the pictures of a data set, for the full profile.
+
+    Raises
+    ------
+    MissingData
+        For a picture set that only the drawn world has.
+    """
+    if dataset not in FULL:
+        raise MissingData("is a picture set of the drawn world", dataset, "use the profile mini")
+    return FULL[dataset][1]
+
+
+def missing(profile: Profile, dataset: str) -> str:
+    """What keeps a data set from being used, in one line: people's answers or features of networks; "" if nothing."""
+    if profile.name == "mini":
+        return ""
+    try:
+        _not_in_slice(profile, dataset)
+        if profile.data is None:
+            raise MissingData("needs a data folder", dataset, "point HUMALIGN_DATA or --data at it")
+        name = FULL[dataset][0]
+        if gone := registry.entry(name, "full").missing(profile.data):
+            return f"{name}: {gone[0]} is not here; 'humalign data where {name}' says how to get it"
+        from . import feature_store
+
+        if not feature_store.models(profile, dataset):
+            raise feature_store.none_found(profile, dataset)
+    except MissingData as error:
+        return str(error)
+    return ""
+
+
+def at_hand(profile: Profile, datasets) -> tuple[str, ...]:
+    """Those of some data sets that can be used: all in the drawn world, else those with answers and features.
+
+    Raises
+    ------
+    MissingData
+        When there is none.
+    """
+    told = {name: missing(profile, name) for name in datasets}
+    found = tuple(name for name, line in told.items() if not line)
+    if not found:
+        raise MissingData(next(iter(told.values())))
+    return found
+
+
+class Found(dict):
+    """Values by data set; asking for a data set that is not at hand raises MissingData."""
+
+    def __missing__(self, dataset):
+        raise MissingData("is not at hand", dataset, "'humalign plan --profile full' says what is missing")

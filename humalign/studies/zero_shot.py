@@ -18,6 +18,7 @@ from . import keep, networks, resampling, sources
 KERNELS = ("cosine", "dot", "euclidean")
 LAYERS = ("penultimate", "logits")
 STAGE = "zero-shot"
+LARGE = 8192  # objects; more are compared block by block
 
 
 def scores(features: Features, triplets: dict[str, Triplets], kernel: str = "cosine") -> dict[str, np.ndarray]:
@@ -36,10 +37,31 @@ def scores(features: Features, triplets: dict[str, Triplets], kernel: str = "cos
     dict of str to bool (n,)
     """
     first = next(iter(triplets.values()))
-    similarity = similarity_matrix(features.align(first.ids).values, kernel)
-    return {
-        name: odd_one_out.scores(similarity, part.align(first.ids).triplets) == 1 for name, part in triplets.items()
-    }
+    values, aligned = features.align(first.ids).values, {n: part.align(first.ids) for n, part in triplets.items()}
+    if len(values) > LARGE:
+        return {name: in_blocks(values, part.triplets, kernel) for name, part in aligned.items()}
+    similarity = similarity_matrix(values, kernel)
+    return {name: odd_one_out.scores(similarity, part.triplets) == 1 for name, part in aligned.items()}
+
+
+def in_blocks(values: np.ndarray, triplets: np.ndarray, kernel: str = "cosine", block: int = 512) -> np.ndarray:
+    """The same for so many objects that the matrix of all their similarities would not fit: block after block.
+
+    Parameters
+    ----------
+    values : array (m, p)
+    triplets : int array (n, 3)
+
+    Returns
+    -------
+    bool (n,)
+    """
+    out = np.empty(len(triplets), bool)
+    for start in range(0, len(triplets), block):
+        used, rows = np.unique(triplets[start : start + block], return_inverse=True)
+        similarity = similarity_matrix(values[used], kernel)
+        out[start : start + block] = odd_one_out.scores(similarity, rows.reshape(-1, 3)) == 1
+    return out
 
 
 def of_features(
@@ -82,7 +104,8 @@ def of_features(
 def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None) -> Measured:
     """Zero-shot accuracy of the networks of a profile, with draws; kept in the cache.
 
-    Three kernels on ``things`` and ``things-permuted``, cosine on ``coarse`` (3,168 pictures).
+    Three kernels on ``things`` and ``things-permuted``, cosine on ``coarse``. Of several data sets, those that are not
+    at hand are left out (:func:`humalign.studies.sources.at_hand`); with none, MissingData says what is missing.
 
     Parameters
     ----------
@@ -93,6 +116,7 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
     models : list of str, optional
         Default: all.
     """
+    datasets = sources.at_hand(profile, datasets)
     jobs = [(("things", "things-permuted"), KERNELS), (("coarse",), ("cosine",))]
     out = []
     for names, kernels in jobs:
@@ -100,7 +124,7 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
         if not names:
             continue
         triplets = {n: sources.triplets(profile, n) for n in names}
-        code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, of_features)
+        code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, in_blocks, of_features)
         parts = [networks.state(profile, seeds, models), code, kernels, [t.checksum for t in triplets.values()]]
 
         def make(names=names, kernels=kernels, triplets=triplets):
@@ -148,6 +172,26 @@ def references(profile: Profile, dataset: str = "things", draws: int = resamplin
     return Measured.of(rows, drawn, profile=profile.name, n=len(triplets)).table
 
 
+REPEATED = ("things/testset1", "things/testset2", "things/testset3")  # the same triplets answered by several people
+
+
+def limit(ceilings: pd.DataFrame) -> float:
+    """The line that the figures draw: "Bayes" where it is known, else "majority" (its estimate from answers)."""
+    known = ceilings.set_index("detail")["value"]
+    return float(known["Bayes"] if "Bayes" in known else known["majority"])
+
+
+def _real_ceilings(profile: Profile) -> pd.DataFrame:
+    from ..data import registry
+
+    here = [name for name in REPEATED if name in registry.available(profile)]
+    repeated = registry.load(here[0] if here else REPEATED[0], profile)
+    keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy", "n": len(repeated)}
+    rows = [{**keys, "detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind)}
+            for kind in ("majority", "leave-one-out")]  # fmt: skip
+    return results.table(rows, profile=profile.name, source=repeated.name)
+
+
 @lru_cache(maxsize=4)
 def ceilings(profile: Profile) -> pd.DataFrame:
     """What people leave open: ceilings of the odd-one-out task.
@@ -157,8 +201,11 @@ def ceilings(profile: Profile) -> pd.DataFrame:
     DataFrame
         A result table with model "people", stage "ceiling" and detail "majority" (largest share of answers to repeated
         triplets), "leave-one-out" (one answer against the majority of the others), and in the drawn world "Bayes" (the
-        most likely answer of the group, from the observers themselves).
+        most likely answer of the group, from the observers themselves). In the full profile the first of the repeated
+        test sets of THINGS that is at hand.
     """
+    if profile.name != "mini":
+        return _real_ceilings(profile)
 
     def make():
         from ..world import datasets, observers
