@@ -1,0 +1,150 @@
+"""Figures of the claims: effect, interval and criterion of each, and model recovery."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+
+from . import style
+
+COLOURS = {
+    "replicates": "#228833",
+    "does not replicate": "#cc3311",
+    "undecided": "#bb8800",
+    "not measured": style.GREY,
+}
+SHAPES = {"replicates": "o", "does not replicate": "X", "undecided": "D", "not measured": "|"}
+
+
+def _ends(criterion: dict) -> tuple[float, float]:
+    """Range of effects that agree with a claim."""
+    if "within" in criterion:
+        return tuple(criterion["within"])
+    return (criterion["above"], np.inf) if "above" in criterion else (-np.inf, criterion["below"])
+
+
+def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
+    """One row a claim: its effect with 95 % interval, and shaded the range that agrees with the claim.
+
+    Every row has its own scale, since effects are shares, correlations and slopes.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        Of :func:`humalign.claims.judge`: id, claim, statistic, effect, low, high, verdict.
+    criteria : dict of str to dict
+        Claim id to criterion.
+    """
+    from matplotlib import pyplot as plt
+
+    rows = verdicts.reset_index(drop=True)
+    fig, axes = plt.subplots(len(rows), 1, figsize=(style.WIDTH, 0.3 + 0.72 * len(rows)), squeeze=False)
+    fig.subplots_adjust(left=0.52, right=0.985, top=0.995, bottom=0.02, hspace=1.0)
+    for ax, row in zip(axes[:, 0], rows.itertuples()):
+        low, high = _ends(criteria[row.id])
+        marks = [v for v in (row.effect, row.low, row.high, low, high, 0.0) if np.isfinite(v)]
+        pad = 0.12 * max(max(marks) - min(marks), 1e-3)
+        left, right = min(marks) - pad, max(marks) + pad
+        ax.axvspan(max(low, left), min(high, right), color="#228833", alpha=0.16, lw=0)
+        for end in (low, high):
+            if np.isfinite(end):
+                ax.axvline(end, color=style.GREY, lw=1, ls="--")
+        colour = COLOURS[row.verdict]
+        if row.verdict == "not measured":
+            ax.text(
+                0.5, 0.5, "not measured", transform=ax.transAxes, ha="center", va="center", fontsize=9, color=style.GREY
+            )
+        else:
+            ax.hlines(0, row.low, row.high, color=colour, lw=2.4)
+            ax.scatter(row.effect, 0, s=60, c=colour, marker=SHAPES[row.verdict], edgecolors=style.OUTLINE, zorder=3)
+        ax.set(xlim=(left, right), ylim=(-1, 1), yticks=[])
+        ax.spines["left"].set_visible(False)
+        ax.tick_params(axis="x", labelsize=8.5, pad=1)
+        ax.locator_params(axis="x", nbins=4)
+        text = textwrap.fill(row.claim, width)
+        ax.text(-0.03, 0.5, text, transform=ax.transAxes, ha="right", va="center", fontsize=8.5, color=style.GREY)
+        ax.text(
+            -0.03,
+            -0.75,
+            row.verdict,
+            transform=ax.transAxes,
+            ha="right",
+            va="center",
+            fontsize=8.5,
+            color=colour,
+            weight="bold",
+        )
+    return fig
+
+
+def tally(verdicts: pd.DataFrame):
+    """How many claims of each paper replicate, do not, or stay open; one bar a paper."""
+    from matplotlib import pyplot as plt
+
+    counts = (
+        verdicts.groupby(["paper", "verdict"]).size().unstack(fill_value=0).reindex(columns=list(COLOURS), fill_value=0)
+    )
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 0.9 + 0.55 * len(counts)), layout="constrained")
+    left = np.zeros(len(counts))
+    for verdict, colour in COLOURS.items():
+        value = counts[verdict].to_numpy()
+        ax.barh(
+            np.arange(len(counts)), value, left=left, color=colour, alpha=0.8, label=verdict, edgecolor="white", lw=0.5
+        )
+        for k, v in enumerate(value):
+            if v:
+                ax.text(left[k] + v / 2, k, str(v), ha="center", va="center", color="white", fontsize=10)
+        left += value
+    ax.set_yticks(np.arange(len(counts)), [f"paper {p}" for p in counts.index])
+    ax.invert_yaxis()
+    ax.set_xlabel("claims")
+    fig.legend(loc="outside lower center", ncols=4, fontsize=9)
+    return fig
+
+
+def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "zero_shot")):
+    """Who fits best the choices that each network made: one matrix with the probe, one without.
+
+    Parameters
+    ----------
+    table : DataFrame
+        generator, candidate and the columns shown.
+    names : dict of str to str
+        Display names.
+    """
+    from matplotlib import pyplot as plt
+
+    titles = {"accuracy": "with the probe, unseen concepts", "zero_shot": "without the probe"}
+    fig, axes = plt.subplots(
+        len(columns), 1, figsize=(style.WIDTH, 4.2 * len(columns)), layout="constrained", squeeze=False
+    )
+    for ax, column in zip(axes[:, 0], columns):
+        wide = table.pivot(index="generator", columns="candidate", values=column)
+        order = list(dict.fromkeys(table["generator"]))
+        values = 100 * wide.reindex(index=order, columns=order).to_numpy()
+        lost = values - values.max(axis=1, keepdims=True)  # to the best candidate of the row
+        picture = ax.imshow(lost, cmap="viridis", vmin=min(-1, np.nanpercentile(lost, 5)), vmax=0, aspect="auto")
+        for i, j in np.ndindex(values.shape):
+            best = lost[i, j] == 0
+            ax.text(
+                j,
+                i,
+                f"{values[i, j]:.1f}",
+                ha="center",
+                va="center",
+                fontsize=8.5,
+                color="black" if lost[i, j] > lost.min() / 2 else "white",
+                weight="bold" if best else "normal",
+            )
+            if i == j:
+                ax.add_patch(plt.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, ec="#cc3311", lw=1.8))
+        shown = [names.get(m, m) for m in order]
+        ax.set_xticks(range(len(order)), shown, rotation=35, ha="right", fontsize=8.5)
+        ax.set_yticks(range(len(order)), shown, fontsize=8.5)
+        ax.set(title=titles[column], ylabel="who made the choices")
+        ax.tick_params(length=0)
+        fig.colorbar(picture, ax=ax, label="points behind the best", shrink=0.8)
+    axes[-1, 0].set_xlabel("who is fitted to them")
+    return fig
