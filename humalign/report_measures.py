@@ -15,6 +15,12 @@ PROBE_TRIPLETS = 150_000
 PROBE = {"penalty": "identity", "strengths": (0.3, 0.1, 0.03), "tolerance": 1e-4, "max_iterations": 60}
 
 
+def _levels(data: Triplets) -> list[str]:
+    """Levels that occur, from coarse to boundary."""
+    order = {name: k for k, name in enumerate(("coarse", "fine", "boundary"))}
+    return sorted(dict.fromkeys(data.level), key=lambda name: order.get(name, len(order)))
+
+
 def triplet_rows(features: Features, data: Triplets, *, n_boot: int, seed: int) -> tuple[list, list]:
     """Zero-shot accuracies (both kernels, per level where there are levels) and calibration of one layer.
 
@@ -26,7 +32,7 @@ def triplet_rows(features: Features, data: Triplets, *, n_boot: int, seed: int) 
     """
     rows, curves = [], []
     values = features.align(data.ids).values
-    levels = [""] if data.level is None else list(dict.fromkeys(data.level))
+    levels = [""] if data.level is None else _levels(data)
     options = {"n_boot": n_boot, "seed": seed}
     for kernel in KERNELS:
         similarity = similarity_matrix(values, kernel)
@@ -142,7 +148,7 @@ def ceiling_rows(data, repeated=None) -> list[dict]:
             {"measure": "spearman with each person", "detail": "upper", "value": high, "n": data.people},
         ]
     repeated = data if repeated is None else repeated
-    levels = [""] if repeated.level is None else list(dict.fromkeys(repeated.level))
+    levels = [""] if repeated.level is None else _levels(repeated)
     rows = []
     for level in levels:
         part = repeated.triplets if not level else repeated.triplets[repeated.level == level]

@@ -61,9 +61,7 @@ def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None
         pretrained and not checkpoint and not row["public"] and "savedmodel:" not in row["loader"]
     ):
         stand_in = f"; nearest public network: {row['stand_in']}" if row["stand_in"] else ""
-        raise MissingData(
-            "has no public weights", row["model"], f"give its features as a file, or --checkpoint FILE{stand_in}"
-        )
+        raise MissingData("has no public weights", row["model"], f"give its features as a file{stand_in}")
     model = _build(row["loader"], pretrained, checkpoint, seed, row["model"], profile)
     if row["penultimate"] and not row["loader"].startswith("savedmodel:"):
         model.layers["penultimate"] = row["penultimate"]
