@@ -135,7 +135,7 @@ def test_the_list_holds_what_the_protocol_names():
             e.seed,
         )
         assert (e.run.teacher, e.run.judged, e.run.pictures, e.run.rule, e.run.seed) == (
-            "web-resnet-m", "seen", "all", "mixed", e.seed,
+            "teacher-web", "seen", "all", "mixed", e.seed,
         )  # fmt: skip
     text = os.path.join(os.path.dirname(experiments.__file__), "EXPERIMENTS.md")
     with open(text, encoding="utf8") as file:
@@ -146,15 +146,17 @@ def test_the_list_holds_what_the_protocol_names():
         assert known.get(change.lower(), change.lower()) in protocol, change
 
 
-def test_every_student_and_teacher_is_in_the_zoo():
+def test_every_student_is_in_the_zoo_and_saw_no_held_out_labels():
+    from humalign.alignet import network
     from humalign.world import networks
 
+    seen = {"concepts", "pictures", "captions-seen", "taxonomy", "coarse"}
+    assert all(networks.spec(s)["data"] in seen for s in experiments.STUDENTS)
     for e in experiments.plan():
-        assert networks.spec(e.model)
-        assert e.run is None or networks.spec(e.run.teacher)
-    seen = {"concepts", "pictures", "captions-seen"}
-    assert all(networks.spec(s)["data"] in seen for s in experiments.STUDENTS)  # no labels of held-out concepts
-    assert networks.spec(experiments.SEEN_TEACHER)["data"] == "taxonomy"
+        assert e.model in experiments.STUDENTS or network.spec(e.model)
+        assert e.run is None or network.spec(e.run.teacher)
+    assert network.spec(experiments.SEEN_TEACHER)["data"] == "taxonomy"
+    assert all(networks.spec(n["start"])["data"] in seen for n in network.NETWORKS.values())
 
 
 def test_diagnosis_decays_as_strongly_as_the_paper():

@@ -25,7 +25,7 @@ from .mini import Run, features, start, student_features, teacher, trainer
 from .settings import PRESETS
 
 STUDENTS = ("softmax-resnet-m", "softmax-vit-m", "simclr-resnet-m", "imagetext-seen-resnet-m")
-MAIN, SEEN_TEACHER = "web-resnet-m", "taxonomy-resnet-m"
+MAIN, SEEN_TEACHER = "teacher-web", "teacher-seen"
 SEEDS = (0, 1, 2)
 PRIMARY = PRESETS["mini"].with_(steps=500)
 LAYER = "penultimate"
@@ -85,7 +85,7 @@ def plan() -> list[Experiment]:
     main += [Experiment("teacher, plain", MAIN, kind="plain"), Experiment("teacher, gLocal", MAIN, kind="glocal")]
     for student in STUDENTS:
         main += [Experiment("base", student), *_both("", student, 0)]
-    main += _both("taxonomy teacher", first, 0, seen)
+    main += _both("seen teacher", first, 0, seen)
     main += _both("from scratch", first, 0, {"scratch": True})
     main += _both("seen pictures", first, 0, {"pictures": "seen"})
     for seed in SEEDS[1:]:
@@ -105,9 +105,9 @@ def plan() -> list[Experiment]:
     main.append(_aligned("AligNet, gLocal teacher", first, 0, {"kind": "glocal"}))
     main.append(_aligned("AligNet, without H2 pictures", first, 0, {"pictures": "without H2"}))
     for student in STUDENTS[1:]:
-        main += _both("taxonomy teacher", student, 0, seen)
+        main += _both("seen teacher", student, 0, seen)
     for change, run in (
-        ("taxonomy teacher", seen),
+        ("seen teacher", seen),
         ("from scratch", {"scratch": True}),
         ("seen pictures", {"pictures": "seen"}),
     ):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import one_of
 from ..store import cached, digest
+from . import network as teacher_networks
 from . import teacher as teachers
 from .batches import PoolBatches
 from .images import Pictures
@@ -45,18 +46,27 @@ def pictures(profile, part: str = "all") -> Pictures:
     return Pictures(stimuli.ids, stimuli.images, 32)
 
 
+def weights_of(profile, name: str, seed: int = 0) -> str:
+    """Checksum of the weights of a network of the mini zoo, or of a teacher network."""
+    from ..world import networks
+
+    return (
+        teacher_networks.sha256(name, profile)
+        if name in teacher_networks.NETWORKS
+        else networks.facts(name, seed, profile)["sha256"]
+    )
+
+
 def features(profile, name: str, split: str, seed: int = 0) -> np.ndarray:
-    """Penultimate features of a network of the mini zoo for a split of pictures, kept in the cache: float32 (m, p)."""
+    """Penultimate features of a network of the mini zoo, or a teacher network, for a split of pictures: (m, p)."""
     from ..world import networks, stimuli
 
-    weights = networks.facts(name, seed, profile)["sha256"]
-
     def make():
-        return {
-            "values": networks.features(name, stimuli.images(split, 32, profile).images, seed=seed, profile=profile)
-        }
+        pixels = stimuli.images(split, 32, profile).images
+        which = teacher_networks.load(name, profile) if name in teacher_networks.NETWORKS else name
+        return {"values": networks.features(which, pixels, seed=seed, profile=profile)}
 
-    parts = ["features 1", name, seed, split, weights, stimuli.drawings_digest()]
+    parts = ["features 1", name, seed, split, weights_of(profile, name, seed), stimuli.drawings_digest()]
     return cached(profile.cache / "alignet", f"features-{name}-{split}", parts, make)["values"]
 
 
@@ -82,7 +92,7 @@ def choices(part: str) -> np.ndarray:
 
 def teacher(
     profile,
-    network: str = "web-resnet-m",
+    network: str = "teacher-web",
     kind: str = "uncertainty",
     part: str = "seen",
     strength: float = STRENGTH,
@@ -94,7 +104,7 @@ def teacher(
     ----------
     profile : Profile
     network : str
-        Network of the mini zoo whose features are mapped.
+        Network whose features are mapped: a teacher network, or one of the mini zoo.
     kind : {"uncertainty", "plain", "glocal", "untransformed"}
         "untransformed" is centred and scaled until its labels are as sure as those of "uncertainty".
     part : {"seen", "all"}
@@ -104,7 +114,6 @@ def teacher(
         Of the network.
     """
     from ..probing import transform
-    from ..world import networks
     from ..world.datasets import embedding
 
     one_of(kind, teachers.KINDS, "kind")
@@ -136,8 +145,17 @@ def teacher(
 
     from ..world.observers import PARAMETERS, SCALE
 
-    weights = networks.facts(network, seed, profile)["sha256"]
-    parts = ["teacher 1", weights, kind, part, strength, TEACHER_TRIPLETS, SCALE, PARAMETERS, teachers.SOLVER]
+    parts = [
+        teachers.SOLVER,
+        "teacher 1",
+        weights_of(profile, network, seed),
+        kind,
+        part,
+        strength,
+        TEACHER_TRIPLETS,
+        SCALE,
+        PARAMETERS,
+    ]
     a = cached(profile.cache / "alignet", f"teacher-{network}-{kind}", parts, make)
     return teachers.Teacher(name, kind, transform.LinearTransform(a["weights"], a["mean"], a["std"], a["bias"]), meta)
 
@@ -172,7 +190,7 @@ class Run:
 
     student: str
     seed: int = 0
-    teacher: str = "web-resnet-m"
+    teacher: str = "teacher-web"
     kind: str = "uncertainty"
     judged: str = "seen"
     pictures: str = "all"

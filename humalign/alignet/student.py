@@ -85,11 +85,17 @@ def _open_clip(name: str, pretrained: bool, side):
 
 def _mini(name: str, pretrained: bool, side, profile):
     from ..world import networks
+    from . import network as teachers
 
     name, _, seed = name.partition(":")
-    if pretrained:
-        network = networks.load(name, int(seed or 0), profile)
-        module = network[:2]
+    if name in teachers.NETWORKS:
+        module = (
+            teachers.load(name, profile)
+            if pretrained
+            else networks.build(networks.spec(teachers.spec(name)["start"])["arch"])
+        )
+    elif pretrained:
+        module = networks.load(name, int(seed or 0), profile)[:2]
     else:
         module = networks.build(networks.spec(name)["arch"])
     with torch.no_grad():

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 STEPS = {
-    "teacher": "humalign alignet teacher --network mini:web-resnet-m --out work/teacher",
+    "teacher": "humalign alignet teacher --network mini:teacher-web --out work/teacher",
     "sample": """humalign alignet sample --teacher work/teacher --images pictures -n 20000 --validation 2000 \\
     --clusters 40 --out work/alignet""",
     "train": """humalign alignet train --student mini:softmax-resnet-m --images pictures --triplets work/alignet \\

@@ -1,0 +1,227 @@
+"""AligNet in the drawn world: teacher, sampling and reach of a weight live; tables of the recorded runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..alignet import dataset, mini, sampling, teacher
+from ..alignet.optim import learning_rate
+from ..config import Profile
+from ..measured import Measured
+from . import alignet, keep
+
+TEACHER = "teacher-web"
+STRENGTHS = (0.01, 0.1, 1.0)
+KINDS = ("uncertainty", "plain", "glocal")
+RULES = ("between_class", "class_border", "within_class", "cluster", "cluster_border", "random", "mixed")
+MEASURES = {  # (dataset, detail): words
+    ("levels", "H2/coarse"): "coarse, reported concepts",
+    ("levels", "H2/fine"): "fine, reported concepts",
+    ("levels", "H2/boundary"): "boundary, reported concepts",
+    ("one-shot", "H2"): "one-shot, reported concepts",
+    ("shift", "H2"): "shift, reported concepts",
+    ("levels", "H1/coarse"): "coarse, other held-out concepts",
+    ("levels", "seen/coarse"): "coarse, seen concepts",
+    ("levels", "seen/boundary"): "boundary, seen concepts",
+}
+
+
+def _state(profile, network: str):
+    from ..world import networks, stimuli
+
+    return [
+        networks.facts(network, 0, profile)["sha256"],
+        stimuli.drawings_digest(),
+        keep.code(
+            "alignet.teacher", "alignet.mini", "alignet.sampling", "probing", "world.observers", "studies.alignet_mini"
+        ),
+    ]
+
+
+def strengths(profile: Profile, network: str = TEACHER) -> pd.DataFrame:
+    """Object-wise cross-validation of three kinds of maps over strengths, drawn people; folds over concepts.
+
+    Returns
+    -------
+    DataFrame
+        kind, strength, measure, value (mean of three folds), low, high (range), and the kind "untransformed" at the
+        temperature that fits best (strength NaN).
+    """
+    return keep.frame(profile, "alignet-strengths", [_state(profile, network)], lambda: _strengths(profile, network))
+
+
+def _strengths(profile, network):
+    from tqdm import tqdm
+
+    from .. import calibration
+    from ..probing import object_folds, partition_masks
+    from ..similarity import similarity_matrix
+    from ..world.datasets import embedding, things
+
+    x, choices = mini.features(profile, network, "things"), things("train")
+    rows = choices.triplets[::3]
+    targets = teacher.soft_targets(embedding().values, rows)
+    groups = np.unique(choices.concepts, return_inverse=True)[1]
+    parts = []
+    for kind in tqdm(KINDS, desc="maps", leave=False):
+        own = targets if kind == "uncertainty" else None
+        parts.append(teacher.cross_validate(x, rows, own, kind, STRENGTHS, groups=groups).assign(kind=kind))
+    similarity = similarity_matrix(x, "cosine")
+    plain = []
+    for fold, member in enumerate(object_folds(len(x), 3, 42, groups)):
+        inside, outside = partition_masks(rows, member)
+        fitted = similarity / calibration.fit_temperature(similarity, rows[inside])
+        found = teacher.scores(fitted, rows[outside])
+        plain += [dict(fold=fold, strength=np.nan, measure=k, value=v, kind="untransformed") for k, v in found.items()]
+    table = pd.concat([*parts, pd.DataFrame(plain)], ignore_index=True)
+    grouped = table.groupby(["kind", "strength", "measure"], sort=False, dropna=False)["value"]
+    return grouped.agg(value="mean", low="min", high="max").reset_index()
+
+
+def _pool(profile, network: str, kind: str, clusters: int):
+    """Test pictures as the pool: the teacher's representations, clusters, concepts, superordinates."""
+    from ..world.drawing import world
+    from ..world.stimuli import concept_of, split_ids
+
+    ids = split_ids("test")
+    found = mini.teacher(profile, network, kind)
+    values = found.apply(mini.features(profile, network, "test"))
+
+    def make():
+        return {"labels": sampling.kmeans(values - values.mean(0), clusters, seed=0)[0]}
+
+    labels = keep.arrays(profile, f"alignet-clusters-{kind}", [found.key, clusters, _state(profile, network)], make)[
+        "labels"
+    ]
+    concepts = np.array([concept_of(i) for i in ids])
+    return ids, values, labels, concepts, np.array([world().superordinate[c] for c in concepts])
+
+
+def sampled(
+    profile: Profile,
+    network: str = TEACHER,
+    kind: str = "uncertainty",
+    clusters: int = mini.CLUSTERS,
+    n: int = 20_000,
+    rules=RULES,
+) -> dict:
+    """Triplets of test pictures by each rule, ordered, with the teacher's similarities.
+
+    Returns
+    -------
+    dict
+        Rule to DataFrame: first, second, odd (ids), s01, s02, s12, concepts (how many), superordinates (how many).
+    """
+    ids, values, labels, concepts, kinds = _pool(profile, network, kind, clusters)
+    names, out = np.array(ids), {}
+    groups = {"classes": sampling.Groups(concepts), "clusters": sampling.Groups(labels), None: None}
+    for rule in rules:
+        rows = sampling.sample(
+            n, rule, len(ids), groups[sampling.RULES[rule][1]], rng=np.random.default_rng([1, len(rule)])
+        )
+        rows, similarities = dataset.order_rows(rows, dataset.dot_products(values, rows))
+        frame = pd.DataFrame(names[rows], columns=["first", "second", "odd"])
+        frame[["s01", "s02", "s12"]] = similarities
+        for column, code in (("concepts", concepts), ("superordinates", kinds)):
+            own = np.sort(np.unique(code, return_inverse=True)[1][rows], 1)
+            frame[column] = 1 + (np.diff(own, axis=1) > 0).sum(1)
+        out[rule] = frame
+    return out
+
+
+def shares(triplets: dict) -> pd.DataFrame:
+    """Shares of kinds of triplets a rule: rule, one concept, two concepts, one superordinate, others."""
+    rows = []
+    for rule, frame in triplets.items():
+        one, two = frame["concepts"] == 1, frame["concepts"] == 2
+        near = (frame["concepts"] == 3) & (frame["superordinates"] == 1)
+        kinds = {"one concept": one, "two concepts": two, "one superordinate": near, "others": ~(one | two | near)}
+        rows.append({"rule": rule, **{k: v.mean() for k, v in kinds.items()}})
+    return pd.DataFrame(rows)
+
+
+def confidences(triplets: dict, name: str, bins: int = 20) -> pd.DataFrame:
+    """Distribution of the largest label probability: rule, teacher, probability (middle of a bin), share."""
+    from ..odd_one_out import softmax
+
+    edges, parts = np.linspace(1 / 3, 1, bins + 1), []
+    for rule, frame in triplets.items():
+        top = softmax(frame[["s01", "s02", "s12"]].to_numpy()).max(1)
+        share = np.histogram(top, edges)[0] / len(top)
+        parts.append(
+            pd.DataFrame({"rule": rule, "teacher": name, "probability": (edges[1:] + edges[:-1]) / 2, "share": share})
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def reach(decays=(0.0, 0.5, 1.0, 30.0), lr: float = 3e-3, warmup: int = 25, steps: int = 500) -> pd.DataFrame:
+    """Change of one weight whose gradient never changes sign: d <- d + lr * (1 - decay * d), for several decays.
+
+    Returns
+    -------
+    DataFrame
+        decay, step, lr, change.
+    """
+    parts = []
+    rates = np.array([learning_rate(k, lr, warmup, steps) for k in range(steps)])
+    for decay in decays:
+        change, d = np.empty(steps), 0.0
+        for k, rate in enumerate(rates):
+            d += rate * (1 - decay * d)
+            change[k] = d
+        parts.append(pd.DataFrame({"decay": decay, "step": np.arange(1, steps + 1), "lr": rates, "change": change}))
+    return pd.concat(parts, ignore_index=True)
+
+
+# ---- recorded runs ---------------------------------------------------------------------------------------------------
+
+
+def levels(runs: Measured, part: str = "H2") -> pd.DataFrame:
+    """Accuracy by level of base, UnAligNet, AligNet, seeds averaged: model, stage, level, value, low, high, seeds."""
+    from ..measured import interval
+
+    rows, t = [], runs.table
+    keep_rows = (
+        (t["dataset"] == "levels") & (t["measure"] == "accuracy") & t["stage"].isin(["base", "AligNet", "UnAligNet"])
+    )
+    for (model, stage, detail), own in t[keep_rows & t["detail"].str.startswith(f"{part}/")].groupby(
+        ["model", "stage", "detail"]
+    ):
+        low, high = interval(runs.draws[own.index].mean(0))
+        row = dict(model=model, stage=stage, level=detail.partition("/")[2], value=own["value"].mean(), seeds=len(own))
+        rows.append({**row, "low": float(low), "high": float(high)})
+    return pd.DataFrame(rows)
+
+
+def contrasts(
+    runs: Measured, models=None, pairs=(("AligNet", "base"), ("AligNet", "UnAligNet"), ("UnAligNet", "base"))
+):
+    """All contrasts of :data:`MEASURES` as one table (see :func:`humalign.studies.alignet.contrast`)."""
+    parts = [
+        alignet.contrast(runs, plus, minus, detail, name, models=models)
+        for plus, minus in pairs
+        for name, detail in MEASURES
+    ]
+    return pd.concat([p for p in parts if len(p)], ignore_index=True) if any(len(p) for p in parts) else pd.DataFrame()
+
+
+def controls(runs: Measured, model: str = "softmax-resnet-m", seed: int = 0) -> pd.DataFrame:
+    """One line a run of one network: stage; value, low, high of H2 coarse, H2 boundary, seen coarse and one-shot."""
+    wanted = {"coarse": ("levels", "H2/coarse"), "boundary": ("levels", "H2/boundary")}
+    wanted |= {"seen": ("levels", "seen/coarse"), "shot": ("one-shot", "H2")}
+    t, rows = runs.table, {}
+    own = t[(t["model"] == model) & (t["seed"] == seed) & (t["measure"] == "accuracy")]
+    for key, (name, detail) in wanted.items():
+        for row in own[(own["dataset"] == name) & (own["detail"] == detail)].itertuples():
+            rows.setdefault(row.stage, {"stage": row.stage}).update(
+                {key: row.value, f"{key}_low": row.low, f"{key}_high": row.high}
+            )
+    frame = pd.DataFrame(rows.values())
+    first = ["base", "AligNet", "UnAligNet"]
+    order = {s: k for k, s in enumerate(first)}
+    return (
+        frame.sort_values("stage", key=lambda c: c.map(lambda s: (order.get(s, 9), s)), ignore_index=True)
+        if len(frame)
+        else frame
+    )
