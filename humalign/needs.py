@@ -20,6 +20,7 @@ from .errors import InputError, MissingData
 
 KEYS = {"data", "also", "features", "probing", "drawn", "recorded", "elsewhere", "like"}
 MISSED = "application/vnd.humalign.missed+json"  # marks the note of a cell that could not run
+NEEDS = "application/vnd.humalign.needs+json"  # marks the notice of a profile other than mini
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,12 @@ def needs(profile, notebook: str) -> Needs:
         For a notebook without declared needs, or an unknown key in ``needs.toml``.
     """
     name = getattr(profile, "name", profile)
+    if name == "mini":  # nothing is read, so that the page does not depend on this file
+        return Needs(notebook, "mini")
     if notebook not in _file():
         raise InputError(
             f"the needs of the notebook '{notebook}' are not declared", "needs.toml", f"known: {', '.join(notebooks())}"
         )
-    if name == "mini":
-        return Needs(notebook, "mini")
     said = dict(_file()[notebook].get(name, {}))
     if "like" in said:
         said = {**_file()[notebook][said.pop("like")], **said}
@@ -95,10 +96,10 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
     profile : Profile
     notebook : str
     """
-    from .data import registry
-
     wanted, out = needs(profile, notebook), []
     for name in (*wanted.data, *wanted.also):
+        from .data import registry
+
         one = registry.entry(name, profile.name)
         here = profile.data is not None and not one.missing(profile.data)
         size = f", {one.size}" if one.size and one.bytes else ""
@@ -118,7 +119,7 @@ def _features(profile: Profile, dataset: str, optional: bool) -> Line:
     public = int(table["public"].astype(bool).sum())
     told = f"features of {len(found)} networks for {pictures} ({len(table)} in the table, {public} with public weights)"
     if refused := feature_store.refused(profile, dataset):
-        told += f"; not used, as they come from random weights: {', '.join(refused)}"
+        told += f"; not used: {', '.join(refused)}"
     return Line(told, bool(found), feature_store.command("MODEL", pictures), optional)
 
 
@@ -126,11 +127,12 @@ class Notice:
     """What a notebook needs and what is missing, for people; shows itself as Markdown, HTML or text."""
 
     def __init__(self, profile: Profile, notebook: str):
-        from .data import registry
-
         self.profile, self.notebook, self.needs = profile, notebook, needs(profile, notebook)
-        self.lines = lines(profile, notebook)
-        self.rehearsal = profile.name != "mini" and registry.rehearsal(profile.data)
+        self.lines, self.rehearsal = lines(profile, notebook), False
+        if profile.name != "mini":
+            from .data import registry
+
+            self.rehearsal = registry.rehearsal(profile.data)
 
     @property
     def missing(self) -> list[Line]:
@@ -176,13 +178,16 @@ class Notice:
         said, items = self.sentences(), self._items()
         if not items:
             text = " ".join(said)
+            mark = {} if self.profile.name == "mini" else {NEEDS: {"profile": self.profile.name, "missing": []}}
             return {
+                **mark,
                 "text/html": f'<p class="ha-needs"><small>{html.escape(text)}</small></p>',
                 "text/markdown": f"{{.ha-needs}}\n{_plain(text)}\n",
                 "text/plain": text,
             }
         rows = [f"- **{state}**: {_plain(what)}" + (f"  \n  `{get}`" if get else "") for state, what, get in items]
         kind = "warning" if self.missing else "note"
+        mark = {NEEDS: {"profile": self.profile.name, "missing": [line.what for line in self.missing]}}
         title = "What this page needs" + (": something is missing" if self.missing else "")
         body = "\n".join(f"{_plain(line)}  " for line in said)
         ways = [f"<br><code>{html.escape(get)}</code>" if get else "" for *_, get in items]
@@ -191,6 +196,7 @@ class Notice:
         )
         return {
             "text/html": f"<div><b>{title}</b><p>{'<br>'.join(map(html.escape, said))}</p><ul>{cells}</ul></div>",
+            **mark,
             "text/markdown": f":::{{admonition}} {title}\n:class: {kind}\n{body}\n\n" + "\n".join(rows) + "\n:::\n",
             "text/plain": repr(self),
         }
@@ -325,17 +331,17 @@ def guard() -> bool:
 
 
 def fill(notebook) -> int:
-    """Give the keys that prose refers to and no cell has glued the text "not computed"; returns how many.
+    """Give the keys that prose refers to and no cell has glued the text "not known here"; returns how many.
 
     Parameters
     ----------
     notebook : NotebookNode
-        Executed; changed only where a cell was missed.
+        Executed; changed only in the profiles slice and full, where a page may know less than in mini.
     """
     import nbformat
 
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-    if not any(MISSED in o.get("data", {}) for o in outputs):
+    if not any(NEEDS in o.get("data", {}) for o in outputs):
         return 0
     glued = {o.get("metadata", {}).get("scrapbook", {}).get("name") for o in outputs}
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
@@ -343,7 +349,7 @@ def fill(notebook) -> int:
     if wanted:
         cell = nbformat.v4.new_code_cell("", metadata={"tags": ["remove-cell"]})
         for key in wanted:
-            data = {"text/plain": "not computed", "text/html": "<i>not computed</i>"}
+            data = {"text/plain": "not known here", "text/html": "<i>not known here</i>"}
             data = {f"application/papermill.record/{kind}": text for kind, text in data.items()}
             name = {"scrapbook": {"name": key, "mime_prefix": "application/papermill.record/"}}
             cell.outputs.append(nbformat.v4.new_output("display_data", data=data, metadata=name))

@@ -68,7 +68,7 @@ def sets(
         marks[ax] = [("people's limit", ceilings[title], "-.")]
         if references is not None:
             shown = references[title].set_index("model")["value"]
-            marks[ax].append(("category", shown["category"], "--"))
+            marks[ax] += [("category", shown["category"], "--")] if "category" in shown else []
         for _, value, line in marks[ax]:
             ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
         ax.set_xlabel(f"ρ, {title}")

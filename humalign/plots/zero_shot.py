@@ -151,7 +151,7 @@ def control(pairs: pd.DataFrame):
     ends = panels.limits(pairs.rename(columns={"y": "value", "y_low": "low", "y_high": "high"}), CHANCE)
     middle, half = CHANCE, max(abs(ends[0] - CHANCE), abs(ends[1] - CHANCE), 0.02)
     ax.set(
-        xlabel="accuracy, people of the drawn world",
+        xlabel="accuracy, people",
         ylabel="accuracy, people with\npermuted concepts",
         ylim=(middle - half, middle + half),
     )

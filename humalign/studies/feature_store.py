@@ -80,23 +80,32 @@ def about(path: Path) -> dict:
 
 
 def refused(profile: Profile, dataset: str) -> list[str]:
-    """Networks whose features are there, but come from random weights, although the table says trained."""
-    return [m for m in _table() if (p := find(profile, m, dataset)) and not _honest(profile, m, p)]
+    """Networks whose features are there but are not used, with the reason."""
+    found = {m: p for m in _table() if (p := find(profile, m, dataset))}
+    return [f"{m} ({why})" for m, p in found.items() if (why := unusable(profile, m, p))]
 
 
-def _honest(profile: Profile, model: str, path: Path) -> bool:
-    untrained = about(path)["weights"].startswith("untrained")
-    return not untrained or _table()[model] == "Untrained" or registry.rehearsal(profile.data)
+def unusable(profile: Profile, model: str, path: Path) -> str:
+    """Why features do not count: an extraction that is not finished, or random weights under the name of a trained
+    network (allowed in a rehearsal); "" where they count."""
+    if path.is_dir():
+        found = shards.manifest(path)
+        count = -(-found["n"] // found["shard_size"])
+        if not all(shards.shard_path(path, k).with_suffix(".safetensors.json").is_file() for k in range(count)):
+            return "extraction not finished"
+    if about(path)["weights"].startswith("untrained") and _table()[model] != "Untrained":
+        return "" if registry.rehearsal(profile.data) else "random weights"
+    return ""
 
 
 def models(profile: Profile, dataset: str | None = None) -> list[str]:
     """Networks with features for a data set (None: for any), in the order of the table.
 
-    Features of random weights under the name of a trained network do not count, except in a rehearsal.
+    What does not count is told by :func:`unusable`.
     """
     names = [dataset] if dataset else list(sources.FULL)
     found = {m: [p for name in names if (p := find(profile, m, name)) is not None] for m in _table()}
-    return [m for m, paths in found.items() if any(_honest(profile, m, p) for p in paths)]
+    return [m for m, paths in found.items() if any(not unusable(profile, m, p) for p in paths)]
 
 
 def none_found(profile: Profile, dataset: str) -> MissingData:
@@ -116,7 +125,7 @@ def state(profile: Profile, wanted=None) -> list:
         for m in models(profile)
         if wanted is None or m in wanted
         for name in sources.FULL
-        if (path := find(profile, m, name)) is not None
+        if (path := find(profile, m, name)) is not None and not unusable(profile, m, path)
     ]
 
 
