@@ -1,6 +1,5 @@
 """Objectives fall and obey their formulas; training resumes and repeats itself; the recorded weights are whole."""
 
-import contextlib
 import itertools
 import json
 
@@ -293,18 +292,15 @@ def test_weights_match_their_side_cars_the_list_and_the_table():
 def test_every_recorded_network_loads_and_its_table_row_is_filled():
     table = networks.table().set_index("model")
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    for name in networks.zoo():
-        with contextlib.suppress(MissingData):
-            if networks.weights_path(name).parent != networks.weights_folder():
-                continue
-            network = networks.load(name)
-            values = networks.features(network, images)
-            assert np.isfinite(values).all()
-            assert values.std(0).max() > 0
-            row = table.loc[name]
-            assert row["logits"] == hasattr(network, "logits")
-            assert row["parameters"] > 1e4
-            assert "0" in row["seeds"].split()
+    recorded = [name for name, row in table.iterrows() if "0" in row["seeds"].split()]
+    assert recorded
+    for name in recorded:
+        network = networks.load(name)
+        values = networks.features(network, images)
+        assert np.isfinite(values).all()
+        assert values.std(0).max() > 0
+        assert table.loc[name, "logits"] == hasattr(network, "logits")
+        assert table.loc[name, "parameters"] > 1e4
 
 
 def test_recorded_accuracy_is_that_of_the_recorded_weights():
