@@ -1,0 +1,81 @@
+"""Figures of the AligNet chapters draw what their tables hold."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from humalign.plots import alignet as plots
+from humalign.studies import alignet_mini
+
+MODELS = ("softmax-resnet-m", "softmax-vit-m")
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def drawn(fig):
+    fig.canvas.draw()
+    return fig.axes
+
+
+def test_reach_is_the_closed_form():
+    table = alignet_mini.reach(decays=(0.0, 30.0))
+    last = table.groupby("decay")["change"].max()
+    assert last[30.0] <= 1 / 30
+    rates = table[table["decay"] == 0]["lr"]
+    assert last[0.0] == pytest.approx(rates.sum())
+    assert len(drawn(plots.reach(table))) == 2
+
+
+def test_levels_and_contrasts():
+    rows = [
+        dict(model=m, stage=s, level=level, value=0.4, low=0.38, high=0.43)
+        for m in MODELS for s in ("base", "AligNet", "UnAligNet") for level in ("coarse", "fine", "boundary")
+    ]  # fmt: skip
+    axes = drawn(plots.levels(pd.DataFrame(rows), {"coarse": 0.6}))
+    assert [t.get_text() for t in axes[-1].get_xticklabels()] == ["ResNet", "ViT"]
+    rows = [
+        dict(model=m, value=0.1, low=0.05, high=0.2, detail=d, dataset=n, plus="AligNet", minus="base")
+        for n, d in alignet_mini.MEASURES for m in (*MODELS, "all")
+    ]  # fmt: skip
+    axes = drawn(plots.contrasts(pd.DataFrame(rows), alignet_mini.MEASURES))
+    assert len(axes[0].get_yticklabels()) == len(alignet_mini.MEASURES)
+
+
+def test_controls_and_diagnosis():
+    rows = [{"stage": s, **{f"{k}{e}": 0.5 for k in ("coarse", "boundary", "shot") for e in ("", "_low", "_high")}}
+            for s in ("base", "AligNet", "AligNet, decay 0")]  # fmt: skip
+    axes = drawn(plots.controls(pd.DataFrame(rows), {"coarse": "c", "boundary": "b", "shot": "s"}))
+    assert {t.get_text() for t in axes[0].get_yticklabels()} == {r["stage"] for r in rows}
+    rows = [
+        dict(name=n, detail=d, value=0.4, low=0.3, high=0.5)
+        for n in ("base", "decay to zero")
+        for d in ("H2/coarse", "seen/boundary")
+    ]
+    assert len(drawn(plots.diagnosis(pd.DataFrame(rows)))) == 2
+
+
+def test_teacher_and_sampling():
+    measures = ("accuracy", "cross-entropy", "calibration error")
+    rows = [dict(kind=k, strength=s, measure=m, value=0.5, low=0.4, high=0.6)
+            for k in ("uncertainty", "plain") for s in (0.1, 1.0) for m in measures]  # fmt: skip
+    reference = pd.DataFrame({"measure": measures, "value": 0.4})
+    assert len(drawn(plots.strengths(pd.DataFrame(rows), reference))) == 3
+    rows = [dict(model="n", detail="held-out objects", stage=s, measure=m, value=0.5, low=0.4, high=0.6)
+            for s in ("plain", "untransformed") for m in measures[:2]]  # fmt: skip
+    assert len(drawn(plots.real_teacher(pd.DataFrame(rows), {"n": "CLIP"}))) == 2
+    frame = pd.DataFrame({"concepts": [1, 2, 3, 3], "superordinates": [1, 1, 1, 2], "s01": 1.0, "s02": 0.5, "s12": 0.0})
+    shares = alignet_mini.shares({"random": frame})
+    assert np.allclose(shares.drop(columns="rule").sum(1), 1)
+    assert (shares.drop(columns="rule") == 0.25).all(axis=None)
+    drawn(plots.sampling(shares))
+    labels = alignet_mini.confidences({"random": frame}, "human-aligned")
+    assert labels["share"].sum() == pytest.approx(1)
+    drawn(plots.confidence(labels))
