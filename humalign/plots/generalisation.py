@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
 from . import style
 from .hierarchy import bars
 
-__all__ = ["anomalies", "bars", "controls", "few_shot"]
+__all__ = ["anomalies", "bars", "few_shot"]
 
 
 def few_shot(table: pd.DataFrame, names: dict):
@@ -48,33 +47,4 @@ def anomalies(table: pd.DataFrame, names: dict):
     fig = bars(table.assign(detail="all"), names, {"all": "one superordinate against the rest"}, "AUROC")
     fig.axes[0].set_ylim(0.45, 1.0)
     style.reference_line(fig.axes[0], 0.5, "chance")
-    return fig
-
-
-def controls(table: pd.DataFrame):
-    """What each control does, relative to the untouched student: change of five accuracies, a row a run."""
-    columns = [c for c in table.columns if c != "stage"]
-    base = table.set_index("stage").loc["base", columns]
-    change = table.set_index("stage")[columns] - base
-    change = change.drop(index="base")
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 0.3 * len(change) + 1.6))
-    limit = float(np.nanmax(np.abs(change.to_numpy())))
-    image = ax.imshow(change, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
-    for i, j in np.ndindex(change.shape):
-        value = change.iloc[i, j]
-        ax.text(
-            j,
-            i,
-            f"{value:+.3f}",
-            ha="center",
-            va="center",
-            fontsize=9,
-            color="black" if abs(value) < 0.6 * limit else "white",
-        )
-    ax.set_xticks(range(len(columns)), columns)
-    ax.xaxis.tick_top()
-    ax.set_yticks(range(len(change)), change.index, fontsize=9)
-    ax.spines[:].set_visible(False)
-    bar = fig.colorbar(image, ax=ax, shrink=0.6, label="change from base")
-    bar.outline.set_visible(False)
     return fig

@@ -93,19 +93,6 @@ def anomalies(features: dict, shown: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def controls(runs: pd.DataFrame, model: str = "softmax-resnet-m", seed: int = 0) -> pd.DataFrame:
-    """Every run of one student: accuracy by level on the reporting concepts, one-shot and shift; a row a stage."""
-    rows = runs[(runs["model"] == model) & (runs["seed"] == seed) & (runs["measure"] == "accuracy")]
-    wanted = {
-        ("levels", "H2/coarse"): "coarse", ("levels", "H2/fine"): "fine", ("levels", "H2/boundary"): "boundary",
-        ("one-shot", "H2"): "one-shot", ("shift", "H2"): "shift",
-    }  # fmt: skip
-    keys = list(zip(rows["dataset"], rows["detail"]))
-    rows = rows.assign(column=[wanted.get(key) for key in keys]).dropna(subset=["column"])
-    table = rows.pivot_table(index="stage", columns="column", values="value", sort=False)[list(wanted.values())]
-    return table.reset_index()
-
-
 def load():
     """Runs, features of test pictures and facts of the pictures, as recorded."""
     return hierarchy.recorded_runs(), hierarchy.recorded_features("test"), hierarchy.pictures("test")
