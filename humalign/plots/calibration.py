@@ -77,17 +77,9 @@ def curves(table: pd.DataFrame, models: pd.DataFrame):
             ax.plot(part["temperature"], part[key], color=style.color(group[model]), lw=1, alpha=0.7)
         ax.set(xscale="log", xlabel="temperature", ylabel=label)
     axes[0, 1].axhline(np.log(3), color=style.GREY, ls=":", lw=1.2)
-    axes[0, 1].text(
-        0.98,
-        np.log(3),
-        "guessing",
-        transform=axes[0, 1].get_yaxis_transform(),
-        ha="right",
-        va="top",
-        fontsize=9,
-        color=style.GREY,
-    )
-    axes[0, 1].set_ylim(0.9, 1.6)
+    place = axes[0, 1].get_yaxis_transform()
+    axes[0, 1].text(0.98, np.log(3), "guessing", transform=place, ha="right", va="bottom", fontsize=9, color=style.GREY)
+    axes[0, 1].set_ylim(table["nll"].min() - 0.01, np.log(3) + 0.15)
     axes[0, 0].set_ylim(0, None)
     style.group_legend(fig, group[table["model"].unique()], loc="outside lower center", ncols=3)
     return fig

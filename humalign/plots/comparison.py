@@ -77,11 +77,11 @@ def failures(table: pd.DataFrame):
     """How many networks miss the human choice: counted, expected if they erred independently, and what people find."""
     from matplotlib import pyplot as plt
 
-    fig, (left, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 3.5), layout="constrained")
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 3.7), layout="constrained")
     left.bar(table["wrong"], table["share"], color="#2f6fae", alpha=0.75, width=0.85, label="counted", edgecolor="none")
     left.plot(table["wrong"], table["independent"], color=style.GREY, ls="--", label="independent errors")
     left.set(xlabel="networks that miss people's choice", ylabel="share of triplets")
-    left.legend(fontsize=9.5)
+    left.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     some = table[table["triplets"] > 20]
     right.plot(
         some["wrong"],
@@ -89,7 +89,7 @@ def failures(table: pd.DataFrame):
         color="#d55e00",
         marker="o",
         ms=4,
-        label="people's dimensions choose as people did (share)",
+        label="people's dimensions are right, share",
     )
     right.plot(
         some["wrong"],
@@ -97,10 +97,10 @@ def failures(table: pd.DataFrame):
         color="#009e73",
         marker="s",
         ms=4,
-        label="people's entropy (share of the maximum)",
+        label="people's entropy, share of its maximum",
     )
     right.set(xlabel="networks that miss people's choice", ylim=(0, 1))
-    right.legend(fontsize=8.5, loc="lower left")
+    right.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return fig
 
 
@@ -133,14 +133,10 @@ def doubt(table: pd.DataFrame, groups: pd.DataFrame):
         )
     own = groups[groups["group"] == "People"]
     if len(own):
-        ax.annotate(
-            "people's dimensions",
-            ((own["low"].iloc[0] + own["high"].iloc[0]) / 2, own["error"].iloc[0]),
-            xytext=(4, -12),
-            textcoords="offset points",
-            fontsize=9.5,
-            color=style.GREY,
-        )
+        middle = own.iloc[len(own) // 2]
+        at = ((middle["low"] + middle["high"]) / 2, middle["error"])
+        place = {"xytext": (6, -12), "textcoords": "offset points"}
+        ax.annotate("people's dimensions", at, fontsize=9.5, color=style.GREY, **place)
     style.reference_line(ax, 2 / 3, "guessing", at=0.01)
     ax.set(xlabel="people's entropy, nats (bins of 0.1)", ylabel="share of choices unlike people's", ylim=(0, 0.8))
     style.group_legend(fig, [g for g in groups["group"] if g != "People"], loc="outside lower center", ncols=2)

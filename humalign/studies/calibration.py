@@ -14,10 +14,10 @@ from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
 from ..similarity import similarity_matrix
-from . import concepts as slices
 from . import keep, networks, public, sources
+from . import vice as slices
 
-TEMPERATURES = tuple(float(f"{t:.4g}") for t in np.geomspace(0.005, 2, 21))
+TEMPERATURES = tuple(float(f"{t:.4g}") for t in np.geomspace(0.02, 20, 21))
 N = 16_000  # triplets at most: half of them choose a temperature, the other half judge it
 BINS = 10
 CODE = ("calibration", "similarity", "odd_one_out", "studies.calibration")
@@ -190,7 +190,7 @@ def _public(profile) -> dict:
     found: dict = {k: [] for k in ("curves", "chosen", "reliability")}
     for model, kernel in SIMILARITIES.items():
         values = registry.load(model, profile).align(training.ids).values
-        grid = TEMPERATURES if kernel == "cosine" else tuple(np.geomspace(0.05, 20, 21))
+        grid = np.geomspace(0.005, 2, 21).round(6) if kernel == "cosine" else np.geomspace(0.05, 20, 21)
         made = of_similarity(similarity_matrix(values, kernel), triplets, rows, temperatures=grid)
         for key in found:
             found[key].append(made[key].assign(model=model))

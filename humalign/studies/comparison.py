@@ -13,7 +13,7 @@ from ..data import registry
 from ..measured import Measured
 from ..similarity import similarity_matrix
 from . import concepts as dimensions
-from . import keep, networks, public, resampling, sources
+from . import keep, networks, public, resampling, sources, vice
 
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
 CODE = ("concepts", "rsa", "similarity", "odd_one_out", "studies.comparison", "studies.resampling")
@@ -365,8 +365,8 @@ def examples(models: pd.DataFrame, profile: Profile, wanted) -> list[str]:
 
 def _public(profile) -> dict:
     """Agreement and CKA of CLIP, word2vec, VICE and SPoSE, with people, on both repeated test sets."""
-    triplets = dimensions.responses(profile, dimensions.RESPONSES[:2])
-    kernels = {dimensions.CLIP: "cosine", dimensions.WORDS: "cosine", dimensions.VICE: "dot", dimensions.SPOSE: "dot"}
+    triplets = vice.responses(profile, vice.RESPONSES[:2])
+    kernels = {vice.CLIP: "cosine", vice.WORDS: "cosine", vice.VICE: "dot", vice.SPOSE: "dot"}
     values = {name: registry.load(name, profile).align(triplets.ids).values for name in kernels}
     found = {
         name: odd_one_out.choices(similarity_matrix(values[name], kernel), triplets.triplets)
@@ -388,7 +388,7 @@ def _public(profile) -> dict:
     return {"pairs": pd.concat([table, more], ignore_index=True)}
 
 
-PUBLIC = public.Study("slice_comparison", dimensions.NEEDED, ("pairs",), CODE, _public)
+PUBLIC = public.Study("slice_comparison", vice.NEEDED, ("pairs",), CODE, _public)
 
 
 def record(profile, folder=None) -> list:

@@ -15,7 +15,7 @@ from ..data import registry
 from ..data.types import Triplets
 from ..measured import Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import keep, networks, public, resampling, sources
+from . import keep, networks, resampling, sources
 from . import probing as probes
 
 LAYERS = ("penultimate", "logits")
@@ -26,6 +26,14 @@ NEAREST = (
     3  # dimensions of a triplet in the drawn world, where they nest: a hammer is man-made, hand held, a repair tool
 )
 FIGURE_5 = ("animal", "transport", "sport")  # in the place of animal-related, vehicles and sports
+LABELS = (  # of the paper's 45 dimensions, as in the authors' code
+    "Metal", "Food", "Plant-related", "Animal-related", "Furniture", "Clothing", "Royal", "Outdoors-related",
+    "Body part", "Vehicles", "Wood", "Tools", "Technology", "Colorful", "Patterns", "Circular", "Sports", "Paper",
+    "Liquids", "Sea", "Red", "Powdery", "Hygiene", "Weapons", "Has-grating", "Black", "Sky-related", "Long/thin",
+    "White", "Decorative", "Spherical", "Green", "Musical instrument", "Patterned", "Bugs", "Fire-related", "Shiny",
+    "String-related", "Arms/legs/skin", "Elongated", "Home-related", "Toy-related", "Yellow", "Medicine-related",
+    "Ice/Winter",
+)  # fmt: skip
 CODE = ("concepts", "similarity", "odd_one_out", "probing.partitions", "studies.concepts", "studies.resampling")
 
 
@@ -77,11 +85,39 @@ def divide(triplets: Triplets, values: np.ndarray, names, k: int = 1) -> Partiti
 
 
 def dimensions(profile: Profile) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and values (m, d) of what people see in the pictures of the odd-one-out task, rows as its ids."""
+    """Names and values (m, d) of what people see in the pictures of the odd-one-out task, in its order.
+
+    In the full profile: the VICE embedding of the paper, heaviest dimension first, which is the order of its labels.
+    """
+    if profile.name == "full":
+        values = registry.load("things/vice_45", profile).align(sources.triplets(profile).ids).values
+        values = values[:, np.argsort(-values.sum(0), kind="stable")]
+        return LABELS[: values.shape[1]], values
     sources.only_mini(profile, "people's dimensions")
     from ..world import observers
 
     return observers.dimension_names(), observers.values(sources.triplets(profile).ids)
+
+
+def pictures(profile: Profile, ids, size: int) -> dict[str, np.ndarray]:
+    """Pictures by id, uint8 (size, size, 3): drawn without pixel noise; photographs of THINGS in the full profile."""
+    if profile.name == "full":
+        from PIL import Image, ImageOps
+
+        found = registry.load("things/images", profile).align(tuple(ids))
+        return {
+            i: np.asarray(ImageOps.fit(Image.open(path).convert("RGB"), (size, size)))
+            for i, path in zip(found.ids, found.images)
+        }
+    sources.only_mini(profile, "pictures")
+    from ..world import stimuli
+
+    return {i: stimuli.picture(i, size, noise=False)[0] for i in ids}
+
+
+def first_three(names) -> list[str]:
+    """The dimensions of Fig. 5, as far as they are among the names."""
+    return [name for name in (*FIGURE_5, "Animal-related", "Vehicles", "Sports") if name in names]
 
 
 def partition(profile: Profile, k: int = NEAREST) -> Partition:
@@ -115,7 +151,7 @@ def of_scores(scores, part: Partition, draws: int = resampling.DRAWS):
     return value, drawn, n
 
 
-def _measured(keys, scores, part, stage, **common) -> Measured:
+def group_rows(keys, scores, part, stage, **common) -> Measured:
     value, drawn, n = of_scores(np.stack(scores), part)
     rows = [
         {
@@ -173,9 +209,9 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
         own = [{"model": p.model, "seed": p.seed, "layer": layer} for p in found]
         common = {"profile": profile.name}
         return combine(
-            _measured(keys, right, part, ZERO, **common),
-            _measured(own, [p.before[at] for p in found], held, SAME, **common),
-            _measured(own, [p.right[at] for p in found], held, PROBED, **common),
+            group_rows(keys, right, part, ZERO, **common),
+            group_rows(own, [p.before[at] for p in found], held, SAME, **common),
+            group_rows(own, [p.right[at] for p in found], held, PROBED, **common),
         )
 
     parts = [probes.state(profile, seeds, models), keep.code(*CODE), layer, k, sources.triplets(profile).checksum]
@@ -340,144 +376,3 @@ def regression(profile: Profile, seeds=(0,), models=None, layers=LAYERS) -> Meas
 
     parts = [networks.state(profile, seeds, models), keep.code(*CODE), sources.triplets(profile).checksum, layers]
     return keep.measured(profile, "regression", parts, make)
-
-
-# ---- the public files ------------------------------------------------------------------------------------------------
-
-VICE_LABELS = {  # columns of the public embedding, with the paper's label for the same leading objects (judged)
-    22: "Metal",
-    41: "Food",
-    31: "Plant-related",
-    12: "Animal-related",
-    1: "Furniture",
-    39: "Clothing",
-    4: "Royal",
-    34: "Outdoors-related",
-    5: "Long, thin, pointed",
-    27: "Wood",
-    24: "Vehicles",
-    21: "Body part",
-    26: "Technology",
-    28: "Colorful",
-    3: "Small repeated items",
-    32: "Circular",
-    36: "Sports",
-    17: "Paper",
-    18: "Liquids",
-    38: "Sea",
-    10: "Red",
-    11: "Bathing, medical",
-    35: "Powdery",
-    25: "Weapons",
-    15: "Nets, grating",
-    20: "White",
-    14: "Arms, legs, skin",
-    30: "Sky-related",
-    19: "Elongated",
-    23: "Spherical",
-    8: "Decorative",
-    33: "Musical instrument",
-    40: "Patterned",
-    0: "Green",
-    7: "Fire-related",
-    29: "Black",
-    13: "String-related",
-    16: "Shiny",
-    37: "Eyes",
-    6: "Toy, child",
-    2: "Yellow",
-    9: "Seating, suspended",
-}
-CLIP, WORDS, VICE, SPOSE = "things/clip_vit_b32", "things/word2vec", "things/vice_42", "things/spose_49"
-RESPONSES = ("things/testset1", "things/testset2", "things/test_10_id")
-NEEDED = frozenset({CLIP, WORDS, VICE, SPOSE, *RESPONSES, "things/concepts"})
-NAMES = {
-    CLIP: "CLIP ViT-B/32",
-    WORDS: "word2vec (names)",
-    VICE: "VICE, 42 dimensions",
-    SPOSE: "SPoSE, 49 dimensions",
-    "people": "people",
-}
-STRENGTH = 0.1  # of the probe of CLIP; the page on real human data chooses among several
-INFO = ("probing", *CODE)
-
-
-def responses(profile, names=RESPONSES) -> Triplets:
-    """Human responses to THINGS triplets of several files as one set, in THINGS' sorted order of objects."""
-    ids = tuple(registry.load("things/concepts", profile).index)
-    parts = [registry.load(name, profile).align(ids) for name in names]
-    return replace(
-        parts[0],
-        triplets=np.concatenate([p.triplets for p in parts]),
-        participants=None,
-        response_times=None,
-        level=None,
-    )
-
-
-def _public(profile) -> dict:
-    everything, training = responses(profile), responses(profile, RESPONSES[2:])
-    ids = everything.ids
-    vice = registry.load(VICE, profile).align(ids).values
-    heavy = np.argsort(-vice.sum(0), kind="stable")
-    vice, names = vice[:, heavy], [VICE_LABELS[int(k)] for k in heavy]
-    part = divide(everything, vice, names)
-    clip = registry.load(CLIP, profile).align(ids).values
-    words = registry.load(WORDS, profile).align(ids).values
-    scores = [odd_one_out.scores(similarity_matrix(x, "cosine"), part.triplets.triplets) == 1 for x in (clip, words)]
-    out = [_measured([{"model": CLIP}, {"model": WORDS}], scores, part, ZERO, profile="slice")]
-    device = profile.torch_device()
-    cross = probing.cross_validation(
-        clip, training.triplets, strengths=(STRENGTH,), n_folds=3, seed=SEED, penalty="identity", device=device
-    )
-    held = cross.held_out()
-    rows = held["triplet"].to_numpy()
-    inside, at = subset(divide(training, vice, names), rows)
-    before = odd_one_out.scores(similarity_matrix(clip, "cosine"), training.triplets[rows]) == 1
-    for stage, right in ((SAME, before), (PROBED, held["choice"].to_numpy() == 2)):
-        out.append(_measured([{"model": CLIP}], [right[at]], inside, stage, profile="slice"))
-    spose = registry.load(SPOSE, profile).align(ids).values
-    spose = spose[:, np.argsort(-spose.sum(0), kind="stable")]
-    fits = []
-    folds = probing.object_folds(len(ids), FOLDS, SEED)
-    for target, values, labels in (
-        (VICE, vice, names),
-        (SPOSE, spose, [f"dimension {k + 1}" for k in range(spose.shape[1])]),
-    ):
-        for model, x in ((CLIP, clip), (WORDS, words)):
-            _, predicted, _ = measures.regress_dimensions(x, values, names=labels, n_folds=FOLDS, seed=SEED)
-            value, drawn = r2_draws(values, predicted, folds, ids)
-            low, high = interval(drawn)
-            fits.append(
-                pd.DataFrame(
-                    {
-                        "target": target,
-                        "model": model,
-                        "position": np.arange(1, len(labels) + 1),
-                        "dimension": labels,
-                        "r2": value,
-                        "low": low,
-                        "high": high,
-                    }
-                )
-            )
-    examples = [
-        {"dimension": n, "rank": r + 1, "concept": ids[i].replace("_", " ")}
-        for k, n in enumerate(names)
-        for r, i in enumerate(np.argsort(-vice[:, k])[:6])
-    ]
-    facts = [{"what": "triplets", "value": part.total}, {"what": "predicted by VICE", "value": len(part.rows)}]
-    return {
-        "accuracy": combine(*out).table,
-        "r2": pd.concat(fits),
-        "examples": pd.DataFrame(examples),
-        "facts": pd.DataFrame(facts),
-    }
-
-
-PUBLIC = public.Study("slice_concepts", NEEDED, ("accuracy", "r2", "examples", "facts"), INFO, _public)
-
-
-def record(profile, folder=None) -> list:
-    """Store the tables from the public files with the package (``slice_concepts``)."""
-    return PUBLIC.record(profile, folder)
