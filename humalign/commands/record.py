@@ -33,9 +33,14 @@ def main(args) -> int:
     if args.profile is None:
         profile = profile.with_(name="slice")
     if profile.name == "mini":
-        from ..studies import seeds as study
+        from ..studies import seeds
+
+        parts = [seeds]
     else:
-        from ..studies import real as study
-    for path in study.record(profile, folder=args.out):
-        print(path)
+        from ..studies import calibration, comparison, real, vice
+
+        parts = [real, vice, calibration, comparison]
+    for study in parts:
+        for path in study.record(profile, folder=args.out):
+            print(path)
     return 0

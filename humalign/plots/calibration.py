@@ -13,6 +13,7 @@ CRITERIA = {
     "js": ("JS distance from people", "#d55e00", "-."),
     "kl": ("KL from people, nats", "#009e73", ":"),
 }
+FEW = 20  # bins with fewer triplets are not drawn
 RULES = {"1": ("as they are (temperature 1)", style.GREY, "s"), "log loss": ("temperature by log loss", "#2f6fae", "o")}
 
 
@@ -88,13 +89,15 @@ def curves(table: pd.DataFrame, models: pd.DataFrame):
 def reliability(table: pd.DataFrame, names: dict[str, str], models, rules=tuple(RULES)):
     """Share of choices that agree with people against the probability the network gives them; one panel a network.
 
-    The area of a marker is the share of triplets in its bin.
+    The area of a marker is the share of triplets in its bin; bins with fewer than 20 triplets are left out.
     """
+    table = table[table["model"].isin(list(models)) & (table["n"] >= FEW)]
+    top = min(1.0, 0.05 + table[["confidence", "accuracy"]].max().max())
     fig, axes = _grid(len(models), 2.9, sharex=True, sharey=True)
     for k, (ax, model) in enumerate(zip(axes.ravel(), models)):
         ax.plot([0, 1], [0, 1], color=style.GREY, ls="--", lw=1.1)
         for rule in rules:
-            part = table[(table["model"] == model) & (table["rule"] == rule) & (table["n"] > 0)]
+            part = table[(table["model"] == model) & (table["rule"] == rule)]
             label, colour, marker = RULES[rule]
             ax.plot(part["confidence"], part["accuracy"], color=colour, lw=1.2, zorder=2)
             ax.scatter(
@@ -109,7 +112,7 @@ def reliability(table: pd.DataFrame, names: dict[str, str], models, rules=tuple(
                 linewidths=0.6,
                 zorder=3,
             )
-        ax.set(xlim=(0.3, 1), ylim=(0.2, 1), title=names.get(model, model))
+        ax.set(xlim=(0.3, top), ylim=(0.25, top), title=names.get(model, model))
         if k >= len(models) - 2:
             ax.set_xlabel("mean confidence in the bin")
         if k % 2 == 0:
@@ -138,7 +141,7 @@ def improvement(chosen: pd.DataFrame, models: pd.DataFrame):
     fig, ax = plt.subplots(figsize=(style.WIDTH, 1.5 + 0.165 * len(rows)), layout="constrained")
     y = np.arange(len(rows))
     ax.hlines(y, rows["continuous"], rows["1"], color=style.GREY, lw=1, alpha=0.6)
-    ax.scatter(rows["1"], y, s=22, facecolors="none", edgecolors=style.GREY, label="temperature 1")
+    ax.scatter(rows["1"], y, s=22, facecolors="none", edgecolors=style.GREY)
     for group in style.order(rows["group"]):
         at = (rows["group"] == group).to_numpy()
         ax.scatter(
@@ -152,10 +155,13 @@ def improvement(chosen: pd.DataFrame, models: pd.DataFrame):
             zorder=3,
         )
     ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
-    ax.set(ylim=(-1, len(rows)), xlabel="expected calibration error, triplets not used for the choice", xlim=(0, None))
+    ax.set(
+        ylim=(-1, len(rows)),
+        xlabel="expected calibration error on other triplets (open: temperature 1)",
+        xlim=(0, None),
+    )
     ax.grid(axis="y", lw=0.5)
     ax.tick_params(axis="y", length=0)
-    ax.legend(loc="lower right", fontsize=9.5)
     style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
     return fig
 

@@ -10,6 +10,7 @@ import pandas as pd
 from . import panels, style
 
 CHANCE = 1 / 3
+FEW = 20  # accuracies on fewer triplets are not drawn
 TITLES = {"zero-shot": "zero-shot", "zero-shot, same folds": "zero-shot, same triplets", "probed": "after probing"}
 
 
@@ -219,6 +220,8 @@ def regression(pairs: dict[str, pd.DataFrame]):
 def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
     """Accuracy within each VICE dimension: CLIP before and after the transform, and others zero-shot.
 
+    Values on fewer than 20 triplets are left out; dimensions without a value after the transform stand at the bottom.
+
     Parameters
     ----------
     table : DataFrame
@@ -230,7 +233,8 @@ def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
     """
     from matplotlib import pyplot as plt
 
-    probed = table[table["stage"] == "probed"].set_index("detail")["value"].sort_values()
+    table = table.assign(value=table["value"].where(table["n"] >= FEW))
+    probed = table[table["stage"] == "probed"].set_index("detail")["value"].sort_values(na_position="first")
     place = {name: i for i, name in enumerate(probed.index)}
     fig, ax = plt.subplots(figsize=(5.6, 1.5 + 0.185 * len(place)), layout="constrained")
     marks = [
@@ -240,13 +244,12 @@ def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
     marks += [
         ("zero-shot", m, f"{names[m]}, all triplets", style.GREY, "v") for m in table["model"].unique() if m != clip
     ]
-    ends = {}
     for stage, model, label, colour, marker in marks:
         part = table[(table["stage"] == stage) & (table["model"] == model)]
         y = part["detail"].map(place)
         if model == clip:
-            ax.hlines(y, part["low"], part["high"], color=colour, lw=0.9, alpha=0.5, zorder=2)
-            ends[stage] = part.set_index("detail")["value"]
+            shown = part["value"].notna()
+            ax.hlines(y[shown], part["low"][shown], part["high"][shown], color=colour, lw=0.9, alpha=0.5, zorder=2)
         ax.scatter(
             part["value"],
             y,
