@@ -58,13 +58,14 @@ class Item:
 
 @dataclass
 class Plan:
-    """All lines, the assumptions behind the estimates, and the sums."""
+    """All lines, the assumptions behind the estimates, the sums, and the commands of the extractions still to do."""
 
     profile: str
     notebooks: list[str]
     items: list[Item]
     assumptions: list[str]
     totals: dict = field(default_factory=dict)
+    commands: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict:
         """Plain values, for JSON."""
@@ -232,6 +233,20 @@ def _features(profile: Profile, rows, datasets, tflops: float, rate: float) -> l
     return out
 
 
+def _commands(profile: Profile, rows, datasets, gpus: int) -> list[str]:
+    """Extractions still to do: one command a picture set and network with public weights."""
+    from .studies import feature_store, sources
+
+    out = []
+    for dataset in datasets:
+        there, pictures = set(feature_store.models(profile, dataset)), sources.pictures(dataset)
+        for row in rows:
+            if row["loader"] and str(row["public"]) == "True" and row["model"] not in there:
+                logits = isinstance(row["logits"], str) and bool(row["logits"])
+                out.append(feature_store.command(row["model"], pictures, logits, gpus))
+    return list(dict.fromkeys(out))
+
+
 def _width(row) -> int:
     """Numbers stored for a picture: the penultimate layer, and logits (taken as 1000 classes) where there are any."""
     wide = row["width"] if row["width"] == row["width"] and row["width"] else 1000
@@ -239,7 +254,7 @@ def _width(row) -> int:
 
 
 def plan(
-    profile: Profile, notebooks=None, *, tflops: float = TFLOPS, rate: float = PICTURES, layers: int = 2
+    profile: Profile, notebooks=None, *, tflops: float = TFLOPS, rate: float = PICTURES, layers: int = 2, gpus: int = 1
 ) -> Plan:
     """Everything that a profile, or some notebooks in it, needs.
 
@@ -252,6 +267,8 @@ def plan(
         Assumed speed of the GPU (10^12 operations a second, sustained) and of decoding (pictures a second).
     layers : int
         Layers that are probed.
+    gpus : int
+        How many the extraction commands use.
 
     Returns
     -------
@@ -289,7 +306,7 @@ def plan(
         items.append(Item("probing", "linear transforms", what, 0, True, None, "", None, "humalign run probing"))
     items.sort(key=lambda item: item.name if item.kind == "data" else "~")
     found = Plan(profile.name, list(notebooks or needs.notebooks()), items, assumptions)
-    found.totals = _totals(found)
+    found.totals, found.commands = _totals(found), _commands(profile, rows, wanted, gpus)
     return found
 
 

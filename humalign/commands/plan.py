@@ -15,6 +15,7 @@ EXAMPLE = """
 humalign plan --profile full
 humalign plan --profile full --notebook zero_shot --data ~/humalign-data
 humalign plan --profile full --tflops 100 --json > plan.json
+humalign plan --profile full --commands --gpus 4 > extract.sh
 """
 
 
@@ -28,6 +29,8 @@ def configure(parser) -> None:
     parser.add_argument(
         "--rate", type=float, default=PICTURES, help=f"pictures decoded a second (default: {PICTURES:g})"
     )
+    parser.add_argument("--commands", action="store_true", help="print the extractions still to do, one command a line")
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs that each of these commands uses (torchrun)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_profile_options(parser)
 
@@ -37,7 +40,10 @@ def main(args) -> int:
     from ..plan import plan
 
     profile = profile_from(args)
-    found = plan(profile, args.notebook, tflops=args.tflops, rate=args.rate)
+    found = plan(profile, args.notebook, tflops=args.tflops, rate=args.rate, gpus=args.gpus)
+    if args.commands:
+        print("\n".join(found.commands))
+        return 0
     if args.json:
         print(json.dumps(found.as_dict(), indent=1))
         return 0

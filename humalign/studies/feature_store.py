@@ -43,10 +43,21 @@ def find(profile: Profile, model: str, dataset: str) -> Path | None:
     return next((p for end in FILES if (p := path.with_name(path.name + end)).is_file()), None)
 
 
-def command(model: str, pictures: str) -> str:
-    """The command that makes the features of a network for the pictures of a data set."""
+def command(model: str, pictures: str, logits: bool = True, gpus: int = 1) -> str:
+    """The command that makes the features of a network for the pictures of a data set.
+
+    Parameters
+    ----------
+    model, pictures : str
+    logits : bool
+        Whether the network has such a layer.
+    gpus : int
+        More than one: by torchrun.
+    """
+    start = f"torchrun --nproc-per-node {gpus} -m humalign" if gpus > 1 else "humalign"
+    layers = "penultimate logits" if logits else "penultimate"
     return (
-        f"humalign extract {model} --dataset {pictures} --layers penultimate logits --bf16"
+        f"{start} extract {model} --dataset {pictures} --layers {layers} --bf16"
         f" --profile full --out $HUMALIGN_DATA/{FOLDER}/{model}/{pictures}"
     )
 
