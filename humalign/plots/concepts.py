@@ -235,19 +235,22 @@ def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
 
     table = table.assign(value=table["value"].where(table["n"] >= FEW))
     probed = table[table["stage"] == "probed"].set_index("detail")["value"].sort_values(na_position="first")
-    place = {name: i for i, name in enumerate(probed.index)}
+    whole = table[(table["stage"] == "zero-shot") & (table["model"] == clip)].set_index("detail")["value"]
+    order = [*whole.drop(probed.dropna().index).sort_values(na_position="first").index, *probed.dropna().index]
+    place = {name: i for i, name in enumerate(order)}
     fig, ax = plt.subplots(figsize=(5.6, 1.5 + 0.185 * len(place)), layout="constrained")
     marks = [
         ("probed", clip, f"{names[clip]}, after the transform", "darkmagenta", "o"),
         ("zero-shot, same folds", clip, f"{names[clip]}, same triplets before", "#c9a0c9", "s"),
     ]
+    marks.append(("zero-shot", clip, f"{names[clip]}, all triplets", "#e6c8f0", "D"))
     marks += [
         ("zero-shot", m, f"{names[m]}, all triplets", style.GREY, "v") for m in table["model"].unique() if m != clip
     ]
     for stage, model, label, colour, marker in marks:
         part = table[(table["stage"] == stage) & (table["model"] == model)]
         y = part["detail"].map(place)
-        if model == clip:
+        if model == clip and stage != "zero-shot":
             shown = part["value"].notna()
             ax.hlines(y[shown], part["low"][shown], part["high"][shown], color=colour, lw=0.9, alpha=0.5, zorder=2)
         ax.scatter(
@@ -263,7 +266,7 @@ def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
         )
     ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
     ax.text(CHANCE, len(place) - 0.4, "chance", fontsize=9, ha="center", va="bottom", color=style.GREY)
-    ax.set_yticks(range(len(place)), probed.index, fontsize=8.5)
+    ax.set_yticks(range(len(place)), order, fontsize=8.5)
     ax.set(ylim=(-1, len(place)), xlabel="odd-one-out accuracy")
     ax.grid(axis="y", lw=0.5)
     ax.tick_params(axis="y", length=0)
