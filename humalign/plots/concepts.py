@@ -112,6 +112,8 @@ def _strip(ax, part, kinds, ylim) -> None:
 def ranking(table: dict[str, pd.DataFrame]):
     """Mean accuracy of each training group within each dimension, dimensions sorted, one panel a stage.
 
+    The frame holds all values; wide intervals of dimensions with few triplets leave it.
+
     Parameters
     ----------
     table : dict of str to DataFrame
@@ -122,6 +124,8 @@ def ranking(table: dict[str, pd.DataFrame]):
     last = list(table.values())[-1]
     order = last[last["group"] != "Untrained"].groupby("dimension")["value"].mean().sort_values().index
     place = {name: i for i, name in enumerate(order)}
+    values = pd.concat(table.values())["value"]
+    xlim = values.min() - 0.04, values.max() + 0.04
     fig, axes = plt.subplots(
         1, len(table), figsize=(style.WIDTH, 1.4 + 0.165 * len(order)), sharey=True, sharex=True, layout="constrained"
     )
@@ -142,7 +146,7 @@ def ranking(table: dict[str, pd.DataFrame]):
             )
         ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
         ax.grid(axis="y", lw=0.5)
-        ax.set(title=TITLES.get(stage, stage), xlabel="accuracy", ylim=(-1, len(order)))
+        ax.set(title=TITLES.get(stage, stage), xlabel="accuracy", ylim=(-1, len(order)), xlim=xlim)
         ax.tick_params(axis="y", length=0)
         ax.set_yticks(range(len(order)), order, fontsize=8.5)
     style.group_legend(fig, last["group"], loc="outside lower center", ncols=3)
