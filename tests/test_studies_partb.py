@@ -105,6 +105,9 @@ def test_r2_of_a_perfect_an_average_and_a_weighted_prediction():
 
     expected = [np.mean([r2_score(VALUES[~t, d], noisy[~t, d]) for t in folds]) for d in range(D)]
     np.testing.assert_allclose(concepts.r2_draws(VALUES, noisy, folds, groups, draws=5)[0], expected)
+    spread = sum(((VALUES[~t] - VALUES[~t].mean(0)) ** 2).sum(0) for t in folds)
+    pooled = 1 - ((VALUES - noisy) ** 2).sum(0) / spread
+    np.testing.assert_allclose(concepts.r2_draws(VALUES, noisy, folds, groups, draws=5, pooled=True)[0], pooled)
 
 
 def test_regression_finds_linear_dimensions_and_none_in_noise():

@@ -289,8 +289,8 @@ def top(profile: Profile, n: int = 6) -> pd.DataFrame:
 # ---- regression ------------------------------------------------------------------------------------------------------
 
 
-def r2_draws(target, predicted, folds, groups, draws: int = resampling.DRAWS):
-    """R2 of each dimension, mean over folds of held-out objects, and its bootstrap draws over groups of objects.
+def r2_draws(target, predicted, folds, groups, draws: int = resampling.DRAWS, pooled: bool = False):
+    """R2 of each dimension on held-out objects and its bootstrap draws over groups of objects.
 
     Parameters
     ----------
@@ -300,6 +300,9 @@ def r2_draws(target, predicted, folds, groups, draws: int = resampling.DRAWS):
         Training objects of each fold.
     groups : sequence (m,)
         Concept of each object.
+    pooled : bool
+        Squares summed over folds before they are divided, instead of the mean of the folds' R2 (the paper); steadier
+        where a fold holds few objects of a dimension.
 
     Returns
     -------
@@ -314,9 +317,11 @@ def r2_draws(target, predicted, folds, groups, draws: int = resampling.DRAWS):
         total = weight.sum(1, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = weight @ y**2 - (weight @ y) ** 2 / total
-            r2 = 1 - (weight @ (y - predicted[~train]) ** 2) / np.where(spread > 1e-9 * total, spread, np.nan)
-        parts.append(r2)
-    both = np.nanmean(np.stack(parts), axis=0)
+            residual = weight @ (y - predicted[~train]) ** 2
+        parts.append((residual, np.where(spread > 1e-9 * total, spread, np.nan)))
+    residual, spread = (np.stack(part) for part in zip(*parts))
+    residual = np.where(np.isnan(spread), np.nan, residual)
+    both = 1 - np.nansum(residual, 0) / np.nansum(spread, 0) if pooled else np.nanmean(1 - residual / spread, axis=0)
     return both[0], both[1:].T
 
 
@@ -347,7 +352,7 @@ def of_features(features, triplets: Triplets, values, names, draws: int = resamp
     for part in features:
         x = part.align(triplets.ids).values
         _, predicted, _ = measures.regress_dimensions(x, values, names=names, n_folds=FOLDS, seed=SEED, groups=concepts)
-        value, spread = r2_draws(values, predicted, folds, concepts, draws)
+        value, spread = r2_draws(values, predicted, folds, concepts, draws, pooled=True)
         key = {"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer, "stage": REGRESSION}
         keys.append(key)
         rows += [
