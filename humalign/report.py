@@ -27,6 +27,7 @@ DRAWN = {  # data set of the drawn world: (split of its pictures, probed, also f
     "arrangement-king1": ("king1", False, True),
     "arrangement-king2": ("king2", False, True),
 }
+PICTURES = {"cifar100/coarse_triplets": "cifar100/train", "levels/triplets": "imagenet/train"}  # others: NAME/images
 SKIPPED = ("things/testset2_repeat", "things-control", "things-repeated", "things-repeated-again")
 
 
@@ -133,9 +134,8 @@ def sets_at_hand(profile: Profile, drawn: bool = True) -> list[DataTest]:
         sets = [e for e in registry.entries(real) if e.name in here and e.name not in SKIPPED]
         for entry in sets:
             if entry.kind in ("triplets", "rdm"):
-                images = next(
-                    (n for n in (f"{entry.name}/images", f"{entry.name.split('/')[0]}/images") if n in here), None
-                )
+                names = (PICTURES.get(entry.name), f"{entry.name}/images", f"{entry.name.split('/')[0]}/images")
+                images = next((n for n in names if n in here), None)
                 pictures = None if images is None else (lambda side, images=images: registry.load(images, real))
                 loads = lambda name=entry.name: registry.load(name, real)  # noqa: E731
                 found.append(DataTest(entry.name, real.name, loads, pictures))
@@ -192,7 +192,8 @@ def no_match(found: list[DataTest], ids, where) -> InputError:
 
 
 def subject(
-    name: str, *, pretrained: bool = True, checkpoint=None, seed: int = 0, preprocess=None, layer=None, ids=None, profile=None
+    name: str, *, pretrained: bool = True, checkpoint=None, seed: int = 0, preprocess=None, layer=None, ids=None,
+    profile=None,
 ):  # fmt: skip
     """What ``humalign evaluate`` is asked about: Features of a file or folder, else a Model.
 
@@ -333,6 +334,8 @@ def _look(model, test: DataTest, profile, shown: dict, notes: list, say, progres
         notes.append(f"{test.name}: left out for networks from outside the drawn world (many pictures)")
         return None, None
     stimuli = test.pictures(model.preprocess.size if mini and test.world == "mini" else DRAWN_SIDE)
+    if wanted := _shared(test, stimuli.ids):
+        stimuli = stimuli.align(wanted) if len(wanted) < len(stimuli) else stimuli
     if stimuli.ids not in shown:
         say(f"{test.name}: showing {len(stimuli)} pictures")
         shown[stimuli.ids] = _features_of(model, stimuli, profile, progress)
@@ -377,8 +380,9 @@ def summary(report: Report) -> pd.DataFrame:
             CHANCE if row.measure == "accuracy" else 0.0 if row.measure.startswith(("spearman", "pearson")) else np.nan
         )
         rows.append(
-            {"dataset": row.dataset, "layer": row.layer, "stage": row.stage, "measure": row.measure, "detail": row.detail,
-             "value": row.value, "low": row.low, "high": row.high, "chance": chance, "ceiling": ceiling,
+            {"dataset": row.dataset, "layer": row.layer, "stage": row.stage, "measure": row.measure,
+             "detail": row.detail, "value": row.value, "low": row.low, "high": row.high, "chance": chance,
+             "ceiling": ceiling,
              "ceiling_kind": kind, "distance": ceiling - row.value,
              "share": (row.value - chance) / (ceiling - chance) if ceiling > chance else np.nan, "n": int(row.n)}
         )  # fmt: skip

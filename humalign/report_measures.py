@@ -110,7 +110,8 @@ def probe_rows(features: Features, data: Triplets, *, n_boot: int, seed: int) ->
     after = (held["choice"].to_numpy() == 2).astype(float)
     rows = []
     for stage, measure, scores in (
-        ("zero-shot, same folds", "accuracy", before), ("probed", "accuracy", after), ("probed", "gain", after - before),
+        ("zero-shot, same folds", "accuracy", before), ("probed", "accuracy", after),
+        ("probed", "gain", after - before),
     ):  # fmt: skip
         one = bootstrap.triplet_interval(scores, triplets, groups, n_boot=n_boot, seed=seed)
         detail = "cosine" if stage.startswith("zero") else f"strength {found.strength:g}"

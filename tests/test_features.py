@@ -1,6 +1,7 @@
 """Features: hooks, preprocessing, shards; the same result interrupted or not, with one process or two."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,7 +62,9 @@ def saved(folder, n=50, side=20):
 
 def test_layers_match_a_plain_forward_pass():
     model, seen = tiny(), pictures()
-    found = features.extract(model, seen, ["conv:gap", "conv", "tokens:cls", "tokens:gap", "linear", "fc@in", "logits"], batch_size=16)
+    found = features.extract(
+        model, seen, ["conv:gap", "conv", "tokens:cls", "tokens:gap", "linear", "fc@in", "logits"], batch_size=16
+    )
     x = model.preprocess.arithmetic(torch.from_numpy(seen.images))
     with torch.inference_mode():
         net = model.module
@@ -69,8 +72,9 @@ def test_layers_match_a_plain_forward_pass():
         tokens = net.tokens(conv.flatten(2).transpose(1, 2))
         linear = net.linear(tokens.mean(1))
         expected = {
-            "conv:gap": conv.mean((2, 3)), "conv": conv.flatten(1), "tokens:cls": tokens[:, 0], "tokens:gap": tokens.mean(1),
-            "linear": linear, "fc@in": linear.clamp(min=0), "logits": net.fc(linear.clamp(min=0)),
+            "conv:gap": conv.mean((2, 3)), "conv": conv.flatten(1), "tokens:cls": tokens[:, 0],
+            "tokens:gap": tokens.mean(1), "linear": linear, "fc@in": linear.clamp(min=0),
+            "logits": net.fc(linear.clamp(min=0)),
         }  # fmt: skip
     for name, value in expected.items():
         np.testing.assert_allclose(found[name].values, value.numpy(), rtol=1e-5, atol=1e-6, err_msg=name)
@@ -229,7 +233,9 @@ def child(out, slow=False, prefix=(), **env):
     file = out.parent / f"child-{slow}.py"
     file.write_text(code)
     command = [sys.executable, *prefix, str(file)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **env})
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **env}
+    )
 
 
 def contents(folder):
@@ -238,7 +244,9 @@ def contents(folder):
 
 def test_kill_half_way_and_two_processes_give_the_same_files(tmp_path):
     """kill -9 in the middle, then resume; and torchrun with two processes: byte for byte what one quiet run writes."""
-    quiet = features.extract(tiny(), pictures(400), ["penultimate", "logits"], batch_size=8, out=tmp_path / "quiet", shard_size=16)
+    quiet = features.extract(
+        tiny(), pictures(400), ["penultimate", "logits"], batch_size=8, out=tmp_path / "quiet", shard_size=16
+    )
     out = tmp_path / "killed"
     run = child(out, slow=True)
     for _ in range(7):
@@ -258,19 +266,26 @@ def test_kill_half_way_and_two_processes_give_the_same_files(tmp_path):
 
 
 def test_preprocessing_equals_torchvision_timm_and_open_clip():
-    from humalign import compat  # noqa: F401
     from PIL import Image
 
+    from humalign import compat  # noqa: F401
+
     rng = np.random.default_rng(3)
-    noise = Image.fromarray(rng.integers(0, 256, (30, 41, 3), dtype=np.uint8)).resize((301, 220), Image.Resampling.BICUBIC)
+    noise = Image.fromarray(rng.integers(0, 256, (30, 41, 3), dtype=np.uint8)).resize(
+        (301, 220), Image.Resampling.BICUBIC
+    )
     tall = noise.rotate(90, expand=True)
     from torchvision.models import EfficientNet_B1_Weights, ResNet50_Weights, ViT_B_16_Weights
 
     from humalign.zoo import preprocess as pre
 
     for image in (noise, tall):
-        for weights in (ResNet50_Weights.IMAGENET1K_V2, ResNet50_Weights.IMAGENET1K_V1, EfficientNet_B1_Weights.IMAGENET1K_V2,
-                        ViT_B_16_Weights.IMAGENET1K_V1):
+        for weights in (
+            ResNet50_Weights.IMAGENET1K_V2,
+            ResNet50_Weights.IMAGENET1K_V1,
+            EfficientNet_B1_Weights.IMAGENET1K_V2,
+            ViT_B_16_Weights.IMAGENET1K_V1,
+        ):
             own = pre.of_torchvision(weights)(image)
             torch.testing.assert_close(own, weights.transforms()(image), rtol=0, atol=1e-5)
     import timm
@@ -298,3 +313,37 @@ def test_caffe_and_alignet_preprocessing():
     padded = np.concatenate([row[:1], row, row[-1:]])
     expected = [np.clip(round(float(padded[i : i + 4] @ weights)), 0, 255) / 255 for i in (0, 2, 4, 6)]
     np.testing.assert_allclose(half[0, 0].numpy(), expected, atol=1.01 / 255)
+
+
+def test_command_line(tmp_path, capsys):
+    from humalign import cli
+
+    folder = saved(tmp_path / "im", 6, 40)
+    command = ["extract", "resnet-s", "--images", str(folder), "--out", str(tmp_path / "f")]
+
+    def said(*more):
+        code = cli.main([*command[:1], *more])
+        out = capsys.readouterr()
+        return code, (out.err if code else out.out).strip()
+
+    mini = ["softmax-resnet-m", "--untrained", "--device", "cpu"]
+    layers = ["--layers", "penultimate", "encoder.layer1:gap"]
+    code, out = said(*mini, *command[2:], *layers, "--merge", str(tmp_path / "f.safetensors"))
+    assert code == 0
+    assert "penultimate: 6 x 96" in out
+    found = features.read(tmp_path / "f", "encoder.layer1:gap")
+    assert found.ids == tuple(f"p{i:03d}" for i in range(6))
+    np.testing.assert_array_equal(features.read(tmp_path / "f.safetensors", "encoder.layer1:gap").values, found.values)
+    assert found.meta["preprocess"]["size"] == 32
+    for more, match in (
+        (("softmax-resnet-n", *command[2:]), "no network is called 'softmax-resnet-n'; nearest: .*softmax-resnet-m"),
+        ((*mini, *command[2:], "--layers", "enkoder"), "no layer is called 'enkoder'; try penultimate.*encoder"),
+        ((*mini, "--images", str(tmp_path / "no"), "--out", str(tmp_path / "g")), "this folder does not exist"),
+        ((*mini, "--dataset", "no", "--out", str(tmp_path / "g")), "no data set is called 'no'"),
+        ((*mini, "--dataset", "things", "--out", str(tmp_path / "g")), "has no images; choose one of kind 'stimuli'"),
+        ((*mini, *command[2:], "--batch-size", "0"), "batch size: is 0"),
+    ):
+        code, error = said(*more)
+        assert code == 2, more
+        assert "\n" not in error
+        assert re.search(match, error), error

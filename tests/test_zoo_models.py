@@ -109,7 +109,7 @@ def test_every_architecture_builds_and_fits_its_row(row):
 
 
 @pytest.mark.parametrize(
-    "stand_in, width",
+    ("stand_in", "width"),
     sorted({(r["stand_in"], r["width"]) for r in facts.rows() if r["stand_in"].startswith(("timm:", "torchvision:"))}),
 )
 def test_stand_ins_exist_and_have_the_width(stand_in, width):
@@ -154,7 +154,8 @@ def test_names_that_are_not_known():
 def test_without_a_network_one_line_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(MissingData, match=r"alexnet-owt-7be5be79.pth: is not on this machine.*--checkpoint FILE or --untr") as caught:
+    told = r"alexnet-owt-7be5be79.pth: is not on this machine.*--checkpoint FILE or --untrained"
+    with pytest.raises(MissingData, match=told) as caught:
         zoo.load("alexnet")
     assert "\n" not in str(caught.value)
 
@@ -172,7 +173,8 @@ def small_resnet():
 
 
 FORMATS = {
-    "vissl": lambda s: {"classy_state_dict": {"base_model": {"model": {"trunk": {f"_feature_blocks.{k}": v for k, v in s.items()}}}}},
+    "vissl": lambda s: {"classy_state_dict": {"base_model": {"model": {"trunk": {
+        f"_feature_blocks.{k}": v for k, v in s.items()}}}}},
     "vissl, converted": lambda s: {"model_state_dict": {f"_feature_blocks.{k}": v for k, v in s.items()}},
     "moco": lambda s: {"epoch": 200, "arch": "resnet", "state_dict": {
         **{f"module.encoder_q.{k}": v for k, v in s.items()}, "module.encoder_q.fc.0.weight": torch.ones(2, 2),
@@ -237,7 +239,7 @@ def test_damaged_and_wrong_checkpoints_are_refused(tmp_path):
     refused(b"not a checkpoint at all", "cannot be read as a torch file|never loaded")
     refused({"epoch": 3}, r"holds no state dict \(found epoch\)")
     refused({k: v for k, v in good.items() if "layer4" not in k}, "has no 'layer4")
-    refused({**good, "layer9.weight": torch.ones(2)}, "has 'layer9.weight' and 0 more that the architecture resnet does not")
+    refused({**good, "layer9.weight": torch.ones(2)}, "has 'layer9.weight' and 0 more that the arch")
     refused({**good, "conv1.weight": torch.ones(4, 3, 7, 7)}, r"'conv1.weight' has shape \(4, 3, 7, 7\) where")
     refused({"a": torch.ones(2), "b": torch.ones(3)}, "its names do not fit the architecture resnet")
     refused(b"\x08\0\0\0\0\0\0\0{}", "cannot be read as safetensors|holds no state dict", "w.safetensors")
@@ -245,7 +247,7 @@ def test_damaged_and_wrong_checkpoints_are_refused(tmp_path):
     with pytest.raises(MissingData, match="there is no such file"):
         checkpoints.load_into(net, tmp_path / "gone.pth")
     torch.save({"x": torch.ones(3)}, tmp_path / "odd.pth")
-    with pytest.raises(InputError, match="its architecture cannot be told.*with --checkpoint FILE"):
+    with pytest.raises(InputError, match=r"its architecture cannot be told.*with --checkpoint FILE"):
         zoo.load(tmp_path / "odd.pth")
 
 
@@ -262,7 +264,8 @@ def test_squeezenet_sees_the_92_images_as_measured_before():
         pytest.skip("needs HUMALIGN_DATA")
     profile = get_profile("slice")
     human = registry.load("mur92", profile)
-    found = features.extract("squeezenet1_0", registry.load("mur92/images", profile), ["penultimate", "logits"], device="cpu")
+    pictures = registry.load("mur92/images", profile)
+    found = features.extract("squeezenet1_0", pictures, ["penultimate", "logits"], device="cpu")
     value = {k: rsa.compare(rsa.rdm(f.align(human.ids).values), human.mean()) for k, f in found.items()}
     assert value["penultimate"] == pytest.approx(0.389, abs=0.002)
     assert value["logits"] == pytest.approx(0.478, abs=0.002)
@@ -274,7 +277,7 @@ D, H, L, MLP, P, SIDE = 24, 3, 2, 40, 4, 3
 
 
 def flax(pool: str, seed=0):
-    """Variables of a small vision transformer, named and shaped as Flax does (ViT-B: D 768, H 12, L 12, MLP 3072, P 16)."""
+    """Variables of a small vision transformer, named and shaped as Flax does (ViT-B: D 768, H 12, L 12, MLP 3072)."""
     rng = np.random.default_rng(seed)
     out = {}
 

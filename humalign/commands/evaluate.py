@@ -49,8 +49,8 @@ def main(args) -> int:
         raise InputError(f"is {args.bootstrap}", "--bootstrap", "give at least 10")
     profile = profile_from(args)
     what = report.subject(
-        args.model, pretrained=not args.untrained, checkpoint=args.checkpoint, seed=args.seed, preprocess=args.preprocess,
-        layer=args.layer, ids=args.ids, profile=profile,
+        args.model, pretrained=not args.untrained, checkpoint=args.checkpoint, seed=args.seed,
+        preprocess=args.preprocess, layer=args.layer, ids=args.ids, profile=profile,
     )  # fmt: skip
     quiet = not sys.stderr.isatty()
     found = report.card(
@@ -101,8 +101,8 @@ def _show(found, short) -> None:
     people = found.table[found.table["model"] == "people"]
     if len(people):
         console.print(
-            "[dim]Intervals: 95 % bootstrap over concepts or images. Ceilings: leave-one-out agreement of people (accuracy), "
-            "reliability of their mean (Spearman). 'Of the way': from chance to the ceiling.[/dim]"
+            "[dim]Intervals: 95 % bootstrap over concepts or images. Ceilings: leave-one-out agreement of people "
+            "(accuracy), reliability of their mean (Spearman). 'Of the way': from chance to the ceiling.[/dim]"
         )
     for note in found.notes:
         console.print(f"[dim]{note}[/dim]")

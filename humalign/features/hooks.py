@@ -67,7 +67,8 @@ def parse(text: str, model, pool: str | None = None) -> Layer:
         raise InputError(
             f"no layer is called '{name}'",
             model.name,
-            f"try penultimate, logits, {', '.join(near[:6])}; 'humalign models {model.name} --layers' lists all {len(known)}",
+            f"try penultimate, logits, {', '.join(near[:6])}; "
+            f"'humalign models {model.name} --layers' lists all {len(known)}",
         )
     return Layer(text, name, side or "out", how)
 

@@ -83,7 +83,7 @@ def _size(path) -> int:
 
 
 class Pictures:
-    """A torch data set: uint8 arrays (size, size, 3) after the network's geometry, or the error of an unreadable file."""
+    """A torch data set: uint8 arrays (size, size, 3) after the network's geometry, or the error of a bad file."""
 
     def __init__(self, images, preprocess):
         self.images, self.preprocess = images, preprocess

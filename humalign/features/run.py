@@ -1,4 +1,4 @@
-"""The extraction: batches through a network, activations into shards; resumable, sharded over processes, bounded in memory."""
+"""The extraction: batches through a network, activations into shards; resumable, sharded, bounded in memory."""
 
 from __future__ import annotations
 
@@ -180,7 +180,8 @@ def extract(
     stimuli : Stimuli or path
         Images with ids; a folder is read with :func:`humalign.features.from_folder`.
     layers : sequence of str
-        "penultimate", "logits", or ``MODULE[@in][:none|gap|cls]`` (see :mod:`humalign.features.hooks`); all in one pass.
+        "penultimate", "logits", or ``MODULE[@in][:none|gap|cls]`` (see :mod:`humalign.features.hooks`); all in one
+        pass.
     device : str or torch.device
         "auto" takes a GPU where there is one.
     batch_size : int, optional
@@ -214,8 +215,8 @@ def extract(
 
     Notes
     -----
-    Started by torchrun, each process takes every ``WORLD_SIZE``-th shard and writes into the same folder. The files do not
-    depend on interruptions or on the number of processes.
+    Started by torchrun, each process takes every ``WORLD_SIZE``-th shard and writes into the same folder. With one
+    ``shard_size`` the files do not depend on interruptions or on the number of processes.
     """
     from .. import zoo
 
@@ -229,7 +230,7 @@ def extract(
         raise InputError(f"'{dtype}' is not known", "dtype", f"choose {' or '.join(DTYPES)}")
     ranks = Ranks.from_environment()
     device = _device(device, ranks)
-    batch_size = int(batch_size or (32 if device.type == "cpu" else 256))
+    batch_size = (32 if device.type == "cpu" else 256) if batch_size is None else int(batch_size)
     if batch_size < 1:
         raise InputError(f"is {batch_size}", "batch size", "give a number above 0")
     layers = [layers] if isinstance(layers, str) else list(layers)

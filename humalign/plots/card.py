@@ -68,8 +68,8 @@ def reliability(frame):
     """Reliability diagram before and after a temperature was fitted."""
     fig, ax = _figure(4.0)
     ax.plot([CHANCE, 1], [CHANCE, 1], color=style.GREY, ls="--", lw=1.1)
-    ax.annotate("calibrated", (0.97, 0.97), ha="right", va="top", xytext=(-4, -10), textcoords="offset points", fontsize=9,
-                color=style.GREY)  # fmt: skip
+    ax.annotate("calibrated", (0.97, 0.97), ha="right", va="top", xytext=(-4, -10), textcoords="offset points",
+                fontsize=9, color=style.GREY)  # fmt: skip
     for (dataset, layer), part in frame.groupby(["dataset", "layer"], sort=False):
         for stage, more in part.groupby("stage", sort=False):
             marker, color = ("o", "#2f6fae") if stage == "zero-shot" else ("D", "#841e5a")
@@ -89,7 +89,7 @@ def figures(report: Report) -> dict:
     acc = short[(short["measure"] == "accuracy") & ~short["detail"].str.startswith("dot")]
     if len(acc):
         best = acc.loc[acc["value"].idxmax()]
-        text = f"Odd-one-out accuracy of {report.model}; highest {best['value']:.3f} on {best['dataset']} ({best['stage']})"
+        text = f"Odd-one-out accuracy of {report.model}; highest {best['value']:.3f} on {best['dataset']}"
         found["accuracy"] = (accuracy(acc), text)
     rho = short[short["measure"] == "spearman"]
     if len(rho):
@@ -112,8 +112,8 @@ def svg(fig) -> str:
 STYLE = """
 :root { color-scheme: light dark; --ink: #222; --paper: #fff; --line: #ddd; --soft: #666; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #16181b; --line: #3a3d42; --soft: #a5a5a5; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto; max-width: 62rem;
-  padding: 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
+  max-width: 62rem; padding: 1rem; }
 figure { margin: 1.5rem 0; overflow-x: auto; } figure svg { width: 100%; height: auto; max-width: 46rem; }
 figcaption, .soft { color: var(--soft); font-size: .9rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; }
@@ -149,11 +149,12 @@ def page(report: Report) -> str:
     notes = "".join(f"<li>{esc(note)}</li>" for note in report.notes)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>Report card: {esc(report.model)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Report card: {esc(report.model)}</title>"
         f"<style>{STYLE}</style></head><body><main><h1>Report card: {esc(report.model)}</h1>{shown}"
-        f'<h2>Numbers</h2><p class="soft">Intervals: 95 % bootstrap over concepts or images. "Of the way": from chance to the '
-        f'ceiling that people set.</p><div class="wide"><table><thead><tr>{"".join(f"<th>{h}</th>" for h in head)}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        '<h2>Numbers</h2><p class="soft">Intervals: 95 % bootstrap over concepts or images. "Of the way": from chance '
+        'to the ceiling that people set.</p><div class="wide"><table><thead><tr>'
+        f"{''.join(f'<th>{h}</th>' for h in head)}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
         f'<p><a download="report.csv" href="data:text/csv;base64,{csv}">All numbers as CSV</a></p>'
         f'<h2>The model</h2><div class="wide"><table>{facts}</table></div>'
         + (f"<h2>Left out</h2><ul>{notes}</ul>" if notes else "")

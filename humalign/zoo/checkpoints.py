@@ -1,4 +1,4 @@
-"""Weights from files: torch (tensors only), safetensors and npz; the key names of VISSL, MoCo, Barlow Twins, Ecoset and others.
+"""Weights from files: torch (tensors only), safetensors, npz; the key names of VISSL, MoCo, SwAV, Ecoset and others.
 
 No pickle is ever loaded: ``torch.load`` runs with ``weights_only=True``, npz with ``allow_pickle=False``.
 """
@@ -73,13 +73,17 @@ def read(path) -> dict:
     if path.suffix == ".npz":
         try:
             with np.load(path, allow_pickle=False) as archive:
-                return {key: torch.from_numpy(np.ascontiguousarray(archive[key])) for key in archive.files}
+                return {key: torch.from_numpy(np.array(archive[key])) for key in archive.files}
         except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
             raise InputError(
                 f"cannot be read as npz ({error})", path, "get it again; pickled arrays are never loaded"
             ) from None
+    import warnings
+
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols: what matters is raised
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         if "weights_only" in str(error) or "Unsupported" in str(error):
             raise InputError(
@@ -110,7 +114,7 @@ def state_dict(content, path="checkpoint") -> dict:
 
 
 def renamed(state: dict, wanted) -> dict:
-    """The state dict under the names ``wanted`` of an architecture: of the known prefixes, the one that fits most names."""
+    """The state dict under the names ``wanted``: of the known prefixes, the one that fits most names."""
     wanted = set(wanted)
 
     def strip(prefix):

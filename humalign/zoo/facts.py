@@ -1,4 +1,4 @@
-"""What is known of every network: the table of both papers (``networks.csv``) and of the mini world, under one set of columns."""
+"""What is known of every network: the table of both papers (``networks.csv``) and of the mini world."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def table(profile=None, *, extras: bool = False):
     -------
     DataFrame
         model, name, source, family, group, objective, augmentation, parameters (count), training_data,
-        reference_accuracy (ImageNet top-1 in percent; the mini world's own in mini), seeds, public, stand_in, role, then
-        loader facts: objective_class, penultimate, logits, width, loader, preprocessing, paper, extra, note.
+        reference_accuracy (ImageNet top-1 in percent; the mini world's own in mini), seeds, public, stand_in, role,
+        then loader facts: objective_class, penultimate, logits, width, loader, preprocessing, paper, extra, note.
 
     Notes
     -----

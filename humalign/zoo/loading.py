@@ -1,4 +1,4 @@
-"""From a name to a network: keys of the table, mini names, ``timm:``, ``open_clip:``, ``torchvision:`` and weights files."""
+"""From a name to a network: keys of the table, mini names, other libraries' names and weights files."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def unknown(name: str) -> InputError:
 
 
 def from_file(path) -> Model:
-    """A weights file alone: its architecture is told by the names and shapes inside (torchvision architectures only)."""
+    """A weights file alone: names and shapes inside tell its architecture (torchvision architectures only)."""
     from torchvision import models
 
     from . import checkpoints, sources

@@ -1,4 +1,4 @@
-"""AligNet's students, released as TensorFlow SavedModels: Flax variables (names and shapes) to a timm vision transformer.
+"""AligNet's students, released as TensorFlow SavedModels: Flax variables to a timm vision transformer.
 
 Read the variables where TensorFlow is installed and keep them as plain arrays::
 
@@ -214,9 +214,10 @@ def build(shape: Shape):
     """An empty timm ``VisionTransformer`` of this shape: tanh GELU, LayerNorm with epsilon 1e-6, no classifier."""
     from functools import partial
 
-    from .. import compat  # noqa: F401  (before timm)
     from timm.models.vision_transformer import VisionTransformer
     from torch import nn
+
+    from .. import compat  # noqa: F401  (before timm)
 
     return VisionTransformer(
         img_size=shape.side * shape.patch, patch_size=shape.patch, embed_dim=shape.width, depth=shape.depth,
@@ -246,7 +247,7 @@ def load_tower(path):
 
 
 def load(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
-    """``savedmodel:``: a student of paper 2 from its converted variables; ``rest`` names the family of the untrained one.
+    """``savedmodel:``: a student of paper 2 from its variables; ``rest`` names the family of the untrained one.
 
     Raises
     ------

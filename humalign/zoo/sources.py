@@ -83,7 +83,10 @@ def torchvision(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -
         raise _nearest(arch, known, "torchvision")
     weights = torchvision_weights(arch, tag)
     options = {"num_classes": n} if checkpoint and (n := checkpoints.classes_of(checkpoint)) else {}
-    with seeded(seed):
+    import warnings
+
+    with seeded(seed), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The default weight initialization")
         module = models.get_model(arch, weights=None, **options)
     said = f"untrained, seed {seed}"
     if checkpoint:
