@@ -40,7 +40,7 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
     from matplotlib import pyplot as plt
 
     rows = verdicts.reset_index(drop=True)
-    fig, axes = plt.subplots(len(rows), 1, figsize=(style.WIDTH, 0.3 + 0.72 * len(rows)), squeeze=False)
+    fig, axes = plt.subplots(len(rows), 1, figsize=(style.WIDTH, 0.3 + 0.72 * len(rows)), squeeze=False, layout="none")
     fig.subplots_adjust(left=0.52, right=0.985, top=0.995, bottom=0.02, hspace=1.0)
     for ax, row in zip(axes[:, 0], rows.itertuples()):
         low, high = _ends(criteria[row.id])
@@ -64,18 +64,11 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
         ax.tick_params(axis="x", labelsize=8.5, pad=1)
         ax.locator_params(axis="x", nbins=4)
         text = textwrap.fill(row.claim, width)
-        ax.text(-0.03, 0.5, text, transform=ax.transAxes, ha="right", va="center", fontsize=8.5, color=style.GREY)
-        ax.text(
-            -0.03,
-            -0.75,
-            row.verdict,
-            transform=ax.transAxes,
-            ha="right",
-            va="center",
-            fontsize=8.5,
-            color=colour,
-            weight="bold",
-        )
+        lines, step = text.count("\n") + 2, 0.4  # height of a line, in heights of the axes
+        top = 0.5 + lines / 2 * step
+        place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 8.5}
+        ax.text(-0.03, top, text, color=style.GREY, **place)
+        ax.text(-0.03, top - (lines - 1) * step, row.verdict, color=colour, weight="bold", **place)
     return fig
 
 
@@ -100,6 +93,7 @@ def tally(verdicts: pd.DataFrame):
     ax.set_yticks(np.arange(len(counts)), [f"paper {p}" for p in counts.index])
     ax.invert_yaxis()
     ax.set_xlabel("claims")
+    ax.locator_params(axis="x", integer=True)
     fig.legend(loc="outside lower center", ncols=4, fontsize=9)
     return fig
 

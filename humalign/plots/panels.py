@@ -57,7 +57,7 @@ def label_points(ax, x, y, texts, size: float = 8.5) -> None:
     at = ax.transData.transform(np.column_stack([x, y])) * scale
     boxes = [(px - 4, py - 4, px + 4, py + 4) for px, py in at[good]]
     for k in np.flatnonzero(good):
-        wide, high = 0.58 * size * len(texts[k]), 0.85 * size
+        wide, high = 0.66 * size * len(texts[k]), 1.2 * size
         best = None
         for dx, dy in OFFSETS:
             left = at[k, 0] + dx - (0 if dx > 0 else wide if dx < 0 else wide / 2)

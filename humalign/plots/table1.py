@@ -146,11 +146,13 @@ def learned(facts: pd.DataFrame, chance: float | None = None):
         )
     ax.hlines(y, 0, rows["reference_accuracy"], color=style.GREY, lw=0.8, alpha=0.5)
     if chance is not None:
-        style.reference_line(ax, chance, "guessing", axis="x", at=0.02)
+        ax.axvline(chance, color=style.GREY, ls=":", lw=1.2)
     ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
     ax.set(ylim=(-1, len(rows)), xlim=(0, None), xlabel="accuracy of a linear probe, all concepts")
     ax.tick_params(axis="y", length=0)
     style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    if chance is not None:
+        panels.tops(ax, [("guessing", chance, ":")])
     return fig
 
 

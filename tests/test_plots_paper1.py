@@ -1,0 +1,253 @@
+"""Figures of the first paper: every network is drawn, in its place, and identified; pure functions of their tables."""
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from humalign import claims as ledger
+from humalign.plots import claims, panels, probing, rsa, style, table1, zero_shot
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    style.use()
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def points():
+    rng = np.random.default_rng(0)
+    rows = []
+
+    def add(n, group, role="", **facts):
+        for k in range(n):
+            rows.append(
+                {"group": group, "role": role, "objective": f"O{k}", "family": f"F{k % 3}", "augmentation": "", **facts}
+            )
+
+    add(4, "Concept labels", "objective")
+    add(1, "Concept labels", "objective", augmentation="MixUp")
+    add(4, "Concept labels", "architecture size")
+    add(3, "Self-Supervised")
+    add(4, "Image/Text")
+    add(2, "Web labels", "labels")
+    add(1, "Untrained")
+    frame = pd.DataFrame(rows)
+    frame["model"] = [f"m{k}" for k in range(len(frame))]
+    frame["name"] = [f"Network {k}" for k in range(len(frame))]
+    frame["number"] = np.arange(1, len(frame) + 1)
+    frame["parameters"] = 1e5 * 2.0 ** rng.integers(0, 3, len(frame))
+    frame["reference_accuracy"] = rng.uniform(0.2, 0.7, len(frame))
+    frame["value"] = 0.35 + 0.2 * frame["reference_accuracy"]
+    frame["low"], frame["high"] = frame["value"] - 0.01, frame["value"] + 0.01
+    return frame
+
+
+def drawn(ax):
+    """All scattered points of an axes, sorted."""
+    parts = [
+        c.get_offsets().data
+        for c in ax.collections
+        if hasattr(c, "get_offsets") and len(c.get_offsets()) and c.get_paths()
+    ]
+    scattered = [
+        p for c, p in zip([c for c in ax.collections if c.get_paths()], parts) if type(c).__name__ == "PathCollection"
+    ]
+    return np.array(sorted(map(tuple, np.concatenate(scattered)))) if scattered else np.empty((0, 2))
+
+
+def test_six_panels_show_every_network_once_each(points):
+    fig = panels.six(points, "accuracy", chance=1 / 3, ceiling=0.67)
+    axes = fig.axes
+    every = np.array(sorted(map(tuple, points[["reference_accuracy", "value"]].to_numpy())))
+    assert np.allclose(drawn(axes[0]), every)
+    groups = (points["role"].str.contains("objective"), points["role"].str.contains("architecture"))
+    for ax, at in zip(axes[1:5], (*groups, points["group"] == "Self-Supervised", points["group"] == "Image/Text")):
+        assert len(drawn(ax)) == at.sum()
+        shown = {t.get_text() for t in ax.texts}
+        assert set(points.loc[at, "number"].astype(str)) <= shown  # each point carries its number
+        assert all(f"{n}\u00a0" in ax.get_xlabel() for n in points.loc[at, "number"])  # and the key explains it
+    lines = [line for line in axes[5].lines if line.get_label() in set(points["family"])]
+    assert sum(len(line.get_xdata()) for line in lines) == points["role"].str.contains("size").sum()
+    texts = {t.get_text() for t in axes[0].texts}
+    assert {"chance", "people's limit"} <= texts
+
+
+def test_six_panels_survive_missing_groups(points):
+    few = points[points["group"] == "Web labels"]
+    fig = panels.six(few, "accuracy")
+    assert sum(t.get_text() == "no networks" for ax in fig.axes for t in ax.texts) == 4
+
+
+def test_fit_reports_pearson_r(points):
+    _, ax = plt.subplots()
+    assert panels.fit(ax, points["reference_accuracy"], points["value"]) == pytest.approx(1)
+    assert np.isnan(panels.fit(ax, [1, 2], [1, 2]))
+    y = np.array([1.0, 3.0, 2.0, 5.0])
+    assert panels.fit(ax, [0, 1, 2, 3], y) == pytest.approx(np.corrcoef([0, 1, 2, 3], y)[0, 1])
+
+
+def test_pairs_meet_by_name(points):
+    other = points.assign(value=points["value"] + 0.1).sample(frac=1, random_state=1).iloc[:-2]
+    found = panels.pairs(points, other)
+    assert len(found) == len(points) - 2
+    assert found["difference"].to_numpy() == pytest.approx(np.full(len(found), 0.1))
+
+
+def test_identity_shows_pairs_and_the_diagonal(points):
+    found = panels.pairs(points, points.assign(value=points["value"] + 0.02))
+    _, ax = plt.subplots()
+    panels.identity(ax, found, "x", "y", chance=1 / 3)
+    assert np.allclose(drawn(ax), np.array(sorted(map(tuple, found[["x", "y"]].to_numpy()))))
+    assert ax.get_xlim() == ax.get_ylim()
+    assert any(np.allclose(line.get_xdata(), line.get_ydata()) for line in ax.lines)
+
+
+def test_labels_stay_apart():
+    fig, ax = plt.subplots()
+    x = np.full(4, 0.5)
+    ax.scatter(x, x)
+    fig.canvas.draw()
+    panels.label_points(ax, x, x, ["1", "2", "3", "4"])
+    boxes = [t.get_window_extent() for t in ax.texts]
+    assert len(boxes) == 4
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+
+def test_mean_of_sets_aligns_and_narrows(points):
+    other = points.assign(value=points["value"] + 0.2, low=points["low"] + 0.2, high=points["high"] + 0.2)
+    mean = rsa.mean_of([points, other.sample(frac=1, random_state=0)], "king").set_index("model")
+    expected = points.set_index("model")["value"] + 0.1
+    assert mean["value"].to_numpy() == pytest.approx(expected.loc[mean.index].to_numpy())
+    assert (mean["high"] - mean["value"]).to_numpy() == pytest.approx(np.full(len(mean), 0.01 / np.sqrt(2)))
+
+
+def test_single_figures_show_all_networks(points):
+    found = panels.pairs(points, points.assign(value=points["value"] + 0.02))
+    references = pd.DataFrame({"model": ["colour histogram", "category"], "value": [0.36, 0.37]})
+    ceilings = pd.DataFrame({"detail": ["Bayes"], "value": [0.67]})
+    fig = zero_shot.ladder(points, references, ceilings)
+    labels = [t.get_text() for t in fig.axes[0].get_yticklabels()]
+    assert labels[0].endswith(points.loc[points["value"].idxmin(), "name"])
+    assert len(drawn(fig.axes[0])) == len(points)
+    assert len(drawn(zero_shot.two_layers(found).axes[0])) == len(points)
+    assert len(zero_shot.differences(found).axes[0].patches) >= len(points)
+    for ax in zero_shot.kernels({"penultimate": found, "logits": found}).axes[:2]:
+        assert len(drawn(ax)) == len(points)
+    assert len(drawn(zero_shot.control(found).axes[0])) == len(points)
+    assert len(drawn(zero_shot.coarse(points, points).axes[1])) == len(points)
+    fig = rsa.sets({"a": points, "b": points}, {"a": 0.9, "b": 0.9}, {"a": references, "b": references})
+    assert [len(drawn(ax)) for ax in fig.axes[:2]] == [len(points)] * 2
+    fig = probing.effect(found, {"one": found, "two": found, "three": found}, 0.67)
+    assert [len(drawn(ax)) for ax in fig.axes[:4]] == [len(points)] * 4
+    assert len(drawn(probing.gains(points).axes[0])) == len(points)
+    assert len(drawn(table1.learned(points, 0.01).axes[0])) == len(points)
+    assert len(drawn(table1.sizes(points).axes[0])) == len(points)
+
+
+def test_strengths_mark_what_was_selected(points):
+    grid = (0.01, 0.1)
+    curves = pd.DataFrame(
+        [
+            {"model": m, "strength": s, "ce": 1.0 + s, "accuracy": 0.4 - s, "selected": s == 0.1}
+            for m in points["model"][:3]
+            for s in grid
+        ]
+    )
+    fig = probing.strengths(curves, points)
+    assert np.allclose(drawn(fig.axes[0]), [[0.1, 1.1]] * 3)
+
+
+def test_solvers_and_nested_name_their_speed():
+    table = pd.DataFrame(
+        {
+            "model": ["a", "a", "b", "b"],
+            "solver": ["exact", "paper"] * 2,
+            "objective": [1, 1.1, 1, 1.2],
+            "seconds": [1, 30, 2, 20],
+        }
+    )
+    fig = probing.solvers(table, {"a": "A", "b": "B"})
+    assert {"30 times", "10 times"} <= {t.get_text() for t in fig.axes[1].texts}
+    table = pd.DataFrame({"model": ["a", "a"], "selection": ["same folds", "nested folds"], "accuracy": [0.5, 0.4]})
+    assert np.allclose(drawn(probing.nested(table).axes[0]), [[0.4, 0], [0.5, 0]])
+
+
+def test_forest_shows_each_claim_with_its_verdict():
+    criteria = {"a": {"above": 0.0}, "b": {"within": [-1, 1]}, "c": {"below": 0.5}, "d": {"above": 0.0}}
+    rows = [
+        ("a", 0.2, 0.1, 0.3, "replicates"),
+        ("b", 3.0, 2.0, 4.0, "does not replicate"),
+        ("c", 0.4, 0.2, 0.6, "undecided"),
+        ("d", np.nan, np.nan, np.nan, "not measured"),
+    ]
+    table = pd.DataFrame(rows, columns=["id", "effect", "low", "high", "verdict"]).assign(claim="It holds.", paper=1)
+    fig = claims.forest(table, criteria)
+    assert len(fig.axes) == 4
+    for ax, row in zip(fig.axes, rows):
+        assert row[4] in {t.get_text() for t in ax.texts}
+    assert np.allclose(drawn(fig.axes[0]), [[0.2, 0]])
+    assert set(claims.COLOURS) == set(claims.SHAPES) == set(ledger.VERDICTS)
+    fig = claims.tally(table)
+    assert sum(int(t.get_text()) for t in fig.axes[0].texts) == 4
+
+
+def test_recovery_marks_the_best_of_each_row():
+    frame = pd.DataFrame(
+        [(g, c, 0.5 if g == c else 0.4, 0.3) for g in "ab" for c in "ab"],
+        columns=["generator", "candidate", "accuracy", "zero_shot"],
+    )
+    fig = claims.recovery(frame, {"a": "A", "b": "B"})
+    bold = [t for t in fig.axes[0].texts if t.get_weight() == "bold"]
+    assert [t.get_position() for t in bold] == [(0, 0), (1, 1)]
+    assert all(t.get_text() == "50.0" for t in bold)
+
+
+def test_matrices_scale_each_to_its_ranks():
+    rng = np.random.default_rng(0)
+    one = rng.random((6, 6))
+    one = one + one.T
+    fig = rsa.matrices({"a": one, "b": 5 * one**3}, ["x"] * 5 + ["y"])
+    first, second = (ax.images[0].get_array() for ax in fig.axes[:2])
+    assert np.allclose(first.filled(0), second.filled(0))  # ranks do not change under a rising function
+
+
+def test_table1_joins_by_model_and_keeps_what_was_not_run(points):
+    facts = pd.DataFrame(
+        {
+            "model": ["x", "y"],
+            "name": ["X", "Y"],
+            "source": ["s", "s"],
+            "family": ["f", "f"],
+            "group": ["g", "g"],
+            "objective": ["o", "o"],
+            "parameters": [1.5e6, None],
+            "reference_accuracy": [70.0, None],
+            "public": [True, False],
+            "stand_in": ["", "timm:z.tag"],
+            "paper": ["1", "1"],
+        }
+    )
+    keys = {"dataset": "things", "stage": "zero-shot", "measure": "accuracy", "detail": "cosine"}
+    run = pd.DataFrame(
+        [
+            {**keys, "model": "y", "layer": "penultimate", "value": 0.4},
+            {**keys, "model": "y", "layer": "logits", "value": 0.5},
+            {**keys, "model": "other", "layer": "logits", "value": 0.9},
+        ]
+    )
+    frame = table1.published(facts, run).set_index("network")
+    assert frame.loc["Y", "zero-shot"] == 0.5
+    assert np.isnan(frame.loc["X", "zero-shot"])
+    assert frame.loc["Y", "public"] == "no"
+    assert frame.loc["Y", "stand-in"] == "z.tag (timm)"
+    assert "zero-shot" not in table1.published(facts)
+    counts = table1.counts(facts).iloc[0]
+    assert (counts["networks"], counts["public"], counts["stand-in"], counts["features only"]) == (2, 1, 1, 0)
+    assert table1.short("torchvision:resnet50?weights=V1") == "resnet50, V1 (torchvision)"
