@@ -19,6 +19,7 @@ from ..measured import LEVEL, Measured, interval
 from ..probing import object_folds, partition_masks
 from ..similarity import similarity_matrix
 from . import keep, resampling
+from .real import questions
 
 STRENGTH = 0.1  # fixed in advance for every map, in the middle of the range .03 to .3 that worked for another map
 FOLDS, SEED = 3, 42
@@ -138,12 +139,12 @@ def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES
     Measured
         Dataset "things/test_10_id", detail "held-out objects": object-wise cross-validation, three folds; fitted on
         judged triplets of training objects (soft targets of the same triplets), tested on responses about held-out
-        objects. Dataset "things/testset1+2", detail "repeated triplets": fitted on all objects, tested on other,
-        repeated triplets; measure "entropy-disagreement" is the Spearman correlation with people's response entropy.
+        objects. Dataset "things/testset1+2", detail "repeated triplets": fitted on all objects without the questions of
+        these sets (test_10 repeats half of them), tested on repeated triplets; measure "entropy-disagreement" is the Spearman correlation with people's response entropy.
         For features of few objects (too few judged triplets) the maps with soft targets are fitted on random triplets,
         those with hard ones are left out, and the test is on all responses about these objects.
     """
-    parts = [["real teacher 1", STRENGTH, FOLDS, SEED, RANDOM, list(networks), list(stages)]]
+    parts = [["real teacher 2", STRENGTH, FOLDS, SEED, RANDOM, list(networks), list(stages)]]
     for name in (*networks, *EMBEDDINGS.values(), "things/test_10_id", "things/testset1", "things/testset2"):
         parts.append([name, registry.load(name, profile).checksum])
     parts.append(keep.code("studies.alignet", "alignet.teacher", "probing", "calibration", "odd_one_out"))
@@ -187,8 +188,9 @@ def _real_teacher(profile, networks, stages) -> Measured:
             where = {"dataset": "things/test_10_id", "detail": "held-out objects", **common}
             new = _rows_of(held[tested], choices.select(tested), **where)
             rows, draws = rows + new[0], draws + new[1]
-            similarity = _similarity(_map(x, choices.triplets, kind, soft), kind, choices.triplets)
             both = np.concatenate([r.triplets for r in repeated])
+            own = choices.triplets[~np.isin(questions(choices.triplets), questions(both))]  # half of the questions recur
+            similarity = _similarity(_map(x, own, kind, soft), kind, own)
             again = Triplets(tuple(ids), both, judged.source, judged.licence, "things/testset1+2")
             where = {"dataset": "things/testset1+2", "detail": "repeated triplets", **common}
             new = _rows_of(odd_one_out.probabilities(similarity, again.triplets), again, **where)

@@ -53,7 +53,7 @@ def object_ids(profile) -> tuple[str, ...]:
     return tuple(registry.load("things/concepts", profile).index)
 
 
-def distinct(triplets) -> np.ndarray:
+def questions(triplets) -> np.ndarray:
     """Code of the set of three objects of every row, (n,): equal codes mean the same question."""
     ordered = np.sort(np.asarray(triplets, dtype=np.int64), axis=1)
     base = 1 << 20
@@ -81,7 +81,7 @@ def ceilings(profile, draws: int = DRAWS) -> Measured:
                          "value": odd_one_out.noise_ceiling(triplets, kind), "n": len(triplets)})  # fmt: skip
             out.append(each[samples].mean(1))
     first, again = (registry.load(f"things/testset2{end}", profile) for end in ("", "_repeat"))
-    if not (distinct(first.triplets) == distinct(again.triplets)).all():
+    if not (questions(first.triplets) == questions(again.triplets)).all():
         raise InputError(
             "does not ask the questions of testset2 row by row", "things/testset2_repeat", "check the files"
         )
@@ -134,8 +134,8 @@ def unseen_training(profile, ids) -> np.ndarray:
     test_10_ID repeats most questions of testset2 and some of testset1; leaving them in would test on trained triplets.
     """
     triplets = registry.load(TRAINING, profile).align(ids).triplets
-    asked = np.concatenate([distinct(registry.load(name, profile).align(ids).triplets) for name in TEST_SETS])
-    return triplets[~np.isin(distinct(triplets), asked)]
+    asked = np.concatenate([questions(registry.load(name, profile).align(ids).triplets) for name in TEST_SETS])
+    return triplets[~np.isin(questions(triplets), asked)]
 
 
 def probe(profile, draws: int = DRAWS, strengths=STRENGTHS, n_folds: int = 3) -> Measured:
