@@ -15,6 +15,7 @@ def configure(parser):
 
     add_profile_options(parser)
     parser.add_argument("--out", metavar="DIR", help="folder for the records (default: the package's own)")
+    parser.add_argument("--only", metavar="STUDY", help="record one study, for instance real or levels")
     parser.add_argument("--show", action="store_true", help="say what is recorded, from what and when; compute nothing")
 
 
@@ -22,6 +23,7 @@ def main(args) -> int:
     """Record, or show what is recorded."""
     from .. import record
     from ..cli import profile_from
+    from ..errors import InputError
 
     if args.show:
         for path in sorted(Path(args.out or record.FOLDER).glob("*.json")):
@@ -37,9 +39,14 @@ def main(args) -> int:
 
         parts = [seeds]
     else:
-        from ..studies import calibration, comparison, real, vice
+        from ..studies import alignet, calibration, comparison, levels, real, vice
 
-        parts = [real, vice, calibration, comparison]
+        parts = [levels, real, vice, calibration, comparison, alignet]
+    if args.only:
+        known = {study.__name__.rpartition(".")[2]: study for study in parts}
+        if args.only not in known:
+            raise InputError(f"no study is called '{args.only}'", "--only", f"choose one of {', '.join(known)}")
+        parts = [known[args.only]]
     for study in parts:
         for path in study.record(profile, folder=args.out):
             print(path)

@@ -139,8 +139,9 @@ def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES
     Measured
         Dataset "things/test_10_id", detail "held-out objects": object-wise cross-validation, three folds; fitted on
         judged triplets of training objects (soft targets of the same triplets), tested on responses about held-out
-        objects. Dataset "things/testset1+2", detail "repeated triplets": fitted on all objects without the questions of
-        these sets (test_10 repeats half of them), tested on repeated triplets; measure "entropy-disagreement" is the Spearman correlation with people's response entropy.
+        objects. Dataset "things/testset1+2", detail "repeated triplets": fitted on all objects, without the questions of
+        these sets (test_10 repeats half of them), tested on people's repeated answers; measure "entropy-disagreement"
+        is the Spearman correlation with people's response entropy.
         For features of few objects (too few judged triplets) the maps with soft targets are fitted on random triplets,
         those with hard ones are left out, and the test is on all responses about these objects.
     """
@@ -189,7 +190,7 @@ def _real_teacher(profile, networks, stages) -> Measured:
             new = _rows_of(held[tested], choices.select(tested), **where)
             rows, draws = rows + new[0], draws + new[1]
             both = np.concatenate([r.triplets for r in repeated])
-            own = choices.triplets[~np.isin(questions(choices.triplets), questions(both))]  # half of the questions recur
+            own = choices.triplets[~np.isin(questions(choices.triplets), questions(both))]
             similarity = _similarity(_map(x, own, kind, soft), kind, own)
             again = Triplets(tuple(ids), both, judged.source, judged.licence, "things/testset1+2")
             where = {"dataset": "things/testset1+2", "detail": "repeated triplets", **common}
@@ -204,12 +205,11 @@ def _real_teacher(profile, networks, stages) -> Measured:
     return Measured(table, drawn)
 
 
-def record_teacher(profile: Profile) -> list[Path]:
-    """Compute :func:`real_teacher` and store it with the package; the files written."""
-    found = real_teacher(profile)
-    table = found.table.copy()
-    table["provenance"] = "recorded"
-    return [results.write(table, recorded_path(TEACHER))]
+def record(profile: Profile, folder=None) -> list[Path]:
+    """Compute :func:`real_teacher` and store it with the package, or in ``folder``; the files written."""
+    table = real_teacher(profile).table.assign(provenance="recorded")
+    path = recorded_path(TEACHER)
+    return [results.write(table, path if folder is None else Path(folder) / path.name)]
 
 
 def teacher_table(profile: Profile) -> pd.DataFrame:

@@ -73,19 +73,22 @@ def people_summary(profile) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        quantity, level, value, low, high, published, provenance of the published value.
+        quantity, level, "drawn people" and "real people" (full: "these sessions" and "as reported"), low and high of the
+        former, source of the latter.
     """
     own, _ = answers(profile)
     summary = levels.summary(own).set_index("level")
     published = {(q, lv): (value, provenance) for q, lv, value, provenance, _ in PUBLISHED}
     intervals = _intervals(own, profile.seed)
+    drawn = profile.name == "mini"
+    whose, theirs = ("drawn people", "real people") if drawn else ("these sessions", "as reported")
     rows = []
     for quantity, label in QUANTITIES.items():
         for level in summary.index:
             value, provenance = published.get((quantity, level), (np.nan, ""))
             low, high = intervals.get((quantity, level), (np.nan, np.nan))
-            rows.append({"quantity": label, "level": level, "drawn people": summary.loc[level, quantity], "low": low,
-                         "high": high, "real people": value, "source of the latter": provenance})  # fmt: skip
+            rows.append({"quantity": label, "level": level, whose: summary.loc[level, quantity], "low": low,
+                         "high": high, theirs: value, "source of the latter": provenance})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -158,7 +161,7 @@ def lists_or_recorded(profile) -> pd.DataFrame:
     return pd.concat([lists, pairs], ignore_index=True)[lists.columns].assign(provenance="live")
 
 
-def record_lists(profile, folder=None) -> list:
+def record(profile, folder=None) -> list:
     """Store the summaries of the real lists."""
     from .. import record
 
