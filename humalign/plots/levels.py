@@ -68,13 +68,14 @@ def ceilings(summary: pd.DataFrame):
         From :func:`humalign.studies.levels.people_summary`.
     """
     rows = summary[summary["quantity"] == "leave-one-out ceiling"].set_index("level").loc[list(LEVELS)]
+    own, theirs = ("drawn people", "real people") if "drawn people" in rows else ("these sessions", "as reported")
     fig, ax = plt.subplots(figsize=(style.WIDTH * 0.86, 3.2))
     for x, (level, row) in enumerate(rows.iterrows()):
         ax.plot([x - 0.12, x - 0.12], [row["low"], row["high"]], color=style.GREY, lw=1.5)
-        ax.plot(x - 0.12, row["drawn people"], "o", ms=9, color=style.LEVELS[level], mec=style.OUTLINE,
-                label="drawn people" if x == 0 else None)  # fmt: skip
-        ax.plot(x + 0.12, row["real people"], "D", ms=8, color="none", mec=style.LEVELS[level], mew=2,
-                label="real people (second-hand)" if x == 0 else None)  # fmt: skip
+        ax.plot(x - 0.12, row[own], "o", ms=9, color=style.LEVELS[level], mec=style.OUTLINE,
+                label=own if x == 0 else None)  # fmt: skip
+        ax.plot(x + 0.12, row[theirs], "D", ms=8, color="none", mec=style.LEVELS[level], mew=2,
+                label=f"{theirs} (second-hand)" if x == 0 else None)  # fmt: skip
     style.reference_line(ax, 1 / 3, "chance")
     ax.set_xticks(range(len(rows)), rows.index)
     ax.set(ylabel="leave-one-out agreement", ylim=(0.3, 1), xlim=(-0.6, len(rows) - 0.4))

@@ -73,8 +73,8 @@ def people_summary(profile) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        quantity, level, "drawn people" and "real people" (full: "these sessions" and "as reported"), low and high of the
-        former, source of the latter.
+        quantity, level, "drawn people" and "real people" (full: "these sessions" and "as reported"), low and high of
+        the former, source of the latter.
     """
     own, _ = answers(profile)
     summary = levels.summary(own).set_index("level")
@@ -164,10 +164,11 @@ def lists_or_recorded(profile) -> pd.DataFrame:
 def record(profile, folder=None) -> list:
     """Store the summaries of the real lists."""
     from .. import record
+    from ..store import sha256
 
     names = ("levels/trials", "levels/alignet_pairs")
     frame = lists_or_recorded(profile).drop(columns="provenance")
-    inputs = {name: registry.load(name, profile.with_(name="slice")).shape[0] for name in names}
+    inputs = {path.name: sha256(path) for n in names for path in registry.entry(n).found(profile.data).values()}
     return record.write("levels", {"lists": frame}, profile="slice", inputs=inputs, folder=folder)
 
 
