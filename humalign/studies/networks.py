@@ -327,10 +327,10 @@ def points(measured: Measured, models: pd.DataFrame, layer: str = "best", **wher
     for column, value in where.items():
         mask &= (measured.table[column] == value).to_numpy()
     part = measured.select(mask)
-    if not mask.any() and len(measured.table) and measured.table["profile"].iloc[0] != "mini":
-        asked = ", ".join(f"{key} {value}" for key, value in where.items())
-        raise MissingData("nothing was measured", asked, "'humalign plan --profile full' says what is missing")
     cells = Cells(part, models, layer)
+    if not len(cells.value) and len(measured.table) and measured.table["profile"].iloc[0] != "mini":
+        asked = ", ".join(f"{key} {value}" for key, value in {**where, "layer": layer}.items())
+        raise MissingData("nothing was measured", asked, "'humalign plan --profile full' says what is missing")
     from ..measured import interval
 
     low, high = interval(cells.draws) if len(cells.draws) else (np.empty(0), np.empty(0))
