@@ -139,9 +139,9 @@ def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES
     Measured
         Dataset "things/test_10_id", detail "held-out objects": object-wise cross-validation, three folds; fitted on
         judged triplets of training objects (soft targets of the same triplets), tested on responses about held-out
-        objects. Dataset "things/testset1+2", detail "repeated triplets": fitted on all objects, without the questions of
-        these sets (test_10 repeats half of them), tested on people's repeated answers; measure "entropy-disagreement"
-        is the Spearman correlation with people's response entropy.
+        objects. Dataset "things/testset1+2", detail "repeated triplets": fitted on all objects, without the questions
+        of these sets (test_10 repeats half of them), tested on people's repeated answers; measure
+        "entropy-disagreement" is the Spearman correlation with people's response entropy.
         For features of few objects (too few judged triplets) the maps with soft targets are fitted on random triplets,
         those with hard ones are left out, and the test is on all responses about these objects.
     """
