@@ -1,1 +1,1 @@
-"""Figures: one function a figure, a result table in, a matplotlib figure out; the look is in :mod:`humalign.plots.style`."""
+"""Figures: one function a figure, result tables in, a matplotlib figure out; the look is in ``style``."""
