@@ -38,8 +38,12 @@ def _one(name: str, layers: bool) -> int:
     row = facts_of(name)
     if row is None and name.partition(":")[0] in PREFIXES:
         model = load(name, pretrained=False)
-        row = {"model": name, "parameters": sum(p.numel() for p in model.module.parameters()), **model.layers,
-               "preprocessing": model.preprocess.describe()}
+        row = {
+            "model": name,
+            "parameters": sum(p.numel() for p in model.module.parameters()),
+            **model.layers,
+            "preprocessing": model.preprocess.describe(),
+        }
     if row is None:
         raise unknown(name)
     for key, value in row.items():
@@ -68,7 +72,10 @@ def main(args) -> int:
     if args.json:
         from ..store import write_text
 
-        records = [{k: None if isinstance(v, float) and math.isnan(v) else v for k, v in r.items()} for r in frame.to_dict("records")]
+        records = [
+            {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in r.items()}
+            for r in frame.to_dict("records")
+        ]
         text = json.dumps(records, indent=1, ensure_ascii=False, default=str) + "\n"
         print(text, end="") if args.json == "-" else write_text(args.json, text)
         return 0
@@ -80,7 +87,13 @@ def main(args) -> int:
         grid.add_column(column, justify="right" if column in ("parameters", "reference_accuracy", "width") else "left")
     for row in frame.to_dict("records"):
         public = row["public"] is True or str(row["public"]) == "True"
-        row["weights"] = "public" if public else f"stand-in: {row['stand_in']}" if isinstance(row["stand_in"], str) and row["stand_in"] else "features only"
+        row["weights"] = (
+            "public"
+            if public
+            else f"stand-in: {row['stand_in']}"
+            if isinstance(row["stand_in"], str) and row["stand_in"]
+            else "features only"
+        )
         grid.add_row(*[_cell(row.get(column), column) for column in SHOWN])
     import shutil
     import sys

@@ -14,6 +14,8 @@ from ..store import write_text
 from . import style
 
 STAGES = {"zero-shot": ("o", "#2f6fae"), "zero-shot, same folds": ("s", "#7f9fbf"), "probed": ("D", "#841e5a")}
+LINES = ("-", "--", ":", "-.")
+LEAST = 20  # triplets in a bin of the reliability diagram
 
 
 def _figure(height: float):
@@ -66,20 +68,19 @@ def similarity(frame):
 
 def reliability(frame):
     """Reliability diagram before and after a temperature was fitted."""
-    fig, ax = _figure(4.0)
+    fig, ax = _figure(4.6)
     ax.plot([CHANCE, 1], [CHANCE, 1], color=style.GREY, ls="--", lw=1.1)
     ax.annotate("calibrated", (0.97, 0.97), ha="right", va="top", xytext=(-4, -10), textcoords="offset points",
                 fontsize=9, color=style.GREY)  # fmt: skip
-    for (dataset, layer), part in frame.groupby(["dataset", "layer"], sort=False):
+    frame = frame[(frame["n"] >= LEAST) & (frame["layer"] == frame["layer"].iloc[0])]
+    for k, (dataset, part) in enumerate(frame.groupby("dataset", sort=False)):
         for stage, more in part.groupby("stage", sort=False):
             marker, color = ("o", "#2f6fae") if stage == "zero-shot" else ("D", "#841e5a")
-            ax.plot(more["confidence"], more["accuracy"], marker=marker, ms=4, lw=1.2, color=color, alpha=0.8)
-            end = more.iloc[-1]
-            ax.annotate(f"{dataset}, {layer}", (end["confidence"], end["accuracy"]), fontsize=7.5, color=style.GREY,
-                        xytext=(3, -9), textcoords="offset points")  # fmt: skip
+            ax.plot(more["confidence"], more["accuracy"], marker=marker, ms=4, lw=1.3, ls=LINES[k % len(LINES)],
+                    color=color, label=f"{dataset}, {'as it is' if stage == 'zero-shot' else 'fitted temperature'}")  # fmt: skip
     ax.set(xlabel="confidence: probability of the chosen odd one", ylabel="share that agrees with people",
-           xlim=(0.3, 1.02), ylim=(0.2, 1.02),
-           title="Calibration: cosine as it is (circles), with a fitted temperature (diamonds)")  # fmt: skip
+           xlim=(0.3, 1.02), ylim=(0.2, 1.02), title="Calibration of cosine similarities")  # fmt: skip
+    fig.legend(loc="outside lower center", ncols=2, fontsize=8)
     return fig
 
 
