@@ -76,8 +76,9 @@ def reliability(frame):
     for k, (dataset, part) in enumerate(frame.groupby("dataset", sort=False)):
         for stage, more in part.groupby("stage", sort=False):
             marker, color = ("o", "#2f6fae") if stage == "zero-shot" else ("D", "#841e5a")
-            ax.plot(more["confidence"], more["accuracy"], marker=marker, ms=4, lw=1.3, ls=LINES[k % len(LINES)],
-                    color=color, label=f"{dataset}, {'as it is' if stage == 'zero-shot' else 'fitted temperature'}")  # fmt: skip
+            name = f"{dataset}, {'as it is' if stage == 'zero-shot' else 'fitted temperature'}"
+            line = {"marker": marker, "ms": 4, "lw": 1.3, "ls": LINES[k % len(LINES)], "color": color}
+            ax.plot(more["confidence"], more["accuracy"], label=name, **line)
     ax.set(xlabel="confidence: probability of the chosen odd one", ylabel="share that agrees with people",
            xlim=(0.3, 1.02), ylim=(0.2, 1.02), title="Calibration of cosine similarities")  # fmt: skip
     fig.legend(loc="outside lower center", ncols=2, fontsize=8)
