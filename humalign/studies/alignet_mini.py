@@ -28,10 +28,10 @@ MEASURES = {  # (dataset, detail): words
 
 
 def _state(profile, network: str):
-    from ..world import networks, stimuli
+    from ..world import stimuli
 
     return [
-        networks.facts(network, 0, profile)["sha256"],
+        mini.weights_of(profile, network),
         stimuli.drawings_digest(),
         keep.code(
             "alignet.teacher", "alignet.mini", "alignet.sampling", "probing", "world.observers", "studies.alignet_mini"
