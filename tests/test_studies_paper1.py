@@ -106,11 +106,20 @@ def test_probes_with_other_folds_are_refused(made):
 def test_refitted_transform_and_unknown_name(made):
     _, triplets, features = made
     every = probing.one(features[0], triplets, "all", strengths=(0.1,))
-    direct = probing.probing.fit(features[0].values, triplets.triplets, penalty=probing.PENALTY, strength=0.1)
+    direct = probing.refit(features[0].values, triplets.triplets, (0.1,))
     a, b = every.transform.apply(features[0].values), direct.apply(features[0].values)
     assert np.allclose(a @ a.T, b @ b.T, atol=1e-2)
     with pytest.raises(InputError):
         probing.one(features[0], triplets, "best", strengths=(0.1,))
+
+
+def test_refit_walks_past_the_minimum_at_zero(made):
+    _, triplets, features = made
+    values, strong = features[0].values, 0.3
+    walked = probing.refit(values, triplets.triplets, (0.01, 0.1, strong))
+    direct = probing.refit(values, triplets.triplets, (strong,))
+    assert walked.report["objective"] <= direct.report["objective"] + 1e-4
+    assert np.abs(walked.weights).max() > 1e-3
 
 
 def test_simulated_choices_follow_their_probabilities():

@@ -68,6 +68,31 @@ class Probe:
         return float(self.table.loc[self.table["selected"], "ce"].mean())
 
 
+def refit(values, triplets, strengths, penalty: str = PENALTY, **options) -> probing.LinearTransform:
+    """Fit with the strongest of some strengths, warm-started from the weaker ones.
+
+    With the unsquared norm, zero is a local minimum for every strength: a fit that starts with a strong penalty falls
+    into it although a better transform exists. Cross-validation walks from weak to strong for the same reason. The
+    report's ``seconds`` count all steps.
+
+    Parameters
+    ----------
+    values : (m, p)
+    triplets : int (n, 3)
+    strengths : sequence of float
+    penalty : str
+    **options
+        Of :func:`humalign.probing.fit`.
+    """
+    made, seconds = None, 0.0
+    for strength in sorted(strengths):
+        init = None if made is None else made.weights
+        made = probing.fit(values, triplets, penalty=penalty, strength=strength, init=init, **options)
+        seconds += made.report["seconds"]
+    made.report["seconds"] = seconds
+    return made
+
+
 def one(features: Features, triplets: Triplets, transform: str = "last", **settings) -> Probe:
     """Cross-validate the probe of one network, concept-wise: all pictures of a concept lie in one fold.
 
@@ -88,7 +113,8 @@ def one(features: Features, triplets: Triplets, transform: str = "last", **setti
     rows = held["triplet"].to_numpy()
     before = odd_one_out.scores(similarity_matrix(values, "cosine"), triplets.triplets[rows]) == 1
     if transform == "all":
-        made = probing.fit(values, triplets.triplets, penalty=settings["penalty"], strength=found.strength)
+        grid = [s for s in settings["strengths"] if s <= found.strength]
+        made = refit(values, triplets.triplets, grid, settings["penalty"])
     elif transform in ("last", "mean"):
         made = found.transform(transform)
     else:
@@ -128,7 +154,7 @@ def _unpack(arrays: dict, model: str, layer: str, seed: int) -> Probe:
 
 def code() -> str:
     """Digest of the code that a probe depends on."""
-    return keep.code("probing", "similarity", "odd_one_out", one, _pack)
+    return keep.code("probing", "similarity", "odd_one_out", one, refit, _pack)
 
 
 def probes(
@@ -307,7 +333,7 @@ def solvers(
     """
     triplets = sources.triplets(profile, "things")
     source = [
-        keep.code("probing", solvers),
+        keep.code("probing", refit, solvers),
         triplets.checksum,
         strength,
         layer,
@@ -322,8 +348,11 @@ def solvers(
         for part in networks.iterate(profile, "things", (layer,), models):
             values = part.align(triplets.ids).values
             for solver in ("exact", "paper"):
-                options = {"validation": held, "max_epochs": max_epochs} if solver == "paper" else {}
-                made = probing.fit(values, train, penalty=PENALTY, strength=strength, solver=solver, **options)
+                if solver == "exact":
+                    made = refit(values, train, [s for s in STRENGTHS if s < strength] + [strength])
+                else:
+                    options = {"solver": "paper", "validation": held, "max_epochs": max_epochs}
+                    made = probing.fit(values, train, penalty=PENALTY, strength=strength, **options)
                 z = made.apply(values)
                 certificate = made.report["certificate"]
                 rows.append(

@@ -73,7 +73,7 @@ def confusion(features: dict[str, np.ndarray], triplets: Triplets, strengths=STR
     groups, rows = np.asarray(triplets.concepts), []
     raw = {name: similarity_matrix(values, "cosine") for name, values in features.items()}
     for k, (generator, values) in enumerate(tqdm(features.items(), desc="model recovery", leave=False)):
-        fitted = probing.fit(values, triplets.triplets, penalty=probes.PENALTY, strength=strengths[-1], tolerance=1e-5)
+        fitted = probes.refit(values, triplets.triplets, strengths, tolerance=1e-5)
         z = fitted.apply(values)
         similarity = z @ z.T
         choices = simulate(similarity, triplets.triplets, np.random.default_rng([seed, k]))
@@ -116,7 +116,7 @@ def table(
         found = networks.iterate(profile, "things", (LAYER,), here)
         return confusion({f.model: f.align(triplets.ids).values for f in found}, triplets, strengths, seed)
 
-    return keep.frame(profile, "recovery", [*parts, keep.code("probing", simulate, confusion)], make)
+    return keep.frame(profile, "recovery", [*parts, keep.code("probing", probes.refit, simulate, confusion)], make)
 
 
 def recovered(frame: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
