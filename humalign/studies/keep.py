@@ -50,6 +50,19 @@ def lock(path):
         yield
 
 
+@contextlib.contextmanager
+def one_thread():
+    """Run torch on one thread inside the block: with many small steps, threads wait for each other more than they work."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def arrays(profile: Profile, name: str, parts, make, lock_as: str = "") -> dict:
     """Arrays of ``make()``, kept in the cache of the profile; see :func:`humalign.store.cached`."""
     folder = profile.cache / "studies"

@@ -194,7 +194,8 @@ def probes(
         name = f"probe-{dataset}-{part.model}.s{part.meta.get('seed', 0)}-{part.layer}"
 
         def make(part=part):
-            return _pack(one(part, triplets, transform, **settings))
+            with keep.one_thread():
+                return _pack(one(part, triplets, transform, **settings))
 
         arrays = keep.arrays(profile, name, [*parts, STRENGTHS, FOLDS, SEED, PENALTY], make, lock_as=f"probe-{dataset}")
         yield _unpack(arrays, part.model, part.layer, int(part.meta.get("seed", 0)))
@@ -369,7 +370,11 @@ def solvers(
                 )
         return pd.DataFrame(rows)
 
-    return keep.frame(profile, "probe-solvers", source, make)
+    def alone():
+        with keep.one_thread():
+            return make()
+
+    return keep.frame(profile, "probe-solvers", source, alone)
 
 
 def gains(

@@ -114,7 +114,8 @@ def table(
 
     def make():
         found = networks.iterate(profile, "things", (LAYER,), here)
-        return confusion({f.model: f.align(triplets.ids).values for f in found}, triplets, strengths, seed)
+        with keep.one_thread():
+            return confusion({f.model: f.align(triplets.ids).values for f in found}, triplets, strengths, seed)
 
     return keep.frame(profile, "recovery", [*parts, keep.code("probing", probes.refit, simulate, confusion)], make)
 
