@@ -52,7 +52,7 @@ def lock(path):
 
 @contextlib.contextmanager
 def one_thread():
-    """Run torch on one thread inside the block: with many small steps, threads wait for each other more than they work."""
+    """Run torch on one thread inside the block: in many small steps, threads wait more than they work."""
     import torch
 
     threads = torch.get_num_threads()
