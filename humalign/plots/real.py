@@ -69,6 +69,7 @@ def row_order(table: pd.DataFrame, facts: pd.DataFrame):
 def probe(table: pd.DataFrame, human: pd.DataFrame):
     """CLIP before and after the linear transform, on unseen triplets and on unseen objects."""
     rows = table[table.stage.isin(["zero-shot", "probed"]) & table.dataset.isin(list(TITLES))]
+    rows = rows[rows.layer == "visual"]
     names = [d for d in TITLES if d in set(rows.dataset)]
     fig, ax = plt.subplots(figsize=(style.WIDTH, 3.4))
     for x, dataset in enumerate(names):
