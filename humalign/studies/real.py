@@ -26,7 +26,7 @@ NEEDED = {
     "glocal/clip_ViT-L_14_visual", "weights/squeezenet1_0",
 }  # fmt: skip
 DRAWS = resampling.DRAWS
-STRENGTHS = (0.3, 0.1, 0.03)
+STRENGTHS = (1.0, 0.3, 0.1)
 IN_SAMPLE = "in-sample: fitted to THINGS triplets"
 MODELS = {
     "things/vice_42": ("VICE (42 dimensions)", ("dot", "cosine"), IN_SAMPLE),
