@@ -29,7 +29,7 @@ book: $(STAMP)
 	$(BIN)/jupyter-book build -W --keep-going book/
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
