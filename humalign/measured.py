@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def interval(draws: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.nd
     low, high : float arrays (...)
     """
     tail = 50 * (1 - level)
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # rows without any draw have no interval: NaN
         low, high = np.nanpercentile(np.asarray(draws, dtype=float), [tail, 100 - tail], axis=-1)
     return low, high
 
