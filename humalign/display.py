@@ -237,6 +237,13 @@ def figure(fig, frame=None, name: str | None = None) -> None:
         display(figure_data(frame, name or "figure"))
 
 
+class Words(str):
+    """A text for :func:`glue` that is shown without quotation marks."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
 def glue(key: str, value):
     """Give a value a key, so that prose on any page can show it: ``{glue:}`key```; sweeps collect it, too."""
     from myst_nb import glue as myst_glue
