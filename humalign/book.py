@@ -238,6 +238,8 @@ def execute(run: Run, timeout: int = 3600, threads: int = 0) -> float:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
         _move_downloads(cell)
+        if cell.cell_type == "code":  # progress bars and warnings: timings and paths of the machine, not results
+            cell["outputs"] = [o for o in cell["outputs"] if o.get("name") != "stderr"]
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata["tags"] = ["injected-parameters", "hide-input"]
     for key in ("papermill", "jupytext"):

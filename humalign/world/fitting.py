@@ -111,7 +111,7 @@ def fit(
 
     def clock():
         now = {"seconds": time.time() - started[0], "cpu_seconds": time.process_time() - started[1]}
-        return {key: round(spent[key] + now[key], 1) for key in spent}
+        return {key: round(spent[key] + now[key], 3) for key in spent}
 
     if checkpoint is not None:
         with contextlib.suppress(InputError):
