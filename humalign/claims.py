@@ -258,6 +258,14 @@ TESTS = {
 }
 
 
+def training_runs(measured: Measured, **where) -> int:
+    """Largest number of training runs (seeds) of one network among the rows that match; 0 without any."""
+    frame = measured.table
+    for column, value in where.items():
+        frame = frame[frame[column] == value]
+    return int(frame.groupby("model")["seed"].nunique().max()) if len(frame) else 0
+
+
 def verdict(effect: float, low: float, high: float, criterion: dict) -> str:
     """Apply a criterion to an interval.
 

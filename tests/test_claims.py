@@ -161,3 +161,9 @@ def test_measured_round_trip(tmp_path):
     assert (back.table["provenance"] == "recorded").all()
     np.testing.assert_allclose(back.table["value"], m.table["value"], rtol=1e-5)
     np.testing.assert_allclose(back.draws, m.draws, atol=1e-3)
+
+
+def test_training_runs_are_counted_per_network():
+    m = combine(made({"a1": 0.5}, seeds=3), made({"b1": 0.5}))
+    assert claims.training_runs(m, dataset="things") == 3
+    assert claims.training_runs(m, dataset="elsewhere") == 0
