@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from humalign.config import get_profile
 from humalign.errors import InputError
-from humalign.world import datasets, draw, drawing, observers, protocol, splits, stimuli
+from humalign.world import datasets, draw, drawing, observers, protocol, rules, splits, stimuli
 
 
 def keeps_pair(gram, triplets):
@@ -252,7 +252,7 @@ def test_accuracy_of_the_group_reaches_bayes_and_no_more(things):
     some = things.triplets[:20_000]
     bayes = observers.group_probabilities(seen, some).max(1).mean()
     accuracy = keeps_pair(seen @ seen.T, some).mean()
-    assert bayes == pytest.approx(protocol.BAYES_TARGET, abs=0.01)
+    assert bayes == pytest.approx(rules.BAYES_TARGET, abs=0.01)
     assert accuracy == pytest.approx(bayes, abs=0.012)
 
 
@@ -496,12 +496,12 @@ def test_drift_is_noticed(monkeypatch, now):
 
 
 def test_rules_choose_the_frozen_scale_and_coupling():
-    near = [s for s in protocol.SCALES if abs(s - observers.SCALE) < 0.05]
-    assert protocol.calibrate_scale(near)["chosen"] == observers.SCALE
-    above = [k for k in protocol.KAPPAS if k >= draw.KAPPA][:2]
-    rows = protocol.calibrate_kappa(above)["rows"]
-    assert rows[draw.KAPPA]["colour histogram"] <= protocol.HISTOGRAM_LIMIT
-    assert all(rows[k]["colour histogram"] > protocol.HISTOGRAM_LIMIT for k in above if k > draw.KAPPA)
+    near = [s for s in rules.SCALES if abs(s - observers.SCALE) < 0.05]
+    assert rules.calibrate_scale(near)["chosen"] == observers.SCALE
+    above = [k for k in rules.KAPPAS if k >= draw.KAPPA][:2]
+    rows = rules.calibrate_kappa(above)["rows"]
+    assert rows[draw.KAPPA]["colour histogram"] <= rules.HISTOGRAM_LIMIT
+    assert all(rows[k]["colour histogram"] > rules.HISTOGRAM_LIMIT for k in above if k > draw.KAPPA)
 
 
 def test_protocol_shows_the_frozen_numbers():
@@ -516,7 +516,7 @@ def test_protocol_shows_the_frozen_numbers():
 def test_histogram_counts_colours():
     pixels = np.zeros((2, 32, 32, 3), np.uint8)
     pixels[1, :16] = 255
-    features = protocol.baselines(pixels)["colour histogram"] ** 2
+    features = rules.baselines(pixels)["colour histogram"] ** 2
     assert np.allclose(features[0], [1024] + [0] * 63)
     assert np.allclose(features[1], [512] + [0] * 62 + [512])
 
@@ -525,11 +525,11 @@ def test_zero_shot_of_the_truth_is_right():
     rng = np.random.default_rng(0)
     features = np.repeat(rng.normal(size=(20, 30)), 2, 0) + 0.01 * rng.normal(size=(40, 30))
     triplets = np.array([[2 * a, 2 * a + 1, 2 * b] for a in range(20) for b in range(20) if a != b])
-    assert protocol.zero_shot(features, triplets) == 1
+    assert rules.zero_shot(features, triplets) == 1
 
 
 def test_overlap_of_labels_and_observers_is_reported():
-    result = protocol.overlap(permutations=99)
+    result = rules.overlap(permutations=99)
     assert 0 < result["mantel"] <= 1
     assert abs(result["mantel_control"]) < 0.05
     assert all(v["superordinate"] <= 1 for v in result["dimensions"].values())
@@ -540,7 +540,7 @@ def test_calibration_without_data_leaves_vice_out():
     from humalign.errors import MissingData
 
     with pytest.raises(MissingData, match="VICE is not at hand"):
-        protocol.vice_statistics(get_profile("mini").with_(data=None))
+        rules.vice_statistics(get_profile("mini").with_(data=None))
 
 
 # ---- command ---------------------------------------------------------------------------------------------------------

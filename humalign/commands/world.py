@@ -148,11 +148,11 @@ def _data(args) -> int:
 
 
 def _verify(args) -> int:
-    from ..world import draw, observers, protocol
+    from ..world import draw, observers, protocol, rules
 
     problems = protocol.drift()
     if args.calibration:
-        chosen = protocol.calibrate_scale()["chosen"], protocol.calibrate_kappa()["chosen"]
+        chosen = rules.calibrate_scale()["chosen"], rules.calibrate_kappa()["chosen"]
         print(f"rules: scale {chosen[0]}, kappa {chosen[1]}; frozen: scale {observers.SCALE}, kappa {draw.KAPPA}")
         if chosen != (observers.SCALE, draw.KAPPA):
             problems.append("the rules of PROTOCOL.md choose another scale or kappa")

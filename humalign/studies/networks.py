@@ -236,7 +236,7 @@ def descriptions(profile: Profile, dataset: str, ids) -> dict[str, np.ndarray]:
         return _real_descriptions(profile, dataset, ids)
     from ..world import observers, stimuli
     from ..world.drawing import world
-    from ..world.protocol import baselines
+    from ..world.rules import baselines
 
     pictures = stimuli.images(sources.split(dataset), 32, profile).align(ids)
     found = baselines(pictures.images)
@@ -249,7 +249,7 @@ def descriptions(profile: Profile, dataset: str, ids) -> dict[str, np.ndarray]:
 
 def _real_descriptions(profile: Profile, dataset: str, ids) -> dict[str, np.ndarray]:
     from ..data import registry
-    from ..world.protocol import baselines
+    from ..world.rules import baselines
 
     pictures = registry.load(sources.pictures(dataset), profile).align(ids)
     found = baselines(_thumbnails(pictures.images, 32))
