@@ -131,13 +131,10 @@ def mixup(images: torch.Tensor, targets: torch.Tensor, generator, alpha: float =
     return share * images + (1 - share) * images[other], share * targets + (1 - share) * targets[other]
 
 
-def rotate(images: torch.Tensor, generator):
-    """Rotate each image by 0, 90, 180 or 270 degrees: (images, number of quarter turns)."""
-    turns = torch.randint(4, (len(images),), generator=generator).to(images.device)
-    out = images.clone()
-    for k in (1, 2, 3):
-        out[turns == k] = torch.rot90(images[turns == k], k, (2, 3))
-    return out, turns
+def rotate(images: torch.Tensor, generator=None):
+    """Each image turned by 0, 90, 180 and 270 degrees: (images (4n, ...), number of quarter turns (4n,))."""
+    turns = torch.arange(4, device=images.device).repeat_interleave(len(images))
+    return torch.cat([torch.rot90(images, k, (2, 3)) for k in range(4)]), turns
 
 
 def jigsaw(images: torch.Tensor, generator):

@@ -356,8 +356,9 @@ class Pretext(Objective):
 
 @objective("rotnet")
 class RotNet(Pretext):
-    """Which of four rotations? (Gidaris et al. 2018)"""
+    """Which of four rotations? Each image is shown in all four, as by Gidaris et al. (2018)."""
 
+    batch = 32  # images; four times as many are shown
     done = staticmethod(augment.rotate)
 
 
