@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import zlib
 from importlib import resources
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from .errors import InputError
 from .measured import LEVEL, Measured, interval
+from .results import PROVENANCE
 
 VERDICTS = ("replicates", "does not replicate", "undecided", "not measured")
 REQUIRED = {"id", "paper", "claim", "source", "status", "test", "criterion"}
@@ -59,14 +61,15 @@ class Cells:
         frame, draws = measured.table, measured.draws
         known = frame["model"].isin(models["model"]).to_numpy()
         frame, draws = frame[known].reset_index(drop=True), draws[known]
-        order = frame.groupby("model", sort=False)
-        generator = np.random.default_rng(seed)
+        order = frame.sort_values("seed", kind="stable").groupby("model", sort=False)
         names, values, out, runs = [], [], [], []
         for name, rows in order:
             if layer == "best":  # one layer per network: that with the larger mean over seeds
                 best = rows.groupby("layer")["value"].mean().idxmax()
                 rows = rows[rows["layer"] == best]
             index = rows.index.to_numpy()
+            # by name, so that two measures of one network resample its training runs alike: differences stay paired
+            generator = np.random.default_rng([seed, zlib.crc32(str(name).encode())])
             pick = generator.integers(len(index), size=(len(index), draws.shape[1]))
             names.append(name)
             runs.append(len(index))
@@ -103,12 +106,24 @@ def _rank(x: np.ndarray) -> np.ndarray:
     return rankdata(x, axis=0)
 
 
-def _select(measured: Measured, models: pd.DataFrame, test: dict, key: str = "where", **changes) -> Cells:
-    where = {**test.get("select", {}), **test.get(key, {}), **changes}
+def _mask(measured: Measured, test: dict, key: str) -> np.ndarray:
+    """Rows of the table that a test looks at under ``key``."""
     mask = np.ones(len(measured.table), bool)
-    for column, value in where.items():
+    for column, value in {**test.get("select", {}), **test.get(key, {})}.items():
         mask &= measured.table[column].isin(value if isinstance(value, list) else [value]).to_numpy()
-    return Cells(measured.select(mask), models, test.get("layer", "best"))
+    return mask
+
+
+def _select(measured: Measured, models: pd.DataFrame, test: dict, key: str = "where") -> Cells:
+    return Cells(measured.select(_mask(measured, test, key)), models, test.get("layer", "best"))
+
+
+def provenance(measured: Measured, test: dict) -> str:
+    """Where the numbers of a test come from: of several provenances the one farthest from live; "" without rows."""
+    keys = ("plus", "minus") if "plus" in test else ("where", "with") if "with" in test else ("where",)
+    mask = np.any([_mask(measured, test, key) for key in keys], axis=0)
+    found = set(measured.table["provenance"][mask])
+    return max(found, key=PROVENANCE.index) if found else ""
 
 
 def _match(a: Cells, b: Cells):
@@ -312,7 +327,7 @@ def judge(
     Returns
     -------
     DataFrame
-        id, paper, claim, source, status, statistic, criterion, effect, low, high, basis, verdict.
+        id, paper, claim, source, status, statistic, criterion, effect, low, high, basis, provenance, verdict.
     """
     out = []
     for claim in ledger() if claims is None else claims:
@@ -328,7 +343,14 @@ def judge(
             "criterion": describe(claim["criterion"]),
         }
         if found is None:
-            row |= {"effect": np.nan, "low": np.nan, "high": np.nan, "basis": "", "verdict": "not measured"}
+            row |= {
+                "effect": np.nan,
+                "low": np.nan,
+                "high": np.nan,
+                "basis": "",
+                "provenance": "",
+                "verdict": "not measured",
+            }
         else:
             values, basis = found
             low, high = (float(v) for v in interval(values[1:], level))
@@ -337,6 +359,7 @@ def judge(
                 "low": low,
                 "high": high,
                 "basis": basis,
+                "provenance": provenance(measured, test),
                 "verdict": verdict(float(values[0]), low, high, claim["criterion"]),
             }
         out.append(row)

@@ -167,3 +167,29 @@ def test_training_runs_are_counted_per_network():
     m = combine(made({"a1": 0.5}, seeds=3), made({"b1": 0.5}))
     assert claims.training_runs(m, dataset="things") == 3
     assert claims.training_runs(m, dataset="elsewhere") == 0
+
+
+def test_two_measures_resample_training_runs_alike():
+    levels = {"a1": (0.3, 0.5, 0.7), "b1": (0.2, 0.6, 0.4), "b2": (0.1, 0.1, 0.3)}
+    rows, more = [], []
+    for k, (model, values) in enumerate(levels.items()):
+        for seed, value in enumerate(values):
+            rows.append({**SELECT, "layer": "p", "model": model, "seed": seed, "value": value})
+            more.insert(k * seed, {**rows[-1], "stage": "probed", "value": value + 0.1})  # in another order
+    draws = [np.repeat([[r["value"]] for r in part], B, 1) for part in (rows, more)]
+    m = combine(*(Measured.of(part, d, profile="mini") for part, d in zip((rows, more), draws)))
+    test = {"select": {"dataset": "things"}, "plus": {"stage": "probed"}, "minus": {"stage": "zero-shot"}}
+    values, _ = claims.paired_difference(m, MODELS, {**test, "layer": ""})
+    np.testing.assert_allclose(values, 0.1, atol=1e-6)  # no noise is left in the paired difference
+
+
+def test_provenance_of_a_verdict_is_the_one_farthest_from_live():
+    live, recorded = made({"a1": 0.5}), made({"a1": 0.6}, stage="probed")
+    recorded.table["provenance"] = "recorded"
+    m = combine(live, recorded)
+    select = {"dataset": "things"}
+    assert claims.provenance(m, {"select": SELECT}) == "live"
+    both = {"select": select, "plus": {"stage": "probed"}, "minus": {"stage": "zero-shot"}}
+    assert claims.provenance(m, both) == "recorded"
+    assert claims.provenance(m, {"select": SELECT, "with": {"stage": "probed"}}) == "recorded"
+    assert claims.provenance(m, {"select": {"dataset": "elsewhere"}}) == ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from .. import claims, display
 from ..config import Profile
 from ..errors import MissingData
 from ..measured import Measured
-from ..results import KEYS
+from ..results import KEYS, PROVENANCE
 from . import concepts, networks, probing, rsa, zero_shot
 
 
@@ -59,3 +60,27 @@ def collect(profile: Profile) -> tuple[Measured, pd.DataFrame]:
     if profile.name == "mini" and (runs := paper_two()) is not None:
         parts.append(runs)
     return join(*parts), networks.facts(profile)
+
+
+SHOWN = ("claim", "statistic", "criterion", "effect", "basis", "verdict", "source", "status")
+
+
+def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """What a reader wants of :func:`humalign.claims.judge`; each effect with its interval and provenance."""
+    effects = [
+        "" if row.verdict == "not measured" else display.number(row.effect, (row.low, row.high), row.provenance)
+        for row in verdicts.itertuples()
+    ]
+    return verdicts.assign(effect=effects)[list(SHOWN)]
+
+
+def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, display.Number]:
+    """How many claims of each paper got each verdict: ``<prefix>_<verdict>_<paper>`` and ``<prefix>_all_<paper>``."""
+    out = {}
+    for paper, part in verdicts.groupby("paper"):
+        basis = max(set(part["provenance"]) - {""} or {"live"}, key=PROVENANCE.index)
+        out[f"{prefix}_all_{paper}"] = display.number(len(part), provenance=basis)
+        for verdict in claims.VERDICTS:
+            count = int((part["verdict"] == verdict).sum())
+            out[f"{prefix}_{verdict.replace(' ', '_')}_{paper}"] = display.number(count, provenance=basis)
+    return out
