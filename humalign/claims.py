@@ -305,9 +305,30 @@ def verdict(effect: float, low: float, high: float, criterion: dict) -> str:
 def describe(criterion: dict) -> str:
     """A criterion in words."""
     if "within" in criterion:
-        return f"interval inside {criterion['within'][0]:g} to {criterion['within'][1]:g}"
-    key = "above" if "above" in criterion else "below"
-    return f"interval {key} {criterion[key]:g}"
+        words = f"interval inside {criterion['within'][0]:g} to {criterion['within'][1]:g}"
+    else:
+        key = "above" if "above" in criterion else "below"
+        words = f"interval {key} {criterion[key]:.3g}"
+    return words.replace("-", "−")
+
+
+CONTROL = "control of this book"  # the source of a claim that no paper makes
+QUANTITY = {"spearman": "Spearman's ρ", "entropy-time": "Spearman's ρ", "distance-change": "relative distance"}
+SHARES = {"accuracy": "accuracy", "gain": "accuracy"}  # shares of triplets or pictures, 0 to 1
+
+
+def unit(test: dict) -> str:
+    """What the effect of a test is measured in, in words."""
+    kind, measure = test["kind"], str({**test.get("select", {}), **test.get("where", {})}.get("measure", ""))
+    if kind.startswith("correlation"):
+        words = "Spearman's ρ" if test.get("method") == "spearman" else "Pearson's r"
+        return f"difference of {words}" if kind.endswith("difference") else words
+    if kind == "share_positive":
+        return "share of networks"
+    words = QUANTITY.get(measure, SHARES.get(measure, measure))
+    if kind == "slope_within":
+        return f"{words} per doubling"
+    return f"{words} (standard deviation)" if kind == "spread_difference" else words
 
 
 def judge(
@@ -327,40 +348,41 @@ def judge(
     Returns
     -------
     DataFrame
-        id, paper, claim, source, status, statistic, criterion, effect, low, high, basis, provenance, verdict.
+        id, paper, claim, source, status, control (a check of this book, no claim of a paper), statistic, unit,
+        criterion, effect, low, high, basis, provenance, verdict.
     """
     out = []
     for claim in ledger() if claims is None else claims:
-        test = claim["test"]
-        found = TESTS[test["kind"]](measured, models, test)
-        row = {
-            "id": claim["id"],
-            "paper": claim["paper"],
-            "claim": claim["claim"],
-            "source": claim["source"],
-            "status": claim["status"],
-            "statistic": claim.get("statistic", test["kind"].replace("_", " ")),
-            "criterion": describe(claim["criterion"]),
-        }
-        if found is None:
-            row |= {
-                "effect": np.nan,
-                "low": np.nan,
-                "high": np.nan,
-                "basis": "",
-                "provenance": "",
-                "verdict": "not measured",
-            }
-        else:
-            values, basis = found
-            low, high = (float(v) for v in interval(values[1:], level))
-            row |= {
-                "effect": float(values[0]),
-                "low": low,
-                "high": high,
-                "basis": basis,
-                "provenance": provenance(measured, test),
-                "verdict": verdict(float(values[0]), low, high, claim["criterion"]),
-            }
+        row = {key: claim[key] for key in ("id", "paper", "claim", "source", "status")}
+        row |= {"control": claim["source"] == CONTROL, "criterion": describe(claim["criterion"])}
+        row |= effect(measured, models, claim, level)
+        row["verdict"] = verdict(row["effect"], row["low"], row["high"], claim["criterion"])
         out.append(row)
     return pd.DataFrame(out)
+
+
+def effect(measured: Measured, models: pd.DataFrame, claim: dict, level: float = LEVEL) -> dict:
+    """Statistic, unit, effect, low, high, basis and provenance of one claim; NaN where it was not measured."""
+    test = claim["test"]
+    found = TESTS[test["kind"]](measured, models, test)
+    words = {"statistic": claim.get("statistic", test["kind"].replace("_", " ")), "unit": unit(test)}
+    if found is None:
+        return {**words, "effect": np.nan, "low": np.nan, "high": np.nan, "basis": "", "provenance": ""}
+    values, basis = found
+    low, high = (float(v) for v in interval(values[1:], level))
+    where = {"basis": basis, "provenance": provenance(measured, test)}
+    return {**words, "effect": float(values[0]), "low": low, "high": high, **where}
+
+
+def later() -> list[dict]:
+    """Statements of the papers that got no criterion before results were seen: ``claims_later.toml``.
+
+    They are shown with effect and interval, and without verdict. Keys: id, paper, claim, source, statistic, test.
+    """
+    return tomllib.loads(resources.files("humalign").joinpath("claims_later.toml").read_text("utf8"))["claim"]
+
+
+def describe_later(measured: Measured, models: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
+    """Effects of :func:`later`: id, paper, claim, source, statistic, unit, effect, low, high, basis, provenance."""
+    keys = ("id", "paper", "claim", "source")
+    return pd.DataFrame([{k: c[k] for k in keys} | effect(measured, models, c, level) for c in later()])

@@ -142,6 +142,35 @@ def test_judge_marks_what_was_not_measured_and_can_fail():
     assert frame.loc[0, "low"] < frame.loc[0, "effect"] < frame.loc[0, "high"] < 0
 
 
+def test_units_say_what_an_effect_is_measured_in():
+    units = {c["id"]: claims.unit(c["test"]) for c in ledger()}
+    assert all(units.values())
+    assert units["p1-size"] == "accuracy per doubling"
+    assert units["p1-size-rsa"] == "Spearman's ρ per doubling"
+    assert units["p1-probing-share"] == "share of networks"
+    assert units["p1-probing-rank"] == "Spearman's ρ"
+    assert units["p1-reference-coarse"] == "difference of Pearson's r"
+    assert units["p1-architecture"] == "accuracy (standard deviation)"
+    assert describe({"within": [-0.01, 0.01]}) == "interval inside −0.01 to 0.01"
+
+
+def test_controls_are_apart_from_claims():
+    entries = {c["id"]: c for c in ledger()}
+    assert all(c["claim"].startswith("Control:") for c in entries.values() if c["source"] == claims.CONTROL)
+    frame = judge(made({"a1": 0.5}), MODELS, [entries["p1-untrained"], entries["p1-floor"]])
+    assert frame["control"].tolist() == [True, False]
+
+
+def test_statements_without_criterion_get_no_verdict():
+    entries = claims.later()
+    assert not {c["id"] for c in entries} & {c["id"] for c in ledger()}
+    assert not any("criterion" in c for c in entries)
+    frame = claims.describe_later(made({"a1": 0.5}), MODELS.assign(role="", objective="", augmentation=""))
+    assert len(frame) == len(entries)
+    assert "verdict" not in frame
+    assert frame["effect"].isna().all()
+
+
 def test_tables_refuse_what_is_wrong(tmp_path):
     rows = [{**SELECT, "model": "a", "value": 1.0}]
     with pytest.raises(InputError, match="twice"):

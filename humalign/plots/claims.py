@@ -33,7 +33,7 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
     Parameters
     ----------
     verdicts : DataFrame
-        Of :func:`humalign.claims.judge`: id, claim, statistic, effect, low, high, verdict.
+        Of :func:`humalign.claims.judge`: id, claim, effect, low, high, verdict, unit.
     criteria : dict of str to dict
         Claim id to criterion.
     """
@@ -44,8 +44,8 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
     fig.subplots_adjust(left=0.52, right=0.985, top=0.995, bottom=0.02, hspace=1.0)
     for ax, row in zip(axes[:, 0], rows.itertuples()):
         low, high = _ends(criteria[row.id])
-        marks = [v for v in (row.effect, row.low, row.high, low, high, 0.0) if np.isfinite(v)]
-        pad = 0.12 * max(max(marks) - min(marks), 1e-3)
+        marks = [v for v in (row.effect, row.low, row.high, low, high) if np.isfinite(v)]
+        pad = 0.16 * max(max(marks) - min(marks), 1e-3)
         left, right = min(marks) - pad, max(marks) + pad
         ax.axvspan(max(low, left), min(high, right), color="#228833", alpha=0.16, lw=0)
         for end in (low, high):
@@ -69,16 +69,20 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
         place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 8.5}
         ax.text(-0.03, top, text, color=style.GREY, **place)
         ax.text(-0.03, top - (lines - 1) * step, row.verdict, color=colour, weight="bold", **place)
+        right_end = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 8, "color": style.GREY}
+        ax.text(0.995, 0.97, getattr(row, "unit", ""), **right_end)
     return fig
 
 
 def tally(verdicts: pd.DataFrame):
-    """How many claims of each paper replicate, do not, or stay open; one bar a paper."""
+    """How many claims of each paper replicate, do not, or stay open; one bar a paper, and one for the controls."""
     from matplotlib import pyplot as plt
 
-    counts = (
-        verdicts.groupby(["paper", "verdict"]).size().unstack(fill_value=0).reindex(columns=list(COLOURS), fill_value=0)
-    )
+    bar = verdicts["paper"].map("paper {}".format)
+    if "control" in verdicts:
+        bar = bar.where(~verdicts["control"].astype(bool), "controls")
+    order = [*sorted(set(bar) - {"controls"}), *({"controls"} & set(bar))]
+    counts = pd.crosstab(bar, verdicts["verdict"]).reindex(index=order, columns=list(COLOURS), fill_value=0)
     fig, ax = plt.subplots(figsize=(style.WIDTH, 0.9 + 0.55 * len(counts)), layout="constrained")
     left = np.zeros(len(counts))
     for verdict, colour in COLOURS.items():
@@ -90,7 +94,7 @@ def tally(verdicts: pd.DataFrame):
             if v:
                 ax.text(left[k] + v / 2, k, str(v), ha="center", va="center", color="white", fontsize=10)
         left += value
-    ax.set_yticks(np.arange(len(counts)), [f"paper {p}" for p in counts.index])
+    ax.set_yticks(np.arange(len(counts)), counts.index)
     ax.invert_yaxis()
     ax.set_xlabel("claims")
     ax.locator_params(axis="x", integer=True)

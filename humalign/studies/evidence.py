@@ -23,12 +23,14 @@ def join(*parts: Measured) -> Measured:
 
 
 def paper_one(profile: Profile) -> Measured:
-    """Zero-shot accuracy, RSA, probing and regression of the networks of a profile, further training runs included."""
+    """Zero-shot accuracy, RSA, probing, regression and (mini) accuracy by dimension, further training runs included."""
     regression = concepts.regression(profile)
     regression = regression.select(
         ((regression.table["dataset"] == "things") & (regression.table["measure"] == "accuracy")).to_numpy()
     )
     parts = [zero_shot.measure(profile), rsa.measure(profile), probing.measure(profile), regression]
+    if profile.name == "mini":
+        parts.append(concepts.accuracies(profile))
     return join(*map(networks.with_recorded, parts))
 
 
@@ -62,23 +64,43 @@ def collect(profile: Profile) -> tuple[Measured, pd.DataFrame]:
     return join(*parts), networks.facts(profile)
 
 
-SHOWN = ("claim", "statistic", "criterion", "effect", "basis", "verdict", "source", "status")
-
-
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """What a reader wants of :func:`humalign.claims.judge`; each effect with its interval and provenance."""
+    """What a reader wants of :func:`humalign.claims.judge`: each effect with its unit, interval and provenance."""
     effects = [
         "" if row.verdict == "not measured" else display.number(row.effect, (row.low, row.high), row.provenance)
         for row in verdicts.itertuples()
     ]
-    return verdicts.assign(effect=effects)[list(SHOWN)]
+    basis = [f"{s} ({b})" if b else s for s, b in zip(verdicts["statistic"], verdicts["basis"])]
+    return pd.DataFrame(
+        {
+            "claim (source)": [f"{c} ({s})" for c, s in zip(verdicts["claim"], verdicts["source"])],
+            "statistic (basis)": basis,
+            "criterion": verdicts["criterion"].to_numpy(),
+            "effect": effects,
+            "unit": verdicts["unit"].to_numpy(),
+            "verdict": verdicts["verdict"].to_numpy(),
+        }
+    )
+
+
+def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
+    """What a reader wants of :func:`humalign.claims.describe_later`: the same without criterion and verdict."""
+    marked = np.where(effects["effect"].isna(), "not measured", "")
+    return verdict_table(effects.assign(criterion="", verdict=marked)).drop(columns=["criterion", "verdict"])
 
 
 def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, display.Number]:
-    """How many claims of each paper got each verdict: ``<prefix>_<verdict>_<paper>`` and ``<prefix>_all_<paper>``."""
+    """How many claims of each paper got each verdict: ``<prefix>_<verdict>_<paper>``, ``<prefix>_all_<paper>``.
+
+    Controls are counted apart: ``<prefix>_controls_<paper>``, and ``<prefix>_controls_kept_<paper>`` that hold.
+    """
     out = {}
     for paper, part in verdicts.groupby("paper"):
         basis = max(set(part["provenance"]) - {""} or {"live"}, key=PROVENANCE.index)
+        control, part = part[part["control"]], part[~part["control"]]
+        kept = int((control["verdict"] == "replicates").sum())
+        out[f"{prefix}_controls_{paper}"] = display.number(len(control), provenance=basis)
+        out[f"{prefix}_controls_kept_{paper}"] = display.number(kept, provenance=basis)
         out[f"{prefix}_all_{paper}"] = display.number(len(part), provenance=basis)
         for verdict in claims.VERDICTS:
             count = int((part["verdict"] == verdict).sum())
