@@ -198,6 +198,33 @@ def test_forest_shows_each_claim_with_its_verdict():
     assert sum(int(t.get_text()) for t in fig.axes[0].texts) == 4
 
 
+def test_objective_classes_are_those_of_the_paper():
+    rows = [
+        ("Concept labels", "Softmax", "", "Softmax"),
+        ("Concept labels", "Dropout", "", "Softmax"),
+        ("Concept labels", "Softmax", "Automatic augmentation", "Softmax"),
+        ("Concept labels", "Softmax", "MixUp", "Softmax+"),
+        ("Concept labels", "Extra L2", "", "Softmax+"),
+        ("Taxonomy labels", "Sigmoid", "", "Sigmoid"),
+        ("Concept labels", "Squared error", "", "Squared error"),
+        ("Self-Supervised", "SimCLR", "", "Self-sup."),
+        ("Image/Text", "Image/text", "", "Image/Text (contrastive)"),
+        ("Supervised (ImageNet-1K)", "softmax CE + logit penalty", "", "Softmax+"),
+    ]
+    facts = pd.DataFrame(rows, columns=["group", "objective", "augmentation", "want"])
+    assert zero_shot.objective_class(facts).tolist() == facts["want"].tolist()
+    assert set(facts["want"]) == set(style.OBJECTIVES)
+
+
+def test_sets_show_values_at_a_common_scale_and_the_limit_as_a_number(points):
+    parts = {"one": points, "two": points.assign(value=points["value"] + 0.1)}
+    fig = rsa.sets(parts, {"one": 0.95, "two": 0.4})
+    assert fig.axes[0].get_xlim() == fig.axes[1].get_xlim()
+    assert fig.axes[0].get_xlim()[1] < 0.95
+    assert fig.axes[0].get_title(loc="right") == "people's limit 0.95 →"
+    assert fig.axes[1].get_title(loc="right") == ""
+
+
 def test_recovery_marks_the_best_of_each_row():
     frame = pd.DataFrame(
         [(g, c, 0.5 if g == c else 0.4, 0.3) for g in "ab" for c in "ab"],

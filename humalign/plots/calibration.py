@@ -75,7 +75,8 @@ def curves(table: pd.DataFrame, models: pd.DataFrame):
     for ax, key, label in zip(axes.ravel(), ("ece", "nll"), ("expected calibration error", "log loss, nats")):
         for model, part in table.groupby("model", sort=False):
             part = part.sort_values("temperature")
-            ax.plot(part["temperature"], part[key], color=style.color(group[model]), lw=1, alpha=0.7)
+            rim = style.casing(group[model], 0.4)
+            ax.plot(part["temperature"], part[key], color=style.color(group[model]), lw=1, alpha=0.7, path_effects=rim)
         ax.set(xscale="log", xlabel="temperature", ylabel=label)
     axes[0, 1].axhline(np.log(3), color=style.GREY, ls=":", lw=1.2)
     place = axes[0, 1].get_yaxis_transform()
@@ -167,7 +168,7 @@ def improvement(chosen: pd.DataFrame, models: pd.DataFrame):
 
 
 def entropy(table: pd.DataFrame, models: pd.DataFrame):
-    """Mean entropy of the networks' choices in bins of people's entropy; the dashed line is people's own.
+    """Mean entropy of the networks' choices in bins of people's entropy: beside people's own, and by themselves.
 
     Parameters
     ----------
@@ -179,33 +180,27 @@ def entropy(table: pd.DataFrame, models: pd.DataFrame):
     from matplotlib import pyplot as plt
 
     group = models.set_index("model")["group"]
-    fig, ax = plt.subplots(figsize=(5.6, 4.6), layout="constrained")
-    for model, part in table[table["model"] != "people"].groupby("model", sort=False):
-        ax.plot(part["at"], part["value"], color=style.color(group[model]), lw=0.6, alpha=0.35)
-    means = table[table["model"] != "people"].assign(group=lambda t: t["model"].map(group))
-    for name in style.order(means["group"]):
-        part = means[means["group"] == name].groupby("low")[["at", "value"]].mean()
-        ax.plot(
-            part["at"],
-            part["value"],
-            color=style.color(name),
-            marker=style.marker(name),
-            ms=6,
-            mec=style.OUTLINE,
-            mew=0.6,
-        )
     own = table[table["model"] == "people"]
-    ax.plot(own["at"], own["value"], color=style.GREY, ls="--", lw=1.3)
-    ax.annotate(
-        "people",
-        (own["at"].iloc[0], own["value"].iloc[0]),
-        xytext=(6, -3),
-        textcoords="offset points",
-        fontsize=9.5,
-        color=style.GREY,
-    )
-    ax.set(xlabel="people's entropy, nats (ten equally filled bins)", ylabel="network's entropy, nats")
-    style.group_legend(fig, means["group"], loc="outside lower center", ncols=2)
+    rest = table[table["model"] != "people"].assign(group=lambda t: t["model"].map(group))
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.2), layout="constrained")
+    for ax, thin in zip(axes, (False, True)):
+        for model, part in rest.groupby("model", sort=False) if thin else ():
+            rim = style.casing(group[model], 0.2)
+            ax.plot(part["at"], part["value"], color=style.color(group[model]), lw=0.6, alpha=0.35, path_effects=rim)
+        for name in style.order(rest["group"]):
+            part = rest[rest["group"] == name].groupby("low")[["at", "value"]].mean()
+            look = {"marker": style.marker(name), "ms": 5, "mec": style.OUTLINE, "mew": 0.6, "lw": 1.4}
+            rim = style.casing(name, 1.4)
+            ax.plot(part["at"], part["value"], color=style.color(name), path_effects=rim, **look)
+        ax.set_xlabel("people's entropy, nats")
+    axes[0].plot(own["at"], own["value"], color=style.GREY, ls="--", lw=1.3)
+    if len(own):
+        words = {"xytext": (8, -4), "textcoords": "offset points", "fontsize": 9.5, "color": style.GREY}
+        axes[0].annotate("people", (own["at"].iloc[0], own["value"].iloc[0]), **words)
+    style.reference_line(axes[1], float(np.log(3)), "ln 3: guessing", at=0.02)
+    axes[0].set(title="a  with people", ylabel="network's entropy, nats")
+    axes[1].set(title="b  networks alone, closer")
+    style.group_legend(fig, rest["group"], loc="outside lower center", ncols=3)
     return fig
 
 

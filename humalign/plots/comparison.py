@@ -116,9 +116,9 @@ def doubt(table: pd.DataFrame, groups: pd.DataFrame):
 
     fig, ax = plt.subplots(figsize=(5.8, 4.7), layout="constrained")
     for _, part in table.groupby("model", sort=False):
-        ax.plot(
-            (part["low"] + part["high"]) / 2, part["error"], color=style.color(part["group"].iloc[0]), lw=0.5, alpha=0.3
-        )
+        name = part["group"].iloc[0]
+        look = {"color": style.color(name), "lw": 0.5, "alpha": 0.3, "path_effects": style.casing(name, 0.1)}
+        ax.plot((part["low"] + part["high"]) / 2, part["error"], **look)
     for name in style.order(groups["group"]):
         part = groups[groups["group"] == name]
         line = {"ls": "--", "marker": ""} if name == "People" else {"marker": style.marker(name)}
@@ -129,6 +129,7 @@ def doubt(table: pd.DataFrame, groups: pd.DataFrame):
             ms=6,
             mec=style.OUTLINE,
             mew=0.6,
+            path_effects=style.casing(name, 1.8),
             **line,
         )
     own = groups[groups["group"] == "People"]
@@ -231,7 +232,10 @@ def maps(table: pd.DataFrame, names: dict[str, str]):
 
 
 def layers(table: pd.DataFrame, models: pd.DataFrame):
-    """Zero-shot accuracy along the depth of networks (x: share of the layers passed).
+    """Zero-shot accuracy along the depth of networks (x: share of the layers passed), two panels.
+
+    **a** networks with one label per image, one colour an architecture family; **b** all others, one colour a training
+    group, beside the network of the first panel with the architecture that most of them have.
 
     Parameters
     ----------
@@ -242,31 +246,31 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
     """
     from matplotlib import pyplot as plt
 
-    from .panels import SHAPES
+    from .panels import FAMILIES, SHAPES, limits, lines
 
-    facts = models.set_index("model")
-    fig, ax = plt.subplots(figsize=(5.8, 4.6), layout="constrained")
-    for k, (model, part) in enumerate(table.groupby("model", sort=False)):
-        part = part.assign(depth=part["detail"].astype(int)).sort_values("depth")
-        x = (part["depth"] - 1) / max(part["depth"].max() - 1, 1)
-        colour = style.color(facts.loc[model, "group"])
-        ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.12, lw=0)
-        ax.plot(
-            x,
-            part["value"],
-            color=colour,
-            marker=SHAPES[k % len(SHAPES)],
-            ms=5,
-            mec=style.OUTLINE,
-            mew=0.6,
-            label=facts.loc[model, "name"],
-        )
-    ax.axhline(1 / 3, color=style.GREY, ls=":", lw=1.2)
-    ax.text(
-        0.99, 1 / 3, "chance", transform=ax.get_yaxis_transform(), ha="right", va="top", fontsize=9, color=style.GREY
-    )
-    ax.set(xlabel="depth (first to last layer)", ylabel="odd-one-out accuracy")
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    facts = models.set_index("model").loc[list(dict.fromkeys(table["model"]))]
+    plain = facts[facts["group"] == "Concept labels"]
+    other = facts.drop(plain.index)
+    base = plain[plain["arch"] == other["arch"].mode().get(0, "")].index[:1] if "arch" in facts else plain.index[:0]
+    fig, axes = plt.subplots(2, 1, figsize=(style.WIDTH, 8.6), layout="constrained", sharex=True)
+    for ax, shown, title in (
+        (axes[0], plain, "a  Architectures, one label per image"),
+        (axes[1], other, "b  Training"),
+    ):
+        for k, model in enumerate([*base, *shown.index] if ax is axes[1] else shown.index):
+            part = table[table["model"] == model]
+            part = part.assign(depth=part["detail"].astype(int)).sort_values("depth")
+            x = (part["depth"] - 1) / max(part["depth"].max() - 1, 1)
+            group = facts.loc[model, "group"]
+            colour = FAMILIES[k % len(FAMILIES)] if ax is axes[0] else style.color(group)
+            rim = style.casing(group, 1.6) if ax is axes[1] else None
+            ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.08, lw=0)
+            look = {"color": colour, "marker": SHAPES[k % len(SHAPES)], "ms": 5.5, "mec": style.OUTLINE, "mew": 0.6}
+            ax.plot(x, part["value"], lw=1.6, label=facts.loc[model, "name"], path_effects=rim, **look)
+        ax.set(title=title, ylabel="odd-one-out accuracy", ylim=limits(table, 1 / 3))
+        lines(ax, 1 / 3, None)
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    axes[1].set_xlabel("depth (0: after the first block, 1: last layer)")
     return fig
 
 

@@ -55,6 +55,8 @@ def _mosaic(pictures, columns: int = 3, gap: int = 2) -> np.ndarray:
 def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=("zero-shot", "probed")):
     """Three dimensions a row: leading pictures, accuracy before, accuracy after probing (form of Fig. 5).
 
+    Accuracies on fewer than 20 triplets are left out, and the panel says so.
+
     Parameters
     ----------
     points : DataFrame
@@ -83,10 +85,14 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
         top.text(0.5, 1.03, text, transform=top.transAxes, ha="center", va="bottom", fontsize=8.5, color=style.GREY)
         for ax, stage in zip(axes[1:, column], stages):
             part = points[(points["dimension"] == name) & (points["stage"] == stage)]
+            if len(part) and part["n"].iloc[0] < FEW:
+                words = f"fewer than {FEW}\ntriplets"
+                ax.text(0.5, 0.6, words, transform=ax.transAxes, ha="center", fontsize=8.5, color=style.GREY)
+                part = part.iloc[:0]
             _strip(ax, part, kinds, ylim)
             ax.axhline(CHANCE, color=style.GREY, ls=":", lw=1.2, zorder=1)
             if column == 0:
-                ax.set_ylabel(TITLES.get(stage, stage), fontsize=9.5)
+                ax.set_ylabel(f"accuracy,\n{TITLES.get(stage, stage)}", fontsize=9.5)
             else:
                 ax.set_yticklabels([])
             bottom = stage == stages[-1]
@@ -177,6 +183,7 @@ def r2(table: dict[str, pd.DataFrame], order):
                 color=style.color(rows["group"].iloc[0]),
                 lw=0.5,
                 alpha=0.25,
+                path_effects=style.casing(rows["group"].iloc[0], 0),
             )
         for group in style.order(part["group"]):
             mean = part[part["group"] == group].groupby("detail")["value"].mean().reindex(order)
@@ -189,6 +196,7 @@ def r2(table: dict[str, pd.DataFrame], order):
                 lw=1.3,
                 mec=style.OUTLINE,
                 mew=0.5,
+                path_effects=style.casing(group, 1.3),
             )
             groups.add(group)
         ax.axhline(0, color=style.GREY, lw=1, ls=":")
@@ -208,15 +216,8 @@ def regression(pairs: dict[str, pd.DataFrame]):
         trained = part[part["group"] != "Untrained"]
         if len(trained) > 2:
             r = np.corrcoef(trained["x"], trained["y"])[0, 1]
-            ax.text(
-                0.97,
-                0.06,
-                f"r = {r:.2f}".replace("-", "−"),
-                transform=ax.transAxes,
-                fontsize=9.5,
-                ha="right",
-                color=style.GREY,
-            )
+            text = f"r = {r:.2f}".replace("-", "−")
+            ax.text(0.16, 0.93, text, transform=ax.transAxes, fontsize=9.5, color=style.GREY)
     style.group_legend(fig, pd.concat(pairs.values())["group"], loc="outside lower center", ncols=3)
     return fig
 

@@ -96,7 +96,14 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
         part = part.sort_values("strength")
         colour = style.color(group[model])
         for ax, column in zip(axes, ("ce", "accuracy")):
-            ax.plot(part["strength"], part[column], color=colour, lw=1, alpha=0.6)
+            ax.plot(
+                part["strength"],
+                part[column],
+                color=colour,
+                lw=1,
+                alpha=0.6,
+                path_effects=style.casing(group[model], 0.4),
+            )
             chosen = part[part["selected"]]
             ax.scatter(
                 chosen["strength"],
@@ -111,7 +118,9 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
     for ax in axes:
         ax.set_xscale("log")
         ax.set_xlabel("strength of the penalty, λ")
-    style.reference_line(axes[0], float(np.log(3)), "ln 3: no information", at=0.02)
+    axes[0].axhline(np.log(3), color=style.GREY, ls=":", lw=1.4, zorder=1)
+    place = {"xycoords": axes[0].get_yaxis_transform(), "textcoords": "offset points", "va": "center"}
+    axes[0].annotate("ln 3", (1, np.log(3)), xytext=(3, 0), fontsize=9, color=style.GREY, **place)
     panels.lines(axes[1], CHANCE, None)
     axes[0].set_ylabel("held-out cross-entropy, nats")
     axes[1].set_ylabel("held-out accuracy")
@@ -130,6 +139,7 @@ def solvers(table: pd.DataFrame, names: dict[str, str] | None = None):
         Display names.
     """
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     wide = table.pivot(index="model", columns="solver", values=["objective", "seconds"]).reindex(
         table["model"].unique()
@@ -155,6 +165,10 @@ def solvers(table: pd.DataFrame, names: dict[str, str] | None = None):
         )
         ax.set_xlabel(label)
     axes[1].set_xscale("log")
+    axes[1].xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes[1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axes[1].xaxis.set_minor_formatter(NullFormatter())
+    axes[0].locator_params(axis="x", nbins=4)
     axes[0].set_yticks(y, [names.get(m, m) for m in wide.index])
     axes[0].set_ylim(-0.6, len(wide) - 0.4)
     for k, (fast, slow) in enumerate(zip(wide["seconds", "exact"], wide["seconds", "paper"])):
@@ -193,5 +207,6 @@ def nested(table: pd.DataFrame, names: dict[str, str] | None = None):
         )
     ax.set_yticks(y, [names.get(m, m) for m in wide.index])
     ax.set(xlabel="held-out accuracy", ylim=(-0.6, len(wide) - 0.4))
+    ax.locator_params(axis="x", nbins=5)
     fig.legend(loc="outside lower center", ncols=2, fontsize=9)
     return fig

@@ -28,7 +28,9 @@ def mean_of(parts: list[pd.DataFrame], dataset: str) -> pd.DataFrame:
 def sets(
     points: dict[str, pd.DataFrame], ceilings: dict[str, float], references: dict[str, pd.DataFrame] | None = None
 ):
-    """All networks in all arrangement sets side by side, sorted by group, one column a set.
+    """All networks in all arrangement sets side by side, sorted by group, one column a set, one scale for all.
+
+    The limit set by people is off the scale where networks are far from it; its value then stands above the column.
 
     Parameters
     ----------
@@ -45,9 +47,14 @@ def sets(
     rows = first.assign(place=first["group"].map({g: k for k, g in enumerate(style.order(first["group"]))}))
     rows = rows.sort_values(["place", "value"], ascending=[False, True]).reset_index(drop=True)
     fig, axes = plt.subplots(
-        1, len(points), figsize=(style.WIDTH, 1.7 + 0.165 * len(rows)), sharey=True, layout="constrained"
+        1, len(points), figsize=(style.WIDTH, 1.7 + 0.165 * len(rows)), sharey=True, sharex=True, layout="constrained"
     )
     marks = {}
+    shown = {} if references is None else {t: r.set_index("model")["value"] for t, r in references.items()}
+    ends = [pd.concat(points.values())[["value", "low", "high"]].to_numpy(float).ravel()]
+    ends = np.concatenate([*ends, [0.0], [s["category"] for s in shown.values() if "category" in s]])
+    ends = ends[np.isfinite(ends)]
+    left, right = ends.min() - 0.06 * np.ptp(ends), ends.max() + 0.06 * np.ptp(ends)
     for ax, (title, part) in zip(np.atleast_1d(axes), points.items()):
         part = part.set_index("model").reindex(rows["model"]).reset_index()
         y = np.arange(len(part))
@@ -65,12 +72,16 @@ def sets(
                 zorder=3,
             )
         ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
-        marks[ax] = [("people's limit", ceilings[title], "-.")]
-        if references is not None:
-            shown = references[title].set_index("model")["value"]
-            marks[ax] += [("category", shown["category"], "--")] if "category" in shown else []
-        for _, value, line in marks[ax]:
+        marks[ax] = [("zero", 0.0, ":")]
+        if "category" in shown.get(title, ()):
+            marks[ax].append(("category", shown[title]["category"], "--"))
+        if ceilings[title] <= right:
+            marks[ax].append(("people's limit", ceilings[title], "-."))
+        else:
+            ax.set_title(f"people's limit {ceilings[title]:.2f} →", fontsize=8.5, loc="right", pad=34)
+        for _, value, line in marks[ax][1:]:
             ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
+        ax.set_xlim(left, right)
         ax.set_xlabel(f"ρ, {title}")
         ax.set_ylim(-1, len(part))
         ax.grid(axis="y", lw=0.5)

@@ -40,6 +40,14 @@ ALIASES: Mapping[str, str] = {  # groups of the mini zoo: the label set that pla
     "Taxonomy labels": "Supervised (ImageNet-21K)",
     "Web labels": "Supervised (JFT-3B)",
 }
+OBJECTIVES: Mapping[str, tuple[str, str]] = {  # classes of objectives in the figures of two layers: colour, marker
+    "Softmax": ("#4477aa", "s"),
+    "Softmax+": ("#66ccee", "P"),
+    "Sigmoid": ("#ee6677", "^"),
+    "Squared error": ("#aa7711", "X"),
+    "Image/Text (contrastive)": ("darkmagenta", "o"),
+    "Self-sup.": ("darkgreen", "D"),
+}
 STAGES: Mapping[str, str] = {"base": "#a9c4dc", "UnAligNet": "#d9a441", "AligNet": "#2f6fae"}
 LEVELS: Mapping[str, str] = {"coarse": "#86be91", "fine": "#1d6c8a", "boundary": "#841e5a"}
 WIDTH = 7.2  # inches; shrinks to a phone with 9-point text still legible
@@ -91,13 +99,22 @@ def use() -> None:
 
 
 def color(group: str) -> str:
-    """Colour of a training group; grey for a group that has none."""
-    return PALETTE.get(ALIASES.get(group, group), GREY)
+    """Colour of a training group or class of objectives; grey for one that has none."""
+    return PALETTE.get(ALIASES.get(group, group)) or OBJECTIVES.get(group, (GREY, "o"))[0]
 
 
 def marker(group: str) -> str:
-    """Marker of a training group; a circle for a group that has none."""
-    return MARKERS.get(ALIASES.get(group, group), "o")
+    """Marker of a training group or class of objectives; a circle for one that has none."""
+    return MARKERS.get(ALIASES.get(group, group)) or OBJECTIVES.get(group, (GREY, "o"))[1]
+
+
+def casing(group: str, width: float) -> list | None:
+    """Path effects that give the line of a black group a grey rim, so that it shows in the dark; None for others."""
+    if color(group) != "black":
+        return None
+    from matplotlib.patheffects import Normal, Stroke
+
+    return [Stroke(linewidth=width + 1.4, foreground=OUTLINE), Normal()]
 
 
 def order(groups: Iterable[str]) -> list[str]:

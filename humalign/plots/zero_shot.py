@@ -87,10 +87,36 @@ def coarse(things: pd.DataFrame, coarse_points: pd.DataFrame, ceiling: float | N
     return fig
 
 
+def objective_class(facts: pd.DataFrame) -> pd.Series:
+    """Class of each network's objective, as the paper's figures of two layers mark it.
+
+    Parameters
+    ----------
+    facts : DataFrame
+        group, objective, augmentation.
+    """
+    plus = ("cosine softmax", "logit norm", "label smoothing", "logit penalty", "extra", "mixup")
+
+    def name(row) -> str:
+        words = f"{row.objective} {row.augmentation}".lower()
+        if row.group == "Image/Text":
+            return "Image/Text (contrastive)"
+        if row.group == "Self-Supervised":
+            return "Self-sup."
+        if "sigmoid" in words:
+            return "Sigmoid"
+        if "squared error" in words:
+            return "Squared error"
+        return "Softmax+" if any(p in words for p in plus) else "Softmax"
+
+    return pd.Series([name(row) for row in facts.itertuples()], index=facts.index, dtype=object)
+
+
 def two_layers(pairs: pd.DataFrame, ceiling: float | None = None, what: str = YLABEL, chance: float | None = CHANCE):
-    """Logits against penultimate layer, every network one point (appendix A2 and A3)."""
+    """Logits against penultimate layer, every network one point, marked by its objective (appendix A2 and A3)."""
     from matplotlib import pyplot as plt
 
+    pairs = pairs.assign(group=objective_class(pairs))
     fig, ax = plt.subplots(figsize=(5.4, 5.6), layout="constrained")
     panels.identity(ax, pairs, f"{what}, penultimate", f"{what}, logits", chance=chance, ceiling=ceiling)
     far = pairs.reindex(pairs["difference"].abs().sort_values(ascending=False).index).head(8)
