@@ -225,6 +225,13 @@ def test_sets_show_values_at_a_common_scale_and_the_limit_as_a_number(points):
     assert fig.axes[1].get_title(loc="right") == ""
 
 
+def test_single_runs_are_ticks_where_there_are_several():
+    _, ax = plt.subplots()
+    style.single_runs(ax, pd.DataFrame({"each": ["0.1 0.2 0.4", "0.3"]}), [5.0, 6.0])
+    assert drawn(ax).tolist() == [[5.0, 0.1], [5.0, 0.2], [5.0, 0.4]]
+    style.single_runs(ax, pd.DataFrame({"value": [0.1]}), [5.0])
+
+
 def test_recovery_marks_the_best_of_each_row():
     frame = pd.DataFrame(
         [(g, c, 0.5 if g == c else 0.4, 0.3) for g in "ab" for c in "ab"],

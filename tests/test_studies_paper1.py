@@ -215,6 +215,21 @@ def test_recorded_runs_join_only_what_was_measured(monkeypatch):
     ]
 
 
+def test_points_hold_every_training_run(monkeypatch):
+    further = evidence.join(rows_of({"a": 0.7}, seed=1), rows_of({"a": 0.6}, seed=2))
+    further.table["provenance"] = "recorded"
+    monkeypatch.setattr(networks, "recorded", lambda: further)
+    both = networks.with_recorded(rows_of({"a": 0.5, "b": 0.4}))
+    facts = pd.DataFrame({"model": ["a", "b"], "number": [1, 2], "group": ["A", "B"]})
+    found = networks.points(both, facts, "best", dataset="things", detail="cosine").set_index("model")
+    assert found.loc["a", "value"] == pytest.approx(0.6)
+    assert found["each"].tolist() == ["0.5000 0.7000 0.6000", "0.4000"]
+    assert found["runs"].tolist() == [3, 1]
+    assert found["provenance"].tolist() == ["recorded", "live"]  # the mean of a is not all from this machine
+    assert found.loc["a", "low"] < 0.55 < 0.65 < found.loc["a", "high"]  # draws have no noise: the runs make the width
+    assert found.loc["b", "low"] == pytest.approx(found.loc["b", "high"])
+
+
 def test_cache_is_keyed_by_inputs_and_code(tmp_path):
     profile, calls = get_profile("mini", cache=tmp_path), []
 

@@ -154,6 +154,7 @@ def _detail(ax, points, shapes, colours, ylim, title, names, xlabel, chance) -> 
         return
     x, y = points["reference_accuracy"].to_numpy(float), points["value"].to_numpy(float)
     ax.vlines(x, points["low"], points["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
+    style.single_runs(ax, points, x)
     for k in range(len(points)):
         ax.scatter(
             x[k], y[k], s=50, marker=shapes[k], c=[colours[k]], edgecolors=style.OUTLINE, linewidths=0.8, zorder=3
@@ -291,6 +292,7 @@ def _size(ax, points, ylim, chance) -> None:
         part = part.sort_values("parameters")
         colour = FAMILIES[k % len(FAMILIES)]
         ax.vlines(part["parameters"], part["low"], part["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
+        style.single_runs(ax, part, part["parameters"])
         ax.plot(
             part["parameters"],
             part["value"],

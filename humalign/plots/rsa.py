@@ -22,7 +22,9 @@ def mean_of(parts: list[pd.DataFrame], dataset: str) -> pd.DataFrame:
     value = sum(part["value"] for part in aligned) / len(aligned)
     below = sum((part["value"] - part["low"]) ** 2 for part in aligned) ** 0.5 / len(aligned)
     above = sum((part["high"] - part["value"]) ** 2 for part in aligned) ** 0.5 / len(aligned)
-    return first.assign(value=value, low=value - below, high=value + above, dataset=dataset, layer="").reset_index()
+    return first.assign(
+        value=value, low=value - below, high=value + above, dataset=dataset, layer="", each=""
+    ).reset_index()
 
 
 def sets(
@@ -59,6 +61,7 @@ def sets(
         part = part.set_index("model").reindex(rows["model"]).reset_index()
         y = np.arange(len(part))
         ax.hlines(y, part["low"], part["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
+        style.single_runs(ax, part, y, along="x")
         for group in style.order(rows["group"]):
             at = rows["group"] == group
             ax.scatter(

@@ -160,6 +160,24 @@ def points(ax, x, y, groups, *, low=None, high=None, size: float = 55, alpha: fl
         )
 
 
+def single_runs(ax, points, at, along: str = "y") -> None:
+    """Small ticks at the value of every training run, where a network has several.
+
+    Parameters
+    ----------
+    points : DataFrame
+        Column ``each``: the values in words; without it nothing is drawn.
+    at : sequence of float
+        Place of each network on the other axis.
+    along : {"y", "x"}
+        The axis that holds the values.
+    """
+    for place, words in zip(np.asarray(at, float), points["each"].astype(str) if "each" in points else ()):
+        values = [float(v) for v in words.split()] if " " in words else []
+        xy = ([place] * len(values), values) if along == "y" else (values, [place] * len(values))
+        ax.scatter(*xy, s=16, marker="_" if along == "y" else "|", color=GREY, linewidths=1, zorder=2.5)
+
+
 def group_legend(target, groups: Iterable[str], **options):
     """Legend of training groups, for an Axes or a Figure."""
     from matplotlib.lines import Line2D

@@ -32,6 +32,7 @@ def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFram
     fig, ax = plt.subplots(figsize=(style.WIDTH, 1.6 + 0.165 * len(rows)), layout="constrained")
     y = np.arange(len(rows))
     ax.hlines(y, rows["low"], rows["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
+    style.single_runs(ax, rows, y, along="x")
     for group in style.order(rows["group"]):
         at = rows["group"] == group
         ax.scatter(

@@ -16,6 +16,7 @@ from ..config import Profile
 from ..data.types import Features
 from ..errors import InputError, MissingData
 from ..measured import Measured, combine
+from ..results import PROVENANCE
 from ..store import read_json
 from . import feature_store, keep, sources
 
@@ -321,7 +322,8 @@ def points(measured: Measured, models: pd.DataFrame, layer: str = "best", **wher
     Returns
     -------
     DataFrame
-        Facts, dataset, stage, measure, detail, layer, value, low, high, runs, provenance; in the order of the facts.
+        Facts, dataset, stage, measure, detail, layer, value, low, high, runs (how many training runs), each (the value
+        of every run, in words), provenance (of several the one farthest from live); in the order of the facts.
     """
     mask = np.ones(len(measured.table), bool)
     for column, value in where.items():
@@ -338,9 +340,11 @@ def points(measured: Measured, models: pd.DataFrame, layer: str = "best", **wher
     rows = part.table if layer in ("", "best") else part.table[part.table["layer"] == layer]
     means = rows.groupby(["model", "layer"], sort=False)["value"].mean()
     used = {m: means[m].idxmax() if layer == "best" else layer for m in out["model"]}
-    live = rows.groupby("model")["provenance"].agg(lambda p: "live" if (p == "live").any() else p.iloc[0])
     out["layer"] = out["model"].map(used)
-    out["provenance"] = out["model"].map(live)
+    own = rows if layer == "" else rows[rows["layer"] == rows["model"].map(used)]
+    own = own.sort_values("seed", kind="stable").groupby("model")
+    out["each"] = out["model"].map(own["value"].agg(lambda v: " ".join(f"{x:.4f}" for x in v)))
+    out["provenance"] = out["model"].map(own["provenance"].agg(lambda p: max(set(p), key=PROVENANCE.index)))
     for column in ("dataset", "stage", "measure", "detail"):
         out[column] = where.get(column, "")
     return out.sort_values("number").reset_index(drop=True)
