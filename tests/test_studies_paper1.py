@@ -230,6 +230,20 @@ def test_points_hold_every_training_run(monkeypatch):
     assert found.loc["b", "low"] == pytest.approx(found.loc["b", "high"])
 
 
+def test_kernels_by_group_count_each_network_once():
+    parts = [rows_of({"a": 0.5, "b": 0.3, "c": 0.1}, detail=k) for k in ("cosine", "dot", "euclidean")]
+    parts.append(rows_of({"a": 0.7}, seed=1))
+    facts = pd.DataFrame({"model": ["c", "a", "b"], "group": ["B", "A", "A"]})
+    found = zero_shot.by_kernel(evidence.join(*parts), facts)
+    assert found[["group", "layer"]].values.tolist() == [["B", "penultimate"], ["A", "penultimate"]]
+    assert found["cosine"].tolist() == pytest.approx([0.1, 0.45])  # a: mean of two runs, then the mean with b
+    assert found["dot"].tolist() == pytest.approx([0.1, 0.4])
+
+
+def test_category_is_silent_on_triplets_of_three_categories():
+    assert 0.5 < zero_shot.silent(get_profile("mini")) < 1
+
+
 def test_cache_is_keyed_by_inputs_and_code(tmp_path):
     profile, calls = get_profile("mini", cache=tmp_path), []
 

@@ -172,6 +172,28 @@ def references(profile: Profile, dataset: str = "things", draws: int = resamplin
     return Measured.of(rows, drawn, profile=profile.name, n=len(triplets)).table
 
 
+def by_kernel(measured: Measured, models: pd.DataFrame, dataset: str = "things") -> pd.DataFrame:
+    """Mean accuracy of each training group, one row a group and layer, one column a kernel."""
+    table = measured.table[(measured.table["dataset"] == dataset) & measured.table["detail"].isin(KERNELS)]
+    table = table.assign(group=table["model"].map(models.set_index("model")["group"]))
+    runs = table.groupby(["group", "model", "layer", "detail"])["value"].mean()  # a network counts once
+    wide = runs.groupby(["group", "layer", "detail"]).mean().unstack().reindex(columns=list(KERNELS))
+    known = [g for g in models["group"].unique() if g in wide.index.get_level_values(0)]
+    order = [(g, layer) for g in known for layer in LAYERS if (g, layer) in wide.index]
+    return wide.loc[order].rename_axis(columns=None).reset_index()
+
+
+def silent(profile: Profile, dataset: str = "things") -> float:
+    """Share of the triplets of three categories, so that the category cannot decide; NaN outside the drawn world."""
+    if profile.name != "mini":
+        return float("nan")
+    triplets = sources.triplets(profile, dataset)
+    category = networks.descriptions(profile, dataset, triplets.ids)["category"]
+    label = category.argmax(1)[triplets.triplets]
+    pairs = ((0, 1), (0, 2), (1, 2))
+    return float(np.mean(np.all([label[:, a] != label[:, b] for a, b in pairs], axis=0)))
+
+
 REPEATED = ("things/testset1", "things/testset2", "things/testset3")  # the same triplets answered by several people
 
 
