@@ -1,6 +1,7 @@
 """Throughput of the extraction against the bare forward pass: images already decoded, and JPEG files.
 
-    python benchmarks/extraction.py [--model torchvision:resnet18] [--images 256] [--device auto]
+    python -m benchmarks extraction
+    python -m benchmarks.extraction [--model torchvision:resnet18] [--images 256] [--device auto]
 
 Prints images per second of both, best of several interleaved rounds, and their ratio; on a CPU also the ratio of CPU
 seconds, which other work on the machine disturbs less.
@@ -19,6 +20,8 @@ import numpy as np
 from humalign import zoo
 from humalign.data.types import Stimuli
 from humalign.features import extract, from_folder
+
+from .timing import head, line
 
 
 def bare(model, x, batch: int, device, dtype: str) -> None:
@@ -91,6 +94,26 @@ def measure(name: str, images: int, batch: int, device: str, dtype: str, rounds:
     }  # fmt: skip
 
 
+NAMES = {
+    "bare": "forward pass alone",
+    "memory": "decoded images, kept in memory",
+    "shards": "decoded images, to shards",
+    "files": "JPEG files, to shards",
+}
+
+
+def extraction(name: str = "torchvision:resnet18", images: int = 256, batch: int = 32) -> None:
+    """Images to features beside the bare forward pass, as one of ``python -m benchmarks``: share of its throughput."""
+    import torch
+
+    head(f"extraction: {name}, untrained, {images} images, batches of {batch}")
+    found = measure(name, images, batch, "auto", "bf16" if torch.cuda.is_available() else "float32", 3, None)
+    for key, what in NAMES.items():
+        share = "" if key == "bare" else f"{100 * found[key] / found['bare']:.1f} % of the forward pass"
+        target = "" if key in ("bare", "files") else ">= 90 %"
+        line(f"{what} ({found['device']}, {found['dtype']})", images / found[key], None, target, share)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -110,9 +133,7 @@ def main() -> None:
         f"{found['model']} on {found['device']}, {found['dtype']}, {found['images']} images, "
         f"batches of {found['batch']}"
     )
-    names = {"bare": "forward pass alone", "memory": "decoded images, kept in memory",
-             "shards": "decoded images, to shards", "files": "JPEG files, to shards"}  # fmt: skip
-    for key, name in names.items():
+    for key, name in NAMES.items():
         told = f"  {name:<32}{found[key]:9.1f} images/s   {100 * found[key] / found['bare']:5.1f} % of the forward pass"
         if found["device"] == "cpu":
             told += f"   ({100 * found['bare_cpu_seconds'] / found[f'{key}_cpu_seconds']:5.1f} % by CPU seconds)"

@@ -6,7 +6,7 @@ import platform
 
 from .timing import head
 
-NAMES = ("zero_shot", "rsa", "loss", "solvers", "mini", "cv")
+NAMES = ("zero_shot", "rsa", "loss", "solvers", "mini", "cv", "extraction")
 
 
 def main(argv=None) -> int:
@@ -20,7 +20,7 @@ def main(argv=None) -> int:
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; choose {', '.join(NAMES)}")
     import torch
 
-    from . import measures, probes
+    from . import extraction, measures, probes
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -34,6 +34,7 @@ def main(argv=None) -> int:
                 probes.solvers,
                 probes.mini,
                 probes.cross_validation,
+                extraction.extraction,
             ),
         )
     )
