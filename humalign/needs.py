@@ -103,7 +103,7 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
         one = registry.entry(name, profile.name)
         here = profile.data is not None and not one.missing(profile.data)
         size = f", {one.size}" if one.size and one.bytes else ""
-        form = f"; needs: {one.needs}" if one.needs else ""
+        form = f"; by hand: {one.by_hand}" if one.by_hand and not here else ""
         out.append(Line(f"{name} ({one.title}{size}{form})", here, f"humalign data fetch {name}", name in wanted.also))
     for name in wanted.features:
         out.append(_features(profile, name, optional=name != wanted.features[0]))

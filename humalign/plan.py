@@ -19,7 +19,6 @@ from .errors import InputError
 
 TFLOPS = 20.0  # assumed: sustained 10^12 operations a second of one GPU in bfloat16, a small part of its data sheet
 PICTURES = 1000.0  # assumed: pictures decoded a second by the processes that feed one GPU
-FOLDS, STRENGTHS = 3, 6  # fits of one cross-validation, see humalign.studies.probing
 
 
 @dataclass
@@ -134,7 +133,7 @@ def _data(profile: Profile, names) -> list[Item]:
         here = None if profile.data is None else not one.missing(profile.data)
         get = f"humalign data fetch {one.name}" if open_downloads(one) else f"humalign data where {one.name}"
         what = f"with {first}" if first else one.size
-        out.append(Item("data", one.name, what, size, True, None, one.needs, here, get))
+        out.append(Item("data", one.name, what, size, True, None, one.by_hand, here, get))
     return out
 
 
@@ -300,8 +299,11 @@ def plan(
             "features: float32, the penultimate layer and 1000 logits where a network has a classifier",
         ]
     if any(one.probing for one in asked):
-        fits = len([r for r in rows if str(r["public"]) == "True"]) * layers * FOLDS * STRENGTHS
-        what = f"{fits} fits ({FOLDS} folds x {STRENGTHS} strengths x {layers} layers a network); time unknown "
+        from .studies import probing
+
+        folds, strengths = probing.FOLDS, len(probing.STRENGTHS)
+        fits = len([r for r in rows if str(r["public"]) == "True"]) * layers * folds * strengths
+        what = f"{fits} fits ({folds} folds x {strengths} strengths x {layers} layers a network); time unknown "
         what += "before the first network: 'python -m benchmarks' measures one cross-validation of this size here"
         items.append(Item("probing", "linear transforms", what, 0, True, None, "", None, "humalign run probing"))
     items.sort(key=lambda item: item.name if item.kind == "data" else "~")

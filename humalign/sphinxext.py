@@ -11,8 +11,11 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
+from docutils import nodes
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
 from .book import plan, run_all, why_stale
 from .errors import HumalignError
@@ -125,8 +128,53 @@ def missing_page(app, exception) -> None:
         page.write_text(text.replace("<head>", f"<head>\n    {base}", 1), "utf8")
 
 
+class DataTable(SphinxDirective):
+    """``{humalign-data} PROFILE``: the data sets of a profile as a table, from the registry."""
+
+    required_arguments = 1
+    heads: ClassVar = {
+        "data": "data set",
+        "what": "what it is",
+        "size": "size",
+        "source": "source",
+        "licence": "licence",
+        "by_hand": "by hand",
+    }
+
+    def run(self):
+        """The table as docutils nodes."""
+        from .data import describe
+
+        for path in Path(describe.__file__).parent.glob("*.py"):
+            self.env.note_dependency(str(path))
+        rows = describe.families(self.arguments[0])
+        table = nodes.table(classes=["colwidths-auto"])
+        group = nodes.tgroup(cols=len(self.heads))
+        group += [nodes.colspec(colwidth=1) for _ in self.heads]
+        group += nodes.thead("", self.row(self.heads))
+        group += nodes.tbody("", *[self.row(row) for row in rows])
+        table += group
+        return [table]
+
+    def row(self, cells: dict):
+        """One row; names of data sets as code, addresses as links."""
+        return nodes.row("", *[nodes.entry("", nodes.paragraph("", "", *self.cell(k, cells[k]))) for k in self.heads])
+
+    def cell(self, key: str, text: str) -> list:
+        """The content of one cell."""
+        if key == "data" and text != self.heads[key]:
+            name, _, rest = text.partition(" ")
+            return [nodes.literal("", name), nodes.Text(f" {rest}" if rest else "")]
+        link, _, rest = text.partition(" ")
+        if key == "source" and link.startswith("https://"):
+            shown = link.removeprefix("https://").rstrip("/")
+            return [nodes.reference("", shown, refuri=link), nodes.Text(f" {rest}" if rest else "")]
+        return [nodes.Text(text)]
+
+
 def setup(app):
     """Called by Sphinx."""
+    app.add_directive("humalign-data", DataTable)
     app.add_config_value("humalign_source_dir", "../notebooks", "")
     app.add_config_value("humalign_output_dir", "notebooks", "")
     app.add_config_value("humalign_parameters", {}, "")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import Future
@@ -295,3 +296,33 @@ def test_the_build_runs_once_and_shows_the_result(tmp_path):
     assert "42" in (folder / "_build/html/notebooks/page.html").read_text("utf8")
     assert (folder / "_build/html/_static/mathjax/tex-chtml.js").is_file()
     assert "0 of 1 out of date" in build(folder).stdout
+
+
+def test_the_table_of_data_sets_holds_the_whole_registry(tmp_path):
+    """Every data set stands in the table, alone or in a family, with its source and licence."""
+    from sphinx.application import Sphinx
+
+    from humalign.data import describe, registry
+
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_parser']\n"
+        "def setup(app):\n"
+        "    from humalign.sphinxext import DataTable\n"
+        "    app.add_directive('humalign-data', DataTable)\n"
+    )
+    (tmp_path / "index.md").write_text("# Data\n\n```{humalign-data} full\n```\n")
+    app = Sphinx(tmp_path, tmp_path, tmp_path / "out", tmp_path / "tree", "html", status=None, warning=sys.stderr)
+    app.build()
+    assert not app.statuscode
+    page = (tmp_path / "out" / "index.html").read_text("utf8").replace("\u2019", "'").replace("&#39;", "'")
+    rows = describe.families("full")
+    counted = [int(found[1]) for row in rows if (found := re.search(r"\((\d+) sets\)", row["data"]))]
+    assert sum(counted) + len(rows) - len(counted) == len(registry.entries("full"))
+    for row in rows:
+        assert row["data"].split(" (")[0] in page
+    for one in registry.entries("full"):
+        assert one.origin in page
+        assert one.licence in page
+    text = (Path(__file__).resolve().parents[1] / "book" / "data_and_licences.md").read_text("utf8")
+    assert "{humalign-data} slice" in text
+    assert "{humalign-data} full" in text

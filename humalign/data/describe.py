@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .registry import Download, Entry, published
+import re
+
+from .registry import Download, Entry, entries, published
 
 
 def open_downloads(one: Entry) -> tuple[Download, ...]:
@@ -88,3 +90,61 @@ def describe_text(one: Entry, profile) -> str:
             f"  {'to get it':<10} copy it from the source to the path above, or 'humalign data import FILE --as NAME'"
         )
     return "\n".join(lines)
+
+
+def families(profile, least: int = 4) -> list[dict]:
+    """The registry for readers: one row a data set; many alike under one name are one row.
+
+    Parameters
+    ----------
+    profile : Profile or str
+    least : int
+        Data sets that make a family.
+
+    Returns
+    -------
+    list of dict
+        data (name, or the name of the family and how many), what, size, source, licence, by_hand; as text.
+    """
+    groups: dict[tuple, list[Entry]] = {}
+    for one in entries(profile):
+        key = (
+            one.name.partition("/")[0],
+            one.kind,
+            one.source,
+            one.licence,
+            one.by_hand,
+            one.size,
+            _pattern(one.title),
+        )
+        groups.setdefault(key, []).append(one)
+    rows = []
+    for members in groups.values():
+        many = len(members) >= least
+        for one in members[:1] if many else members:
+            name = f"{one.name.partition('/')[0]}/... ({len(members)} sets)" if many else one.name
+            rows.append(
+                {
+                    "data": name,
+                    "what": _common([m.title for m in members]) if many else one.title,
+                    "size": one.size or "not stated",
+                    "source": one.source,
+                    "licence": one.licence,
+                    "by_hand": one.by_hand or "nothing",
+                }
+            )
+    return sorted(rows, key=lambda row: row["data"])
+
+
+def _pattern(title: str) -> str:
+    """The first two words of a title: members of a family share them."""
+    return " ".join(title.split()[:2])
+
+
+def _common(titles: list[str]) -> str:
+    """What titles begin with, up to a whole word, and dots for the rest."""
+    words = [re.findall(r"\S+", title) for title in titles]
+    same = 0
+    while all(len(w) > same and w[same] == words[0][same] for w in words):
+        same += 1
+    return " ".join(words[0][:same]).rstrip(",:") + " ..."

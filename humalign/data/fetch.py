@@ -260,6 +260,8 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
             raise HumalignError(
                 f"{root}: {human(free)} are free, {human(need)} are needed; free some, or give another --data"
             )
+        if closed := [one.files[key].path for key in one.closed if key in one.missing(root)]:
+            say(f"  not among them, to be taken by hand: {', '.join(closed)}; 'humalign data where {one.name}'")
         if ask is not None and not ask("  download?"):
             say("  nothing was downloaded")
             return False

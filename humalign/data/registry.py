@@ -154,6 +154,21 @@ class Entry:
         found = re.search(r"(\d+(?:\.\d+)?) (kB|MB|GB)", self.size)
         return round(float(found[1]) * {"kB": 1e3, "MB": 1e6, "GB": 1e9}[found[2]]) if found else None
 
+    @property
+    def closed(self) -> list[str]:
+        """Keys of required files that cannot be fetched by a program."""
+        if self.downloads:
+            return []
+        gone = [key for key, file in self.files.items() if not (file.optional or file.url)]
+        if self.any_of and not any(self.files[key].url for key in self.any_of):
+            gone += self.any_of[:1]
+        return gone
+
+    @property
+    def by_hand(self) -> str:
+        """What has to be done by hand, in words; "" when 'humalign data fetch' does everything."""
+        return self.needs or ("see 'humalign data where'" if self.closed else "")
+
     def found(self, root: Path | None) -> dict[str, Path]:
         """Files that are there."""
         if root is None:
@@ -399,8 +414,8 @@ def table(profile=None):
     Returns
     -------
     DataFrame
-        name, title, kind, profiles, size, licence, source, needs, row_order, citation, files, here (None without a
-        data folder).
+        name, title, kind, profiles, size, licence, source, needs (what has to be done by hand), row_order, citation,
+        files, here (None without a data folder).
     """
     import pandas as pd
 
@@ -417,7 +432,7 @@ def table(profile=None):
                 "size": one.size,
                 "licence": one.licence,
                 "source": one.source,
-                "needs": one.needs,
+                "needs": one.by_hand,
                 "row_order": one.row_order,
                 "citation": one.citation,
                 "files": "; ".join(f"{f.path} {f.what}".strip() for f in one.files.values()),
