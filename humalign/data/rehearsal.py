@@ -19,6 +19,10 @@ CONCEPTS = (
     "ice-cream_cone", "pepper_mill", "pepper1", "pepper2", "piano", "rose", "sofa", "table", "violin",
 )  # fmt: skip
 SYNSETS = tuple(f"n{1440000 + 137 * k:08d}" for k in range(24))
+FIRE = {  # SqueezeNet 1.0: place of each fire module, and its inputs, squeezed channels, and each half of its outputs
+    3: (96, 16, 64), 4: (128, 16, 64), 5: (128, 32, 128), 7: (256, 32, 128), 8: (256, 48, 192), 9: (384, 48, 192),
+    10: (384, 64, 256), 12: (512, 64, 256),
+}  # fmt: skip
 LEVELS = {"coarse": 3, "fine": 1, "boundary": 2}
 
 
@@ -82,6 +86,13 @@ class Writer:
         kept = rows[np.arange(3) != odd[:, None]].reshape(-1, 2)
         return np.column_stack([kept, rows[np.arange(n), odd]])
 
+    def repeated(self, questions: int, answers: int) -> np.ndarray:
+        """Responses to some questions, each asked of ``answers`` people: most choose as the first one does."""
+        rows = np.repeat(self.choices(questions), answers, axis=0)
+        other = self.rng.random(len(rows)) < 0.3
+        rows[other] = rows[other][:, [0, 2, 1]]
+        return rows
+
     def things(self):
         """Concepts, categories, triplets, embeddings, features and images of THINGS."""
         m = len(CONCEPTS)
@@ -106,10 +117,15 @@ class Writer:
                 own = [concept.replace("_", " "), concept] if head else []
                 table.append("\t".join([*own, *cells(row)]))
             write_text(self.path(f"things/concepts/{name}"), "\n".join(table) + "\n")
-        for name, n in (("testset1", 400), ("testset2", 300), ("testset2_repeat", 300), ("trainset", 900),
-                        ("validationset", 200), ("testset3", 300)):  # fmt: skip
+        for name, n in (("trainset", 900), ("validationset", 200), ("testset3", 300)):
             self.text(f"things/triplets/{name}.txt", self.choices(n))
-        self.text("things/triplets/test_10_ID.txt", np.column_stack([self.choices(500), self.rng.integers(0, 9, 500)]))
+        self.text("things/triplets/testset1.txt", self.repeated(120, 4))
+        first = self.repeated(120, 4)
+        again = np.where(self.rng.random((len(first), 1)) < 0.2, first[:, [2, 1, 0]], first)
+        self.text("things/triplets/testset2.txt", first)
+        self.text("things/triplets/testset2_repeat.txt", again)
+        people = self.rng.integers(0, 9, 6000)
+        self.text("things/triplets/test_10_ID.txt", np.column_stack([self.choices(6000), people]))
         for name, n in (("train_90", 900), ("test_10", 100), ("correct_triplets", 400)):
             self.npy(f"things/triplets/{name}.npy", self.choices(n))
         self._large()
@@ -376,18 +392,26 @@ class Writer:
         )
 
     def transforms(self):
-        """gLocal transforms and a weights file."""
+        """gLocal transforms, and SqueezeNet with random weights."""
         for name in [one.name.split("/", 1)[1] for one in registry.entries("full") if one.name.startswith("glocal/")]:
             d = 10 if name.startswith("resnet") else 12
             weights = np.eye(d, dtype=np.float32) + 0.1 * self.rng.normal(size=(d, d)).astype(np.float32)
             np.savez(
                 self.path(f"glocal_transforms/{name}.npz"), weights=weights, mean=np.float64(0.1), std=np.float64(1.2)
             )
-        arrays = {"features.0.weight": (4, 3, 7, 7), "features.0.bias": (4,), "classifier.1.weight": (10, 8, 1, 1)}
-        np.savez(
-            self.path("weights/squeezenet1_0_torchvision_state_dict.npz"),
-            **{key: self.rng.normal(size=shape).astype(np.float32) for key, shape in arrays.items()},
-        )
+        shapes = {"features.0": (96, 3, 7, 7), "classifier.1": (1000, 512, 1, 1)}
+        for place, (wide, narrow, half) in FIRE.items():
+            shapes |= {
+                f"features.{place}.squeeze": (narrow, wide, 1, 1),
+                f"features.{place}.expand1x1": (half, narrow, 1, 1),
+                f"features.{place}.expand3x3": (half, narrow, 3, 3),
+            }
+        arrays = {}
+        for name, shape in shapes.items():
+            scale = np.float32(np.sqrt(2 / np.prod(shape[1:])))
+            arrays[f"{name}.weight"] = scale * self.rng.standard_normal(shape, np.float32)
+            arrays[f"{name}.bias"] = np.zeros(shape[0], np.float32)
+        np.savez(self.path("weights/squeezenet1_0_torchvision_state_dict.npz"), **arrays)
 
 
 def write(root, seed: int = 0) -> Path:

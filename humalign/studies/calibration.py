@@ -13,6 +13,7 @@ from .. import odd_one_out
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
+from ..errors import MissingData
 from ..similarity import similarity_matrix
 from . import keep, networks, public, sources
 from . import vice as slices
@@ -123,7 +124,7 @@ def binned(values, by, edges) -> pd.DataFrame:
 
 
 def study(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,)) -> dict[str, pd.DataFrame]:
-    """Calibration of every network of the drawn world, from cosine similarities; kept in the cache.
+    """Calibration of every network of a profile, from cosine similarities; kept in the cache.
 
     Parameters
     ----------
@@ -137,23 +138,30 @@ def study(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
     dict of str to DataFrame
         "curves", "chosen" and "reliability" of :func:`of_similarity` with a column model; "entropy": the networks' mean
         entropy in ten equally filled bins of people's entropy (model "people" is the reference), nats; "doubt":
-        Spearman correlation over triplets of each network's entropy with people's entropy and with response time.
+        Spearman correlation over triplets of each network's entropy with people's entropy and with response time
+        (NaN without such times). In the full profile people's entropy is VICE's; without it the last two are empty,
+        see :func:`known`, and the criteria "kl" and "js", which need people's probabilities, are always missing.
     """
-    triplets = sources.triplets(profile)
+    triplets, mini = sources.triplets(profile), profile.name == "mini"
+    inputs = [] if mini else [_certainty(profile, slice(None))]
 
     def make():
-        from scipy.stats import spearmanr
-
         rows = halves(triplets)
-        targets = tuple(people(profile, r) for r in rows)
-        human = odd_one_out.entropy(targets[1])
-        seconds = triplets.response_times[rows[1]]
-        edges = np.quantile(human, np.linspace(0, 1, 11))
+        targets = tuple(people(profile, r) for r in rows) if mini else None
+        human = odd_one_out.entropy(targets[1]) if mini else _certainty(profile, rows[1])
+        seconds = None if triplets.response_times is None else triplets.response_times[rows[1]]
         found: dict = {k: [] for k in ("curves", "chosen", "reliability", "entropy", "doubt")}
-        found["entropy"].append(binned(human, human, edges).assign(model="people"))
-        found["doubt"].append(
-            pd.DataFrame([{"model": "people", "entropy": 1.0, "time": spearmanr(human, seconds).statistic}])
-        )
+        found["entropy"].append(pd.DataFrame(columns=["model", "low", "high", "n", "at", "value"]))
+        found["doubt"].append(pd.DataFrame(columns=["model", "entropy", "time"]))
+
+        def relate(model, own):
+            if human is not None:
+                edges = np.quantile(human, np.linspace(0, 1, 11))
+                found["entropy"].append(binned(own, human, edges).assign(model=model))
+                related = {"model": model, "entropy": _rho(own, human), "time": _rho(own, seconds)}
+                found["doubt"].append(pd.DataFrame([related]))
+
+        relate("people", human)
         for part in tqdm(
             networks.iterate(profile, "things", (layer,), models, seeds),
             desc="calibration",
@@ -164,16 +172,43 @@ def study(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
             made = of_similarity(similarity, triplets.triplets, rows, targets)
             for key in ("curves", "chosen", "reliability"):
                 found[key].append(made[key].assign(model=part.model))
-            found["entropy"].append(binned(made["entropy"], human, edges).assign(model=part.model))
-            relation = {
-                "entropy": spearmanr(made["entropy"], human).statistic,
-                "time": spearmanr(made["entropy"], seconds).statistic,
-            }
-            found["doubt"].append(pd.DataFrame([{"model": part.model, **relation}]))
-        return {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
+            relate(part.model, made["entropy"])
+        return {k: pd.concat([p for p in v if len(p)] or v, ignore_index=True) for k, v in found.items()}
 
     parts = [networks.state(profile, seeds, models), keep.code(*CODE), triplets.checksum, layer, TEMPERATURES, N, BINS]
+    parts += inputs
     return public.frames(profile, f"calibration-{layer}", parts, make)
+
+
+def _rho(a, b) -> float:
+    """Spearman correlation; NaN where one side is not known."""
+    from scipy.stats import spearmanr
+
+    return np.nan if b is None else float(spearmanr(a, b).statistic)
+
+
+def _certainty(profile: Profile, rows) -> np.ndarray | None:
+    try:
+        return sources.people_entropy(profile)[rows]
+    except MissingData:
+        return None
+
+
+def known(found: dict[str, pd.DataFrame], key: str) -> pd.DataFrame:
+    """A table of :func:`study`, or "time": the rows of "doubt" with response times.
+
+    Raises
+    ------
+    MissingData
+        When it has no rows, because nobody says how sure people are or how long they took.
+    """
+    table = found["doubt"].dropna(subset="time") if key == "time" else found[key]
+    if len(table):
+        return table
+    if key == "time" and len(found["doubt"]):
+        raise MissingData("have no response times", "people's answers", "use the profile mini for this figure")
+    told = "'humalign data where things/vice_probabilities' says what is needed"
+    raise MissingData("it is not known how sure people are", key, told)
 
 
 # ---- the public files ------------------------------------------------------------------------------------------------

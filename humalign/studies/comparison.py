@@ -10,6 +10,7 @@ from .. import concepts as measures
 from .. import odd_one_out, results
 from ..config import Profile
 from ..data import registry
+from ..errors import MissingData
 from ..measured import Measured
 from ..similarity import similarity_matrix
 from . import concepts as dimensions
@@ -46,7 +47,8 @@ def choices(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,
             out[part.model] = odd_one_out.choices(similarity, triplets.triplets).astype(np.int8)
         return out
 
-    parts = [networks.state(profile, seeds, models), keep.code(*CODE), triplets.checksum, layer]
+    parts = [networks.state(profile, seeds, models), dimensions.state(profile), keep.code(*CODE)]
+    parts += [triplets.checksum, layer]
     found = keep.arrays(profile, f"choices-{layer}", parts, make)
     known = list(networks.facts(profile)["model"])
     return {name: found[name] for name in [PEOPLE, *(m for m in known if m in found)]}
@@ -78,7 +80,8 @@ def pairs(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
             [_long(same, "agreement", layer), _long(measures.cka_matrix(features), "CKA", layer)], ignore_index=True
         )
 
-    parts = [networks.state(profile, seeds, models), keep.code(*CODE), triplets.checksum, layer]
+    parts = [networks.state(profile, seeds, models), dimensions.state(profile), keep.code(*CODE)]
+    parts += [triplets.checksum, layer]
     return keep.frame(profile, f"pairs-{layer}", parts, make)
 
 
@@ -126,17 +129,12 @@ def within_and_between(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFram
 
 def people_entropy(profile: Profile) -> np.ndarray:
     """Entropy (nats) of the probabilities with which people keep the pairs of each triplet: (n,)."""
-    triplets = sources.triplets(profile)
-
-    def make():
-        from ..world import observers
-
-        p = observers.group_probabilities(observers.values(triplets.ids), triplets.triplets)
-        return {"entropy": odd_one_out.entropy(p)}
-
-    return keep.arrays(
-        profile, "people-entropy", [triplets.checksum, keep.code("world.observers", "odd_one_out")], make
-    )["entropy"]
+    if profile.name != "mini":
+        return sources.people_entropy(profile)
+    parts = [sources.triplets(profile).checksum, keep.code("world.observers", "odd_one_out")]
+    return keep.arrays(profile, "people-entropy", parts, lambda: {"entropy": sources.people_entropy(profile)})[
+        "entropy"
+    ]
 
 
 def trained(found: dict, models: pd.DataFrame) -> dict:
@@ -214,6 +212,9 @@ def apart(profile: Profile, found: dict, models: pd.DataFrame, first: str, secon
         a, b, odd (ids; ``odd`` is what people set apart), dimension (of people, that the triplet rests on).
     """
     members = {g: [m for m in found if m in set(models.loc[models["group"] == g, "model"])] for g in (first, second)}
+    for group, names in members.items():
+        if not names and profile.name != "mini":
+            raise MissingData("has no network with features here", f"training group {group}", "humalign plan")
     triplets = sources.triplets(profile)
     table = measures.contrast(found, members[first], members[second])
     mirror = measures.contrast(found, members[second], members[first])
@@ -256,12 +257,10 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
     """
     triplets = sources.triplets(profile)
     wanted = [m for m in models if m in networks.trained(profile)]
+    above, category = categories(profile, triplets.ids)
 
     def make():
         from sklearn.manifold import TSNE
-
-        from ..world.drawing import world
-        from ..world.stimuli import concept_of
 
         _, values = dimensions.dimensions(profile)
         features = {PEOPLE: values}
@@ -269,31 +268,46 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
             features |= {
                 p.model: p.align(triplets.ids).values for p in networks.iterate(profile, "things", (layer,), wanted)
             }
-        category = {s: top for top, members in TOP.items() for s in members}
-        above = [world().superordinate[concept_of(name)] for name in triplets.ids]
         rows = []
         for name, x in features.items():
-            place = TSNE(metric="cosine", init="random", random_state=0, max_iter=1000).fit_transform(
-                np.asarray(x, np.float32)
-            )
-            rows.append(
-                pd.DataFrame(
-                    {
-                        "model": name,
-                        "id": triplets.ids,
-                        "x": place[:, 0],
-                        "y": place[:, 1],
-                        "superordinate": above,
-                        "category": [category.get(s, "other") for s in above],
-                    }
-                )
-            )
+            settings = {"metric": "cosine", "init": "random", "random_state": 0, "max_iter": 1000}
+            place = TSNE(perplexity=perplexity(len(x)), **settings).fit_transform(np.asarray(x, np.float32))
+            columns = {"model": name, "id": triplets.ids, "x": place[:, 0], "y": place[:, 1]}
+            rows.append(pd.DataFrame({**columns, "superordinate": above, "category": category}))
         return pd.concat(rows, ignore_index=True)
 
     state = networks.state(profile, models=wanted) if wanted else []
-    return keep.frame(
-        profile, "maps", [state, keep.code(*CODE, "world.observers"), triplets.checksum, wanted, layer], make
-    )
+    parts = [state, keep.code(*CODE, "world.observers"), triplets.checksum, wanted, layer]
+    return keep.frame(profile, "maps", [*parts, dimensions.state(profile), category], make)
+
+
+def perplexity(n: int) -> float:
+    """Of a t-SNE map of n points: scikit-learn's default of 30, less where so many neighbours do not exist."""
+    return min(30.0, (n - 1) / 3)
+
+
+def categories(profile: Profile, ids) -> tuple[list[str], list[str]]:
+    """Superordinate of each object, and its category in the paper's colours ("other" where none or several apply).
+
+    In the full profile: the 27 high-level categories of THINGS where that file is at hand, else "other" for all.
+    """
+    if profile.name == "mini":
+        from ..world.drawing import world
+        from ..world.stimuli import concept_of
+
+        colour = {s: top for top, members in TOP.items() for s in members}
+        above = [world().superordinate[concept_of(name)] for name in ids]
+        return above, [colour.get(s, "other") for s in above]
+    if "things/categories_27" not in registry.available(profile):
+        return ["other"] * len(ids), ["other"] * len(ids)
+    member = registry.load("things/categories_27", profile).loc[list(ids)].astype(bool)
+    names = np.asarray(member.columns)
+    above = [names[row][0] if row.sum() == 1 else "other" for row in member.to_numpy()]
+    shown = {name: member[name] for name in TOP if name in member}
+    count = sum(shown.values()) if shown else 0
+    top = [next((n for n, flag in shown.items() if flag.iloc[k] and count.iloc[k] == 1), "other")
+           for k in range(len(ids))]  # fmt: skip
+    return above, top
 
 
 def blocks(model) -> list[str]:
@@ -317,7 +331,13 @@ def by_layer(profile: Profile, models) -> Measured:
     -------
     Measured
         Data set "things", stage "layers", detail = number of the layer; layer = its name.
+
+    Raises
+    ------
+    MissingData
+        In other profiles than mini: the feature store holds the two layers of the papers only.
     """
+    sources.only_mini(profile, "layers between the first and the penultimate")
     triplets = sources.triplets(profile)
     wanted = [m for m in models if m in networks.trained(profile)]
 

@@ -13,6 +13,7 @@ from .. import odd_one_out, probing
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
+from ..errors import MissingData
 from ..measured import Measured, combine, interval
 from ..similarity import similarity_matrix
 from . import keep, networks, resampling, sources
@@ -22,9 +23,8 @@ LAYERS = ("penultimate", "logits")
 DATASET = "things-dimensions"  # accuracy and R2 of single dimensions: not "things", which is about all triplets
 ZERO, SAME, PROBED, REGRESSION = "zero-shot", probes.SAME, "probed", "regression"
 FOLDS, SEED = 5, 42  # of the regression, as in the paper
-NEAREST = (
-    3  # dimensions of a triplet in the drawn world, where they nest: a hammer is man-made, hand held, a repair tool
-)
+NEAREST = 3  # dimensions of a triplet in the drawn world, where they nest: a hammer is man-made, hand held, a tool
+EMBEDDINGS = ("things/vice_45", "things/vice_42")  # people's dimensions in the full profile: the paper's, or the public
 FIGURE_5 = ("animal", "transport", "sport")  # in the place of animal-related, vehicles and sports
 LABELS = (  # of the paper's 45 dimensions, as in the authors' code
     "Metal", "Food", "Plant-related", "Animal-related", "Furniture", "Clothing", "Royal", "Outdoors-related",
@@ -84,15 +84,45 @@ def divide(triplets: Triplets, values: np.ndarray, names, k: int = 1) -> Partiti
     )
 
 
+def embedding(profile: Profile) -> str:
+    """The data set that stands for what people see in the full profile: the first of ``EMBEDDINGS`` at hand."""
+    here = set(registry.available(profile))
+    return next((name for name in EMBEDDINGS if name in here), EMBEDDINGS[0])
+
+
+def title(profile: Profile) -> str:
+    """Where people's dimensions come from, in words."""
+    if profile.name == "mini":
+        return "the dimensions of the drawn people"
+    return f"{registry.entry(embedding(profile), profile).title} ({embedding(profile)})"
+
+
+def state(profile: Profile) -> list:
+    """What people's dimensions depend on, for cache keys; empty in the drawn world, where they are code."""
+    if profile.name == "mini":
+        return []
+    return [embedding(profile), registry.load(embedding(profile), profile).checksum]
+
+
+def nearest(profile: Profile) -> int:
+    """Dimensions that a triplet counts in: three in the drawn world, where they nest, else one, as in the paper."""
+    return NEAREST if profile.name == "mini" else 1
+
+
 def dimensions(profile: Profile) -> tuple[tuple[str, ...], np.ndarray]:
     """Names and values (m, d) of what people see in the pictures of the odd-one-out task, in its order.
 
-    In the full profile: the VICE embedding of the paper, heaviest dimension first, which is the order of its labels.
+    In the full profile: the VICE embedding of the paper where it is at hand, else the public one; heaviest dimension
+    first. That is the order of the paper's labels; those of the public embedding were judged, see ``vice.VICE_LABELS``.
     """
     if profile.name == "full":
-        values = registry.load("things/vice_45", profile).align(sources.triplets(profile).ids).values
-        values = values[:, np.argsort(-values.sum(0), kind="stable")]
-        return LABELS[: values.shape[1]], values
+        which = embedding(profile)
+        values = registry.load(which, profile).align(sources.triplets(profile).ids).values
+        heavy = np.argsort(-values.sum(0), kind="stable")
+        from .vice import VICE_LABELS
+
+        known = dict(zip(heavy.tolist(), LABELS)) if which == EMBEDDINGS[0] else VICE_LABELS
+        return tuple(known.get(int(k), f"dimension {int(k) + 1}") for k in heavy), values[:, heavy]
     sources.only_mini(profile, "people's dimensions")
     from ..world import observers
 
@@ -120,10 +150,16 @@ def first_three(names) -> list[str]:
     return [name for name in (*FIGURE_5, "Animal-related", "Vehicles", "Sports") if name in names]
 
 
-def partition(profile: Profile, k: int = NEAREST) -> Partition:
-    """The drawn world's triplets by dimension of its people; see :func:`divide`."""
+def some(names) -> None:
+    """MissingData for an empty page: there are fewer dimensions than pages."""
+    if not len(names):
+        raise MissingData("shows no dimensions, as there are no more", "this page", "nothing is missing")
+
+
+def partition(profile: Profile, k: int = 0) -> Partition:
+    """The triplets of the profile by dimension of its people; see :func:`divide`. ``k=0``: :func:`nearest`."""
     names, values = dimensions(profile)
-    return divide(sources.triplets(profile), values, names, k)
+    return divide(sources.triplets(profile), values, names, k or nearest(profile))
 
 
 def of_scores(scores, part: Partition, draws: int = resampling.DRAWS):
@@ -178,7 +214,7 @@ def subset(part: Partition, rows: np.ndarray) -> tuple[Partition, np.ndarray]:
     return replace(part, rows=rows[at], triplets=part.triplets.select(inside), dimension=part.dimension[inside]), at
 
 
-def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=None, k: int = NEAREST) -> Measured:
+def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=None, k: int = 0) -> Measured:
     """Odd-one-out accuracy within each of people's dimensions, before and after probing.
 
     Parameters
@@ -188,7 +224,7 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
     seeds, models
         As :func:`humalign.studies.networks.iterate`.
     k : int
-        Dimensions that a triplet counts in.
+        Dimensions that a triplet counts in; 0: :func:`nearest`.
 
     Returns
     -------
@@ -214,7 +250,8 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
             group_rows(own, [p.right[at] for p in found], held, PROBED, **common),
         )
 
-    parts = [probes.state(profile, seeds, models), keep.code(*CODE), layer, k, sources.triplets(profile).checksum]
+    parts = [probes.state(profile, seeds, models), keep.code(*CODE), layer, k or nearest(profile), state(profile)]
+    parts += [sources.triplets(profile).checksum]
     return keep.measured(profile, f"concepts-{layer}", parts, make)
 
 
@@ -253,7 +290,7 @@ def by_group(measured: Measured, models: pd.DataFrame, stage: str) -> pd.DataFra
     return table.assign(rank=table.groupby("dimension")["value"].rank(ascending=False, method="min").astype("Int64"))
 
 
-def order(profile: Profile, k: int = NEAREST) -> pd.DataFrame:
+def order(profile: Profile, k: int = 0) -> pd.DataFrame:
     """The dimensions from heavy to light, as the paper orders VICE's: sum over all pictures; with their triplets.
 
     Returns
@@ -380,4 +417,4 @@ def regression(profile: Profile, seeds=(0,), models=None, layers=LAYERS) -> Meas
         return of_features(features, sources.triplets(profile), values, names, profile=profile.name)
 
     parts = [networks.state(profile, seeds, models), keep.code(*CODE), sources.triplets(profile).checksum, layers]
-    return keep.measured(profile, "regression", parts, make)
+    return keep.measured(profile, "regression", [*parts, state(profile)], make)

@@ -296,9 +296,9 @@ def category_map(profile, model: str = "things/clip_vit_b32") -> pd.DataFrame:
     membership = registry.load("things/categories_27", profile).loc[list(ids)]
     single = membership.sum(axis=1).to_numpy() == 1
     category = np.where(single, membership.columns.to_numpy()[membership.to_numpy().argmax(1)], "other")
-    place = TSNE(metric="cosine", init="random", random_state=profile.seed).fit_transform(
-        np.asarray(values, np.float32)
-    )
+    settings = {"metric": "cosine", "init": "random", "random_state": profile.seed}
+    neighbours = min(30.0, (len(ids) - 1) / 3)  # 30 is the default of scikit-learn; tiny sets have fewer
+    place = TSNE(perplexity=neighbours, **settings).fit_transform(np.asarray(values, np.float32))
     return pd.DataFrame({"concept": ids, "x": place[:, 0], "y": place[:, 1], "category": category})
 
 

@@ -94,22 +94,38 @@ def confusion(features: dict[str, np.ndarray], triplets: Triplets, strengths=STR
     return pd.DataFrame(rows)
 
 
-def table(
-    profile: Profile, models=CANDIDATES, trials: int = TRIALS, strengths=STRENGTHS, seed: int = 0
-) -> pd.DataFrame:
+def candidates(profile: Profile, models=None) -> list[str]:
+    """The networks to be told apart, as far as they are at hand.
+
+    Parameters
+    ----------
+    profile : Profile
+    models : sequence of str, optional
+        Default: ``CANDIDATES`` of the drawn world; in other profiles the first of each training group, then the next
+        ones, up to the same number.
+    """
+    here = networks.trained(profile)
+    if models is None and profile.name != "mini":
+        group = networks.facts(profile).set_index("model")["group"].reindex(here)
+        first = list(group.drop_duplicates().index)
+        return [*first, *(m for m in here if m not in first)][: len(CANDIDATES)]
+    return [m for m in (CANDIDATES if models is None else models) if m in here]
+
+
+def table(profile: Profile, models=None, trials: int = TRIALS, strengths=STRENGTHS, seed: int = 0) -> pd.DataFrame:
     """:func:`confusion` for networks of a profile, kept in the cache.
 
     Parameters
     ----------
     profile : Profile
-    models : sequence of str
-        Those without weights are left out.
+    models : sequence of str, optional
+        See :func:`candidates`.
     trials : int
         Simulated choices.
     """
     triplets = sources.triplets(profile, "things")
     triplets = triplets.select(np.arange(min(trials, len(triplets))))
-    here = [m for m in models if m in networks.trained(profile)]
+    here = candidates(profile, models)
     parts = [networks.state(profile, models=here), triplets.checksum, strengths, seed, LAYER]
 
     def make():

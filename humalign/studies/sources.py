@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from .. import odd_one_out
 from ..config import Profile
 from ..data import registry
 from ..data.types import HumanRDM, Triplets
@@ -108,6 +109,29 @@ def triplets(profile: Profile, dataset: str = "things") -> Triplets:
         return _mini(_MINI[dataset])
     found = _load(profile, dataset)
     return permuted(found) if dataset == "things-permuted" else found
+
+
+def people_entropy(profile: Profile) -> np.ndarray:
+    """Entropy (nats) of people's choices on each odd-one-out triplet, (n,); in the full profile VICE's (the paper).
+
+    Raises
+    ------
+    MissingData
+        Where nobody says how sure people are.
+    """
+    if profile.name == "mini":
+        from ..world import observers
+
+        found = _mini("things")
+        return odd_one_out.entropy(observers.group_probabilities(observers.values(found.ids), found.triplets))
+    n, told = len(triplets(profile)), registry.load("things/vice_probabilities", profile)
+    if len(told["probabilities"]) != n:
+        raise InputError(
+            f"has {len(told['probabilities'])} rows for {n} triplets",
+            "things/vice_probabilities",
+            "both have to come from the same release",
+        )
+    return np.asarray(told["entropies"] if "entropies" in told else odd_one_out.entropy(told["probabilities"]))
 
 
 def permuted(triplets: Triplets, seed: int = CONTROL_SEED) -> Triplets:
