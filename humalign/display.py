@@ -50,7 +50,8 @@ def _format(value, digits: int) -> str:
         return "–"
     if number == int(number) and not isinstance(value, float) and "float" not in type(value).__name__:
         return f"{int(number):,}"
-    return f"{number:.{digits}f}".replace("-", "−")
+    text = f"{number:.{digits}f}"
+    return (text if float(text) else text.lstrip("-")).replace("-", "−")  # no minus before a rounded zero
 
 
 class Number:

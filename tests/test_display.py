@@ -28,6 +28,11 @@ def test_number_without_interval_and_with_unit():
     assert display.number(float("nan")).text() == "–"
 
 
+def test_rounded_zero_has_no_minus():
+    assert display.number(-0.0001).text() == "0.000"
+    assert display.number(-0.0006).text() == "−0.001"
+
+
 @pytest.mark.parametrize("provenance", sorted(display.PROVENANCE))
 def test_every_provenance_has_a_badge_and_a_style(provenance):
     from pathlib import Path

@@ -28,7 +28,7 @@ def _ends(criterion: dict) -> tuple[float, float]:
 def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
     """One row a claim: its effect with 95 % interval, and shaded the range that agrees with the claim.
 
-    Every row has its own scale, since effects are shares, correlations and slopes.
+    Every row has its own scale, since effects are shares, correlations and slopes; its unit stands in brackets.
 
     Parameters
     ----------
@@ -63,14 +63,13 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
         ax.spines["left"].set_visible(False)
         ax.tick_params(axis="x", labelsize=8.5, pad=1)
         ax.locator_params(axis="x", nbins=4)
-        text = textwrap.fill(row.claim, width)
+        measured = f" [{row.unit}]" if getattr(row, "unit", "") else ""
+        text = textwrap.fill(row.claim + measured, width)
         lines, step = text.count("\n") + 2, 0.4  # height of a line, in heights of the axes
         top = 0.5 + lines / 2 * step
         place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 8.5}
         ax.text(-0.03, top, text, color=style.GREY, **place)
         ax.text(-0.03, top - (lines - 1) * step, row.verdict, color=colour, weight="bold", **place)
-        right_end = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 8, "color": style.GREY}
-        ax.text(0.995, 0.97, getattr(row, "unit", ""), **right_end)
     return fig
 
 
