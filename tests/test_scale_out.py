@@ -2,13 +2,18 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from humalign import book
 from humalign.cli import main
 
+ROOT = Path(__file__).resolve().parents[1]
 HEADER = """---
 jupytext:
   text_representation: {extension: .md, format_name: myst}
@@ -114,3 +119,28 @@ def test_a_sweep_on_an_executor_by_import_path(source, tmp_path, monkeypatch):
     asked = ["sweep", str(source), "-o", str(out), "--executor", "test_scale_out:factory", "-g", "seed", "7"]
     assert main(asked) == 0
     assert pd.read_csv(out / "page.csv")["seed"].tolist() == [7]
+
+
+def test_the_sweep_workflow_of_the_repository(source, tmp_path):
+    """The shell steps of .github/workflows/sweep.yml, run here: one job a value, then the table."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "sweep.yml").read_text("utf8"))["jobs"]
+    assert jobs["cell"]["strategy"]["matrix"]["value"] == "${{ fromJSON(inputs.values) }}"
+    bin_ = tmp_path / ".venv" / "bin"
+    bin_.mkdir(parents=True)
+    (bin_ / "activate").write_text(f'PATH="{Path(sys.executable).parent}:$PATH"\n')
+    (bin_ / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (bin_ / "python").chmod(0o755)
+
+    def step(job, word, **variables):
+        script = next(one["run"] for one in jobs[job]["steps"] if word in one.get("run", ""))
+        known = {"NOTEBOOK": "page", "PARAMETER": "seed", **variables}
+        assert set(known) >= set(jobs[job]["env"])
+        done = subprocess.run(["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env={**os.environ, **known})
+        assert done.returncode == 0
+
+    for value in ("3", "4"):
+        step("cell", "papermill", VALUE=value)
+    step("table", "humalign.collect")
+    table = pd.read_csv(tmp_path / "runs" / "page.csv")
+    assert table["seed"].tolist() == [3, 4]
+    assert table["total"].nunique() == 2
