@@ -1,5 +1,9 @@
 """Teacher, and the whole way from a folder of pictures to an aligned student through the command line."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +15,7 @@ from humalign.alignet.dataset import TripletFile
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError
 from humalign.probing import LinearTransform
-from humalign.store import save_arrays
+from humalign.store import load_arrays, save_arrays
 
 ID = [f"o{i}" for i in range(30)]
 
@@ -200,6 +204,30 @@ def test_folder_of_pictures_to_aligned_student(folder, capsys):
     assert csv.is_file()
 
 
+def test_torchrun_on_two_processes_equals_one(folder, capsys):
+    """The documented command itself: torchrun starts the processes, they meet over gloo, the first one writes."""
+    pictures, out = folder / "pictures", folder / "alignet"
+    assert run("sample", "--teacher", folder / "teacher", "--images", pictures, "-n", 64, "--validation", 0,
+               "--clusters", 6, "--out", out) == 0  # fmt: skip
+    train = ["train", "--student", "mini:softmax-resnet-s", "--scratch", "--images", pictures, "--triplets", out,
+             "--preset", "mini"]  # fmt: skip
+    train += ["--set", "steps=3", "batch=8", "local=0", "batch_norm=frozen", "augmentation=none"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "humalign", "alignet", *map(str, train), "--out", str(folder / "two")]
+    done = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1", "HUMALIGN_DEVICE": "cpu"}, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("step 3") == 1  # one process speaks
+    assert run(*train, "--out", folder / "one") == 0
+    one, two = (load_arrays(folder / name / "student.safetensors")[0] for name in ("one", "two"))
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, atol=2e-5)
+    logs = [np.loadtxt(folder / name / "log.csv", delimiter=",", skiprows=1) for name in ("one", "two")]
+    np.testing.assert_allclose(logs[0], logs[1], rtol=1e-4)
+
+
 def test_command_line_refuses_in_one_line(folder, capsys):
     train = ["train", "--student", "mini:softmax-resnet-s", "--images", folder / "pictures", "--out", folder / "s"]
     assert run(*train, "--triplets", folder / "nothing") == 2
@@ -223,5 +251,6 @@ def test_settings_from_text():
     assert pipeline.parse_settings(["steps=10", "decay=0.5", "temperature=none", "loss=kl", "checkpointing=true"]) == {
         "steps": 10, "decay": 0.5, "temperature": None, "loss": "kl", "checkpointing": True,
     }  # fmt: skip
+    assert pipeline.parse_settings(["augmentation=none"]) == {"augmentation": "none"}  # a name, not a gap
     with pytest.raises(InputError):
         pipeline.parse_settings(["steps"])

@@ -15,7 +15,7 @@ from . import teacher as teachers
 from .dataset import TripletFile, write_triplets
 from .images import Pictures, list_pictures
 from .sampling import RULES, Groups, kmeans
-from .settings import Settings
+from .settings import CHOICES, Settings
 
 FOLDERS = {"human-aligned": "uncertainty_distillation", "untransformed": "untransformed"}  # of the released files
 CHUNK = 4096  # pictures or rows at a time
@@ -341,6 +341,9 @@ def parse_settings(pairs) -> dict:
                 f"'{pair}' is no setting", "--set", f"write KEY=VALUE with one of {', '.join(sorted(known))}"
             )
         words = {"none": None, "true": True, "false": False}
+        if key in CHOICES:  # names, of which 'none' may be one
+            out[key] = text
+            continue
         try:
             out[key] = words[text.lower()] if text.lower() in words else int(text)
         except ValueError:
