@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from humalign.plots import alignet as plots
-from humalign.studies import alignet_mini
+from humalign.studies import aligned, alignet_mini
 
 MODELS = ("softmax-resnet-m", "softmax-vit-m")
 
@@ -36,11 +36,15 @@ def test_reach_is_the_closed_form():
 
 def test_levels_and_contrasts():
     rows = [
-        dict(model=m, stage=s, level=level, value=0.4, low=0.38, high=0.43)
+        dict(model=m, stage=s, panel=level, value=0.4, low=0.38, high=0.43, each="0.38 0.4 0.42")
         for m in MODELS for s in ("base", "AligNet", "UnAligNet") for level in ("coarse", "fine", "boundary")
     ]  # fmt: skip
-    axes = drawn(plots.levels(pd.DataFrame(rows), {"coarse": 0.6}))
+    lines = {"coarse": {"chance": 1 / 3, "people": 0.6}}
+    axes = drawn(plots.by_stage(pd.DataFrame(rows), aligned.NAMES, "accuracy", lines))
     assert [t.get_text() for t in axes[-1].get_xticklabels()] == ["ResNet", "ViT"]
+    assert {t.get_text() for t in axes[0].texts} == {"chance", "people"}
+    # 3 stages and 3 single runs at each of 2 networks x 3 stages
+    assert sum(len(c.get_offsets()) for c in axes[0].collections if hasattr(c, "get_sizes")) == 6 + 18
     rows = [
         dict(model=m, value=0.1, low=0.05, high=0.2, detail=d, dataset=n, plus="AligNet", minus="base")
         for n, d in alignet_mini.MEASURES for m in (*MODELS, "all")
@@ -52,8 +56,12 @@ def test_levels_and_contrasts():
 def test_controls_and_diagnosis():
     rows = [{"stage": s, **{f"{k}{e}": 0.5 for k in ("coarse", "boundary", "shot") for e in ("", "_low", "_high")}}
             for s in ("base", "AligNet", "AligNet, decay 0")]  # fmt: skip
-    axes = drawn(plots.controls(pd.DataFrame(rows), {"coarse": "c", "boundary": "b", "shot": "s"}))
-    assert {t.get_text() for t in axes[0].get_yticklabels()} == {r["stage"] for r in rows}
+    table = pd.DataFrame(rows).assign(coarse_each=["", "0.4 0.6", ""])
+    axes = drawn(plots.controls(table, {"coarse": "c", "boundary": "b", "shot": "s"}, {"coarse": {"teacher": 0.7}}))
+    labels = {t.get_text() for t in axes[0].get_yticklabels()}
+    assert labels == {"before alignment", "AligNet", "AligNet, decay 0"}
+    low, high = drawn(plots.trade_off(table, {"shot": "one-shot"}))[0].get_ylim()
+    assert high - low >= 0.14
     rows = [
         dict(name=n, detail=d, value=0.4, low=0.3, high=0.5)
         for n in ("base", "decay to zero")

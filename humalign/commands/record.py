@@ -39,9 +39,9 @@ def main(args) -> int:
 
         parts = [seeds]
     else:
-        from ..studies import alignet, calibration, comparison, levels, real, vice
+        from ..studies import calibration, comparison, levels, real, real_teacher, vice
 
-        parts = [levels, real, vice, calibration, comparison, alignet]
+        parts = [levels, real, vice, calibration, comparison, real_teacher]
     if args.only:
         known = {study.__name__.rpartition(".")[2]: study for study in parts}
         if args.only not in known:

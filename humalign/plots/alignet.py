@@ -118,38 +118,6 @@ def reach(table: pd.DataFrame):
     return fig
 
 
-def levels(table: pd.DataFrame, ceilings: dict | None = None, part: str = "H2"):
-    """Accuracy at each level before and after, one panel a level, one column a network.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns model, stage (base, UnAligNet, AligNet), level, value, low, high.
-    ceilings : dict, optional
-        Level to ceiling.
-    part : str
-        In the titles.
-    """
-    models = [m for m in SHORT if m in set(table["model"])]
-    fig, axes = plt.subplots(3, 1, figsize=(style.WIDTH * 0.82, 8.6), sharex=True)
-    for ax, level in zip(axes, ("coarse", "fine", "boundary")):
-        own = table[table["level"] == level]
-        for k, stage in enumerate(("base", "UnAligNet", "AligNet")):
-            rows = own[own["stage"] == stage].set_index("model").reindex(models)
-            x = np.arange(len(models)) + 0.22 * (k - 1)
-            _error(ax, x, None, rows["low"], rows["high"])
-            look = {"color": style.STAGES[stage], "marker": SHAPES[stage], "edgecolors": style.OUTLINE, "label": stage}
-            ax.scatter(x, rows["value"], s=52, zorder=3, **look)
-        style.reference_line(ax, CHANCE, "chance", at=0.01)
-        if ceilings and level in ceilings:
-            style.reference_line(ax, ceilings[level], "best possible", style="--", at=0.01)
-        ax.set_ylabel("accuracy")
-        ax.set_title(f"{level}, {part}", loc="left")
-    axes[-1].set_xticks(range(len(models)), [SHORT[m] for m in models])
-    axes[0].legend(fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.12))
-    return fig
-
-
 def contrasts(table: pd.DataFrame, labels: dict):
     """Differences with intervals, one panel a contrast, one row a measure, one marker a network and the mean in front.
 
@@ -188,28 +156,66 @@ def contrasts(table: pd.DataFrame, labels: dict):
     return fig
 
 
-def controls(table: pd.DataFrame, columns: dict):
-    """Value of each run of one network in several measures, one row a run, sorted as given.
+def controls(table: pd.DataFrame, columns: dict, lines: dict | None = None):
+    """Value of each run of one network in several measures, one row a run, as given.
 
     Parameters
     ----------
     table : DataFrame
-        stage, and for each key k of ``columns``: k, k_low, k_high.
+        stage, and for each key k of ``columns``: k, k_low, k_high, and k_each where there are several training runs.
     columns : dict
         Column to its title.
+    lines : dict, optional
+        Column to {label: value}, besides the dotted line of the base network.
     """
-    fig, axes = plt.subplots(1, len(columns), figsize=(style.WIDTH, 0.34 * len(table) + 1.3), sharey=True)
+    fig, axes = plt.subplots(1, len(columns), figsize=(style.WIDTH, 0.3 * len(table) + 1.5), sharey=True, squeeze=False)
     y = np.arange(len(table))[::-1]
-    colours = [style.STAGES.get(s.partition(",")[0], style.GREY) for s in table["stage"]]
-    for ax, (column, title) in zip(np.atleast_1d(axes), columns.items()):
+    for ax, (column, title) in zip(axes[0], columns.items()):
         _error(ax, None, y, table[f"{column}_low"], table[f"{column}_high"], True)
-        ax.scatter(table[column], y, s=44, c=colours, edgecolors=style.OUTLINE, zorder=3)
+        for name, marker in SHAPES.items():
+            own = (table["stage"].str.partition(",")[0] == name).to_numpy()
+            look = {"color": style.STAGES[name], "marker": marker, "edgecolors": style.OUTLINE, "label": name}
+            ax.scatter(table.loc[own, column], y[own], s=44, zorder=3, **look)
+        if f"{column}_each" in table:
+            style.single_runs(ax, table[[f"{column}_each"]].set_axis(["each"], axis=1), y, along="x")
         base = table.loc[table["stage"] == "base", column]
         if len(base):
             ax.axvline(base.iloc[0], color=style.GREY, ls=":", lw=1.2)
+        for label, value in (lines or {}).get(column, {}).items():
+            style.reference_line(ax, value, label, axis="x", style="--", at=0.99)
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("accuracy")
-    np.atleast_1d(axes)[0].set_yticks(y, table["stage"], fontsize=9)
+        ax.margins(y=0.02)
+    axes[0, 0].set_yticks(y, table["stage"].where(table["stage"] != "base", "before alignment"), fontsize=9)
+    return fig
+
+
+def trade_off(table: pd.DataFrame, columns: dict):
+    """What is gained and lost: every run of one network, coarse accuracy along x, other measures in panels.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for :func:`controls`, with ``coarse``.
+    columns : dict
+        Column to the words of its axis.
+    """
+    fig, axes = plt.subplots(1, len(columns), figsize=(style.WIDTH, 3.4), squeeze=False)
+    main = table["stage"].isin(list(SHAPES)).to_numpy()
+    for ax, (column, words) in zip(axes[0], columns.items()):
+        for name, marker in SHAPES.items():
+            own = (table["stage"].str.partition(",")[0] == name).to_numpy()
+            for part, size, alpha in ((own & ~main, 28, 0.55), (own & main, 95, 1.0)):
+                look = {"color": style.STAGES[name], "marker": marker, "edgecolors": style.OUTLINE, "alpha": alpha}
+                look["label"] = name if size > 50 else None
+                ax.scatter(table.loc[part, "coarse"], table.loc[part, column], s=size, zorder=3, **look)
+        low, high = table[column].min(), table[column].max()
+        room = max(0.02, 0.075 - (high - low) / 2)  # so that noise does not look like a pattern
+        ax.set(xlabel="coarse, H2", title=words, ylim=(low - room, high + room))
+        ax.title.set_size(10)
+    axes[0, 0].set_ylabel("accuracy")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, fontsize=9.5, ncols=3, loc="outside upper center")
     return fig
 
 
@@ -236,4 +242,41 @@ def diagnosis(table: pd.DataFrame):
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("accuracy")
     axes[0].set_yticks(np.arange(len(names))[::-1], names, fontsize=9)
+    return fig
+
+
+def by_stage(table: pd.DataFrame, names: dict, ylabel: str, lines: dict | None = None):
+    """Values before and after alignment: one panel below the other, one column a network, one marker a stage.
+
+    Parameters
+    ----------
+    table : DataFrame
+        panel, model, stage (base, UnAligNet, AligNet), value, low, high, and ``each`` where there are several runs.
+    names : dict
+        Network to the words below the axis, in order.
+    ylabel : str
+    lines : dict, optional
+        Panel to {label: value}: chance and people.
+    """
+    titles = list(dict.fromkeys(table["panel"]))
+    models = [m for m in names if m in set(table["model"])]
+    fig, axes = plt.subplots(
+        len(titles), 1, figsize=(style.WIDTH * 0.86, 2.35 * len(titles) + 0.9), sharex=True, squeeze=False
+    )
+    for ax, title in zip(axes[:, 0], titles):
+        for k, stage in enumerate(SHAPES):
+            own = table[(table["panel"] == title) & (table["stage"] == stage)]
+            rows = own.set_index("model").reindex(models)
+            x = np.arange(len(models)) + 0.22 * (k - 1)
+            _error(ax, x, None, rows["low"], rows["high"])
+            look = {"color": style.STAGES[stage], "marker": SHAPES[stage], "edgecolors": style.OUTLINE, "label": stage}
+            ax.scatter(x, rows["value"], s=52, zorder=3, **look)
+            style.single_runs(ax, rows, x + 0.07)
+        for label, value in (lines or {}).get(title, {}).items():
+            style.reference_line(ax, value, label, style=":" if label in ("chance", "none") else "--", at=0.995)
+        ax.set(ylabel=ylabel, xlim=(-0.5, len(models) - 0.2))
+        ax.set_title(title, loc="left")
+    axes[-1, 0].set_xticks(range(len(models)), [names[m] for m in models])
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, fontsize=9.5, ncols=3, loc="outside upper center")
     return fig

@@ -81,17 +81,19 @@ def similarities(table: pd.DataFrame, names: dict):
     return fig
 
 
-def bars(table: pd.DataFrame, names: dict, panels: dict, ylabel: str):
+def bars(table: pd.DataFrame, names: dict, panels: dict, ylabel: str, chance: dict | None = None):
     """Base, UnAligNet and AligNet side by side for every student, a panel for each detail, with intervals.
 
     Parameters
     ----------
     table : DataFrame
-        Result rows of one data set and measure (means over seeds).
+        Result rows of one data set and measure (means over seeds; ``each`` where there are several).
     names : dict
         Display names of the students.
     panels : dict
         ``detail`` to title.
+    chance : dict, optional
+        ``detail`` to the value of a line.
     """
     models = list(dict.fromkeys(table["model"]))
     stages = [s for s in ("base", "UnAligNet", "AligNet") if s in set(table["stage"])]
@@ -103,7 +105,10 @@ def bars(table: pd.DataFrame, names: dict, panels: dict, ylabel: str):
             rows = part.reindex([(m, stage) for m in models])
             ax.bar(x, rows["value"], 0.25, color=style.STAGES[stage], label=stage)
             ax.vlines(x, rows["low"], rows["high"], color=style.GREY, lw=1.2)
+            style.single_runs(ax, rows, x + 0.06)
         ax.set_xticks(range(len(models)), [names.get(m, m) for m in models], rotation=35, ha="right", fontsize=9)
+        if chance:
+            style.reference_line(ax, chance[detail], "chance")
         ax.set_title(title)
     axes[0, 0].set_ylabel(ylabel)
     handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -9,12 +9,14 @@ from ..alignet import dataset, mini, sampling, teacher
 from ..alignet.optim import learning_rate
 from ..config import Profile
 from ..measured import Measured
-from . import alignet, keep
+from . import aligned, alignet, keep
 
 TEACHER = "teacher-web"
 STRENGTHS = (0.01, 0.1, 1.0)
 KINDS = ("uncertainty", "plain", "glocal")
 RULES = ("between_class", "class_border", "within_class", "cluster", "cluster_border", "random", "mixed")
+LEVELS = ("coarse", "fine", "boundary")
+FIRST = ("base", "UnAligNet", "AligNet")
 MEASURES = {  # (dataset, detail): words
     ("levels", "H2/coarse"): "coarse, reported concepts",
     ("levels", "H2/fine"): "fine, reported concepts",
@@ -33,9 +35,7 @@ def _state(profile, network: str):
     return [
         mini.weights_of(profile, network),
         stimuli.drawings_digest(),
-        keep.code(
-            "alignet.teacher", "alignet.mini", "alignet.sampling", "probing", "world.observers", "studies.alignet_mini"
-        ),
+        keep.code("alignet.teacher", "alignet.mini", "alignet.sampling", "probing", "world.observers"),
     ]
 
 
@@ -48,7 +48,8 @@ def strengths(profile: Profile, network: str = TEACHER) -> pd.DataFrame:
         kind, strength, measure, value (mean of three folds), low, high (range), and the kind "untransformed" at the
         temperature that fits best (strength NaN).
     """
-    return keep.frame(profile, "alignet-strengths", [_state(profile, network)], lambda: _strengths(profile, network))
+    parts = [_state(profile, network), keep.code(_strengths)]
+    return keep.frame(profile, "alignet-strengths", parts, lambda: _strengths(profile, network))
 
 
 def _strengths(profile, network):
@@ -178,20 +179,8 @@ def reach(decays=(0.0, 0.5, 1.0, 30.0), lr: float = 3e-3, warmup: int = 25, step
 
 
 def levels(runs: Measured, part: str = "H2") -> pd.DataFrame:
-    """Accuracy by level of base, UnAligNet, AligNet, seeds averaged: model, stage, level, value, low, high, seeds."""
-    from ..measured import interval
-
-    rows, t = [], runs.table
-    keep_rows = (
-        (t["dataset"] == "levels") & (t["measure"] == "accuracy") & t["stage"].isin(["base", "AligNet", "UnAligNet"])
-    )
-    for (model, stage, detail), own in t[keep_rows & t["detail"].str.startswith(f"{part}/")].groupby(
-        ["model", "stage", "detail"]
-    ):
-        low, high = interval(runs.draws[own.index].mean(0))
-        row = dict(model=model, stage=stage, level=detail.partition("/")[2], value=own["value"].mean(), seeds=len(own))
-        rows.append({**row, "low": float(low), "high": float(high)})
-    return pd.DataFrame(rows)
+    """Accuracy by level on concepts of one part of the split, training runs averaged: :func:`aligned.panels`."""
+    return aligned.panels(runs, {("levels", "accuracy", f"{part}/{level}"): f"{level}, {part}" for level in LEVELS})
 
 
 def contrasts(
@@ -206,22 +195,25 @@ def contrasts(
     return pd.concat([p for p in parts if len(p)], ignore_index=True) if any(len(p) for p in parts) else pd.DataFrame()
 
 
-def controls(runs: Measured, model: str = "softmax-resnet-m", seed: int = 0) -> pd.DataFrame:
-    """One line a run of one network: stage; value, low, high of H2 coarse, H2 boundary, seen coarse and one-shot."""
-    wanted = {"coarse": ("levels", "H2/coarse"), "boundary": ("levels", "H2/boundary")}
-    wanted |= {"seen": ("levels", "seen/coarse"), "shot": ("one-shot", "H2")}
+def controls(runs: Measured, model: str = "softmax-resnet-m") -> pd.DataFrame:
+    """One line a run of one network, training runs averaged.
+
+    Returns
+    -------
+    DataFrame
+        stage, seeds; coarse, fine, boundary, shot, shift (all on H2), each also with _low, _high and _each. The primary
+        runs come first, then each change with UnAligNet before AligNet.
+    """
+    wanted = {"coarse": ("levels", "H2/coarse"), "fine": ("levels", "H2/fine"), "boundary": ("levels", "H2/boundary")}
+    wanted |= {"shot": ("one-shot", "H2"), "shift": ("shift", "H2")}
     t, rows = runs.table, {}
-    own = t[(t["model"] == model) & (t["seed"] == seed) & (t["measure"] == "accuracy")]
-    for key, (name, detail) in wanted.items():
-        for row in own[(own["dataset"] == name) & (own["detail"] == detail)].itertuples():
-            rows.setdefault(row.stage, {"stage": row.stage}).update(
-                {key: row.value, f"{key}_low": row.low, f"{key}_high": row.high}
-            )
-    frame = pd.DataFrame(rows.values())
-    first = ["base", "AligNet", "UnAligNet"]
-    order = {s: k for k, s in enumerate(first)}
-    return (
-        frame.sort_values("stage", key=lambda c: c.map(lambda s: (order.get(s, 9), s)), ignore_index=True)
-        if len(frame)
-        else frame
-    )
+    stages = list(dict.fromkeys(t.loc[t["model"] == model, "stage"]))
+    changes = list(dict.fromkeys(s.partition(", ")[2] for s in stages))
+    stages.sort(key=lambda s: (changes.index(s.partition(", ")[2]), FIRST.index(s.partition(",")[0])))
+    found = aligned.averaged(runs, stages, (model,))
+    for row in found[found["measure"] == "accuracy"].itertuples():
+        for key, place in wanted.items():
+            if (row.dataset, row.detail) == place:
+                new = {key: row.value, f"{key}_low": row.low, f"{key}_high": row.high, f"{key}_each": row.each}
+                rows.setdefault(row.stage, {"stage": row.stage, "seeds": row.seeds}).update(new)
+    return pd.DataFrame(rows.values())

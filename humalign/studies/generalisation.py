@@ -6,37 +6,27 @@ import numpy as np
 import pandas as pd
 
 from .. import downstream
-from . import hierarchy
+from ..measured import Measured
+from . import aligned, alignet, hierarchy
 
-NAMES = {
-    "softmax-resnet-m": "ResNet-M",
-    "softmax-vit-m": "ViT-M",
-    "simclr-resnet-m": "SimCLR",
-    "imagetext-seen-resnet-m": "Image/text",
-}
-"""Short names of the students for axes."""
+NAMES = aligned.NAMES
 MAIN = ("base", "UnAligNet", "AligNet")
 
 
-def pick(runs: pd.DataFrame, dataset: str, measure: str, details, stages=MAIN) -> pd.DataFrame:
-    """Rows of the students at the given stages, means over seeds.
+def pick(runs: Measured, dataset: str, measure: str, details, stages=MAIN) -> pd.DataFrame:
+    """Rows of the students at the given stages, training runs averaged (see :func:`aligned.averaged`)."""
+    t = runs.table
+    wanted = (t["dataset"] == dataset) & (t["measure"] == measure) & t["detail"].isin(list(details))
+    return aligned.averaged(runs.select(wanted.to_numpy()), stages, tuple(NAMES))
 
-    Where a network has several seeds, ``low`` and ``high`` span the seeds and their bootstrap intervals.
 
-    Returns
-    -------
-    DataFrame
-        model, stage, detail, value, low, high, seeds.
-    """
-    rows = runs[(runs["dataset"] == dataset) & (runs["measure"] == measure) & runs["detail"].isin(list(details))]
-    rows = rows[rows["stage"].isin(stages) & rows["model"].isin(NAMES)]
-    grouped = rows.groupby(["model", "stage", "detail"], sort=False)
-    out = grouped.agg(
-        value=("value", "mean"), low=("low", "min"), high=("high", "max"), seeds=("seed", "nunique")
-    ).reset_index()
-    out["model"] = pd.Categorical(out["model"], list(NAMES), ordered=True)
-    out["stage"] = pd.Categorical(out["stage"], list(stages), ordered=True)
-    return out.sort_values(["model", "stage", "detail"]).astype({"model": str, "stage": str}).reset_index(drop=True)
+def chance() -> tuple[dict, dict]:
+    """Chance of one-shot naming (one of the concepts of H1 or H2), and of naming one of all superordinates."""
+    from ..world.drawing import world
+    from ..world.splits import concepts_of
+
+    kinds = len(set(world().superordinate.values()))
+    return {p: 1 / len(concepts_of(p)) for p in ("H1", "H2")}, {p: 1 / kinds for p in ("seen", "H1", "H2")}
 
 
 def few_shot(features: dict, shown: pd.DataFrame, shots=(1, 2, 3), draws: int = 10, part: str = "H2") -> pd.DataFrame:
@@ -95,4 +85,4 @@ def anomalies(features: dict, shown: pd.DataFrame) -> pd.DataFrame:
 
 def load():
     """Runs, features of test pictures and facts of the pictures, as recorded."""
-    return hierarchy.recorded_runs(), hierarchy.recorded_features("test"), hierarchy.pictures("test")
+    return alignet.runs(), hierarchy.recorded_features("test"), hierarchy.pictures("test")

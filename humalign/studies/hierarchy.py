@@ -5,30 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import hierarchy, results
+from .. import hierarchy
 from ..errors import MissingData
+from ..measured import Measured
 from ..store import load_arrays
+from . import aligned
 
 STAGES = ("base", "UnAligNet", "AligNet")
 PER_CONCEPT = 4  # test pictures kept of each concept
 RELATIONS = ("same concept", "same superordinate", "different superordinate")
 LEVELS = ("concept", "superordinate")
-
-
-def recorded_runs() -> pd.DataFrame:
-    """The result table of all alignment experiments.
-
-    Raises
-    ------
-    MissingData
-        When no experiment was recorded.
-    """
-    from ..alignet import experiments
-
-    path = experiments.recorded_folder() / experiments.RECORDED
-    if not path.is_file():
-        raise MissingData("no alignment experiment was recorded", path, "run 'python -m humalign.alignet.experiments'")
-    return results.read(path, provenance="recorded")
 
 
 def recorded_features(split: str = "test") -> dict[tuple[str, str], np.ndarray]:
@@ -139,10 +125,29 @@ def similarities(features: dict, stages=STAGES) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def change_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean change of relative distance by student, stage and relation, over seeds, for display."""
-    rows = runs[(runs["dataset"] == "hierarchy") & (runs["measure"] == "distance-change")]
-    rows = rows[rows["stage"].isin(STAGES)]
-    grouped = rows.groupby(["model", "stage", "detail"], sort=False)
-    out = grouped.agg(change=("value", "mean"), low=("low", "min"), high=("high", "max"), seeds=("seed", "nunique"))
-    return out.reset_index().rename(columns={"detail": "relation"}).assign(provenance="recorded")
+def change_table(runs: Measured) -> pd.DataFrame:
+    """Mean change of relative distance by student, stage and relation, training runs averaged, for display."""
+    t = runs.table
+    keep = (t["dataset"] == "hierarchy") & (t["measure"] == "distance-change")
+    found = aligned.averaged(runs.select(keep.to_numpy()), STAGES)
+    found["model"] = found["model"].map(aligned.NAMES)
+    columns = ["model", "stage", "detail", "value", "low", "high", "seeds"]
+    named = {"model": "student", "detail": "relation", "value": "change"}
+    return found[columns].rename(columns=named).assign(provenance="recorded")
+
+
+def scales(features: dict, shown: pd.DataFrame) -> pd.DataFrame:
+    """Mean change by relation in both units: relative to the mean distance, and in standard deviations (z).
+
+    Returns
+    -------
+    DataFrame
+        student, stage, unit, and one column a relation.
+    """
+    parts = [changes(features, shown, scale=scale).assign(unit=unit)
+             for scale, unit in (("mean", "mean distance"), ("z", "standard deviation"))]  # fmt: skip
+    grouped = pd.concat(parts).groupby(["model", "stage", "unit", "relation"], observed=True)["change"].mean()
+    out = grouped.unstack()[list(RELATIONS)].reset_index()
+    out["model"] = pd.Categorical(out["model"].map(aligned.NAMES), list(aligned.NAMES.values()))
+    out = out.sort_values(["unit", "model", "stage"], ignore_index=True)
+    return out.astype({"model": str}).rename(columns={"model": "student"}).assign(provenance="recorded")

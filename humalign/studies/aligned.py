@@ -1,0 +1,276 @@
+"""Students before and after alignment, training runs averaged: people's choices, arrangements, levels, times."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pandas as pd
+
+from ..config import Profile
+from ..measured import Measured, interval
+
+STAGES = ("base", "UnAligNet", "AligNet")
+NAMES = {
+    "softmax-resnet-m": "ResNet",
+    "softmax-vit-m": "ViT",
+    "simclr-resnet-m": "SimCLR",
+    "imagetext-seen-resnet-m": "Image/text",
+}
+"""Short names of the students for axes."""
+PEOPLE = {  # (dataset, measure, detail): title of a panel
+    ("things", "accuracy", "cosine"): "odd-one-out choices, all concepts",
+    ("things", "accuracy", "cosine, held-out concepts"): "odd-one-out choices, held-out concepts only",
+    ("cichy", "spearman", "correlation"): "arrangement, 118 pictures",
+    ("king1", "spearman", "correlation"): "arrangement, first 144 pictures",
+    ("king2", "spearman", "correlation"): "arrangement, second 144 pictures",
+}
+LEVELS = {("levels", "accuracy", level): level for level in ("coarse", "fine", "boundary")}
+TIMES = {("levels", "entropy-time", level): level for level in ("coarse", "fine", "boundary")}
+SECOND_HAND = (  # level: lowest and highest base network, lowest and highest AligNet student of the paper
+    ("coarse", 0.3609, 0.5738, 0.6570, 0.6856),
+    ("fine", 0.4604, 0.5772, 0.5893, 0.6292),
+    ("boundary", 0.7037, 0.9367, 0.9309, 0.9424),
+)
+"""Levels accuracies of the paper as others quote them."""
+
+
+def over_seeds(draws: np.ndarray, name: str = "") -> np.ndarray:
+    """Draws of the mean over training runs, with the runs resampled as well.
+
+    Parameters
+    ----------
+    draws : array (runs, B)
+        Draws over objects of each training run, in the order of the seeds.
+    name : str
+        Of the network: all rows of one network resample its runs alike, so that differences stay paired.
+
+    Returns
+    -------
+    array (B,)
+    """
+    draws = np.asarray(draws)
+    generator = np.random.default_rng([0, zlib.crc32(name.encode())])
+    pick = generator.integers(len(draws), size=(len(draws), draws.shape[1]))
+    return draws[pick, np.arange(draws.shape[1])].mean(0)
+
+
+def averaged(measured: Measured, stages=STAGES, models=tuple(NAMES)) -> pd.DataFrame:
+    """Mean over training runs of every network, stage and measure.
+
+    Parameters
+    ----------
+    measured : Measured
+        Rows of result tables with draws over objects.
+    stages, models : sequences of str
+        Those to keep, in order.
+
+    Returns
+    -------
+    DataFrame
+        model, stage, dataset, measure, detail, value, low, high (95 %, objects and training runs resampled), seeds,
+        each (the single runs in words, where there are several).
+    """
+    t, rows = measured.table, []
+    known = t[t["stage"].isin(list(stages)) & t["model"].isin(list(models))].sort_values("seed", kind="stable")
+    keys = ["model", "stage", "dataset", "measure", "detail"]
+    for key, own in known.groupby(keys, sort=False):
+        low, high = interval(over_seeds(measured.draws[own.index], key[0]))
+        each = " ".join(f"{v:.4f}" for v in own["value"]) if len(own) > 1 else ""
+        rows.append({**dict(zip(keys, key)), "value": own["value"].mean(), "low": float(low), "high": float(high),
+                     "seeds": len(own), "each": each})  # fmt: skip
+    out = pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "seeds", "each"])
+    order = {"model": list(models), "stage": list(stages)}
+    return out.sort_values(
+        ["model", "stage"], key=lambda c: c.map(order[c.name].index), kind="stable", ignore_index=True
+    )
+
+
+def panels(runs: Measured, wanted: dict, stages=STAGES, models=tuple(NAMES)) -> pd.DataFrame:
+    """The rows of :func:`averaged` that belong to some panels, with the title of the panel in column ``panel``."""
+    t = runs.table
+    keys = pd.Series(list(zip(t["dataset"], t["measure"], t["detail"])), index=t.index)
+    found = averaged(runs.select(keys.isin(list(wanted)).to_numpy()), stages, models)
+    titles = [wanted[key] for key in zip(found["dataset"], found["measure"], found["detail"])]
+    return found.assign(panel=pd.Categorical(titles, list(wanted.values()))).astype({"panel": str})
+
+
+def people_lines(profile: Profile) -> dict:
+    """What people set for the panels of :data:`PEOPLE`: title to {label: value}."""
+    from . import rsa, zero_shot
+
+    best = zero_shot.limit(zero_shot.ceilings(profile))
+    out = {}
+    for (dataset, measure, _), title in PEOPLE.items():
+        if measure == "accuracy":
+            out[title] = {"chance": 1 / 3, "best possible": best} if dataset == "things" else {"chance": 1 / 3}
+        else:
+            own = rsa.ceilings(profile, dataset)
+            keep = (own["measure"] == measure) & (own["detail"] == "reliability")
+            out[title] = {"best possible": float(own.loc[keep, "value"].iloc[0])}
+    held = PEOPLE["things", "accuracy", "cosine, held-out concepts"]
+    out[held].pop("best possible", None)  # the ceiling is that of all concepts
+    return out
+
+
+def level_lines(profile: Profile) -> tuple[dict, dict]:
+    """People's agreement (leave-one-out) and their own link of doubt and time, level by level: two dicts of lines."""
+    from . import levels
+
+    found = levels.people_summary(profile).set_index(["quantity", "level"])["drawn people"]
+    agree, time = levels.QUANTITIES["ceiling"], levels.QUANTITIES["time_entropy"]
+    names = LEVELS.values()
+    return (
+        {k: {"chance": 1 / 3, "people": float(found[agree, k])} for k in names},
+        {k: {"none": 0.0, "people": float(found[time, k])} for k in names},
+    )
+
+
+def published_levels() -> pd.DataFrame:
+    """Levels accuracies of the paper, as others quote them: level, four ends of ranges, people, provenance."""
+    from .levels import PUBLISHED
+
+    people = {level: value for quantity, level, value, *_ in PUBLISHED if quantity == "ceiling"}
+    rows = [
+        {"level": level, "base, lowest": a, "base, highest": b, "AligNet, lowest": c, "AligNet, highest": d,
+         "people, leave-one-out": people[level], "provenance": "second-hand"}
+        for level, a, b, c, d in SECOND_HAND
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def level_options(profile: Profile, networks=tuple(NAMES), teacher: str = "teacher-web") -> pd.DataFrame:
+    """Levels accuracy of untouched networks, and of a teacher with and without its map, by kernel and rule for ties.
+
+    Returns
+    -------
+    DataFrame
+        model, stage, level, kernel (cosine, dot), ties (either, drop), value.
+    """
+    from ..alignet import mini
+    from . import keep
+
+    parts = [[networks, teacher], [mini.weights_of(profile, n) for n in (*networks, teacher)]]
+    parts.append(keep.code("alignet.measure", "alignet.teacher", "levels", "odd_one_out", level_options))
+    return keep.frame(profile, "level-options", parts, lambda: _level_options(profile, networks, teacher))
+
+
+def _level_options(profile, networks, teacher) -> pd.DataFrame:
+    from .. import levels, odd_one_out
+    from ..alignet import measure, mini
+    from ..similarity import similarity_matrix
+
+    triplets, table = measure.level_set(profile)
+    sets = {(n, "base"): mini.features(profile, n, "test") for n in networks}
+    sets[teacher, "base"] = mini.features(profile, teacher, "test")
+    sets[teacher, "teacher"] = mini.teacher(profile, teacher, "uncertainty").apply(sets[teacher, "base"])
+    rows = []
+    for (model, stage), values in sets.items():
+        for kernel in ("cosine", "dot"):
+            chosen = odd_one_out.choices(similarity_matrix(values, kernel), triplets.triplets)
+            for ties in ("either", "drop"):
+                right = levels.correct(chosen, table["top"].to_numpy(), ties)
+                for level in LEVELS.values():
+                    value = np.nanmean(right[triplets.level == level])
+                    rows.append(dict(model=model, stage=stage, level=level, kernel=kernel, ties=ties, value=value))
+    return pd.DataFrame(rows)
+
+
+def changes(runs: Measured, model: str = "softmax-resnet-m", minus: str = "AligNet") -> pd.DataFrame:
+    """Each control of one student minus the primary run of the same seeds, paired.
+
+    Returns
+    -------
+    DataFrame
+        stage, coarse, fine, boundary, one-shot, shift (H2, each with its 95 % interval in words), seeds.
+    """
+    from .alignet import contrast
+
+    wanted = {"coarse": ("levels", "H2/coarse"), "fine": ("levels", "H2/fine"), "boundary": ("levels", "H2/boundary"),
+              "one-shot": ("one-shot", "H2"), "shift": ("shift", "H2")}  # fmt: skip
+    stages = dict.fromkeys(runs.table.loc[runs.table["model"] == model, "stage"])
+    rows = []
+    for stage in (s for s in stages if "," in s):
+        row = {"stage": stage}
+        other = minus if stage.startswith(minus) else "UnAligNet"
+        for name, (dataset, detail) in wanted.items():
+            found = contrast(runs, stage, other, detail, dataset, models=[model])
+            if len(found):
+                own = found.iloc[0]
+                row |= {name: _signed(own), "seeds": int(own["seeds"])}
+        rows.append({**row, "against": other})
+    return pd.DataFrame(rows)
+
+
+def _signed(row) -> str:
+    text = f"{row['value']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    return text.replace("-", "−")
+
+
+def verdict(low: float, high: float) -> str:
+    """What a 95 % interval says of a difference."""
+    if low > 0:
+        return "higher, the interval excludes zero"
+    return "lower, the interval excludes zero" if high < 0 else "not resolved, the interval holds zero"
+
+
+def headline(contrasts: pd.DataFrame, log: pd.DataFrame) -> dict:
+    """Numbers and verdicts for the prose of the student page: key to what :func:`humalign.display.glue` shows."""
+    from .. import display
+
+    own = contrasts[contrasts["model"] == "all"].set_index(["plus", "minus", "dataset", "detail"])
+    places = {"coarse": ("levels", "H2/coarse"), "fine": ("levels", "H2/fine"), "boundary": ("levels", "H2/boundary"),
+              "shot": ("one-shot", "H2")}  # fmt: skip
+    out = {}
+    for name, place in places.items():
+        for minus in ("base", "UnAligNet"):
+            row, key = own.loc[("AligNet", minus, *place)], f"{name}_{'base' if minus == 'base' else 'un'}"
+            out[key] = display.number(row["value"], (row["low"], row["high"]), "recorded")
+            out[f"{key}_word"] = display.Words(verdict(row["low"], row["high"]))
+    single = contrasts[contrasts["model"] != "all"]
+    out["seeds"] = display.number(int(single["seeds"].max()), None, "recorded", digits=0)
+    out["done"] = display.number(int((log["state"] == "done").sum()), None, "recorded", digits=0)
+    out["planned"] = display.number(len(log), None, "recorded", digits=0)
+    return out
+
+
+def settings() -> pd.DataFrame:
+    """The released configuration and the primary runs side by side: setting, paper, here."""
+    from ..alignet.experiments import PRIMARY
+    from ..alignet.settings import PRESETS
+
+    words = {
+        "loss": "loss", "temperature": "temperature τ", "head": "width of the triplet head (0: none)", "steps": "steps",
+        "warmup": "warm-up steps", "batch": "triplets a step (here: pictures, triplets within)", "lr": "learning rate",
+        "decay": "decay δ to the starting weights", "input": "pixels", "batch_norm": "batch norm",
+        "augmentation": "augmentation", "local": "weight of the local term", "seed": "seed",
+    }  # fmt: skip
+    paper, own = PRESETS["paper"].as_dict(), PRIMARY.as_dict()
+    own["temperature"] = own["temperature"] or "matched to the student"
+    shown = {"unit": "in [0, 1]", "native": "as the network was trained"}
+    return pd.DataFrame(
+        [{"setting": text, "paper, released configuration": shown.get(str(paper[key]), f"{paper[key]}"),
+          "primary runs": shown.get(str(own[key]), f"{own[key]}")} for key, text in words.items()]
+    )  # fmt: skip
+
+
+def teachers(runs: Measured, models=("teacher-web", "teacher-seen")) -> pd.DataFrame:
+    """The teachers on H2: model, map, coarse, fine, boundary, one-shot, shift."""
+    t = runs.table
+    own = t[t["model"].isin(list(models)) & (t["measure"] == "accuracy")]
+    wanted = {("levels", "H2/coarse"): "coarse", ("levels", "H2/fine"): "fine", ("levels", "H2/boundary"): "boundary",
+              ("one-shot", "H2"): "one-shot", ("shift", "H2"): "shift"}  # fmt: skip
+    names = {"base": "none", "teacher": "human-aligned", "teacher, plain": "plain", "teacher, gLocal": "gLocal"}
+    rows = {}
+    for r in own.itertuples():
+        if (r.dataset, r.detail) in wanted and r.stage in names:
+            row = rows.setdefault((r.model, r.stage), {"network": r.model, "map": names[r.stage]})
+            row[wanted[r.dataset, r.detail]] = r.value
+    return pd.DataFrame(rows.values()).assign(provenance="recorded")
+
+
+def teacher_lines(table: pd.DataFrame, columns, network: str = "teacher-web") -> dict:
+    """Lines of the human-aligned teacher for the figure of controls: column to {label: value}."""
+    own = table[(table["network"] == network) & (table["map"] == "human-aligned")]
+    named = {"shot": "one-shot"}
+    return {c: {"teacher": float(own[named.get(c, c)].iloc[0])} for c in columns if len(own)}

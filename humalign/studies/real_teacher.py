@@ -1,0 +1,308 @@
+"""The teacher on real people's choices: maps of CLIP features, tested on responses they were not fitted to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import odd_one_out, results
+from .. import record as recording
+from ..alignet import teacher
+from ..calibration import expected_calibration_error
+from ..config import Profile
+from ..data import registry
+from ..data.types import Triplets
+from ..errors import MissingData
+from ..measured import LEVEL, Measured, interval
+from ..probing import object_folds, partition_masks
+from ..similarity import similarity_matrix
+from . import keep, resampling
+from .real import questions
+
+STRENGTH = 0.1  # fixed in advance for every map, in the middle of the range .03 to .3 that worked for another map
+FOLDS, SEED = 3, 42
+RANDOM = 100_000  # soft-labelled random triplets, where too few were judged
+NETWORKS = {"things/clip_vit_b32": "CLIP ViT-B/32", "things_eeg2/clip_vit_l14": "CLIP ViT-L/14"}
+EMBEDDINGS = {"VICE": "things/vice_42", "SPoSE": "things/spose_49"}
+STAGES = {  # stage: (kind of map, human embedding of its soft targets)
+    "untransformed": ("untransformed", None),
+    "plain": ("plain", None),
+    "gLocal": ("glocal", None),
+    "uncertainty, SPoSE": ("uncertainty", "SPoSE"),
+    "uncertainty, VICE": ("uncertainty", "VICE"),
+}
+IN_SAMPLE = "embedding and choices stem from the same study: soft targets are in-sample"
+RESPONSES = ("things/test_10_id", "things/testset1", "things/testset2")
+HELD_OUT, REPEATED, SAME = "held-out objects", "repeated triplets", "same objects, other responses"
+FEW = 5000  # judged triplets below which maps are fitted on random ones
+MEASURES = ("accuracy", "cross-entropy", "calibration error", "entropy", "entropy-disagreement")
+
+
+def _targets(human: np.ndarray, rows: np.ndarray):
+    return teacher.soft_targets(human, rows)
+
+
+def _map(x, rows, kind, human, extra=None):
+    """Transformed features, and the temperature-free similarities of a stage."""
+    if kind == "untransformed":
+        unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+        return unit
+    own = rows if extra is None else extra
+    targets = None if human is None else _targets(human, own)
+    return teacher.fit(x, own, targets, kind, STRENGTH).apply(x)
+
+
+def _similarity(z, kind, rows):
+    """Dot products; untransformed ones at the scale that fits the training choices best."""
+    similarity = similarity_matrix(z, "dot")
+    if kind != "untransformed":
+        return similarity
+    from ..calibration import fit_temperature
+
+    return similarity / fit_temperature(similarity, rows)
+
+
+def _random_rows(members: np.ndarray, n: int, seed: int) -> np.ndarray:
+    from ..alignet.sampling import sample
+
+    return members[sample(n, "random", len(members), rng=np.random.default_rng(seed))]
+
+
+def _rows_of(p: np.ndarray, triplets: Triplets, **common) -> tuple[list, list]:
+    """Accuracy, cross-entropy, entropy and calibration error of probabilities, with draws over concepts."""
+    right = ((p[:, 0] > p[:, 1]) & (p[:, 0] > p[:, 2])).astype(np.float32)
+    surprise = -np.log(np.maximum(p[:, 0], 1e-12))
+    values = {"accuracy": right, "cross-entropy": surprise, "entropy": odd_one_out.entropy(p)}
+    rows, draws = [], []
+    for name, scores in values.items():
+        value, drawn = resampling.means(scores[None], triplets)
+        rows.append(dict(measure=name, value=float(value[0]), n=len(p), **common))
+        draws.append(drawn[0])
+    rows.append(dict(measure="calibration error", value=float(expected_calibration_error(p)), n=len(p), **common))
+    draws.append(np.full(resampling.DRAWS, np.nan, np.float32))
+    return rows, draws
+
+
+def disagreement(similarity, triplets: Triplets, least: int = 10) -> tuple[float, np.ndarray, int]:
+    """Spearman correlation between a model's entropy and people's response entropy over repeated triplets.
+
+    Parameters
+    ----------
+    similarity : array (m, m)
+    triplets : Triplets
+        One row a response.
+    least : int
+        Responses a triplet needs.
+
+    Returns
+    -------
+    value, draws (B,) over triplets, number of triplets
+    """
+    from ..alignet.measure import spearman
+
+    objects, counts, _ = odd_one_out.response_counts(triplets.triplets)
+    enough = counts.sum(1) >= least
+    objects, counts = objects[enough], counts[enough]
+    if len(objects) < 10:
+        return float("nan"), np.full(resampling.DRAWS, np.nan), len(objects)
+    share = counts / counts.sum(1, keepdims=True)
+    people = odd_one_out.entropy(share)
+    model = odd_one_out.entropy(odd_one_out.probabilities(similarity, objects))
+    drawn = resampling.counts(len(objects)).astype(np.float64)
+    return float(spearman(model, people, np.ones((len(objects), 1)))[0]), spearman(model, people, drawn), len(objects)
+
+
+def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES)) -> Measured:
+    """Teachers on real features, tested on people's responses (profile slice or full).
+
+    Every map has strength .1. Untransformed features (rows of length 1) are compared at the temperature that fits the
+    training choices best.
+
+    Parameters
+    ----------
+    profile : Profile
+    networks : sequence of str
+        Data sets of features.
+    stages : sequence of str
+        Keys of ``STAGES``.
+
+    Returns
+    -------
+    Measured
+        Dataset "things/test_10_id", detail "held-out objects": object-wise cross-validation, three folds; fitted on
+        judged triplets of training objects (soft targets of the same triplets), tested on responses about held-out
+        objects. Dataset "things/testset1+2", detail "repeated triplets": fitted on all objects, without the questions
+        of these sets (test_10 repeats half of them), tested on people's repeated answers; measure
+        "entropy-disagreement" is the Spearman correlation with people's response entropy.
+        For features of few objects (too few judged triplets) the maps with soft targets are fitted on random triplets,
+        those with hard ones are left out, and the test is on all responses about these objects.
+    """
+    parts = [["real teacher 2", STRENGTH, FOLDS, SEED, RANDOM, list(networks), list(stages)]]
+    parts += [[name, registry.load(name, profile).checksum] for name in (*networks, *EMBEDDINGS.values(), *RESPONSES)]
+    parts.append(keep.code("alignet.teacher", "probing", "calibration", "odd_one_out", *FITTING))
+    return keep.measured(profile, "real-teacher", parts, lambda: _real_teacher(profile, networks, stages))
+
+
+def _real_teacher(profile, networks, stages) -> Measured:
+    from tqdm import tqdm
+
+    rows, draws = [], []
+    judged = registry.load("things/test_10_id", profile)
+    for network in networks:
+        features = registry.load(network, profile)
+        ids = [i for i in judged.ids if i in set(features.ids)]
+        x = np.asarray(features.align(ids).values, np.float32)
+        human = {k: registry.load(v, profile).align(ids).values for k, v in EMBEDDINGS.items()}
+        choices = judged.restrict(ids)
+        repeated = [registry.load(f"things/testset{k}", profile).restrict(ids) for k in (1, 2)]
+        few = len(choices) < FEW
+        for stage in tqdm(stages, desc=NETWORKS.get(network, network), unit="map", leave=False):
+            kind, name = STAGES[stage]
+            if few and kind in ("plain", "glocal"):
+                continue
+            soft = None if name is None else human[name]
+            common = {"model": network, "stage": stage, "layer": features.layer}
+            if few:
+                some = _random_rows(np.arange(len(ids)), RANDOM, SEED)
+                z = _map(x, choices.triplets, kind, soft, some)
+                similarity = _similarity(z, kind, choices.triplets)
+                where = {"dataset": "things/test_10_id", "detail": SAME, **common}
+                new = _rows_of(odd_one_out.probabilities(similarity, choices.triplets), choices, **where)
+                rows, draws = rows + new[0], draws + new[1]
+                continue
+            held = np.full((len(choices), 3), np.nan)
+            for member in object_folds(len(ids), FOLDS, SEED):
+                inside, outside = partition_masks(choices.triplets, member)
+                own = choices.triplets[inside]
+                similarity = _similarity(_map(x, own, kind, soft), kind, own)
+                held[outside] = odd_one_out.probabilities(similarity, choices.triplets[outside])
+            tested = np.isfinite(held[:, 0])
+            where = {"dataset": "things/test_10_id", "detail": HELD_OUT, **common}
+            new = _rows_of(held[tested], choices.select(tested), **where)
+            rows, draws = rows + new[0], draws + new[1]
+            both = np.concatenate([r.triplets for r in repeated])
+            own = choices.triplets[~np.isin(questions(choices.triplets), questions(both))]
+            similarity = _similarity(_map(x, own, kind, soft), kind, own)
+            again = Triplets(tuple(ids), both, judged.source, judged.licence, "things/testset1+2")
+            where = {"dataset": "things/testset1+2", "detail": REPEATED, **common}
+            new = _rows_of(odd_one_out.probabilities(similarity, again.triplets), again, **where)
+            rows, draws = rows + new[0], draws + new[1]
+            value, drawn, n = disagreement(similarity, again)
+            rows.append(dict(measure="entropy-disagreement", value=value, n=n, **where))
+            draws.append(drawn)
+    table = results.table(rows, profile=profile.name, source=IN_SAMPLE)
+    drawn = np.stack(draws).astype(np.float32)
+    table["low"], table["high"] = interval(drawn, LEVEL)
+    return Measured(table, drawn)
+
+
+FITTING = (_map, _similarity, _random_rows, _rows_of, disagreement, _real_teacher)  # what the kept results depend on
+
+
+def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:
+    """What the same tests give for the human embeddings themselves, and what people leave open.
+
+    Returns
+    -------
+    DataFrame
+        Result rows with the model, dataset and detail of the tests of :func:`real_teacher`. Stages "VICE itself" and
+        "SPoSE itself": softmax of dot products, no network (in-sample). Stage "people", repeated triplets only:
+        "accuracy" is the leave-one-out ceiling, "cross-entropy" the mean entropy of the answers to a question (what a
+        model that knew their shares would reach; too low where answers are few).
+    """
+    rows, draws = [], []
+    judged = registry.load(RESPONSES[0], profile)
+    for network in networks:
+        features = registry.load(network, profile)
+        ids = [i for i in judged.ids if i in set(features.ids)]
+        choices = judged.restrict(ids)
+        tests = {HELD_OUT if len(choices) >= FEW else SAME: choices}
+        if len(choices) >= FEW:
+            both = np.concatenate([registry.load(name, profile).restrict(ids).triplets for name in RESPONSES[1:]])
+            tests[REPEATED] = Triplets(tuple(ids), both, judged.source, judged.licence, "things/testset1+2")
+        for detail, test in tests.items():
+            where = {"dataset": "things/testset1+2" if detail == REPEATED else RESPONSES[0], "detail": detail}
+            common = {**where, "model": network, "layer": features.layer}
+            for name, dataset in EMBEDDINGS.items():
+                similarity = similarity_matrix(registry.load(dataset, profile).align(ids).values, "dot")
+                p = odd_one_out.probabilities(similarity, test.triplets)
+                new = _rows_of(p, test, stage=f"{name} itself", **common)
+                rows, draws = rows + new[0], draws + new[1]
+                if detail == REPEATED:
+                    value, drawn, n = disagreement(similarity, test)
+                    rows.append(
+                        dict(measure="entropy-disagreement", value=value, n=n, stage=f"{name} itself", **common)
+                    )
+                    draws.append(drawn)
+            if detail == REPEATED:
+                counts = odd_one_out.response_counts(test.triplets)[1]
+                entropy = odd_one_out.entropy(counts / counts.sum(1, keepdims=True))
+                people = {"accuracy": odd_one_out.noise_ceiling(test.triplets, "leave-one-out"),
+                          "cross-entropy": float(np.average(entropy, weights=counts.sum(1)))}  # fmt: skip
+                for measure, value in people.items():
+                    rows.append(dict(measure=measure, value=value, n=len(counts), stage="people", **common))
+                    draws.append(np.full(resampling.DRAWS, np.nan))
+    table = results.table(rows, profile=profile.name, source=IN_SAMPLE)
+    table["low"], table["high"] = interval(np.stack(draws), LEVEL)
+    return table
+
+
+def compute(profile: Profile) -> pd.DataFrame:
+    """Teachers and references in one result table."""
+    return results.combine(real_teacher(profile).table, references(profile))
+
+
+def record(profile: Profile, folder=None) -> list[Path]:
+    """Compute :func:`compute` and store it with what it was made from; the files written."""
+    if profile.data is None:
+        raise MissingData("there is no folder with real data", "HUMALIGN_DATA", "set it, or give --data")
+    names = (*NETWORKS, *EMBEDDINGS.values(), *RESPONSES)
+    inputs = {name: registry.load(name, profile).checksum for name in names}
+    tables = {"teacher": compute(profile).assign(provenance="recorded")}
+    return recording.write("alignet", tables, profile="slice", inputs=inputs, folder=folder)
+
+
+def table(profile: Profile) -> tuple[pd.DataFrame, str]:
+    """Teachers on real people, and when they were computed: live in the profiles slice and full, else recorded."""
+    if profile.name != "mini":
+        try:
+            return compute(profile), "when this page was built"
+        except MissingData:
+            pass
+    return recording.read("alignet", "teacher"), recording.facts("alignet")["date"]
+
+
+def wide(found: pd.DataFrame) -> pd.DataFrame:
+    """The table for display: one row a network, test and map, one column a measure with its interval in words."""
+
+    def words(row):
+        if not np.isfinite(row["low"]):
+            return f"{row['value']:.3f}"
+        return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+
+    text = found.assign(text=found.apply(words, axis=1), model=found["model"].map(NETWORKS))
+    keys = ["model", "detail", "stage", "provenance"]
+    out = text.pivot_table(index=keys, columns="measure", values="text", aggfunc="first", sort=False).reset_index()
+    n = found[found["measure"] == "accuracy"].groupby([found["model"].map(NETWORKS), "detail", "stage"])["n"].first()
+    out["n"] = [int(n[m, d, s]) for m, d, s in zip(out["model"], out["detail"], out["stage"])]
+    measures = [m for m in MEASURES if m in out]
+    order = {name: k for k, name in enumerate(NETWORKS.values())}
+    out = out.sort_values(["model", "detail"], key=lambda c: c.map(order) if c.name == "model" else c, kind="stable")
+    named = {"model": "network", "detail": "test", "stage": "map"}
+    out = out[["model", "detail", "stage", *measures, "n", "provenance"]].fillna("–")
+    return out.rename(columns=named).reset_index(drop=True)
+
+
+def headline(found: pd.DataFrame) -> dict:
+    """Numbers for the prose: held-out accuracy and cross-entropy of CLIP ViT-B/32 before and after, key to number."""
+    from .. import display
+
+    own = found[(found["detail"] == HELD_OUT)].set_index(["stage", "measure"])
+    out = {}
+    for key, stage in (("before", "untransformed"), ("vice", "uncertainty, VICE"), ("plain", "plain")):
+        for short, measure in (("accuracy", "accuracy"), ("surprise", "cross-entropy")):
+            row = own.loc[stage, measure]
+            out[f"{key}_{short}"] = display.number(row["value"], (row["low"], row["high"]), row["provenance"])
+    return out

@@ -1,0 +1,91 @@
+"""Students before and after alignment: training runs averaged, controls side by side, numbers of the prose."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from humalign.alignet.experiments import STUDENTS, plan
+from humalign.measured import Measured
+from humalign.studies import aligned, alignet, alignet_mini
+
+PLACES = [("levels", "accuracy", f"H2/{level}") for level in alignet_mini.LEVELS]
+PLACES += [("one-shot", "accuracy", "H2"), ("shift", "accuracy", "H2"), ("levels", "entropy-time", "coarse")]
+
+
+@pytest.fixture(scope="module")
+def everything():
+    """Every experiment of the protocol as if it had been run: value .4, +.1 for AligNet, seed k adds k / 100."""
+    rng, rows, draws = np.random.default_rng(0), [], []
+    shared = {place: rng.normal(0, 0.02, 50) for place in PLACES}
+    for e in plan():
+        for dataset, measure, detail in PLACES:
+            value = 0.4 + 0.1 * e.stage.startswith("AligNet") + e.seed / 100
+            rows.append(dict(dataset=dataset, measure=measure, detail=detail, model=e.model, seed=e.seed, stage=e.stage,
+                             value=value, n=100, provenance="recorded"))  # fmt: skip
+            draws.append(value + shared[dataset, measure, detail])
+    return Measured.of(rows, np.stack(draws), profile="mini", layer="penultimate")
+
+
+def test_means_and_intervals_are_over_training_runs(everything):
+    table = aligned.averaged(everything)
+    assert list(dict.fromkeys(table["model"])) == list(aligned.NAMES)
+    assert (table["seeds"] == 3).all()
+    row = table[(table["stage"] == "AligNet") & (table["detail"] == "H2/coarse")].iloc[0]
+    assert row["value"] == pytest.approx(0.51)
+    assert row["each"] == "0.5000 0.5100 0.5200"
+    own = everything.table
+    one = everything.select(
+        ((own["seed"] == 1) & (own["stage"] == "AligNet") & (own["model"] == row["model"])).to_numpy()
+    )
+    alone = aligned.averaged(one)
+    alone = alone[alone["detail"] == "H2/coarse"].iloc[0]
+    assert alone["each"] == ""
+    assert row["high"] - row["low"] > alone["high"] - alone["low"]  # runs differ, so the interval is wider
+
+
+def test_resampled_runs_stay_paired_within_a_network():
+    draws = np.random.default_rng(1).normal(size=(3, 40))
+    np.testing.assert_allclose(aligned.over_seeds(draws, "a") + 1, aligned.over_seeds(draws + 1, "a"))
+    assert not np.array_equal(aligned.over_seeds(draws, "a"), aligned.over_seeds(draws, "b"))
+
+
+def test_every_control_of_the_protocol_has_a_place(everything):
+    table = alignet_mini.controls(everything)
+    expected = {e.stage for e in plan() if e.model == STUDENTS[0]}
+    assert set(table["stage"]) == expected
+    assert table["stage"].tolist()[:3] == ["base", "UnAligNet", "AligNet"]
+    assert table["coarse"].notna().all()
+    names = table["stage"].tolist()
+    assert names.index("AligNet, seen teacher") == names.index("UnAligNet, seen teacher") + 1
+    changes = aligned.changes(everything)
+    assert set(changes["stage"]) == {s for s in expected if "," in s}
+    assert (changes["coarse"].str.startswith("+0.000")).all()
+    assert changes.set_index("stage")["seeds"]["AligNet, seen teacher"] == 3
+
+
+def test_prose_takes_its_verdicts_from_the_numbers(everything):
+    log = pd.DataFrame({"state": ["done", "done", "not run"]})
+    told = aligned.headline(alignet_mini.contrasts(everything), log)
+    assert told["coarse_base_word"].startswith("higher")
+    assert told["coarse_un"].value == pytest.approx(0.1)
+    assert (told["seeds"].value, told["done"].value, told["planned"].value) == (3, 2, 3)
+    assert aligned.verdict(-0.2, -0.1).startswith("lower")
+    assert aligned.verdict(-0.2, 0.1).startswith("not resolved")
+
+
+def test_recorded_runs_fill_every_panel():
+    runs = alignet.runs()
+    for wanted in (aligned.PEOPLE, aligned.LEVELS, aligned.TIMES):
+        table = aligned.panels(runs, wanted)
+        assert set(table["panel"]) == set(wanted.values())
+        assert table.groupby("panel").size().nunique() == 1
+    teachers = aligned.teachers(runs)
+    assert set(teachers["map"]) >= {"none", "human-aligned"}
+    assert aligned.teacher_lines(teachers, ["coarse", "shot"])["shot"]["teacher"] > 0
+
+
+def test_settings_and_published_values_are_complete():
+    assert aligned.settings().notna().all(axis=None)
+    table = aligned.published_levels()
+    assert (table["base, lowest"] < table["base, highest"]).all()
+    assert (table["provenance"] == "second-hand").all()
