@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from humalign.alignet.experiments import STUDENTS, plan
+from humalign.config import get_profile
 from humalign.measured import Measured
 from humalign.studies import aligned, alignet, alignet_mini
 
@@ -89,3 +90,14 @@ def test_settings_and_published_values_are_complete():
     table = aligned.published_levels()
     assert (table["base, lowest"] < table["base, highest"]).all()
     assert (table["provenance"] == "second-hand").all()
+
+
+def test_lines_of_chance_and_people(tmp_path):
+    drawn = get_profile("mini", cache=tmp_path)
+    accuracy, times = aligned.level_lines(drawn)
+    for level in ("coarse", "fine", "boundary"):
+        assert 1 / 3 < accuracy[level]["chance"] < accuracy[level]["people"]  # ties make chance better than one third
+        assert times[level]["people"] > 0
+    best = aligned.split_lines(drawn, n=300)
+    assert set(best) == {f"{level}, H2" for level in accuracy}
+    assert all(lines["chance"] < lines["best possible"] < 1 for lines in best.values())

@@ -76,9 +76,23 @@ def test_teacher_and_sampling():
             for k in ("uncertainty", "plain") for s in (0.1, 1.0) for m in measures]  # fmt: skip
     reference = pd.DataFrame({"measure": measures, "value": 0.4})
     assert len(drawn(plots.strengths(pd.DataFrame(rows), reference))) == 3
-    rows = [dict(model="n", detail="held-out objects", stage=s, measure=m, value=0.5, low=0.4, high=0.6)
-            for s in ("plain", "untransformed") for m in measures[:2]]  # fmt: skip
-    assert len(drawn(plots.real_teacher(pd.DataFrame(rows), {"n": "CLIP"}))) == 2
+    shown = (*measures, "entropy-disagreement")
+    rows = [
+        dict(model="n", detail=d, stage=s, measure=m, value=0.5, low=0.4, high=0.6)
+        for d in ("held-out", "repeated")
+        for s in ("plain", "VICE itself")
+        for m in shown
+        if d == "repeated" or m != shown[-1]
+    ]
+    rows.append(
+        dict(model="n", detail="repeated", stage="people", measure="accuracy", value=0.6, low=np.nan, high=np.nan)
+    )
+    found = pd.DataFrame(rows)
+    axes = drawn(plots.real_teacher(found, {"n": "CLIP"}))
+    assert [t.get_text() for t in axes[0].get_yticklabels()] == ["VICE itself", "plain"]
+    assert {t.get_text() for t in axes[2].texts} == {"chance", "people"}
+    axes = drawn(plots.real_teacher(found, {"n": "CLIP"}, ("calibration error", "entropy-disagreement")))
+    assert [ax.get_visible() for ax in axes] == [True, False, True, True]  # no people ask held-out objects again
     frame = pd.DataFrame({"concepts": [1, 2, 3, 3], "superordinates": [1, 1, 1, 2], "s01": 1.0, "s02": 0.5, "s12": 0.0})
     shares = alignet_mini.shares({"random": frame})
     assert np.allclose(shares.drop(columns="rule").sum(1), 1)

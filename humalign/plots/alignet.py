@@ -53,23 +53,54 @@ def strengths(table: pd.DataFrame, reference: pd.DataFrame):
     return fig
 
 
-def real_teacher(table: pd.DataFrame, names: dict):
-    """Accuracy and cross-entropy of teachers on people's responses, one row a map, panels by test."""
-    part = table[table["measure"].isin(["accuracy", "cross-entropy"])]
-    tests = list(dict.fromkeys(zip(part["model"], part["detail"])))
-    fig, axes = plt.subplots(len(tests), 2, figsize=(style.WIDTH, 2.1 * len(tests) + 0.5), squeeze=False)
+def real_teacher(table: pd.DataFrame, names: dict, measures=("accuracy", "cross-entropy")):
+    """Measures of teachers on people's responses: one row a map, panels by test, a column a measure.
+
+    Parameters
+    ----------
+    table : DataFrame
+        model, detail, stage, measure, value, low, high. Rows of the stage "people" are drawn as lines.
+    names : dict
+        Network to its title.
+    measures : sequence of two str
+    """
+    labels = {"cross-entropy": "cross-entropy (nats)", "entropy-disagreement": "ρ, entropy and disagreement"}
+    chance = {
+        "accuracy": (1 / 3, "chance"),
+        "cross-entropy": (np.log(3), "guessing"),
+        "entropy-disagreement": (0, "none"),
+    }
+    part = table[table["measure"].isin(list(measures))]
+    rows_of = part[part["stage"] != "people"]
+    tests = list(dict.fromkeys(zip(rows_of["model"], rows_of["detail"])))
+    sizes = [rows_of[(rows_of["model"] == m) & (rows_of["detail"] == d)]["stage"].nunique() for m, d in tests]
+    fig, axes = plt.subplots(
+        len(tests), 2, figsize=(style.WIDTH, 0.31 * sum(sizes) + 1.0 * len(tests)), squeeze=False,
+        gridspec_kw={"height_ratios": [k + 1 for k in sizes]}, sharex="col",
+    )  # fmt: skip
     for row, (model, detail) in zip(axes, tests):
         own = part[(part["model"] == model) & (part["detail"] == detail)]
-        stages = list(dict.fromkeys(own["stage"]))[::-1]
-        for ax, measure in zip(row, ("accuracy", "cross-entropy")):
-            rows = own[own["measure"] == measure].set_index("stage").loc[stages]
-            y = np.arange(len(stages))
+        stages = list(dict.fromkeys(own.loc[own["stage"] != "people", "stage"]))[::-1]
+        for ax, measure in zip(row, measures):
+            found = own[own["measure"] == measure].set_index("stage")
+            rows, y = found.reindex(stages), np.arange(len(stages))
             _error(ax, None, y, rows["low"], rows["high"], True)
-            ax.scatter(rows["value"], y, s=42, color="darkcyan", edgecolors=style.OUTLINE, zorder=3)
-            ax.set_yticks(y, stages if measure == "accuracy" else [""] * len(y))
-            ax.set_xlabel(measure + (" (nats)" if measure != "accuracy" else ""))
+            colours = [style.GREY if s.endswith("itself") else "darkcyan" for s in stages]
+            ax.scatter(rows["value"], y, s=42, c=colours, edgecolors=style.OUTLINE, zorder=3)
+            if measure in chance and len(found):
+                style.reference_line(ax, chance[measure][0], chance[measure][1], axis="x", at=0.02)
+            if "people" in found.index:
+                style.reference_line(ax, found.loc["people", "value"], "people", axis="x", style="--", at=0.02)
+            ax.set_yticks(y, stages if measure == measures[0] else [""] * len(y))
             ax.set_ylim(-0.6, len(stages) - 0.4)
+            if not len(found):
+                ax.set_visible(False)
         row[0].set_title(f"{names.get(model, model)}: {detail}", loc="left", fontsize=10)
+    for column, measure in enumerate(measures):
+        shown = [ax for ax in axes[:, column] if ax.get_visible()]
+        for ax in shown:
+            ax.tick_params(labelbottom=ax is shown[-1])
+        shown[-1].set_xlabel(labels.get(measure, measure))
     return fig
 
 

@@ -114,16 +114,51 @@ def people_lines(profile: Profile) -> dict:
 
 
 def level_lines(profile: Profile) -> tuple[dict, dict]:
-    """People's agreement (leave-one-out) and their own link of doubt and time, level by level: two dicts of lines."""
+    """Lines of the levels figures: chance and people's agreement (leave-one-out); zero and people's doubt and time.
+
+    Chance is above 1/3 where people tie, since either of two tied labels counts.
+
+    Returns
+    -------
+    accuracy, times : dicts of level to {label: value}
+    """
+    from ..alignet import measure
     from . import levels
 
     found = levels.people_summary(profile).set_index(["quantity", "level"])["drawn people"]
     agree, time = levels.QUANTITIES["ceiling"], levels.QUANTITIES["time_entropy"]
+    table = measure.level_set(profile)[1]
+    right = table["top"].map(lambda mask: int(mask).bit_count() / 3).groupby(table["level"]).mean()
     names = LEVELS.values()
     return (
-        {k: {"chance": 1 / 3, "people": float(found[agree, k])} for k in names},
+        {k: {"chance": float(right[k]), "people": float(found[agree, k])} for k in names},
         {k: {"none": 0.0, "people": float(found[time, k])} for k in names},
     )
+
+
+def split_lines(profile: Profile, part: str = "H2", n: int = 2000) -> dict:
+    """Lines of the figure on one part of the concept split: chance, and the most likely answer of the drawn people.
+
+    Returns
+    -------
+    dict
+        Title of the panel (as in :func:`humalign.studies.alignet_mini.levels`) to {label: value}.
+    """
+    from . import keep
+
+    def make():
+        from ..alignet import measure
+        from ..world import observers
+
+        data, rows = measure.level_triplets(part), []
+        for level in LEVELS.values():
+            own = data.triplets[data.level == level][:n]
+            rows.append({"level": level, "best": observers.group_probabilities(measure._seen(), own).max(1).mean()})
+        return pd.DataFrame(rows)
+
+    parts = [part, n, keep.code("world.observers", "world.stimuli", "alignet.measure")]
+    best = keep.frame(profile, f"alignet-best-{part}", parts, make).set_index("level")["best"]
+    return {f"{k}, {part}": {"chance": 1 / 3, "best possible": float(v)} for k, v in best.items()}
 
 
 def published_levels() -> pd.DataFrame:
