@@ -249,4 +249,4 @@ def glue(key: str, value):
     """Give a value a key, so that prose on any page can show it: ``{glue:}`key```; sweeps collect it, too."""
     from myst_nb import glue as myst_glue
 
-    myst_glue(key, value, display=False)
+    myst_glue(key, Words(value) if type(value) is str else value, display=False)

@@ -222,6 +222,16 @@ def regression(pairs: dict[str, pd.DataFrame]):
     return fig
 
 
+def predicted(pairs: pd.DataFrame):
+    """Accuracy on the triplets that people's dimensions predict (y) against accuracy on all (x)."""
+    from matplotlib import pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(5.4, 5.6), layout="constrained")
+    panels.identity(ax, pairs, "accuracy, all triplets", "accuracy, predicted triplets", chance=CHANCE)
+    style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
+    return fig
+
+
 def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
     """Accuracy within each VICE dimension: CLIP before and after the transform, and others zero-shot.
 

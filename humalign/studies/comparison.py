@@ -310,17 +310,16 @@ def categories(profile: Profile, ids) -> tuple[list[str], list[str]]:
     return above, top
 
 
+BLOCKS = ("Block", "Bottleneck", "InvertedResidual", "DepthwiseSeparableConv")  # ends of the names of their classes
+
+
 def blocks(model) -> list[str]:
-    """Layer specifications from input to output: every residual, dense or transformer block, else every convolution."""
-    names = [
-        n for n, m in model.module.named_modules() if type(m).__name__.endswith(("Block", "Bottleneck", "DenseLayer"))
-    ]
+    """Layer specifications from input to output: every outermost block of layers, else every convolution."""
+    modules = [(name, type(module).__name__) for name, module in model.module.named_modules()]
+    found = [name for name, kind in modules if kind.endswith(BLOCKS)]
+    names = [n for n in found if not any(n.startswith(f"{other}.") for other in found)]
     if not names:
-        names = [
-            n
-            for n, m in model.module.named_modules()
-            if n.startswith("encoder") and type(m).__name__ in ("Conv2d", "Linear")
-        ]
+        names = [n for n, kind in modules if n.startswith("encoder") and kind in ("Conv2d", "Linear")]
     return [*(f"{n}:gap" for n in names), *model.layers]
 
 
@@ -404,7 +403,7 @@ def _public(profile) -> dict:
         for a, b in both
         if "people" not in (a, b)
     ]
-    more = results.table(more, profile="slice", dataset="1,854 concepts", measure="CKA")
+    more = results.table(more, profile="slice", dataset=f"{len(triplets.ids):,} concepts", measure="CKA")
     return {"pairs": pd.concat([table, more], ignore_index=True)}
 
 

@@ -162,6 +162,12 @@ def partition(profile: Profile, k: int = 0) -> Partition:
     return divide(sources.triplets(profile), values, names, k or nearest(profile))
 
 
+def largest(profile: Profile) -> float:
+    """Share of the triplets that the largest dimension would take if each counted in one dimension only."""
+    part = partition(profile, 1)
+    return float(np.bincount(part.dimension.ravel()).max() / len(part.rows))
+
+
 def of_scores(scores, part: Partition, draws: int = resampling.DRAWS):
     """Accuracy within each dimension, with bootstrap draws over concepts.
 

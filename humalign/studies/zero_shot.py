@@ -183,6 +183,24 @@ def by_kernel(measured: Measured, models: pd.DataFrame, dataset: str = "things")
     return wide.loc[order].rename_axis(columns=None).reset_index()
 
 
+def predicted(profile: Profile, layer: str = "penultimate", models=None) -> Measured:
+    """Accuracy on all triplets ("things") and on those that people's dimensions predict ("things-predicted").
+
+    Cosine similarity; the second set is the one that the accuracies by dimension are about.
+    """
+    from . import concepts
+
+    def make():
+        part = concepts.partition(profile)
+        sets = {"things": sources.triplets(profile), "things-predicted": part.triplets}
+        features = networks.iterate(profile, "things", (layer,), models)
+        return of_features(features, sets, profile=profile.name)
+
+    code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, of_features, predicted)
+    parts = [networks.state(profile, models=models), code, layer, sources.triplets(profile).checksum]
+    return keep.measured(profile, "predicted", [*parts, concepts.state(profile)], make)
+
+
 def silent(profile: Profile, dataset: str = "things") -> float:
     """Share of the triplets of three categories, so that the category cannot decide; NaN outside the drawn world."""
     if profile.name != "mini":
