@@ -18,7 +18,7 @@ from importlib import resources
 from .config import Profile, get_profile
 from .errors import InputError, MissingData
 
-KEYS = {"data", "also", "features", "probing", "drawn", "recorded", "elsewhere", "like"}
+KEYS = {"data", "also", "features", "probing", "drawn", "recorded", "elsewhere", "real", "like"}
 MISSED = "application/vnd.humalign.missed+json"  # marks the note of a cell that could not run
 NEEDS = "application/vnd.humalign.needs+json"  # marks the notice of a profile other than mini
 
@@ -36,6 +36,7 @@ class Needs:
     drawn: str = ""
     recorded: str = ""
     elsewhere: str = ""
+    real: bool = False
 
 
 @cache
@@ -149,6 +150,8 @@ class Notice:
         if asked.elsewhere and not asked.data:
             return [f"Profile {name}: this page has nothing to show, {asked.elsewhere}."]
         out = [f"Profile {name}. Text that speaks of drawn pictures and people describes the profile mini."]
+        if asked.real:
+            out = ["This page reads real data in every profile, where they are at hand."]
         if asked.elsewhere:
             out.append(f"Of the answers nothing can be shown: {asked.elsewhere}.")
         if self.rehearsal:
@@ -186,9 +189,11 @@ class Notice:
                 "text/plain": text,
             }
         rows = [f"- **{state}**: {_plain(what)}" + (f"  \n  `{get}`" if get else "") for state, what, get in items]
-        kind = "warning" if self.missing else "note"
+        recorded = bool(self.missing and self.needs.recorded)  # nothing is lost: folded, so that the page comes first
+        kind = "note dropdown" if recorded else "warning" if self.missing else "note"
         mark = {NEEDS: {"profile": self.profile.name, "missing": [line.what for line in self.missing]}}
         title = "What this page needs" + (": something is missing" if self.missing else "")
+        title += f"; it shows {self.needs.recorded}" if recorded else ""
         body = "\n".join(f"{_plain(line)}  " for line in said)
         ways = [f"<br><code>{html.escape(get)}</code>" if get else "" for *_, get in items]
         cells = "".join(

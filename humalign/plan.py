@@ -323,7 +323,7 @@ def _totals(plan: Plan) -> dict:
             "bytes": sum(x.bytes or 0 for x in lines),
             "bytes_left": sum(x.bytes or 0 for x in left),
             "unknown": sum(x.bytes is None for x in lines),
-            "by_hand": sum(bool(x.needs) for x in lines),
+            "by_hand": sum(bool(x.needs) and x.here is not True for x in lines),
         }
     out["gpu_hours"] = sum(x.hours or 0 for x in plan.of("features"))
     out["disk_bytes"] = sum(out[kind]["bytes"] for kind in ("data", "network", "features"))

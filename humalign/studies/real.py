@@ -11,6 +11,7 @@ import pandas as pd
 
 from .. import odd_one_out, probing, rsa
 from .. import record as recording
+from ..config import Profile, get_profile
 from ..data import registry
 from ..data.things import row_order_cost
 from ..errors import InputError, MissingData
@@ -46,6 +47,12 @@ def facts() -> pd.DataFrame:
         {"model": "things_eeg2/clip_vit_l14", "name": "CLIP ViT-L/14", "group": "Image/Text"},
     ]
     return pd.DataFrame(rows)
+
+
+def source(name: str | None = None) -> Profile:
+    """The profile of the page: not the name but the data folder decides there, so "mini" is read as "slice"."""
+    found = get_profile(name)
+    return found.with_(name="slice") if found.name == "mini" else found
 
 
 def object_ids(profile) -> tuple[str, ...]:

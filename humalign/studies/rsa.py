@@ -12,6 +12,7 @@ from .. import results
 from .. import rsa as measures
 from ..config import Profile
 from ..data.types import Features, HumanRDM
+from ..errors import MissingData
 from ..measured import Measured, combine
 from . import keep, networks, resampling, sources
 
@@ -63,6 +64,8 @@ def of_features(
                     }
                 )
                 drawn.append(bootstrap.correlate(upper(rdm), target, method))
+    if not rows:
+        raise MissingData("leaves no features to compare, as every transform collapsed", stage, "fit more triplets")
     return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
 
 
