@@ -32,7 +32,7 @@ def sets(
 ):
     """All networks in all arrangement sets side by side, sorted by group, one column a set, one scale for all.
 
-    The limit set by people is off the scale where networks are far from it; its value then stands above the column.
+    The limit set by people is off the scale where networks are far from it; its value then stands below the column.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def sets(
     fig, axes = plt.subplots(
         1, len(points), figsize=(style.WIDTH, 1.7 + 0.165 * len(rows)), sharey=True, sharex=True, layout="constrained"
     )
-    marks = {}
+    marks, away = {}, {}
     shown = {} if references is None else {t: r.set_index("model")["value"] for t, r in references.items()}
     ends = [pd.concat(points.values())[["value", "low", "high"]].to_numpy(float).ravel()]
     ends = np.concatenate([*ends, [0.0], [s["category"] for s in shown.values() if "category" in s]])
@@ -81,11 +81,11 @@ def sets(
         if ceilings[title] <= right:
             marks[ax].append(("people's limit", ceilings[title], "-."))
         else:
-            ax.set_title(f"people's limit {ceilings[title]:.2f} →", fontsize=8.5, loc="right", pad=34)
+            away[title] = f"\npeople's limit {ceilings[title]:.2f} →"
         for _, value, line in marks[ax][1:]:
             ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
         ax.set_xlim(left, right)
-        ax.set_xlabel(f"ρ, {title}")
+        ax.set_xlabel(f"ρ, {title}{away.get(title, '')}", fontsize=10)
         ax.set_ylim(-1, len(part))
         ax.grid(axis="y", lw=0.5)
         ax.tick_params(axis="y", length=0)
