@@ -81,3 +81,32 @@ def ceilings(summary: pd.DataFrame):
     ax.set(ylabel="leave-one-out agreement", ylim=(0.3, 1), xlim=(-0.6, len(rows) - 0.4))
     ax.legend(fontsize=9, loc="upper left")
     return fig
+
+
+def validation(people: pd.DataFrame, published: tuple[float, float]):
+    """Mean rating of the pairs closer under UnAligNet and under AligNet, student by student, a line a person.
+
+    Parameters
+    ----------
+    people : DataFrame
+        student, UnAligNet, AligNet: mean ratings of each person.
+    published : two floats
+        The same means of real people, in this order.
+    """
+    colours = {"UnAligNet": "#2e8b57", "AligNet": "#7b4ea3"}
+    students = list(dict.fromkeys(people["student"]))
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.8))
+    for x, student in enumerate(students):
+        own = people[people["student"] == student]
+        ends = own[list(colours)].to_numpy().T
+        ax.plot([[x - 0.12], [x + 0.12]] * np.ones((1, len(own))), ends, color=style.GREY, lw=0.6, alpha=0.35)
+        for name, side in zip(colours, (-1, 1)):
+            ax.bar(x + 0.2 * side, own[name].mean() - 1, 0.36, bottom=1, color=colours[name], alpha=0.5,
+                   label=f"closer under {name}" if x == 0 else None)  # fmt: skip
+            ax.scatter(np.full(len(own), x + 0.12 * side), own[name], s=8, color=colours[name], zorder=3)
+    for colour, real, side in zip(colours.values(), published, (-1, 1)):
+        ax.bar(len(students) + 0.2 * side, real - 1, 0.36, bottom=1, color="none", edgecolor=colour, lw=1.6, ls="--")
+    ax.set_xticks(range(len(students) + 1), [*students, "real people\n(published)"])
+    ax.set(ylabel="mean rating, 1 to 5", ylim=(1, 5))
+    ax.legend(fontsize=9.5, loc="upper left")
+    return fig
