@@ -12,9 +12,15 @@ COLOURS = {"same concept": "#0072b2", "same superordinate": "#e69f00", "differen
 LINES = {"same concept": "-", "same superordinate": "--", "different superordinate": ":"}
 
 
+def _ordered(models, names: dict) -> list[str]:
+    """The networks that occur: those of ``names`` first, in their order."""
+    present = list(dict.fromkeys(models))
+    return [m for m in names if m in present] + [m for m in present if m not in names]
+
+
 def densities(table: pd.DataFrame, names: dict):
     """Density of the change of relative distance by relation: a row a student, a column a stage."""
-    models = list(dict.fromkeys(table["model"]))
+    models = _ordered(table["model"], names)
     stages = [s for s in ("UnAligNet", "AligNet") if s in set(table["stage"])]
     fig, axes = plt.subplots(len(models), len(stages), figsize=(style.WIDTH, 1.7 * len(models) + 0.9), sharex=True,
                              squeeze=False)  # fmt: skip
@@ -38,7 +44,7 @@ def densities(table: pd.DataFrame, names: dict):
 
 def maps(table: pd.DataFrame, shown: int = 8):
     """Principal components at each stage, the largest superordinates in colour."""
-    colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#000000"]
+    colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#999933"]
     largest = table["superordinate"].value_counts().index[:shown]
     stages = list(dict.fromkeys(table["stage"]))
     fig, axes = plt.subplots(1, len(stages), figsize=(style.WIDTH, 3.3), squeeze=False)
@@ -61,7 +67,7 @@ def maps(table: pd.DataFrame, shown: int = 8):
 def similarities(table: pd.DataFrame, names: dict):
     """RSA between students at each stage, as heat maps with the values in the cells."""
     stages = list(dict.fromkeys(table["stage"]))
-    models = list(dict.fromkeys(table["first"]))
+    models = _ordered(table["first"], names)
     fig, axes = plt.subplots(1, len(stages), figsize=(style.WIDTH, 3.2), sharey=True, squeeze=False)
     for ax, stage in zip(axes[0], stages):
         grid = (
@@ -93,9 +99,9 @@ def bars(table: pd.DataFrame, names: dict, panels: dict, ylabel: str, chance: di
     panels : dict
         ``detail`` to title.
     chance : dict, optional
-        ``detail`` to the value of a line.
+        ``detail`` to the value of a dotted line, without words: bars leave no room for them.
     """
-    models = list(dict.fromkeys(table["model"]))
+    models = _ordered(table["model"], names)
     stages = [s for s in ("base", "UnAligNet", "AligNet") if s in set(table["stage"])]
     fig, axes = plt.subplots(1, len(panels), figsize=(style.WIDTH, 3.6), sharey=True, squeeze=False)
     for ax, (detail, title) in zip(axes[0], panels.items()):
@@ -108,7 +114,7 @@ def bars(table: pd.DataFrame, names: dict, panels: dict, ylabel: str, chance: di
             style.single_runs(ax, rows, x + 0.06)
         ax.set_xticks(range(len(models)), [names.get(m, m) for m in models], rotation=35, ha="right", fontsize=9)
         if chance:
-            style.reference_line(ax, chance[detail], "chance")
+            ax.axhline(chance[detail], color=style.GREY, ls=":", lw=1.4, zorder=4)
         ax.set_title(title)
     axes[0, 0].set_ylabel(ylabel)
     handles, labels = axes[0, 0].get_legend_handles_labels()
