@@ -7,7 +7,8 @@ import pytest
 from humalign.alignet.experiments import STUDENTS, plan
 from humalign.config import get_profile
 from humalign.measured import Measured
-from humalign.studies import aligned, alignet, alignet_mini
+from humalign.studies import aligned, alignet, alignet_mini, hierarchy
+from humalign.studies import alignet_examples as examples
 
 PLACES = [("levels", "accuracy", f"H2/{level}") for level in alignet_mini.LEVELS]
 PLACES += [("one-shot", "accuracy", "H2"), ("shift", "accuracy", "H2"), ("levels", "entropy-time", "coarse")]
@@ -101,3 +102,18 @@ def test_lines_of_chance_and_people(tmp_path):
     best = aligned.split_lines(drawn, n=300)
     assert set(best) == {f"{level}, H2" for level in accuracy}
     assert all(lines["chance"] < lines["best possible"] < 1 for lines in best.values())
+
+
+def test_examples_are_what_people_agree_on_most():
+    from humalign.plots import triplets as plots
+
+    table = examples.judged(hierarchy.recorded_features("test"))
+    assert (table["people"] >= 1 / 3).all()
+    right = table["kind"].isin(["wrong before, right after", "right before and after"])
+    assert ((table["after"] == table["odd"]) == right).all()
+    best = examples.examples(table)
+    assert best["count"].sum() == len(table)
+    for row in best.itertuples():
+        assert row.people == table.loc[table["kind"] == row.kind, "people"].max()
+    blank = {name: np.zeros((4, 4, 3), np.uint8) for name in best[["first", "second", "odd"]].to_numpy().ravel()}
+    assert len(plots.examples(best, blank).axes) == 3 * len(best)
