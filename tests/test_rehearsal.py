@@ -1,17 +1,14 @@
 """The full profile end to end, offline: tiny files in the exact layouts, untrained networks, notebooks by papermill."""
 
-import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from rehearsing import figures, notes, notice, run
 
-from humalign import book, needs
 from humalign.config import get_profile
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 NETWORKS = ("resnet18", "mocov2-rn50")  # with logits and without
 PICTURES = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images")
 
@@ -31,42 +28,6 @@ def data(tmp_path_factory):
             out = root / "features" / name / pictures
             features.extract(model, features.from_dataset(pictures, profile), list(model.layers), device="cpu", out=out)
     return root
-
-
-def run(names, data, folder, **parameters):
-    """Run notebooks in the full profile; the executed notebooks by name."""
-    patch = pytest.MonkeyPatch()
-    for key, value in {"DATA": data, "CACHE": folder / "cache", "DEVICE": "cpu", "PROFILE": "full"}.items():
-        patch.setenv(f"HUMALIGN_{key}", str(value))
-    patch.setenv("HF_HUB_OFFLINE", "1")
-    try:
-        runs = [r for r in book.plan(NOTEBOOKS, folder / "book", parameters) if r.source.stem in names]
-        _, failures = book.run_all(runs, workers=2, say=lambda line: None)
-    finally:
-        patch.undo()
-    assert not failures, next(iter(failures.values()))[-3000:]
-    return {r.source.stem: json.loads(r.target.read_text("utf8")) for r in runs}
-
-
-def outputs(notebook):
-    return [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-
-
-def notes(notebook):
-    """Reasons of the cells that were not computed."""
-    return [o["data"][needs.MISSED]["reason"] for o in outputs(notebook) if needs.MISSED in o.get("data", {})]
-
-
-def notice(notebook):
-    found = [o["data"] for o in outputs(notebook) if needs.NEEDS in o.get("data", {})]
-    assert len(found) == 1
-    return "".join(found[0]["text/plain"])
-
-
-def figures(notebook):
-    """Labels of the figures that show a picture."""
-    shown = [c for c in notebook["cells"] if any("image/svg+xml" in o.get("data", {}) for o in c.get("outputs", []))]
-    return {cell["metadata"]["mystnb"]["figure"]["name"] for cell in shown}
 
 
 @pytest.fixture(scope="module")
@@ -127,26 +88,6 @@ def test_numbers_equal_those_of_the_measures(data, full):
     similarity = similarity_matrix(shards.read(folder).align(triplets.ids).values, "cosine")
     table = pd.read_csv(full[1] / "fig-zero-shot.csv").set_index("model")
     assert table.loc["mocov2-rn50", "value"] == pytest.approx(odd_one_out.accuracy(similarity, triplets.triplets))
-
-
-def test_probing_end_to_end(data, tmp_path):
-    """One network and layer, for speed; the figures that compare layers say that there are no logits."""
-    from humalign import features, zoo
-
-    root = tmp_path / "data"
-    shutil.copytree(data, root, ignore=shutil.ignore_patterns("features"))
-    model = zoo.load("resnet18", pretrained=False)
-    model.preprocess = replace(model.preprocess, size=32, resize=32)
-    profile = get_profile("full", data=root, cache=tmp_path / "cache", device="cpu")
-    for pictures in PICTURES:
-        out = root / "features" / "resnet18" / pictures
-        features.extract(model, features.from_dataset(pictures, profile), ["penultimate"], device="cpu", out=out)
-    done = run(("probing",), root, tmp_path, probing={"examples": ["resnet18"], "max_epochs": 2})["probing"]
-    assert {"fig-probing", "fig-probing-rsa", "fig-probing-strengths", "fig-probing-solvers"} <= figures(done)
-    assert notes(done)
-    assert all("logits" in reason for reason in notes(done))
-    table = pd.read_csv(tmp_path / "book" / "data" / "fig-probing.csv")
-    assert set(table["model"]) == {"resnet18"}
 
 
 def test_missing_data_are_named_and_the_rest_is_shown(data, tmp_path):

@@ -148,8 +148,8 @@ class Writer:
             self.image(f"things/images/{name}.jpg")
             for letter in "bs":
                 self.image(f"things/object_images/{name}/{name}_01{letter}.jpg")
-        self.npy("things_eeg2_200/clip_vit_l14.npy", self.rng.normal(size=(8, 1, 12)).astype(np.float32))
-        names = [f"{k + 1:05d}_{name}" for k, name in enumerate(CONCEPTS[:8])]
+        self.npy("things_eeg2_200/clip_vit_l14.npy", self.rng.normal(size=(20, 1, 12)).astype(np.float32))
+        names = [f"{k + 1:05d}_{name}" for k, name in enumerate(CONCEPTS[:20])]
         write_json(
             self.path("things_eeg2_200/things_eeg2_test200.json"),
             {

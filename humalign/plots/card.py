@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import MissingData
 from ..report import CHANCE, Report, summary
 from ..store import write_text
 from . import style
@@ -85,9 +86,18 @@ def reliability(frame):
     return fig
 
 
+class Figures(dict):
+    """Figures by name; asking for one that nothing was measured for raises MissingData."""
+
+    def __missing__(self, name):
+        raise MissingData(
+            "was not measured, as no such data set shares ids with the features", name, "humalign data list"
+        )
+
+
 def figures(report: Report) -> dict:
     """All figures that the tables of a report allow: name to (figure, alternative text)."""
-    short, found = summary(report), {}
+    short, found = summary(report), Figures()
     acc = short[(short["measure"] == "accuracy") & ~short["detail"].str.startswith("dot")]
     if len(acc):
         best = acc.loc[acc["value"].idxmax()]
