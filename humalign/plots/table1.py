@@ -55,7 +55,7 @@ def published(facts: pd.DataFrame, table: pd.DataFrame | None = None, paper: str
             "network": rows["name"],
             "source": rows["source"],
             "family": rows["family"],
-            "training": rows["group"],
+            "training": rows["group"].str.replace(r"^Supervised \((.*)\)$", r"\1", regex=True),
             "objective": rows["objective"],
             "parameters, M": million.round(1),
             "ImageNet top-1, %": rows["reference_accuracy"].astype(float).round(1),
