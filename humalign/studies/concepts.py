@@ -424,3 +424,9 @@ def regression(profile: Profile, seeds=(0,), models=None, layers=LAYERS) -> Meas
 
     parts = [networks.state(profile, seeds, models), keep.code(*CODE), sources.triplets(profile).checksum, layers]
     return keep.measured(profile, "regression", [*parts, state(profile)], make)
+
+
+def regression_accuracy(profile: Profile, seeds=(0,)) -> Measured:
+    """The rows of :func:`regression` that compare with other studies: odd-one-out accuracy on all triplets."""
+    found = regression(profile, seeds)
+    return found.select(((found.table["dataset"] == "things") & (found.table["measure"] == "accuracy")).to_numpy())

@@ -24,11 +24,8 @@ def join(*parts: Measured) -> Measured:
 
 def paper_one(profile: Profile) -> Measured:
     """Zero-shot accuracy, RSA, probing, regression and (mini) accuracy by dimension, further training runs included."""
-    regression = concepts.regression(profile)
-    regression = regression.select(
-        ((regression.table["dataset"] == "things") & (regression.table["measure"] == "accuracy")).to_numpy()
-    )
-    parts = [zero_shot.measure(profile), rsa.measure(profile), probing.measure(profile), regression]
+    parts = [zero_shot.measure(profile), rsa.measure(profile), probing.measure(profile)]
+    parts.append(concepts.regression_accuracy(profile))
     if profile.name == "mini":
         parts.append(concepts.accuracies(profile))
     return join(*map(networks.with_recorded, parts))

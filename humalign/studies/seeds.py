@@ -6,13 +6,13 @@ from pathlib import Path
 
 from ..errors import MissingData
 from ..measured import Measured, combine
-from . import networks, probing, rsa, zero_shot
+from . import concepts, networks, probing, rsa, zero_shot
 
 FURTHER = (1, 2)
 
 
 def measure(profile, seeds=FURTHER) -> Measured:
-    """Zero-shot accuracy, probing and RSA of the training runs at hand.
+    """Zero-shot accuracy, probing, RSA and regression of the training runs at hand.
 
     Parameters
     ----------
@@ -29,7 +29,8 @@ def measure(profile, seeds=FURTHER) -> Measured:
     if not here:
         listed = ", ".join(map(str, seeds))
         raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "run 'humalign world train --all'")
-    return combine(*(study.measure(profile, here) for study in (zero_shot, probing, rsa)))
+    parts = [study.measure(profile, here) for study in (zero_shot, probing, rsa)]
+    return combine(*parts, concepts.regression_accuracy(profile, here))
 
 
 def record(profile, folder=None) -> list[Path]:
