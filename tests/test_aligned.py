@@ -67,7 +67,9 @@ def test_every_control_of_the_protocol_has_a_place(everything):
 
 def test_prose_takes_its_verdicts_from_the_numbers(everything):
     log = pd.DataFrame({"state": ["done", "done", "not run"]})
-    told = aligned.headline(alignet_mini.contrasts(everything), log)
+    contrasts = alignet_mini.contrasts(everything)
+    assert (alignet_mini.mean_table(contrasts)["runs"] == 12).all()
+    told = aligned.headline(contrasts, log)
     assert told["coarse_base_word"].startswith("higher")
     assert told["coarse_un"].value == pytest.approx(0.1)
     assert (told["seeds"].value, told["done"].value, told["planned"].value) == (3, 2, 3)

@@ -195,6 +195,15 @@ def contrasts(
     return pd.concat([p for p in parts if len(p)], ignore_index=True) if any(len(p) for p in parts) else pd.DataFrame()
 
 
+def mean_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The means over students of :func:`contrasts` for display: contrast, measure, difference, low, high, runs."""
+    own = table[table["model"] == "all"]
+    words = [MEASURES[key] for key in zip(own["dataset"], own["detail"])]
+    out = own.assign(contrast=own["plus"] + " minus " + own["minus"], measure=words, provenance="recorded")
+    columns = ["contrast", "measure", "value", "low", "high", "seeds", "provenance"]
+    return out[columns].rename(columns={"value": "difference", "seeds": "runs"}).reset_index(drop=True)
+
+
 def controls(runs: Measured, model: str = "softmax-resnet-m") -> pd.DataFrame:
     """One line a run of one network, training runs averaged.
 
