@@ -1,0 +1,126 @@
+"""The way from a folder of pictures to an aligned student, walked by the commands that a reader would type."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from ..config import Profile
+from ..errors import HumalignError
+from . import keep
+
+STUDENT = "mini:softmax-resnet-m"
+COMMANDS = {  # what the step is for: the command, as it stands on the page
+    "teacher": "alignet teacher --network mini:teacher-web --out work/teacher",
+    "triplets": "alignet sample --teacher work/teacher --images pictures -n 20000 --validation 2000 --clusters 40 "
+    "--out work/alignet",
+    "student": "alignet train --student {student} --images pictures --triplets work/alignet --preset mini "
+    "--set steps={steps} batch=64 --out work/student",
+    "before": "alignet evaluate {student} --images pictures --triplets work/alignet",
+    "after": "alignet evaluate work/student --images pictures --triplets work/alignet",
+}
+
+
+def count(n: int) -> int:
+    """How many pictures :func:`pictures` draws for a wish of ``n``: equally many of every concept."""
+    return len(_chosen(n))
+
+
+def _chosen(n: int) -> list[str]:
+    from ..world.stimuli import COUNTS, split_ids
+
+    ids = split_ids("train")
+    each = max(1, n // (len(ids) // COUNTS["train"]))
+    return [name for name in ids if int(name.rpartition("train")[2]) < each]
+
+
+def pictures(folder, n: int, size: int = 64) -> int:
+    """Write drawn train pictures as PNG files, a folder a concept; how many there are.
+
+    Parameters
+    ----------
+    folder : path
+    n : int
+        About how many; spread over all concepts.
+    size : int
+        Pixels.
+    """
+    from PIL import Image
+
+    from ..world.stimuli import draw_ids
+
+    chosen = _chosen(n)
+    for name, pixels in zip(chosen, draw_ids(chosen, size, workers=1, progress=False)[0]):
+        path = Path(folder) / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return len(chosen)
+
+
+def walk(profile: Profile, n: int = 480, steps: int = 60, student: str = STUDENT) -> pd.DataFrame:
+    """Draw a folder of pictures and run the five commands on it, in this process.
+
+    Parameters
+    ----------
+    profile : Profile
+        Of the drawn world.
+    n, steps : int
+        Pictures and training steps.
+    student : str
+        The network that is aligned.
+
+    Returns
+    -------
+    DataFrame
+        step, command, cpu_seconds (torch on one thread), result (see :func:`summary`).
+
+    Raises
+    ------
+    HumalignError
+        When a command fails.
+    """
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, keep.one_thread():
+        root = Path(folder)
+        pictures(root / "pictures", n)
+        for step, text in COMMANDS.items():
+            command = text.format(student=student, steps=steps)
+            words = [re.sub(r"^(work|pictures)", rf"{root}/\1", w) for w in command.split()]
+            begun, said = time.process_time(), run([*words, "--cache", str(profile.cache)])
+            rows.append({"step": step, "command": f"humalign {command}", "cpu_seconds": time.process_time() - begun,
+                         "result": summary(said).replace(f"{root}/", "")})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def run(words) -> str:
+    """Run one command line in this process; what it prints.
+
+    Raises
+    ------
+    HumalignError
+        When it ends with another code than 0.
+    """
+    from .. import cli
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.main(list(words))
+    if code:
+        raise HumalignError(f"'humalign {' '.join(words[:2])}' failed: {err.getvalue().strip().splitlines()[-1]}")
+    return out.getvalue()
+
+
+def summary(said: str) -> str:
+    """The last line of what a command printed; of a measurement the accuracy by cosine similarity."""
+    lines = [" ".join(line.split()) for line in said.strip().splitlines()]
+    found = [line for line in lines if "cosine" in line]
+    if not found:
+        return lines[-1]
+    value, low, high, n = found[-1].split()[-4:]
+    return f"accuracy {value} [{low}, {high}] on {float(n):,.0f} validation triplets"
