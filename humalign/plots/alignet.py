@@ -90,7 +90,7 @@ def real_teacher(table: pd.DataFrame, names: dict, measures=("accuracy", "cross-
             if measure in chance and len(found):
                 style.reference_line(ax, chance[measure][0], chance[measure][1], axis="x", at=0.02)
             if "people" in found.index:
-                style.reference_line(ax, found.loc["people", "value"], "people", axis="x", style="--", at=0.02)
+                style.reference_line(ax, found.loc["people", "value"], "people", axis="x", style="--", at=0.99)
             ax.set_yticks(y, stages if measure == measures[0] else [""] * len(y))
             ax.set_ylim(-0.6, len(stages) - 0.4)
             if not len(found):
@@ -100,6 +100,8 @@ def real_teacher(table: pd.DataFrame, names: dict, measures=("accuracy", "cross-
         shown = [ax for ax in axes[:, column] if ax.get_visible()]
         for ax in shown:
             ax.tick_params(labelbottom=ax is shown[-1])
+            if measure == "calibration error":
+                ax.set_xlim(left=0)
         shown[-1].set_xlabel(labels.get(measure, measure))
     return fig
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from ..alignet import teacher
 from ..calibration import expected_calibration_error
 from ..config import Profile
 from ..data import registry
-from ..data.types import Triplets
-from ..errors import MissingData
-from ..measured import LEVEL, Measured, interval
+from ..data.types import Features, Triplets
+from ..errors import HumalignError, MissingData
+from ..measured import LEVEL, Measured, combine, interval
 from ..probing import object_folds, partition_masks
 from ..similarity import similarity_matrix
 from . import keep, resampling
@@ -35,7 +36,9 @@ STAGES = {  # stage: (kind of map, human embedding of its soft targets)
 }
 IN_SAMPLE = "embedding and choices stem from the same study: soft targets are in-sample"
 RESPONSES = ("things/test_10_id", "things/testset1", "things/testset2")
-HELD_OUT, REPEATED, SAME = "held-out objects", "repeated triplets", "same objects, other responses"
+HELD_OUT, REPEATED = "held-out objects", "repeated triplets"
+SAME, PARTLY = "same objects, other responses", "a held-out object in each triplet"
+FOLDS_FEW = 10  # where objects are few
 FEW = 5000  # judged triplets below which maps are fitted on random ones
 MEASURES = ("accuracy", "cross-entropy", "calibration error", "entropy", "entropy-disagreement")
 
@@ -137,68 +140,114 @@ def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES
         of these sets (test_10 repeats half of them), tested on people's repeated answers; measure
         "entropy-disagreement" is the Spearman correlation with people's response entropy.
         For features of few objects (too few judged triplets) the maps with soft targets are fitted on random triplets,
-        those with hard ones are left out, and the test is on all responses about these objects.
+        and those with hard ones are left out. Detail "same objects, other responses": no object is held out. Detail "a
+        held-out object in each triplet": ten folds; the map is fitted to triplets of training objects and tested on
+        the responses that hold at least one other object, up to three times each.
     """
-    parts = [["real teacher 2", STRENGTH, FOLDS, SEED, RANDOM, list(networks), list(stages)]]
-    parts += [[name, registry.load(name, profile).checksum] for name in (*networks, *EMBEDDINGS.values(), *RESPONSES)]
-    parts.append(keep.code("alignet.teacher", "probing", "calibration", "odd_one_out", *FITTING))
-    return keep.measured(profile, "real-teacher", parts, lambda: _real_teacher(profile, networks, stages))
-
-
-def _real_teacher(profile, networks, stages) -> Measured:
     from tqdm import tqdm
 
-    rows, draws = [], []
-    judged = registry.load("things/test_10_id", profile)
+    sources = [registry.load(name, profile).checksum for name in (*EMBEDDINGS.values(), *RESPONSES)]
+    code = keep.code("alignet.teacher", "probing", "calibration", "odd_one_out", *FITTING)
+    parts = []
     for network in networks:
-        features = registry.load(network, profile)
-        ids = [i for i in judged.ids if i in set(features.ids)]
-        x = np.asarray(features.align(ids).values, np.float32)
-        human = {k: registry.load(v, profile).align(ids).values for k, v in EMBEDDINGS.items()}
-        choices = judged.restrict(ids)
-        repeated = [registry.load(f"things/testset{k}", profile).restrict(ids) for k in (1, 2)]
-        few = len(choices) < FEW
         for stage in tqdm(stages, desc=NETWORKS.get(network, network), unit="map", leave=False):
-            kind, name = STAGES[stage]
-            if few and kind in ("plain", "glocal"):
-                continue
-            soft = None if name is None else human[name]
-            common = {"model": network, "stage": stage, "layer": features.layer}
-            if few:
-                some = _random_rows(np.arange(len(ids)), RANDOM, SEED)
-                z = _map(x, choices.triplets, kind, soft, some)
-                similarity = _similarity(z, kind, choices.triplets)
-                where = {"dataset": "things/test_10_id", "detail": SAME, **common}
-                new = _rows_of(odd_one_out.probabilities(similarity, choices.triplets), choices, **where)
-                rows, draws = rows + new[0], draws + new[1]
-                continue
-            held = np.full((len(choices), 3), np.nan)
-            for member in object_folds(len(ids), FOLDS, SEED):
-                inside, outside = partition_masks(choices.triplets, member)
-                own = choices.triplets[inside]
-                similarity = _similarity(_map(x, own, kind, soft), kind, own)
-                held[outside] = odd_one_out.probabilities(similarity, choices.triplets[outside])
-            tested = np.isfinite(held[:, 0])
-            where = {"dataset": "things/test_10_id", "detail": HELD_OUT, **common}
-            new = _rows_of(held[tested], choices.select(tested), **where)
-            rows, draws = rows + new[0], draws + new[1]
-            both = np.concatenate([r.triplets for r in repeated])
-            own = choices.triplets[~np.isin(questions(choices.triplets), questions(both))]
-            similarity = _similarity(_map(x, own, kind, soft), kind, own)
-            again = Triplets(tuple(ids), both, judged.source, judged.licence, "things/testset1+2")
-            where = {"dataset": "things/testset1+2", "detail": REPEATED, **common}
-            new = _rows_of(odd_one_out.probabilities(similarity, again.triplets), again, **where)
-            rows, draws = rows + new[0], draws + new[1]
-            value, drawn, n = disagreement(similarity, again)
-            rows.append(dict(measure="entropy-disagreement", value=value, n=n, **where))
-            draws.append(drawn)
+            about = [STRENGTH, FOLDS, SEED, RANDOM, network, stage, registry.load(network, profile).checksum]
+            name = "real-teacher-" + "".join(c if c.isalnum() else "-" for c in f"{network}-{stage}".lower())
+            if not (few(profile, network) and STAGES[stage][0] in ("plain", "glocal")):
+                make = partial(_of_map, profile, network, stage)
+                parts.append(keep.measured(profile, name, [about, sources, code], make))
+    return combine(*parts)
+
+
+def few(profile: Profile, network: str) -> bool:
+    """Whether too few judged triplets are about the objects of a network to fit a map to them."""
+    return len(_judged(profile, network)[0]) < FEW
+
+
+def _judged(profile, network) -> tuple[Triplets, Features]:
+    """Responses about the objects of a network, and its features of them."""
+    judged, features = registry.load(RESPONSES[0], profile), registry.load(network, profile)
+    own = set(features.ids)
+    ids = [i for i in judged.ids if i in own]
+    return judged.restrict(ids), features.align(ids)
+
+
+def _repeated(profile, ids) -> Triplets:
+    """All answers to the repeated questions about some objects."""
+    parts = [registry.load(name, profile).restrict(ids) for name in RESPONSES[1:]]
+    rows = np.concatenate([p.triplets for p in parts])
+    return Triplets(tuple(ids), rows, parts[0].source, parts[0].licence, "things/testset1+2")
+
+
+def _of_map(profile, network, stage) -> Measured:
+    """Results of one map of one network."""
+    choices, features = _judged(profile, network)
+    x, ids = np.asarray(features.values, np.float32), choices.ids
+    kind, name = STAGES[stage]
+    soft = None if name is None else registry.load(EMBEDDINGS[name], profile).align(ids).values
+    common = {"model": network, "stage": stage, "layer": features.layer}
+    if few(profile, network):
+        return _of_few(profile, x, choices, kind, soft, common)
+    held = np.full((len(choices), 3), np.nan)
+    for member in object_folds(len(ids), FOLDS, SEED):
+        inside, outside = partition_masks(choices.triplets, member)
+        own = choices.triplets[inside]
+        if np.isin(own, choices.triplets[outside]).any():
+            raise HumalignError(f"an object of the test is in training ({network}, {stage})")
+        similarity = _similarity(_map(x, own, kind, soft), kind, own)
+        held[outside] = odd_one_out.probabilities(similarity, choices.triplets[outside])
+    tested = np.isfinite(held[:, 0])
+    where = {"dataset": RESPONSES[0], "detail": HELD_OUT, **common}
+    rows, draws = _rows_of(held[tested], choices.select(tested), **where)
+    again = _repeated(profile, ids)
+    own = choices.triplets[~np.isin(questions(choices.triplets), questions(again.triplets))]
+    similarity = _similarity(_map(x, own, kind, soft), kind, own)
+    where = {"dataset": again.name, "detail": REPEATED, **common}
+    new = _rows_of(odd_one_out.probabilities(similarity, again.triplets), again, **where)
+    rows, draws = rows + new[0], draws + new[1]
+    value, drawn, n = disagreement(similarity, again)
+    rows.append(dict(measure="entropy-disagreement", value=value, n=n, **where))
+    return _measured(profile, rows, [*draws, drawn])
+
+
+def _of_few(profile, x, choices, kind, soft, common) -> Measured:
+    """Results of one map of a network with few objects: fitted on all of them, and with some of them held out."""
+    ids = np.arange(len(x))
+    similarity = _similarity(
+        _map(x, choices.triplets, kind, soft, _random_rows(ids, RANDOM, SEED)), kind, choices.triplets
+    )
+    where = {"dataset": RESPONSES[0], "detail": SAME, **common}
+    rows, draws = _rows_of(odd_one_out.probabilities(similarity, choices.triplets), choices, **where)
+    tested, found = [], []
+    for member in object_folds(len(x), FOLDS_FEW, SEED):
+        outside = np.flatnonzero(~member[choices.triplets].all(1))
+        inside = np.setdiff1d(np.arange(len(choices)), outside)
+        some = _random_rows(ids[member], RANDOM, SEED)
+        similarity = _similarity(_map(x, some, kind, soft), kind, choices.triplets[inside])
+        tested.append(outside)
+        found.append(odd_one_out.probabilities(similarity, choices.triplets[outside]))
+    where = {"dataset": RESPONSES[0], "detail": PARTLY, **common}
+    new = _rows_of(np.concatenate(found), choices.select(np.concatenate(tested)), **where)
+    return _measured(profile, rows + new[0], draws + new[1])
+
+
+def _measured(profile, rows, draws) -> Measured:
     table = results.table(rows, profile=profile.name, source=IN_SAMPLE)
     drawn = np.stack(draws).astype(np.float32)
     table["low"], table["high"] = interval(drawn, LEVEL)
     return Measured(table, drawn)
 
 
-FITTING = (_map, _similarity, _random_rows, _rows_of, disagreement, _real_teacher)  # what the kept results depend on
+FITTING = (
+    _map,
+    _similarity,
+    _random_rows,
+    _rows_of,
+    disagreement,
+    _judged,
+    _repeated,
+    _of_map,
+)  # what the kept results depend on
 
 
 def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:
@@ -213,15 +262,15 @@ def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:
         model that knew their shares would reach; too low where answers are few).
     """
     rows, draws = [], []
-    judged = registry.load(RESPONSES[0], profile)
     for network in networks:
-        features = registry.load(network, profile)
-        ids = [i for i in judged.ids if i in set(features.ids)]
-        choices = judged.restrict(ids)
-        tests = {HELD_OUT if len(choices) >= FEW else SAME: choices}
-        if len(choices) >= FEW:
-            both = np.concatenate([registry.load(name, profile).restrict(ids).triplets for name in RESPONSES[1:]])
-            tests[REPEATED] = Triplets(tuple(ids), both, judged.source, judged.licence, "things/testset1+2")
+        choices, features = _judged(profile, network)
+        ids = choices.ids
+        if few(profile, network):
+            tests = {SAME: choices}
+        else:  # the same responses as the maps are tested on
+            folds = object_folds(len(ids), FOLDS, SEED)
+            tested = np.any([partition_masks(choices.triplets, member)[1] for member in folds], axis=0)
+            tests = {HELD_OUT: choices.select(tested), REPEATED: _repeated(profile, ids)}
         for detail, test in tests.items():
             where = {"dataset": "things/testset1+2" if detail == REPEATED else RESPONSES[0], "detail": detail}
             common = {**where, "model": network, "layer": features.layer}
@@ -244,9 +293,7 @@ def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:
                 for measure, value in people.items():
                     rows.append(dict(measure=measure, value=value, n=len(counts), stage="people", **common))
                     draws.append(np.full(resampling.DRAWS, np.nan))
-    table = results.table(rows, profile=profile.name, source=IN_SAMPLE)
-    table["low"], table["high"] = interval(np.stack(draws), LEVEL)
-    return table
+    return _measured(profile, rows, draws).table
 
 
 def compute(profile: Profile) -> pd.DataFrame:
