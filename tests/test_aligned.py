@@ -60,9 +60,11 @@ def test_every_control_of_the_protocol_has_a_place(everything):
     names = table["stage"].tolist()
     assert names.index("AligNet, seen teacher") == names.index("UnAligNet, seen teacher") + 1
     changes = aligned.changes(everything)
-    assert set(changes["stage"]) == {s for s in expected if "," in s}
-    assert (changes["coarse"].str.startswith("+0.000")).all()
-    assert changes.set_index("stage")["seeds"]["AligNet, seen teacher"] == 3
+    first = changes[changes["student"] == "ResNet"].set_index("control")
+    assert set(first.index) == {s for s in expected if "," in s}
+    assert first["coarse"].str.startswith("+0.000").all()
+    assert first["runs"]["AligNet, seen teacher"] == 3
+    assert set(changes["student"]) == set(aligned.NAMES.values())
 
 
 def test_prose_takes_its_verdicts_from_the_numbers(everything):

@@ -211,30 +211,30 @@ def _level_options(profile, networks, teacher) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def changes(runs: Measured, model: str = "softmax-resnet-m", minus: str = "AligNet") -> pd.DataFrame:
-    """Each control of one student minus the primary run of the same seeds, paired.
+def changes(runs: Measured, models=tuple(NAMES)) -> pd.DataFrame:
+    """Each control minus the primary run that it varies, of the same student and seeds, paired.
 
     Returns
     -------
     DataFrame
-        stage, coarse, fine, boundary, one-shot, shift (H2, each with its 95 % interval in words), seeds.
+        student, control, coarse, fine, boundary, one-shot, shift (H2, each with its 95 % interval in words), runs.
     """
     from .alignet import contrast
 
     wanted = {"coarse": ("levels", "H2/coarse"), "fine": ("levels", "H2/fine"), "boundary": ("levels", "H2/boundary"),
               "one-shot": ("one-shot", "H2"), "shift": ("shift", "H2")}  # fmt: skip
-    stages = dict.fromkeys(runs.table.loc[runs.table["model"] == model, "stage"])
     rows = []
-    for stage in (s for s in stages if "," in s):
-        row = {"stage": stage}
-        other = minus if stage.startswith(minus) else "UnAligNet"
-        for name, (dataset, detail) in wanted.items():
-            found = contrast(runs, stage, other, detail, dataset, models=[model])
-            if len(found):
-                own = found.iloc[0]
-                row |= {name: _signed(own), "seeds": int(own["seeds"])}
-        rows.append({**row, "against": other})
-    return pd.DataFrame(rows)
+    for model in models:
+        stages = dict.fromkeys(runs.table.loc[runs.table["model"] == model, "stage"])
+        for stage in (s for s in stages if "," in s):
+            row = {"student": NAMES[model], "control": stage}
+            for name, (dataset, detail) in wanted.items():
+                found = contrast(runs, stage, stage.partition(",")[0], detail, dataset, models=[model])
+                if len(found):
+                    own = found.iloc[0]
+                    row |= {name: _signed(own), "runs": int(own["seeds"])}
+            rows.append(row)
+    return pd.DataFrame(rows).assign(provenance="recorded")
 
 
 def _signed(row) -> str:
