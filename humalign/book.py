@@ -232,7 +232,7 @@ def execute(run: Run, timeout: int = 3600, threads: int = 0) -> float:
     last = done.cells.pop()
     record = next((o["data"][MIME] for o in last.get("outputs", []) if MIME in o.get("data", {})), None)
     fill(done)
-    missed = sum(any(MISSED in o.get("data", {}) for o in cell.get("outputs", [])) for cell in done.cells)
+    missed = sum(any(MISSED in o.get("metadata", {}) for o in cell.get("outputs", [])) for cell in done.cells)
     for number, cell in enumerate(done.cells):
         cell["id"] = f"cell-{number}"  # jupytext invents random ids for text sources
         for key in ("papermill", "execution"):

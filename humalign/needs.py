@@ -19,8 +19,8 @@ from .config import Profile, get_profile
 from .errors import InputError, MissingData
 
 KEYS = {"data", "also", "features", "probing", "drawn", "recorded", "elsewhere", "real", "like"}
-MISSED = "application/vnd.humalign.missed+json"  # marks the note of a cell that could not run
-NEEDS = "application/vnd.humalign.needs+json"  # marks the notice of a profile other than mini
+MISSED = "humalign-missed"  # metadata that marks the note of a cell that could not run
+NEEDS = "humalign-needs"  # metadata that marks the notice of a profile other than mini
 
 
 @dataclass(frozen=True)
@@ -182,12 +182,12 @@ class Notice:
         if not items:
             text = " ".join(said)
             mark = {} if self.profile.name == "mini" else {NEEDS: {"profile": self.profile.name, "missing": []}}
-            return {
-                **mark,
+            data = {
                 "text/html": f'<p class="ha-needs"><small>{html.escape(text)}</small></p>',
                 "text/markdown": f"{{.ha-needs}}\n{_plain(text)}\n",
                 "text/plain": text,
             }
+            return data, mark
         rows = [f"- **{state}**: {_plain(what)}" + (f"  \n  `{get}`" if get else "") for state, what, get in items]
         recorded = bool(self.missing and self.needs.recorded)  # nothing is lost: folded, so that the page comes first
         kind = "note dropdown" if recorded else "warning" if self.missing else "note"
@@ -199,12 +199,12 @@ class Notice:
         cells = "".join(
             f"<li><b>{state}</b>: {html.escape(what)}{way}</li>" for (state, what, _), way in zip(items, ways)
         )
-        return {
+        data = {
             "text/html": f"<div><b>{title}</b><p>{'<br>'.join(map(html.escape, said))}</p><ul>{cells}</ul></div>",
-            **mark,
             "text/markdown": f":::{{admonition}} {title}\n:class: {kind}\n{body}\n\n" + "\n".join(rows) + "\n:::\n",
             "text/plain": repr(self),
         }
+        return data, mark
 
 
 def _plain(text: str) -> str:
@@ -250,12 +250,12 @@ class Missed:
         markdown = f":::{{admonition}} Not computed\n:class: warning\n{_plain(self.reason)}\n:::\n"
         if self.label:
             markdown = f":::{{table}} Not computed\n:name: {self.label}\n\n| missing |\n| :-- |\n| {text} |\n:::\n"
-        return {
+        data = {
             "text/html": f"<p><b>Not computed</b>: {html.escape(self.reason)}</p>",
             "text/markdown": markdown,
             "text/plain": repr(self),
-            MISSED: {"reason": self.reason},
         }
+        return data, {MISSED: {"reason": self.reason}}
 
 
 class Guard(ast.NodeTransformer):
@@ -346,7 +346,7 @@ def fill(notebook) -> int:
     import nbformat
 
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-    if not any(NEEDS in o.get("data", {}) for o in outputs):
+    if not any(NEEDS in o.get("metadata", {}) for o in outputs):
         return 0
     glued = {o.get("metadata", {}).get("scrapbook", {}).get("name") for o in outputs}
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

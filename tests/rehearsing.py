@@ -33,11 +33,11 @@ def outputs(notebook):
 
 def notes(notebook):
     """Reasons of the cells that were not computed."""
-    return [o["data"][needs.MISSED]["reason"] for o in outputs(notebook) if needs.MISSED in o.get("data", {})]
+    return [o["metadata"][needs.MISSED]["reason"] for o in outputs(notebook) if needs.MISSED in o.get("metadata", {})]
 
 
 def notice(notebook):
-    found = [o["data"] for o in outputs(notebook) if needs.NEEDS in o.get("data", {})]
+    found = [o["data"] for o in outputs(notebook) if needs.NEEDS in o.get("metadata", {})]
     assert len(found) == 1
     return "".join(found[0]["text/plain"])
 

@@ -134,12 +134,12 @@ def test_every_notebook_declares_its_needs(notebook):
 def test_notice_is_one_quiet_line_in_mini():
     said = needs.notice(get_profile("mini"), "zero_shot")
     assert len(repr(said).splitlines()) == 1
-    assert needs.NEEDS not in said._repr_mimebundle_()
+    assert needs.NEEDS not in said._repr_mimebundle_()[1]
 
 
 def test_notice_names_what_is_missing_and_how_to_get_it(empty):
     said = needs.Notice(empty, "zero_shot")
-    text = said._repr_mimebundle_()["text/markdown"]
+    text = said._repr_mimebundle_()[0]["text/markdown"]
     assert "something is missing" in text
     assert "`humalign data fetch things/all`" in text
     assert "humalign extract MODEL --dataset things/images" in text
@@ -203,7 +203,7 @@ def test_other_errors_end_the_run(shell, code, capsys):
 
 def test_the_note_keeps_the_label_of_a_table():
     note = needs.Missed("x: is not here", "tab-one")
-    assert ":name: tab-one" in note._repr_mimebundle_()["text/markdown"]
+    assert ":name: tab-one" in note._repr_mimebundle_()[0]["text/markdown"]
 
 
 def test_keys_that_no_cell_glued_are_filled():
@@ -211,7 +211,7 @@ def test_keys_that_no_cell_glued_are_filled():
 
     book = nbformat.v4.new_notebook()
     cell = nbformat.v4.new_code_cell("")
-    cell.outputs = [nbformat.v4.new_output("display_data", data={needs.NEEDS: {}})]
+    cell.outputs = [nbformat.v4.new_output("display_data", metadata={needs.NEEDS: {}})]
     book.cells = [nbformat.v4.new_markdown_cell("{glue:}`one` and {glue:}`two`"), cell]
     glued = nbformat.v4.new_output("display_data", data={"text/plain": "1"}, metadata={"scrapbook": {"name": "one"}})
     cell.outputs.append(glued)

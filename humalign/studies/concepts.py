@@ -426,7 +426,7 @@ def regression(profile: Profile, seeds=(0,), models=None, layers=LAYERS) -> Meas
     return keep.measured(profile, "regression", [*parts, state(profile)], make)
 
 
-def regression_accuracy(profile: Profile, seeds=(0,)) -> Measured:
+def regression_accuracy(profile: Profile, seeds=(0,), models=None) -> Measured:
     """The rows of :func:`regression` that compare with other studies: odd-one-out accuracy on all triplets."""
-    found = regression(profile, seeds)
+    found = regression(profile, seeds, models)
     return found.select(((found.table["dataset"] == "things") & (found.table["measure"] == "accuracy")).to_numpy())

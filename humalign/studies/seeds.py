@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tqdm import tqdm
+
 from ..errors import MissingData
 from ..measured import Measured, combine
 from . import concepts, networks, probing, rsa, zero_shot
 
 FURTHER = (1, 2)
+STUDIES = (zero_shot.measure, probing.measure, concepts.regression_accuracy)
 
 
 def measure(profile, seeds=FURTHER) -> Measured:
@@ -25,12 +28,18 @@ def measure(profile, seeds=FURTHER) -> Measured:
     MissingData
         When no weights of these runs are at hand.
     """
-    here = tuple(seed for seed in seeds if networks.trained(profile, seed))
-    if not here:
+    runs = [(model, seed) for seed in seeds for model in networks.trained(profile, seed)]
+    if not runs:
         listed = ", ".join(map(str, seeds))
         raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "run 'humalign world train --all'")
-    parts = [study.measure(profile, here) for study in (zero_shot, probing, rsa)]
-    return combine(*parts, concepts.regression_accuracy(profile, here))
+    parts = []
+    for model, seed in tqdm(runs, desc="training runs", unit="run"):  # each is kept, so that an interruption costs one
+        parts += [study(profile, (seed,), models=[model]) for study in STUDIES]
+        try:
+            parts.append(rsa.measure(profile, (seed,), models=[model]))
+        except MissingData:  # a transform that collapsed to nothing leaves nothing to compare after it
+            parts.append(rsa.measure(profile, (seed,), models=[model], transformed=False))
+    return combine(*parts)
 
 
 def record(profile, folder=None) -> list[Path]:
