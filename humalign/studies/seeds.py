@@ -45,4 +45,6 @@ def measure(profile, seeds=FURTHER) -> Measured:
 def record(profile, folder=None) -> list[Path]:
     """Measure the further training runs and store them beside the package's other records."""
     path = networks.recorded_path() if folder is None else Path(folder) / networks.recorded_path().name
-    return [measure(profile).save(path)]
+    found = measure(profile)
+    found.table["provenance"] = "recorded"
+    return [found.save(path)]
