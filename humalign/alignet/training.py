@@ -138,7 +138,7 @@ class Trainer:
                 raise InputError(
                     "batch statistics cannot be shared between processes on the CPU",
                     "batch_norm",
-                    "freeze them (--batch-norm frozen) or use one process",
+                    "freeze them (--set batch_norm=frozen) or use one process",
                 )
             self.student = torch.nn.SyncBatchNorm.convert_sync_batchnorm(self.student)
         if self.group.world > 1 and settings.local:
