@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from humalign import cli
-from humalign.alignet import pipeline, teacher
+from humalign.alignet import judged, pipeline, teacher
 from humalign.alignet.dataset import TripletFile
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError
@@ -134,13 +134,11 @@ def test_fit_teacher_aligns_by_id(people):
     class Human:
         values, name = z, "embedding"
 
-    data = pipeline.Judged(Features(ID, x, "net"), Triplets(ID, rows, "s", "l"), Human, "t")
-    one, table = pipeline.fit_teacher(data, strengths=(0.01, 1.0))
+    data = judged.Judged(Features(ID, x, "net"), Triplets(ID, rows, "s", "l"), Human, "t")
+    one, table = judged.fit_teacher(data, strengths=(0.01, 1.0))
     assert table is not None
     shuffled = Features([ID[i] for i in order], x[order], "net").align(ID)
-    two, _ = pipeline.fit_teacher(
-        pipeline.Judged(shuffled, data.choices, Human, "t"), strengths=(one.meta["strength"],)
-    )
+    two, _ = judged.fit_teacher(judged.Judged(shuffled, data.choices, Human, "t"), strengths=(one.meta["strength"],))
     np.testing.assert_allclose(one.transform.weights, two.transform.weights, atol=1e-5)
 
 

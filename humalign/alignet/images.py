@@ -142,3 +142,10 @@ def flip_and_shift(pixels: torch.Tensor, seed) -> torch.Tensor:
     down, right = (int(v) for v in generator.integers(-2, 3, size=2))
     pixels = torch.where(flip[:, None, None, None], pixels.flip(3), pixels)
     return torch.roll(pixels, (down, right), (2, 3))
+
+
+def progress_bar(total: int, text: str, unit: str = "image"):
+    """Progress bar that leaves nothing behind."""
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=text, unit=unit, unit_scale=True, leave=False)

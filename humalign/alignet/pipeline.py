@@ -3,157 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
-from ..data.types import Features, Triplets
 from ..errors import InputError, MissingData
 from ..store import cached, digest, read_json, write_json
+from . import judged
 from . import teacher as teachers
 from .dataset import TripletFile, write_triplets
-from .images import Pictures, list_pictures
+from .images import Pictures, list_pictures, progress_bar
 from .sampling import RULES, Groups, kmeans
 from .settings import CHOICES, Settings
 
 FOLDERS = {"human-aligned": "uncertainty_distillation", "untransformed": "untransformed"}  # of the released files
 CHUNK = 4096  # pictures or rows at a time
-
-
-def _bar(total: int, text: str, unit: str = "image"):
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc=text, unit=unit, unit_scale=True, leave=False)
-
-
-# ---- teacher ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Judged:
-    """What a teacher is fitted to: features of the judged objects, human choices about them, an embedding of them."""
-
-    features: Features
-    choices: Triplets
-    embedding: object | None
-    title: str
-
-
-def read_features(name: str, profile) -> Features:
-    """Features from a file or folder, or from a data set of the profile."""
-    from ..data import registry
-    from ..features import read
-
-    if Path(name).exists():
-        return read(name)
-    found = registry.load(name, profile)
-    if not isinstance(found, Features):
-        raise InputError("does not hold features", name, "name a file with ids and values, or a data set of features")
-    return found
-
-
-def network_features(network: str, source, profile, text: str = "embedding") -> Features:
-    """Features of pictures by a frozen tower, normalised as it was trained.
-
-    Parameters
-    ----------
-    network : str
-        ``mini:NAME``, ``timm:NAME`` or ``open_clip:ARCH/TAG``.
-    source : Pictures, or a function of the side in pixels that gives them
-    """
-    from .student import Student, embed, tower
-
-    student = Student(tower(network, profile=profile), 0, "native")
-    pictures = source(student.side) if callable(source) else source
-    with _bar(len(pictures), text) as bar:
-        values = embed(student, pictures, device=profile.torch_device(), progress=bar.update)
-    return Features(pictures.ids, values, network)
-
-
-def judged(profile, network=None, features=None, images=None, dataset=None, embedding=None) -> Judged:
-    """Gather what a teacher needs, aligned by id.
-
-    Parameters
-    ----------
-    profile : Profile
-    network : str, optional
-        Tower whose features of the judged pictures are computed.
-    features : str, optional
-        Stored features instead: a file, or a data set of the profile.
-    images : path, optional
-        The judged pictures (file name without suffix = id); in ``mini`` they are drawn.
-    dataset, embedding : str, optional
-        Human choices and human embedding by name.
-    """
-    from ..data import registry
-
-    mini = profile.name == "mini"
-    if bool(network) == bool(features):
-        raise InputError("give either a network or features", "teacher", "--network mini:NAME, or --features FILE")
-    if not (dataset or mini):
-        raise InputError("which human choices?", "teacher", "give --dataset, see 'humalign data list'")
-    choices = registry.load(dataset or "things", profile)
-    human = (
-        registry.load(embedding, profile)
-        if embedding
-        else registry.load("observer-dimensions", profile)
-        if mini
-        else None
-    )
-    if features:
-        found = read_features(features, profile)
-    elif images:
-        found = network_features(network, lambda side: Pictures.folder(images, side), profile)
-        found = Features(tuple(i.rpartition(".")[0] for i in found.ids), found.values, network)
-    elif mini:
-        from ..world.stimuli import images as drawn
-
-        stimuli = drawn("things", 64, profile)
-        found = network_features(network, lambda side: Pictures(stimuli.ids, stimuli.images, side), profile)
-    else:
-        raise InputError("which pictures did people judge?", "teacher", "give --images, or --features")
-    known = set(found.ids) if human is None else set(found.ids) & set(human.ids)
-    ids = [i for i in choices.ids if i in known]
-    if len(ids) < 6:
-        raise InputError(f"only {len(ids)} judged objects have features", "teacher", "check that ids agree")
-    return Judged(
-        found.align(ids),
-        choices.restrict(ids),
-        None if human is None else human.align(ids),
-        f"{len(ids)} objects, {choices.name}",
-    )
-
-
-def fit_teacher(data: Judged, kind: str = "uncertainty", strengths=(0.1,), folds: int = 3):
-    """Fit a teacher; several strengths are compared by object-wise cross-validation.
-
-    Returns
-    -------
-    teacher : Teacher
-    table : DataFrame or None
-        Of the cross-validation.
-    """
-    targets = None
-    if kind == "uncertainty":
-        if data.embedding is None:
-            raise InputError("needs a human embedding for soft targets", "teacher", "give --embedding, or --kind plain")
-        targets = teachers.soft_targets(data.embedding.values, data.choices.triplets)
-    x, rows, table = data.features.values, data.choices.triplets, None
-    groups = np.unique(data.choices.concepts, return_inverse=True)[1]
-    strength = float(strengths[0])
-    if len(strengths) > 1:
-        table = teachers.cross_validate(x, rows, targets, kind, strengths, n_folds=folds, groups=groups)
-        strength = teachers.best_strength(table)
-    fitted = teachers.fit(x, rows, targets, kind, strength)
-    meta = {
-        "strength": strength,
-        "choices": data.choices.name,
-        "triplets": len(rows),
-        "objects": len(x),
-        "embedding": "" if data.embedding is None else data.embedding.name,
-    }
-    return teachers.Teacher(data.features.model, kind, fitted, meta), table
 
 
 # ---- triplets --------------------------------------------------------------------------------------------------------
@@ -196,7 +61,7 @@ def _embedded(teacher, images, out: Path, profile):
     student = Student(tower(teacher.network, profile=profile), 0, "native").to(profile.torch_device()).eval()
     pictures = Pictures(names, [Path(images) / n for n in names], student.side, keep=0)
     store = Store(out / "features.npy", len(names), student.facts["width"], digest(teacher.network, names))
-    with _bar(len(names), "features") as bar, torch.inference_mode():
+    with progress_bar(len(names), "features") as bar, torch.inference_mode():
         bar.update(store.done)
         while store.done < len(names):
             rows = np.arange(store.done, min(store.done + 256, len(names)))
@@ -253,7 +118,7 @@ def make_triplets(
     if images:
         names, values = _embedded(teacher, images, out, profile)
     else:
-        found = read_features(features, profile)
+        found = judged.read_features(features, profile)
         names, values = list(found.ids), found.values
     kind = teacher.transform
     if transform == "untransformed":
@@ -276,7 +141,7 @@ def make_triplets(
         name = f"{rule}_{clusters}"
 
         def make():
-            with _bar(0, "k-means") as bar:
+            with progress_bar(0, "k-means") as bar:
                 return {"labels": kmeans(mapped.values, clusters, seed, progress=bar.update)[0]}
 
         groups = Groups(cached(out, f"clusters-{FOLDERS[transform]}", [mapped.key, clusters, seed], make)["labels"])
@@ -285,7 +150,7 @@ def make_triplets(
         if not count:
             continue
         path = out / FOLDERS[transform] / f"{split}_{name}.npz"
-        with _bar(count, f"{split} triplets", "triplet") as bar:
+        with progress_bar(count, f"{split} triplets", "triplet") as bar:
             write_triplets(
                 path,
                 count,
@@ -415,7 +280,7 @@ def train(
         if group.rank:
             trainer.run()
             return None
-        with _bar(settings.steps, f"{settings.teacher} labels", "step") as bar:
+        with progress_bar(settings.steps, f"{settings.teacher} labels", "step") as bar:
             bar.update(begun)
 
             def progress(step, loss):
@@ -466,7 +331,7 @@ def evaluate(
         rows_of = pictures.rows(stored.names(np.arange(len(stored))))
         used, places = np.unique(rows_of, return_inverse=True)
         part = Pictures([pictures.ids[i] for i in used], [pictures.source[i] for i in used], network.side)
-        with _bar(len(part), "features") as bar:
+        with progress_bar(len(part), "features") as bar:
             values = embed(network, part, device=profile.torch_device(), progress=bar.update)
         rows = _choices(values, places.reshape(rows_of.shape), file.stem)
         parts.append(

@@ -137,9 +137,11 @@ def main(args) -> int:
     )
 
 
-def _teacher(args, profile, pipeline) -> int:
-    data = pipeline.judged(profile, args.network, args.features, args.images, args.dataset, args.embedding)
-    teacher, table = pipeline.fit_teacher(data, args.kind, args.strength, args.folds)
+def _teacher(args, profile, _) -> int:
+    from ..alignet import judged
+
+    data = judged.judged(profile, args.network, args.features, args.images, args.dataset, args.embedding)
+    teacher, table = judged.fit_teacher(data, args.kind, args.strength, args.folds)
     if table is not None:
         mean = table.groupby(["strength", "measure"])["value"].mean().unstack()
         print("held-out objects, mean over folds:\n" + mean.round(4).to_string())

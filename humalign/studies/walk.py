@@ -92,7 +92,7 @@ def walk(profile: Profile, n: int = 480, steps: int = 60, student: str = STUDENT
         for step, text in COMMANDS.items():
             command = text.format(student=student, steps=steps)
             words = [re.sub(r"^(work|pictures)", rf"{root}/\1", w) for w in command.split()]
-            begun, said = time.process_time(), run([*words, "--cache", str(profile.cache)])
+            begun, said = time.process_time(), run([*words, "--profile", "mini", "--cache", str(profile.cache)])
             rows.append({"step": step, "command": f"humalign {command}", "cpu_seconds": time.process_time() - begun,
                          "result": summary(said).replace(f"{root}/", "")})  # fmt: skip
     return pd.DataFrame(rows)
