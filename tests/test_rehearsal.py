@@ -108,6 +108,6 @@ def test_missing_data_are_named_and_the_rest_is_shown(data, tmp_path):
     table = pd.read_csv(tmp_path / "book" / "data" / "fig-rsa-sets.csv")
     assert set(table["dataset"]) == {"cichy"}
 
-    assert figures(done["levels"]) == set()
+    assert figures(done["levels"]) == {"fig-levels-validation"}  # drawn people in every profile
     assert all("levels" in reason for reason in notes(done["levels"]))
     assert "missing: levels" in notice(done["levels"])
