@@ -273,12 +273,13 @@ TESTS = {
 }
 
 
-def training_runs(measured: Measured, **where) -> int:
-    """Largest number of training runs (seeds) of one network among the rows that match; 0 without any."""
+def training_runs(measured: Measured, **where) -> str:
+    """How many training runs (seeds) the networks of the rows that match have: "3", or "2 to 3"; "0" without any."""
     frame = measured.table
     for column, value in where.items():
         frame = frame[frame[column] == value]
-    return int(frame.groupby("model")["seed"].nunique().max()) if len(frame) else 0
+    counts = sorted(set(frame.groupby("model")["seed"].nunique())) or [0]
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def verdict(effect: float, low: float, high: float, criterion: dict) -> str:

@@ -194,8 +194,9 @@ def test_measured_round_trip(tmp_path):
 
 def test_training_runs_are_counted_per_network():
     m = combine(made({"a1": 0.5}, seeds=3), made({"b1": 0.5}))
-    assert claims.training_runs(m, dataset="things") == 3
-    assert claims.training_runs(m, dataset="elsewhere") == 0
+    assert claims.training_runs(m, dataset="things") == "1 to 3"
+    assert claims.training_runs(m.select("model == 'a1'"), dataset="things") == "3"
+    assert claims.training_runs(m, dataset="elsewhere") == "0"
 
 
 def test_two_measures_resample_training_runs_alike():

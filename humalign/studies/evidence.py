@@ -86,7 +86,7 @@ def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
     return verdict_table(effects.assign(criterion="", verdict=marked)).drop(columns=["criterion", "verdict"])
 
 
-def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, display.Number]:
+def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, display.Number | str]:
     """How many claims of each paper got each verdict: ``<prefix>_<verdict>_<paper>``, ``<prefix>_all_<paper>``.
 
     Controls are counted apart: ``<prefix>_controls_<paper>``, and ``<prefix>_controls_kept_<paper>`` that hold.
@@ -96,9 +96,9 @@ def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, disp
         basis = max(set(part["provenance"]) - {""} or {"live"}, key=PROVENANCE.index)
         control, part = part[part["control"]], part[~part["control"]]
         kept = int((control["verdict"] == "replicates").sum())
-        out[f"{prefix}_controls_{paper}"] = display.number(len(control), provenance=basis)
+        out[f"{prefix}_controls_{paper}"] = display.Words(len(control))
         out[f"{prefix}_controls_kept_{paper}"] = display.number(kept, provenance=basis)
-        out[f"{prefix}_all_{paper}"] = display.number(len(part), provenance=basis)
+        out[f"{prefix}_all_{paper}"] = display.Words(len(part))
         for verdict in claims.VERDICTS:
             count = int((part["verdict"] == verdict).sum())
             out[f"{prefix}_{verdict.replace(' ', '_')}_{paper}"] = display.number(count, provenance=basis)
