@@ -46,5 +46,5 @@ def record(profile, folder=None) -> list[Path]:
     """Measure the further training runs and store them beside the package's other records."""
     path = networks.recorded_path() if folder is None else Path(folder) / networks.recorded_path().name
     found = measure(profile)
-    found.table["provenance"] = "recorded"
+    found.table["provenance"], found.table["source"] = "recorded", "humalign record --profile mini"
     return [found.save(path)]
