@@ -12,6 +12,7 @@ from PIL import Image
 from humalign import cli
 from humalign.alignet import judged, pipeline, teacher
 from humalign.alignet.dataset import TripletFile
+from humalign.alignet.settings import PRESETS
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError
 from humalign.probing import LinearTransform
@@ -203,13 +204,17 @@ def test_folder_of_pictures_to_aligned_student(folder, capsys):
 
 
 def test_torchrun_on_two_processes_equals_one(folder, capsys):
-    """The documented command itself: torchrun starts the processes, they meet over gloo, the first one writes."""
+    """The documented command itself: torchrun starts the processes, they meet over gloo, the first one writes.
+
+    The preset mirrors and shifts pictures; both see the same.
+    """
     pictures, out = folder / "pictures", folder / "alignet"
     assert run("sample", "--teacher", folder / "teacher", "--images", pictures, "-n", 64, "--validation", 0,
                "--clusters", 6, "--out", out) == 0  # fmt: skip
     train = ["train", "--student", "mini:softmax-resnet-s", "--scratch", "--images", pictures, "--triplets", out,
              "--preset", "mini"]  # fmt: skip
-    train += ["--set", "steps=3", "batch=8", "local=0", "batch_norm=frozen", "augmentation=none"]
+    train += ["--set", "steps=3", "batch=8", "local=0", "batch_norm=frozen"]
+    assert PRESETS["mini"].augmentation == "flip-shift"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "humalign", "alignet", *map(str, train), "--out", str(folder / "two")]
     done = subprocess.run(

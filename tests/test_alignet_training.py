@@ -1,5 +1,6 @@
 """Students and their training: exact resume, two processes equal one, what the labels do."""
 
+import hashlib
 import json
 import os
 import socket
@@ -125,6 +126,49 @@ def test_shares_of_processes_make_the_whole(world, file):
     torch.testing.assert_close(torch.cat([p.targets for p in parts]), whole.targets)
     with pytest.raises(InputError):
         batches.make(0, 0, 3)
+
+
+def mirrored(pixels, seed):
+    """What one process has always done with the pictures of a step."""
+    generator = np.random.default_rng(seed)
+    flip = torch.from_numpy(generator.random(len(pixels)) < 0.5)
+    down, right = generator.integers(-2, 3, size=2).tolist()
+    return torch.roll(torch.where(flip[:, None, None, None], pixels.flip(3), pixels), (down, right), (2, 3))
+
+
+def digest_of(batches):
+    return hashlib.sha256(b"".join(b.pixels.contiguous().mul(255).round().byte().numpy().tobytes() for b in batches))
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_augmentation_of_one_process_stays_what_recorded_runs_used(world, file, pool):
+    pictures, values, groups = world
+    if pool:
+        batches = PoolBatches(values, pictures, 4, 12, "mixed", groups, 50, seed=3, augmentation="flip-shift")
+    else:
+        batches = FileBatches(file, pictures, 4, 10, 42, "flip-shift")
+    for step in range(4):
+        assert torch.equal(batches[step].pixels, mirrored(batches.whole(step).pixels, [3 if pool else 42, step, 1]))
+    golden = "5114be3c20d650b6" if pool else "7b3c893096ff9e4b"  # computed before the step was shared between processes
+    assert digest_of(batches[s] for s in range(4)).hexdigest()[:16] == golden
+
+
+@pytest.mark.parametrize("augmentation", ["none", "flip-shift"])
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("n_processes", [2, 5])
+def test_processes_see_the_pictures_of_one(world, file, pool, augmentation, n_processes):
+    """Triplet by triplet, the pictures of all shares are those that one process alone sees, to the bit."""
+    pictures, values, groups = world
+    if pool:
+        batches = PoolBatches(values, pictures, 4, 12, "mixed", groups, 50, seed=3, augmentation=augmentation)
+    else:
+        batches = FileBatches(file, pictures, 4, 10, 42, augmentation)
+    for step in range(4):
+        one = batches.make(step, 0, 1)
+        parts = [batches.make(step, rank, n_processes) for rank in range(n_processes)]
+        assert torch.equal(torch.cat([p.pixels[p.triplets] for p in parts]), one.pixels[one.triplets])
+        assert torch.equal(torch.cat([p.targets for p in parts]), one.targets)
+        assert all(len(p.pixels) == len(p.triplets.unique()) for p in parts)  # no picture that it does not need
 
 
 def test_pool_batches_label_with_the_teacher(world):
@@ -279,16 +323,17 @@ PROGRAM = """
     file = dataset.TripletFile.read({path!r})
     from humalign.alignet.training import Group
     group = Group.join("cpu")
-    s = SMALL.with_(steps=4, warmup=1)
-    out = Trainer(Student(small_tower(), s.head), FileBatches(file, pictures, s.steps, s.batch, s.seed), s,
-                  {folder!r}, group).run()
+    s = SMALL.with_(steps=4, warmup=1, augmentation={augmentation!r})
+    batches = FileBatches(file, pictures, s.steps, s.batch, s.seed, s.augmentation)
+    out = Trainer(Student(small_tower(), s.head), batches, s, {folder!r}, group).run()
     if group.rank == 0:
         open({result!r}, "w").write(json.dumps([row["loss"] for row in out.log]))
     group.leave()
 """
 
 
-def test_two_processes_equal_one(world, file, tmp_path):
+@pytest.mark.parametrize("augmentation", ["none", "flip-shift"])
+def test_two_processes_equal_one(world, file, tmp_path, augmentation):
     """Two gloo processes, started with the variables that torchrun sets: the same losses and weights as one process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -296,7 +341,11 @@ def test_two_processes_equal_one(world, file, tmp_path):
     program, result = tmp_path / "program.py", tmp_path / "losses.json"
     program.write_text(
         textwrap.dedent(PROGRAM).format(
-            tests=os.path.dirname(__file__), path=str(file.path), folder=str(tmp_path / "two"), result=str(result)
+            tests=os.path.dirname(__file__),
+            path=str(file.path),
+            folder=str(tmp_path / "two"),
+            result=str(result),
+            augmentation=augmentation,
         )
     )
     common = {**os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
@@ -307,7 +356,8 @@ def test_two_processes_equal_one(world, file, tmp_path):
         )
         for rank in range(2)
     ]  # fmt: skip
-    one = run(world, SMALL.with_(steps=4, warmup=1), tmp_path / "one", source=file)
+    settings = SMALL.with_(steps=4, warmup=1, augmentation=augmentation)
+    one = run(world, settings, tmp_path / "one", source=file)
     for process in ranks:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors[-2000:]

@@ -1,5 +1,8 @@
 """What a student sees in each step: decided by seed and step alone, so that training resumes exactly.
 
+Several processes share a step: each takes an equal part of its triplets, and mirrors and shifts the pictures of that
+part as one process alone would do it.
+
 ``FileBatches`` reads stored AligNet triplets, as the paper does. ``PoolBatches`` draws pictures and forms all triplets
 within them, which gives small networks many triplets per picture; its labels come from the teacher's embedding.
 """
@@ -45,11 +48,12 @@ class _Steps:
         """The batch of a step as one process alone would see it, without augmentation."""
         return self.make(step, 0, 1, plain=True)
 
-    def _pixels(self, rows, step: int, plain: bool) -> torch.Tensor:
+    def _pixels(self, rows, step: int, plain: bool, places=None, whole: int | None = None) -> torch.Tensor:
+        """Pictures of rows; ``places`` among the ``whole`` pictures of the step when these are a part of them."""
         pixels = self.pictures.pixels(rows)
-        return (
-            flip_and_shift(pixels, [self.seed, step, 1]) if self.augmentation == "flip-shift" and not plain else pixels
-        )
+        if self.augmentation != "flip-shift" or plain:
+            return pixels
+        return flip_and_shift(pixels, [self.seed, step, 1], places, whole)
 
 
 class FileBatches(_Steps):
@@ -83,23 +87,31 @@ class FileBatches(_Steps):
             self._epoch = (epoch, order)
         return self._epoch[1]
 
+    def _rows(self, step: int, rank: int, world: int) -> np.ndarray:
+        """Rows of the file in one process's share of a step."""
+        n, share = len(self.file), self.batch // world
+        place = step * self.batch + rank * share + np.arange(share)
+        return np.concatenate(
+            [self._order(int(epoch))[place[place // n == epoch] % n] for epoch in np.unique(place // n)]
+        )
+
     def make(self, step: int, rank: int, world: int, plain: bool = False) -> Batch:
         if self.batch % world:
             raise InputError(f"{self.batch} triplets over {world} processes", "batch", "use a multiple")
-        n, share = len(self.file), self.batch // world
-        place = step * self.batch + rank * share + np.arange(share)
-        rows = np.concatenate(
-            [self._order(int(epoch))[place[place // n == epoch] % n] for epoch in np.unique(place // n)]
-        )
+        rows = self._rows(step, rank, world)
         images = self.pictures.rows(self.file.names(rows))
         unique, inverse = np.unique(images, return_inverse=True)
+        places = whole = None
+        if world > 1 and self.augmentation != "none" and not plain:
+            every = np.unique(self.pictures.rows(self.file.names(self._rows(step, 0, 1))))
+            places, whole = np.searchsorted(every, unique), len(every)
         targets = np.asarray(self.file.similarities[rows], np.float32)[:, self.columns]
         near = None
         if self.reference is not None:
             values, row = self.reference
             near = torch.from_numpy(np.array(values[row[unique]], np.float32))
-        places = torch.from_numpy(inverse.reshape(images.shape))
-        return Batch(self._pixels(unique, step, plain), places, torch.from_numpy(targets), near)
+        triplets = torch.from_numpy(inverse.reshape(images.shape))
+        return Batch(self._pixels(unique, step, plain, places, whole), triplets, torch.from_numpy(targets), near)
 
 
 class PoolBatches(_Steps):
@@ -201,7 +213,7 @@ class PoolBatches(_Steps):
             share = len(t) // world
             part = slice(rank * share, (rank + 1) * share)
             used, inverse = np.unique(triplets[part], return_inverse=True)
-            pixels = self._pixels(rows, step, plain)[torch.from_numpy(used)]
+            pixels = self._pixels(rows[used], step, plain, used, len(rows))
             return Batch(pixels, torch.from_numpy(inverse.reshape(-1, 3)), targets[part])
         return Batch(
             self._pixels(rows, step, plain), t, targets, None if self.reference is None else self.reference[rows]

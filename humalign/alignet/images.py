@@ -135,11 +135,27 @@ def list_pictures(path) -> list[str]:
     return names
 
 
-def flip_and_shift(pixels: torch.Tensor, seed) -> torch.Tensor:
-    """Mirror each picture with probability one half; roll all by up to 2 pixels; decided by ``seed`` alone."""
+def flip_and_shift(pixels: torch.Tensor, seed, places=None, whole: int | None = None) -> torch.Tensor:
+    """Mirror each picture with probability one half; roll all by up to 2 pixels; decided by ``seed`` alone.
+
+    Parameters
+    ----------
+    pixels : float tensor (b, 3, h, w)
+    seed : int or sequence of int
+    places : int array (b,), optional
+        Where these pictures stand among the ``whole`` pictures of a step that several processes share. What is drawn
+        is drawn for all of them, so that each picture is changed as one process alone would change it.
+    whole : int, optional
+        Pictures of the whole step (default: b).
+
+    Returns
+    -------
+    float tensor (b, 3, h, w)
+    """
     generator = np.random.default_rng(seed)
-    flip = torch.from_numpy(generator.random(len(pixels)) < 0.5)
+    flip = generator.random(len(pixels) if whole is None else whole) < 0.5
     down, right = (int(v) for v in generator.integers(-2, 3, size=2))
+    flip = torch.from_numpy(flip if places is None else flip[places])
     pixels = torch.where(flip[:, None, None, None], pixels.flip(3), pixels)
     return torch.roll(pixels, (down, right), (2, 3))
 
