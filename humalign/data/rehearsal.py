@@ -250,7 +250,8 @@ class Writer:
         self.mat(f"{kit}/meta.mat", synsets=synsets)
         tasks = {}
         for task in imagenet.TASKS:
-            numbers = self.rng.permutation(len(SYNSETS))[:12].reshape(3, 4)
+            # the first class is in every task, so that a damaged first picture concerns all
+            numbers = np.r_[0, 1 + self.rng.permutation(len(SYNSETS) - 1)[:11]].reshape(3, 4)
             tasks[task] = [
                 {"super": k, "source": [int(v) for v in row[:2]], "target": [int(v) for v in row[2:]]}
                 for k, row in enumerate(numbers)
