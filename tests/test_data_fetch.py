@@ -14,7 +14,7 @@ import pytest
 
 from humalign.cli import main
 from humalign.config import get_profile
-from humalign.data import fetch, registry, rehearsal
+from humalign.data import adopt, fetch, registry, rehearsal
 from humalign.data.registry import Download, Entry, File
 from humalign.errors import HumalignError, InputError, MissingData
 
@@ -78,6 +78,13 @@ def get(server, root, **more):
     return fetch.download(Download(f"{server['url']}/a.bin", "folder/a.bin", **more), root, progress=False)
 
 
+def partial(server, root):
+    """Where unfinished bytes of :func:`get` lie."""
+    path = fetch.partial_of(Download(f"{server['url']}/a.bin", "folder/a.bin"), root)
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
 def test_a_whole_download(server, tmp_path):
     path = get(server, tmp_path, checksum=SHA)
     assert path == tmp_path / "folder/a.bin"
@@ -89,26 +96,24 @@ def test_an_interrupted_download_goes_on(server, tmp_path):
     server["break_after"] = 100_000
     with pytest.raises(HumalignError, match="go on where it stopped"):
         get(server, tmp_path, checksum=SHA)
-    partial = tmp_path / ".partial/a.bin.partial"
-    kept = partial.read_bytes()
+    path = partial(server, tmp_path)
+    kept = path.read_bytes()
     assert 60_000 < len(kept) <= 100_000
     assert CONTENT.startswith(kept)
     assert not (tmp_path / "folder").exists()
     assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
     assert server["asked"] == [("/a.bin", None), ("/a.bin", f"bytes={len(kept)}-")]
-    assert not partial.exists()
+    assert not path.exists()
 
 
 def test_a_complete_partial_file_is_used(server, tmp_path):
-    (tmp_path / ".partial").mkdir()
-    (tmp_path / ".partial/a.bin.partial").write_bytes(CONTENT)
+    partial(server, tmp_path).write_bytes(CONTENT)
     assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
 
 
 def test_a_server_without_ranges_starts_anew(server, tmp_path):
     server["ranges"] = False
-    (tmp_path / ".partial").mkdir()
-    (tmp_path / ".partial/a.bin.partial").write_bytes(b"old bytes")
+    partial(server, tmp_path).write_bytes(b"old bytes")
     assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
 
 
@@ -123,11 +128,21 @@ def test_corrupted_bytes_are_thrown_away(server, tmp_path):
 
 
 def test_a_damaged_partial_file_is_not_kept(server, tmp_path):
-    (tmp_path / ".partial").mkdir()
-    (tmp_path / ".partial/a.bin.partial").write_bytes(b"x" * 1000)
+    partial(server, tmp_path).write_bytes(b"x" * 1000)
     with pytest.raises(InputError, match="checksum"):
         get(server, tmp_path, checksum=SHA)
     assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
+
+
+def test_files_of_one_name_do_not_continue_each_other(server, tmp_path):
+    other = CONTENT[::-1]
+    server["files"] |= {"/one/t.npz": CONTENT, "/two/t.npz": other}
+    server["break_after"] = 100_000
+    one, two = (Download(f"{server['url']}/{part}/t.npz", f"{part}.npz") for part in ("one", "two"))
+    with pytest.raises(HumalignError, match="go on where it stopped"):
+        fetch.download(one, tmp_path, progress=False)
+    assert fetch.download(two, tmp_path, progress=False).read_bytes() == other
+    assert fetch.download(one, tmp_path, progress=False).read_bytes() == CONTENT
 
 
 def test_mirrors_are_tried_in_turn(server, tmp_path):
@@ -277,40 +292,50 @@ def new(tmp_path):
 
 
 def test_files_are_adopted_and_verified(tiny, new, tmp_path):
-    told = fetch.adopt(tiny / "things/concepts/things_concepts.tsv", "things/concepts", new)
+    told = adopt.adopt(tiny / "things/concepts/things_concepts.tsv", "things/concepts", new)
     assert "30 rows" in told
     for name in ("train_90.npy", "test_10.npy"):
-        fetch.adopt(tiny / f"things/triplets/{name}", f"things/{name[:-4]}", new)
+        adopt.adopt(tiny / f"things/triplets/{name}", f"things/{name[:-4]}", new)
     assert registry.load("things/all", new).triplets.shape == (1000, 3)
     # text instead of .npy goes to the place of text
     path = tmp_path / "mine.txt"
     np.savetxt(path, np.load(tiny / "things/triplets/correct_triplets.npy"), fmt="%d")
-    told = fetch.adopt(path, "things/correct_triplets", new, key="triplets")
+    told = adopt.adopt(path, "things/correct_triplets", new, key="triplets")
     assert (new.data / "things/triplets/correct_triplets.txt").is_file()
 
 
 def test_folders_are_adopted_by_key_and_may_be_linked(tiny, new):
-    told = fetch.adopt(tiny / "cichy2019/images", "cichy2019", new, key="images", link=True)
+    told = adopt.adopt(tiny / "cichy2019/images", "cichy2019", new, key="images", link=True)
     assert "still missing: cichy2019/sim_judgements/judgments_general.mat" in told
     assert (new.data / "cichy2019/images").is_symlink()
-    told = fetch.adopt(tiny / "cichy2019/sim_judgements/judgments_general.mat", "cichy2019", new)
+    told = adopt.adopt(tiny / "cichy2019/sim_judgements/judgments_general.mat", "cichy2019", new)
     assert "12 images, 3 people" in told
-    fetch.adopt(tiny / "caltech101/101_ObjectCategories", "caltech101", new)
+    adopt.adopt(tiny / "caltech101/101_ObjectCategories", "caltech101", new)
     assert not (new.data / "caltech101/101_ObjectCategories").is_symlink()
     assert len(registry.load("caltech101", new)) == 12
 
 
 def test_what_does_not_verify_changes_nothing(tiny, new, tmp_path):
-    fetch.adopt(tiny / "things/concepts/things_concepts.tsv", "things/concepts", new)
+    adopt.adopt(tiny / "things/concepts/things_concepts.tsv", "things/concepts", new)
     good = tiny / "things/triplets/testset1.txt"
-    fetch.adopt(good, "things/testset1", new)
+    adopt.adopt(good, "things/testset1", new)
     bad = tmp_path / "testset1.txt"
     bad.write_text("1 2\n3 4\n")
     with pytest.raises(InputError, match="2 columns") as caught:
-        fetch.adopt(bad, "things/testset1", new)
+        adopt.adopt(bad, "things/testset1", new)
     assert "\n" not in str(caught.value)
     assert (new.data / "things/triplets/testset1.txt").read_bytes() == good.read_bytes()
     assert [p.name for p in (new.data / "things/triplets").iterdir()] == ["testset1.txt"]
+
+
+def test_a_file_that_would_be_hidden_by_another_is_refused(tiny, new, tmp_path):
+    adopt.adopt(tiny / "things/concepts/things_concepts.tsv", "things/concepts", new)
+    adopt.adopt(tiny / "things/triplets/train_90.npy", "things/train_90", new)
+    path = tmp_path / "train_90.txt"
+    np.savetxt(path, np.load(tiny / "things/triplets/train_90.npy")[:500], fmt="%d")
+    with pytest.raises(InputError, match=r"train_90\.npy comes first"):
+        adopt.adopt(path, "things/train_90", new)
+    assert [p.name for p in (new.data / "things/triplets").iterdir()] == ["train_90.npy"]
 
 
 def test_another_checksum_needs_accept(tiny, tmp_path):
@@ -319,10 +344,10 @@ def test_another_checksum_needs_accept(tiny, tmp_path):
     profile = get_profile("full", data=root)
     source = tiny / "tables/networks.csv"
     with pytest.raises(InputError, match="known checksum"):
-        fetch.adopt(source, "tables/networks", profile)
+        adopt.adopt(source, "tables/networks", profile)
     assert not (root / "tables/networks.csv").exists()
     assert not (root / registry.MANIFEST).exists()
-    fetch.adopt(source, "tables/networks", profile, accept=True)
+    adopt.adopt(source, "tables/networks", profile, accept=True)
     assert len(registry.load("tables/networks", profile)) == 2
     assert "tables/networks.csv" in json.loads((root / registry.MANIFEST).read_text())["sha256"]
     (root / "tables/networks.csv").write_text("model,imagenet_accuracy,param_count,depth,arch\na,1,2,3,b\n")
@@ -332,15 +357,15 @@ def test_another_checksum_needs_accept(tiny, tmp_path):
 
 def test_import_says_what_it_needs(tiny, new, tmp_path, capsys):
     with pytest.raises(InputError, match="say --key"):
-        fetch.adopt(tiny / "imagenet/val", "cars196", new)
+        adopt.adopt(tiny / "imagenet/val", "cars196", new)
     with pytest.raises(InputError, match="keys are"):
-        fetch.adopt(tiny / "tables/networks.csv", "tables/networks", new, key="nothing")
+        adopt.adopt(tiny / "tables/networks.csv", "tables/networks", new, key="nothing")
     with pytest.raises(InputError, match="does not exist"):
-        fetch.adopt(tmp_path / "nowhere.csv", "tables/networks", new)
+        adopt.adopt(tmp_path / "nowhere.csv", "tables/networks", new)
     with pytest.raises(InputError, match="no data set is called"):
-        fetch.adopt(tiny / "tables/networks.csv", "tables/netwerks", new)
+        adopt.adopt(tiny / "tables/networks.csv", "tables/netwerks", new)
     with pytest.raises(MissingData):
-        fetch.adopt(tiny / "tables/networks.csv", "tables/networks", new.with_(data=None))
+        adopt.adopt(tiny / "tables/networks.csv", "tables/networks", new.with_(data=None))
     code = main(
         ["data", "import", str(tiny / "tables/networks.csv"), "--as", "tables/networks", "--profile", "full", "--data",
          str(new.data)]

@@ -24,7 +24,8 @@ def configure(parser) -> None:
         if names:
             sub.add_argument("names", nargs=names, metavar="FILE" if name == "import" else "NAME")
         add_profile_options(sub)
-        sub.add_argument("--json", action="store_true", help="print JSON")
+        if name in ("list", "verify", "where"):
+            sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
 
     action("list", None, "what there is and what is at hand")
@@ -150,7 +151,7 @@ def _ask(question: str) -> bool:
 
 
 def _import(args, profile) -> int:
-    from ..data.fetch import adopt
+    from ..data.adopt import adopt
 
     for name in args.names:
         print(adopt(name, args.entry, profile, key=args.key, link=args.link, accept=args.accept))

@@ -1,4 +1,4 @@
-"""Getting data: resumable, checked downloads of what is open, and the adoption of files a reader already has."""
+"""Getting data: resumable, checked downloads of what is open; see :mod:`humalign.data.adopt` for files at hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from ..errors import HumalignError, InputError, MissingData
-from ..store import atomic_path, sha256, write_json
+from ..store import digest
 from . import registry
 from .describe import open_downloads
 from .verify import verify_one
@@ -25,11 +25,11 @@ def human(size: int | None) -> str:
     if size is None:
         return "size unknown"
     value = float(size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
+    for unit in ("bytes", "kB", "MB"):
+        if value < 1000:
             return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
         value /= 1000
-    return ""
+    return f"{value:.1f} GB"
 
 
 def remote_size(url: str) -> int | None:
@@ -100,6 +100,11 @@ class Resuming:
         os.replace(self.partial, output_file)
 
 
+def partial_of(item: registry.Download, root: Path) -> Path:
+    """Where the bytes of an unfinished download are kept: by address, since many files have the same name."""
+    return root / ".partial" / f"{digest(item.url)}-{PurePosixPath(item.url).name}"
+
+
 def download(item: registry.Download, root: Path, progress: bool = True) -> Path:
     """Fetch one open file into the data folder; archives are unpacked.
 
@@ -126,18 +131,18 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
     import requests
 
     target = root / item.path
-    partials = root / ".partial"
+    partial = partial_of(item, root)
     name = PurePosixPath(item.url).name
     problems = []
     for url in (item.url, *item.mirrors):
-        resuming = Resuming(partials / f"{name}.partial", progress)
+        resuming = Resuming(partial, progress)
         try:
-            with tempfile.TemporaryDirectory(dir=_made(partials)) as scratch:
+            with tempfile.TemporaryDirectory(dir=_made(partial.parent)) as scratch:
                 pooch.get_logger().setLevel("ERROR")
                 got = Path(
                     pooch.retrieve(url, known_hash=item.checksum or None, fname=name, path=scratch, downloader=resuming)
                 )
-                resuming.partial.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
                 if item.unpack:
                     unpack(got, target)
                 else:
@@ -147,7 +152,7 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
         except ValueError as error:  # pooch: another checksum
             if "hash" not in str(error).lower():
                 raise
-            resuming.partial.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             problems.append(
                 InputError(
                     "differs from the known checksum", url, "nothing was kept: try again, or import a copy you trust"
@@ -159,7 +164,7 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
             )
         finally:
             with contextlib.suppress(OSError):
-                partials.rmdir()
+                partial.parent.rmdir()
     raise problems[-1]
 
 
@@ -278,144 +283,3 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
         say(f"  {line}")
     say(f"  verified: {report.status}")
     return report.status == "ok"
-
-
-# ---------------------------------------------------------------------------------------------- adopting files
-
-
-def _key_for(one: registry.Entry, source: Path, key: str | None) -> str:
-    if key is not None:
-        if key not in one.files:
-            raise InputError(
-                f"{one.name} has no file called '{key}'", "data import", f"keys are {', '.join(one.files)}"
-            )
-        return key
-    fitting = [
-        k
-        for k, f in one.files.items()
-        if f.folder == source.is_dir() and source.name in {Path(n).name for n in (f.path, *f.also)}
-    ]
-    if not fitting:
-        endings = {source.suffix}
-        fitting = [
-            k
-            for k, f in one.files.items()
-            if f.folder == source.is_dir()
-            and not f.optional
-            and not f.shared
-            and (f.folder or {Path(n).suffix for n in (f.path, *f.also)} & endings)
-        ]
-    if len(fitting) != 1:
-        names = "; ".join(f"{k} = {f.path}" for k, f in one.files.items())
-        raise InputError(f"which file of {one.name} is it", source, f"say --key ({names})")
-    return fitting[0]
-
-
-def _target(file: registry.File, source: Path) -> str:
-    """The registered place with the ending of the source (.npy or .txt of one data set)."""
-    if not file.folder:
-        for name in (file.path, *file.also):
-            if Path(name).suffix == source.suffix:
-                return name
-        raise InputError(
-            f"ends in '{source.suffix}'",
-            source,
-            f"expected {' or '.join(sorted({Path(n).suffix for n in (file.path, *file.also)}))}",
-        )
-    return file.path
-
-
-def adopt(source, name: str, profile, *, key: str | None = None, link: bool = False, accept: bool = False) -> str:
-    """Put a file or folder a reader has where the registry looks for it, and verify it.
-
-    Parameters
-    ----------
-    source : path
-    name : str
-        The data set.
-    profile : Profile
-    key : str, optional
-        Which of the data set's files; told by the file name where possible.
-    link : bool
-        Link instead of copying.
-    accept : bool
-        Accept another checksum than the known one: it is written into the folder's ``humalign-data.json``.
-
-    Returns
-    -------
-    str
-        A line saying what was done.
-
-    Raises
-    ------
-    InputError
-        When it is not what the registry expects; then nothing is changed.
-    """
-    one = registry.entry(name)
-    source, root = Path(source).expanduser(), profile.data
-    if root is None:
-        raise MissingData("needs a data folder", name, "point HUMALIGN_DATA or --data at it")
-    if not source.exists():
-        raise InputError("does not exist", source, "check the path")
-    key = _key_for(one, source, key)
-    relative = _target(one.files[key], source)
-    target = root / relative
-    if target.exists() and target.samefile(source):
-        raise InputError("lies there already", source, f"humalign data verify {name}")
-    aside = None
-    before = registry.manifest(root)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists() or target.is_symlink():
-        aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".replaced-")) / target.name
-        os.replace(target, aside)
-    try:
-        _place(source, target, link)
-        if accept and target.is_file():
-            sums = {**before.get("sha256", {}), relative: sha256(target)}
-            write_json(root / registry.MANIFEST, {**before, "sha256": sums})
-        registry._digest.cache_clear()
-        others = [k for k in one.missing(root) if k != key]
-        if others:
-            registry.check_known(target, root, one) if target.is_file() else None
-            told = f"still missing: {', '.join(one.files[k].path for k in others)}"
-        else:
-            report = verify_one(one, profile)
-            if report.problems:
-                more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
-                raise InputError(report.problems[0] + more, None, None)
-            told = ", ".join(f"{v} {k}" for k, v in report.facts.items() if isinstance(v, int)) or "verified"
-    except BaseException:
-        _remove(target)
-        if aside is not None:
-            os.replace(aside, target)
-        if accept:
-            write_json(root / registry.MANIFEST, before) if before else (root / registry.MANIFEST).unlink(
-                missing_ok=True
-            )
-        raise
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside.parent, ignore_errors=True)
-    return f"{source} -> {target} ({'linked' if link else 'copied'}; {told})"
-
-
-def _place(source: Path, target: Path, link: bool) -> None:
-    if link:
-        target.symlink_to(source.resolve(), target_is_directory=source.is_dir())
-    elif source.is_dir():
-        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        try:
-            shutil.copytree(source, scratch / target.name)
-            os.replace(scratch / target.name, target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    else:
-        with atomic_path(target) as partial:
-            shutil.copyfile(source, partial)
-
-
-def _remove(path: Path) -> None:
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.is_dir():
-        shutil.rmtree(path)
