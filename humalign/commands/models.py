@@ -9,6 +9,7 @@ humalign models                          # everything
 humalign models --profile full --group "Self-Supervised"
 humalign models resnet50                 # all facts of one network
 humalign models alexnet --layers         # its layers
+humalign models resnet50 --stages        # a few of them along its depth, for 'humalign extract --layers'
 """
 SHOWN = ("model", "name", "family", "group", "objective", "parameters", "reference_accuracy", "width", "weights")
 
@@ -20,6 +21,7 @@ def configure(parser) -> None:
     parser.add_argument("--family", help="only this architecture family")
     parser.add_argument("--extras", action="store_true", help="also networks that the papers' figures do not show")
     parser.add_argument("--layers", action="store_true", help="list the layers of MODEL (built without weights)")
+    parser.add_argument("--stages", action="store_true", help="name layers of MODEL along its depth, for 'extract'")
     parser.add_argument("--json", metavar="FILE", help="write the table as JSON ('-': print it)")
     add_profile_options(parser)
 
@@ -54,6 +56,11 @@ def _one(name: str, layers: bool) -> int:
 
 def main(args) -> int:
     """Print one network or the table."""
+    if args.stages and args.model:
+        from ..features.stages import stages_of
+
+        print(*stages_of(args.model))
+        return 0
     if args.model:
         return _one(args.model, args.layers)
     import json

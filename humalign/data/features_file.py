@@ -181,6 +181,57 @@ def read(path, ids=None, *, layer: str | None = None, model: str | None = None) 
         raise InputError(error.problem, where if error.where == where else path, error.remedy) from None
 
 
+def layers(path) -> list[str]:
+    """Names of the arrays that :func:`read` takes as ``layer``: of numbers, with two axes or more; only headers are read.
+
+    Parameters
+    ----------
+    path : path
+        .npz (in the order of the file), .safetensors or HDF5; a .npy file has one array without a name: none.
+
+    Raises
+    ------
+    InputError
+        For a damaged file.
+    """
+    path = Path(path)
+    if path.suffix == ".npy":
+        return []
+    files.exists(path)
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                names = list(archive.files)
+            found = {name: _header(path, name) for name in names}
+        elif path.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(str(path), framework="numpy") as file:
+                parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+                found = {n: (p.get_shape(), "O" if p.get_dtype() == "BOOL" else "f") for n, p in parts.items()}
+        else:
+            import h5py
+
+            parts = {}
+            with h5py.File(path) as file:
+                file.visititems(lambda name, item: parts.update({name: item}) if hasattr(item, "shape") else None)
+                found = {name: (item.shape, item.dtype.kind) for name, item in parts.items()}
+    except Exception as error:  # of four libraries
+        raise InputError(f"is truncated or damaged ({error})", path, files.AGAIN) from None
+    return [name for name, (shape, kind) in found.items() if len(shape) > 1 and kind in "fiu" and name not in IDS]
+
+
+def _header(path, name: str) -> tuple[tuple, str]:
+    """Shape and kind of one array of a .npz file."""
+    import zipfile
+
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+    return shape, dtype.kind
+
+
 def _ids(ids, arrays, meta, path):
     if isinstance(ids, (str, Path)):
         return read_ids(ids), Path(ids)

@@ -119,11 +119,14 @@ class Recorder:
         modules = dict(self.model.module.named_modules())
         for layer in self.layers:
 
-            def hook(module, inputs, output, layer=layer):
-                value = _first_tensor(inputs if layer.side == "in" else output)
-                self._found[layer.name] = pooled(value, layer.pool, self.channels_last)
+            def hook(module, *given, layer=layer):  # the input alone, or input and output
+                self._found.pop(layer.name, None)  # of several calls the last counts, also for the order
+                self._found[layer.name] = pooled(_first_tensor(given[-1]), layer.pool, self.channels_last)
 
-            self._handles.append(modules[layer.module].register_forward_hook(hook))
+            module = modules[layer.module]
+            before = layer.side == "in"  # taken before the module runs, since it may write in place
+            register = module.register_forward_pre_hook if before else module.register_forward_hook
+            self._handles.append(register(hook))
         return self
 
     def __exit__(self, *_):
@@ -132,7 +135,7 @@ class Recorder:
         self._handles.clear()
 
     def take(self, n: int) -> dict:
-        """Activations (n, p) of the last forward pass by layer name.
+        """Activations (n, p) of the last forward pass by layer name, in the order in which the network made them.
 
         Raises
         ------

@@ -206,7 +206,7 @@ def extract(
     Returns
     -------
     dict of str to Features, or Path
-        By layer; the folder when ``out`` is given.
+        By layer, in order of depth; the folder when ``out`` is given.
 
     Raises
     ------
@@ -217,6 +217,9 @@ def extract(
     -----
     Started by torchrun, each process takes every ``WORLD_SIZE``-th shard and writes into the same folder. With one
     ``shard_size`` the files do not depend on interruptions or on the number of processes.
+
+    The order of depth is that in which the activations of a picture arise, whatever the order asked for; the manifest
+    holds it under "order" (its "layers" are sorted by name).
     """
     from .. import zoo
 
@@ -281,6 +284,7 @@ def _about(model, stimuli, layers, widths, dtype, device, batch_size, ranks, sha
         "weights_digest": model.checksum,
         "preprocess": model.preprocess.describe(),
         "layers": {one.name: {"module": one.specification, "width": widths[one.name]} for one in layers},
+        "order": list(widths),
         "dtype": dtype,
         "n": n,
         "images": stimuli.name,
@@ -311,7 +315,7 @@ def _bar(total, initial, progress, ranks=None):
 def _in_memory(model, recorder, stimuli, about, device, dtype, workers, batch_size, progress) -> dict:
     n = len(stimuli)
     rows = _split(range(n), batch_size)
-    out = {name: np.empty((n, layer["width"]), np.float32) for name, layer in about["layers"].items()}
+    out = {name: np.empty((n, about["layers"][name]["width"]), np.float32) for name in about["order"]}
     with _bar(n, 0, progress) as bar:
         for part, found in zip(rows, _run(model, recorder, stimuli, rows, device, dtype, workers)):
             _check(stimuli, found, part)
@@ -348,6 +352,9 @@ def _prepare(out: Path, about: dict, resume: bool) -> dict:
                 "choose another folder, or --restart to replace them",
             )
         shards.sweep(out)
+        if "order" not in found:  # written by an earlier version
+            found["order"] = about["order"]
+            write_json(path, found)
         return found
     if out.exists() and not out.is_dir():
         raise InputError("is a file", out, "name a folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,41 @@ def manifest(folder) -> dict:
     if found.get("format") != FORMAT:
         raise InputError(f"has format {found.get('format')}, this version reads {FORMAT}", path, "extract again")
     return found
+
+
+def layers(path) -> list[str]:
+    """The layers that a store of features holds, from input to output.
+
+    Parameters
+    ----------
+    path : path
+        As for :func:`read`.
+
+    Returns
+    -------
+    list of str
+        In the order in which the network made them, where ``humalign extract`` wrote it down; the arrays of a .npz file
+        of others in the order of the file; else by name with numbers as numbers, and penultimate and logits last.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _ordered(manifest(path))
+    side = path.with_name(path.name + ".json")
+    if side.is_file() and "manifest" in (meta := read_json(side)):
+        return _ordered(meta["manifest"])
+    from ..data.features_file import layers as of_others
+
+    found = of_others(path)
+    return found if path.suffix == ".npz" else sorted(found, key=_depth)
+
+
+def _ordered(about: dict) -> list[str]:
+    return list(about.get("order") or sorted(about["layers"], key=_depth))
+
+
+def _depth(name: str) -> tuple:
+    parts = [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
+    return ("penultimate", "logits").index(name) + 1 if name in ("penultimate", "logits") else 0, parts
 
 
 def _choose(layers, layer, where) -> str:
