@@ -248,6 +248,10 @@ def test_folder_of_pictures(tmp_path):
     assert float(first.max()) <= 1
     torch.testing.assert_close(first, pictures.pixels([0, 2]))
     assert pictures.rows([["b/y.png", "x.png", "z.png"]]).tolist() == [[1, 0, 2]]  # also by file name alone
+    assert pictures.rows(["train/a/x.png", "train/z.png"]).tolist() == [0, 2]  # one path is the end of the other
+    for elsewhere in ("c/x.png", "b/x.png"):  # a picture of another folder with the same file name
+        with pytest.raises(InputError, match="not among"):
+            pictures.rows([elsewhere])
     with pytest.raises(InputError, match="not among"):
         pictures.rows(["q.png"])
     (tmp_path / "broken.png").write_text("no picture")

@@ -86,7 +86,10 @@ class Pictures:
         return cls(names, [Path(path) / name for name in names], side, keep)
 
     def rows(self, names) -> np.ndarray:
-        """Numbers of pictures by id, in the shape of ``names``; also by file name alone, where that is unique."""
+        """Numbers of pictures by id, in the shape of ``names``; also by file name alone, where that is unique.
+
+        A name with folders is never met by a picture of another folder: one path has to be the end of the other.
+        """
         names = np.asarray(names, dtype=np.str_)
         unique, inverse = np.unique(names, return_inverse=True)
         if not hasattr(self, "_by_name"):
@@ -95,7 +98,7 @@ class Pictures:
                 short = name.rpartition("/")[2]
                 last[short] = -1 if short in last else i
             self._by_name = last
-        found = np.array([self.row.get(n, self._by_name.get(n.rpartition("/")[2], -2)) for n in unique.tolist()])
+        found = np.array([self._row(name) for name in unique.tolist()])
         if (found < 0).any():
             k = int(np.argmax(found < 0))
             why = "is the name of several pictures" if found[k] == -1 else "is not among the pictures"
@@ -103,6 +106,13 @@ class Pictures:
                 f"'{unique[k]}' {why}", "triplets", "point --images at the folder the triplets were made from"
             )
         return found[inverse].reshape(names.shape)
+
+    def _row(self, name: str) -> int:
+        if name in self.row:
+            return self.row[name]
+        row = self._by_name.get(name.rpartition("/")[2], -2)
+        ends = row >= 0 and (f"/{self.ids[row]}".endswith(f"/{name}") or f"/{name}".endswith(f"/{self.ids[row]}"))
+        return row if ends or row == -1 else -2
 
     def pixels(self, rows) -> torch.Tensor:
         """Pictures of rows: float tensor (b, 3, side, side) in [0, 1]."""
