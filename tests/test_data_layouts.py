@@ -128,6 +128,9 @@ def test_verification_tells_when_triplets_lie_in_another_row_order(profile, dama
         kept = (profile.data / registry.MANIFEST).read_text()
         (profile.data / registry.MANIFEST).write_text('{"rehearsal": true, "row_order": {"things/testset1": "raw"}}')
         assert verify_one(registry.entry("things/testset1"), profile).status == "ok"
+        declared = '{"rehearsal": true, "row_order": {"things/testset1": "python"}}'  # too near "raw" to be told apart
+        (profile.data / registry.MANIFEST).write_text(declared)
+        assert verify_one(registry.entry("things/testset1"), profile).status == "ok"
         (profile.data / registry.MANIFEST).write_text(kept)
 
 
@@ -203,6 +206,34 @@ def test_breeds_source_and_target_share_superclasses_not_classes(profile):
     assert set(concepts[domain == "source"]) == set(concepts[domain == "target"])
 
 
+def test_breeds_needs_every_class_since_places_number_them(profile, damaged):
+    with damaged("imagenet/val") as folder:
+        stimuli = registry.load("imagenet/val", profile)
+        for name, synset in zip(stimuli.ids, stimuli.concepts):
+            if synset == rehearsal.SYNSETS[0]:
+                (folder / name).unlink()
+        with pytest.raises(InputError, match="shows 23 of 24 classes"):
+            registry.load("breeds/living17", profile)
+
+
+def test_facts_of_single_rows_follow_their_rows(profile):
+    features = registry.load("things_eeg2/clip_vit_l14", profile)
+    turned = features.align(features.ids[::-1])
+    assert turned.meta["images"] == features.meta["images"][::-1]
+
+
+def test_the_sets_of_the_large_table_are_numbers(profile, damaged):
+    assert set(registry.load("things/large", profile).level) == set("0123")
+    name = "things/triplets/triplets_large_final_correctednc_correctedorder.csv"
+    with damaged(name) as path:
+        head, first, *rest = path.read_text().splitlines()
+        cells = first.split("\t")
+        cells[5] = "yes"
+        path.write_text("\n".join([head, "\t".join(cells), *rest]) + "\n")
+        with pytest.raises(InputError, match="noise_ceiling holds text"):
+            registry.load("things/large", profile)
+
+
 def test_levels_sessions_become_trials(profile, damaged):
     frame = registry.load("levels", profile)
     assert frame["participant"].nunique() == 5
@@ -274,6 +305,17 @@ def test_validation_study_tells_pilots_from_the_slider(profile):
     assert set(frame.loc[frame["participant"] != "subject_3", "slider"]) == {"1-5"}
     means = frame[frame["slider"] == "1-5"].groupby("closer")["response"].mean()
     assert means["alignet"] > means["unalignet"]
+
+
+def test_words_on_other_screens_do_not_spoil_the_ratings(profile, damaged):
+    whole = registry.load("levels/validation_ratings", profile)
+    with damaged("levels/AligNet_Human_Validation_results.csv") as path:
+        text = path.read_text() + "subject_0,survey,I liked it,,\n"
+        path.write_text(text)
+        assert registry.load("levels/validation_ratings", profile).equals(whole)
+        path.write_text(text.replace("exp_trial,4,", "exp_trial,four,", 1))
+        with pytest.raises(InputError, match="responses are not numbers"):
+            registry.load("levels/validation_ratings", profile)
 
 
 def test_alignet_order_is_checked_and_reported(profile, damaged):

@@ -17,7 +17,7 @@ SAMPLINGS = ("between_class", "class_border", "within_class", "cluster_500", "cl
 SPLITS = {"train": 10_000_000, "val": 10_000}
 
 
-def _check(split, sampling):
+def _check(sampling):
     def check(file, at):
         path = at.path("triplets")
         rules = file.order
@@ -55,7 +55,7 @@ def _register(transform, split, sampling):
         row_order="ids inside (ImageNet file names)",
         size="10 million rows" if split == "train" else "10 thousand rows",
         likely={"rows": SPLITS[split]},
-        check=_check(split, sampling),
+        check=_check(sampling),
         downloads=(Download(f"{ROOT}/{transform}/{split}_{sampling}.npz", f"{name}.npz"),),
         steps=(f"should the address have changed: open {ROOT}/index.html, import the file with --as {name}",),
     )
@@ -123,7 +123,7 @@ def _representations(path) -> dict:
     ),
 )
 def representations(at):
-    """Features (images, p), ids = ImageNet file names; meta clusters = cluster number of each image."""
+    """Features (images, p), ids = ImageNet file names; the clusters are ``alignet/clusters``."""
     path = at.path("representations")
     arrays = _representations(path)
     return Features(
@@ -134,7 +134,6 @@ def representations(at):
         source=at.entry.source,
         licence=at.entry.licence,
         name="alignet/representations",
-        meta={"images": len(arrays["filenames"])},
     )
 
 

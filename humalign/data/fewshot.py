@@ -158,7 +158,8 @@ def dtd(at):
             if key in part:
                 raise InputError(f"{line.strip()} is in two splits", at.path(name), read.AGAIN)
             part[key] = name
-    if unknown := [key for key in part if key not in set(ids)]:
+    known = set(ids)
+    if unknown := [key for key in part if key not in known]:
         raise InputError(
             f"lacks {len(unknown)} listed images, for instance {unknown[0]}", at.path("images"), read.AGAIN
         )

@@ -144,7 +144,7 @@ def read_numbers(path, columns: int | None = None) -> np.ndarray:
 def read_triplets(path, columns: int = 3) -> np.ndarray:
     """Triplets from .npy or text -> int64 (n, columns).
 
-    Whole numbers, the right number of columns and no negative index are checked here; range and repetition by
+    Whole numbers and the right number of columns are checked here; range and repetition by
     :class:`humalign.data.types.Triplets`.
     """
     path = Path(path)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from . import files as read
-from .registry import Download, File, dataset
+from .registry import Download, File, dataset, entry, expected
 from .tables import read_breeds
 from .types import Stimuli
 
@@ -294,7 +294,15 @@ def _register_breeds(task, count):
         if task not in groups:
             raise InputError(f"has no task {task} (it has {', '.join(groups)})", at.path("breeds"), read.AGAIN)
         stimuli = at.load("imagenet/val")
-        return breeds_stimuli(stimuli, groups[task], class_numbers(stimuli.concepts), f"breeds/{task}")
+        classes = class_numbers(stimuli.concepts)
+        all_of_them = expected(entry("imagenet/val"), at.root).get("concepts", len(classes))
+        if len(classes) != all_of_them:  # else the numbers of the classes behind the gap would be others
+            raise InputError(
+                f"shows {len(classes)} of {all_of_them} classes, whose places number them",
+                at.path("images"),
+                read.AGAIN,
+            )
+        return breeds_stimuli(stimuli, groups[task], classes, f"breeds/{task}")
 
 
 for _task, _count in TASKS.items():

@@ -394,11 +394,12 @@ def validation_ratings(at):
     frame = frame[frame["exp_trial_type"] == "exp_trial"]
     if frame.empty:
         raise InputError("holds no experimental trials", path, "exp_trial_type is 'exp_trial' for these")
-    response = frame["response"].to_numpy()
-    if response.dtype.kind not in "fi":
-        raise InputError("responses are not numbers", path, read.AGAIN)
-    answered = np.isfinite(response.astype(float))
-    frame, response = frame[answered], response[answered].astype(float)
+    try:  # other screens of the same column may hold text
+        response = pd.to_numeric(frame["response"]).to_numpy(dtype=float)
+    except (ValueError, TypeError):
+        raise InputError("responses are not numbers", path, read.AGAIN) from None
+    answered = np.isfinite(response)
+    frame, response = frame[answered], response[answered]
     if len(response) == 0 or response.min() < 1 or response.max() > 10:
         raise InputError("responses are not between 1 and 10", path, read.AGAIN)
     if frame["prolific_id"].isna().any():

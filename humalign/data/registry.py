@@ -284,6 +284,13 @@ def manifest(root: Path) -> dict:
     return content
 
 
+def expected(one: Entry, root: Path) -> dict:
+    """Facts the files of an entry should have: what the folder's manifest says, else those of the published version."""
+    told = manifest(root)
+    own = told.get("expect", {}).get(one.name)
+    return own if own is not None else {} if told.get("rehearsal") else one.expect
+
+
 def rehearsal(root: Path | None) -> bool:
     """Whether the folder holds tiny files written by :mod:`humalign.data.rehearsal`, not data."""
     return root is not None and bool(manifest(root).get("rehearsal"))

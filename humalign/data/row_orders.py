@@ -45,13 +45,12 @@ def order_evidence(triplets: Triplets, embedding) -> dict:
     Parameters
     ----------
     triplets : Triplets
-        With ``meta["row_order"]`` as declared.
     embedding : ConceptEmbedding
 
     Returns
     -------
     dict
-        n (affected trials), accuracy under each order.
+        n (affected trials); where there are any, the accuracy under "sorted" and "raw".
     """
     from .. import odd_one_out
     from ..similarity import similarity_matrix
@@ -114,7 +113,7 @@ def check_order(triplets: Triplets, at, least: int = 200):
             found = order_evidence(triplets, known)
             declared = triplets.meta.get("row_order", "sorted")
             other = "raw" if declared == "sorted" else "sorted"
-            if found["n"] < least:
+            if found["n"] < least or declared not in found:
                 return
             spread = 2 * (0.5 / found["n"]) ** 0.5
             if found[other] > found[declared] + spread:

@@ -193,7 +193,7 @@ def load_triplets(at, key: str, name: str, *, columns: int = 3, order: str = "so
     order = declared_order(at, order)
     table = read.read_triplets(path, columns)
     if (table[:, :3] < 0).any():
-        raise InputError(f"row {int(np.argmax((table < 0).any(1)))} has a negative index", path, read.AGAIN)
+        raise InputError(f"row {int(np.argmax((table[:, :3] < 0).any(1)))} has a negative index", path, read.AGAIN)
     return built(
         path,
         Triplets,

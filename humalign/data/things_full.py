@@ -138,7 +138,9 @@ def large(at):
     people = frame["subject_id"]
     if people.isna().any():
         raise InputError(f"row {int(np.argmax(people.isna()))} has no subject_id", path, read.AGAIN)
-    ceiling = frame.get("noise_ceiling")
+    level = None
+    if "noise_ceiling" in frame:
+        level = np.array([f"{v:g}" for v in _numbers(frame["noise_ceiling"].fillna(0), path, "noise_ceiling")])
     order = things.declared_order(at, "raw")
     return built(
         path,
@@ -146,7 +148,7 @@ def large(at):
         ids=row_ids(at, order),
         triplets=np.column_stack([kept, odd]) - 1,
         participants=people.to_numpy().astype(str),
-        level=None if ceiling is None else np.array([f"{v:g}" for v in ceiling.fillna(0)]),
+        level=level,
         source=OSF,
         licence=CC,
         name="things/large",
@@ -154,11 +156,15 @@ def large(at):
     )
 
 
-def _counts(column, path, name):
+def _numbers(column, path, name):
     values = column.to_numpy()
     if values.dtype.kind not in "iuf":
         raise InputError(f"column {name} holds text", path, read.AGAIN)
-    return read.whole(values, f"{path} ({name})")
+    return values
+
+
+def _counts(column, path, name):
+    return read.whole(_numbers(column, path, name), f"{path} ({name})")
 
 
 # ---------------------------------------------------------------------------------------------- embeddings

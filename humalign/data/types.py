@@ -57,6 +57,11 @@ def _concepts(concepts, ids, where) -> tuple[str, ...]:
     return concepts
 
 
+def _follow(meta: dict, rows, m: int) -> dict:
+    """Facts of single rows (lists as long as the m ids) in the order of ``rows``; all others as they are."""
+    return {k: [v[r] for r in rows] if isinstance(v, (list, tuple)) and len(v) == m else v for k, v in meta.items()}
+
+
 @dataclass(frozen=True, eq=False)
 class Stimuli:
     """Images and what they show.
@@ -95,16 +100,11 @@ class Stimuli:
         images = self.images
         if images is not None:
             images = images[rows] if isinstance(images, np.ndarray) else [images[r] for r in rows]
-        # per-image facts (lists as long as the ids) follow their images
-        meta = {
-            k: [v[r] for r in rows] if isinstance(v, (list, tuple)) and len(v) == len(self.ids) else v
-            for k, v in self.meta.items()
-        }
         return replace(
             self,
             ids=tuple(self.ids[r] for r in rows),
             images=images,
-            meta=meta,
+            meta=_follow(self.meta, rows, len(self.ids)),
             concepts=tuple(self.concepts[r] for r in rows),
         )
 
@@ -389,4 +389,5 @@ class Features(_Rows):
     def align(self, ids) -> Features:
         """The same features in the order of ``ids``."""
         rows = positions(self.ids, ids, self.name)
-        return replace(self, ids=tuple(self.ids[r] for r in rows), values=self.values[rows])
+        meta = _follow(self.meta, rows, len(self.ids))
+        return replace(self, ids=tuple(self.ids[r] for r in rows), values=self.values[rows], meta=meta)

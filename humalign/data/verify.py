@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, MissingData
+from ..errors import InputError
 from . import registry
 from .types import ConceptEmbedding, Features, HumanRDM, Stimuli, Triplets
 
@@ -132,14 +132,12 @@ def verify_one(entry, profile) -> Report:
         try:
             loaded = registry._load(entry, root)
             report.facts = facts(loaded)
-            told = registry.manifest(root)
-            own = told.get("expect", {}).get(entry.name)
             report.problems += [
                 f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} are expected; see {entry.origin}"
-                for key, want in (own if own is not None else {} if told.get("rehearsal") else entry.expect).items()
+                for key, want in registry.expected(entry, root).items()
                 if report.facts.get(key) != want
             ]
-            if not told.get("rehearsal"):
+            if not registry.rehearsal(root):
                 report.notes += [
                     f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} were expected (not confirmed)"
                     for key, want in entry.likely.items()
@@ -150,8 +148,6 @@ def verify_one(entry, profile) -> Report:
             for check in entry.checks:
                 for line in check(loaded, registry.Place(entry, root)):
                     (report.notes if isinstance(line, Note) else report.problems).append(str(line))
-        except MissingData as error:
-            report.problems.append(str(error))
         except InputError as error:
             report.problems.append(str(error))
     if report.problems:
