@@ -159,6 +159,18 @@ def test_every_student_is_in_the_zoo_and_saw_no_held_out_labels():
     assert all(networks.spec(n["start"])["data"] in seen for n in network.NETWORKS.values())
 
 
+def test_a_teacher_network_as_student_leaves_the_teacher_as_it_is():
+    """A tower is trained in place; features of the teacher asked for later must not come from it."""
+    from humalign.alignet import student
+
+    tower = student.tower(f"mini:{experiments.MAIN}")
+    before = {k: v.clone() for k, v in tower.module.state_dict().items()}
+    for value in tower.module.parameters():
+        value.data.zero_()
+    again = student.tower(f"mini:{experiments.MAIN}").module.state_dict()
+    assert all((again[k] == v).all() for k, v in before.items())
+
+
 def test_diagnosis_decays_as_strongly_as_the_paper():
     s = diagnose.SHORT
     assert diagnose.strength(s) * rate_sum(s.lr, s.warmup, s.steps) == pytest.approx(1.5)
@@ -181,8 +193,6 @@ def test_claims_are_exclusive_and_outlive_a_dead_owner(tmp_path):
 
 def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
     profile = get_profile("mini", cache=tmp_path)
-    first = experiments.plan()[6]
-    assert first.run is None or first.run.student in experiments.STUDENTS
     done = [
         e for e in experiments.plan() if e.model == "softmax-vit-m" and e.seed == 0 and e.stage in ("base", "AligNet")
     ]
@@ -191,7 +201,6 @@ def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
         kept = {s: rng.normal(size=(len(split_ids(s)), 4)).astype(np.float16) for s in ("things",)}
         experiments.store_results(e, profile, table(e.stage, e.model, shift=0.1 * k), kept, {"cpu_seconds": 1.0})
         assert experiments.done(e, profile)
-    monkeypatch.setattr(experiments, "perform", lambda *a, **k: pytest.fail("nothing can run without networks"))
     monkeypatch.setattr(experiments, "recorded_folder", lambda: tmp_path / "recorded")
 
     def missing(*args, **more):

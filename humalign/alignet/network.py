@@ -7,7 +7,7 @@ teacher has to be. ``teacher-web`` has seen noisy labels of all concepts (it pla
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -52,9 +52,8 @@ def sha256(name: str, profile=None) -> str:
     return load_arrays(path(name, profile))[1]["sha256"]
 
 
-@lru_cache(maxsize=2)
 def load(name: str, profile=None):
-    """The network in eval mode, layers ``encoder`` and ``penultimate``."""
+    """The network in eval mode, layers ``encoder`` and ``penultimate``; every call gives one of its own."""
     import torch
 
     from ..world import networks
