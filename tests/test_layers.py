@@ -1,15 +1,19 @@
 """Layers along the depth: which ones there are, their order in the store, and what is measured of them."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from humalign import features
-from humalign.data.types import Stimuli
-from humalign.errors import InputError
+from humalign.config import Profile
+from humalign.data.types import Stimuli, Triplets
+from humalign.errors import InputError, MissingData
 from humalign.features import shards
 from humalign.store import write_json
+from humalign.studies import layers, sources
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -146,3 +150,139 @@ def test_stages_on_the_command_line(capsys):
 
     assert cli.main(["models", "resnet18", "--stages"]) == 0
     assert capsys.readouterr().out == " ".join([*FOUR, "penultimate", "logits"]) + "\n"
+
+
+# ---- what is measured
+
+
+def test_layers_are_the_outermost_blocks_in_order():
+    class Block(nn.Module):
+        def __init__(self, *inner):
+            super().__init__()
+            self.inner = nn.Sequential(*inner)
+
+    class InvertedResidual(nn.Module):
+        pass
+
+    deep = nn.Module()
+    deep.encoder = nn.Sequential(nn.Conv2d(1, 1, 1), Block(Block()), InvertedResidual())
+    found = layers.blocks(SimpleNamespace(module=deep, layers=["penultimate"]))
+    assert found == ["encoder.1:gap", "encoder.2:gap", "penultimate"]
+    plain = nn.Module()
+    plain.encoder = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.Linear(1, 1))
+    plain.head = nn.Linear(1, 1)
+    found = layers.blocks(SimpleNamespace(module=plain, layers=["penultimate", "logits"]))
+    assert found == ["encoder.0:gap", "encoder.2:gap", "penultimate", "logits"]
+
+
+RNG = np.random.default_rng(3)
+ONES, N = 12, 40  # objects a class, classes of the tiny store
+IDS = tuple(f"thing{k // 2:02d}/{k % 2}" for k in range(2 * ONES))
+
+
+def responses():
+    """People set apart the object of the other half."""
+    rows = []
+    for _ in range(300):
+        half = RNG.integers(2)
+        a, b = RNG.choice(ONES, 2, replace=False) + half * ONES
+        rows.append((a, b, RNG.integers(ONES) + (1 - half) * ONES))
+    return Triplets(IDS, np.array(rows), "made up", "none", concepts=tuple(i.partition("/")[0] for i in IDS))
+
+
+def halves(angle: float) -> np.ndarray:
+    """Two clusters of directions, ``angle`` (radians) apart; those of zero are shuffled over the halves."""
+    side = np.repeat([0, 1], ONES) * angle + RNG.normal(0, 0.01, 2 * ONES)
+    return np.stack([np.cos(side), np.sin(side)], 1).astype(np.float32)
+
+
+def store(root, model, arrays):
+    path = root / "features" / model / "things" / "images.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shuffled = RNG.permutation(2 * ONES)  # rows are met by id
+    np.savez(path, ids=np.array(IDS)[shuffled], **{k: v[shuffled] for k, v in arrays.items()})
+
+
+@pytest.fixture
+def full(tmp_path, monkeypatch):
+    triplets = responses()
+    monkeypatch.setattr(sources, "triplets", lambda profile, dataset="things": triplets)
+    right = halves(1.0)
+    wrong = np.ones_like(right) + np.eye(2 * ONES)[:, :2].astype(np.float32) * 0.1  # all but two rows are the same
+    store(tmp_path, "resnet18", {"z": wrong, "layer.10": right, "layer.2": halves(0.5), "logits": right})
+    store(tmp_path, "vgg16", {"penultimate": right, "logits": right})
+    store(tmp_path, "clip_ViT-B/32", {"blocks.0": halves(2.0), "penultimate": right})
+    return Profile("full", tmp_path, tmp_path / "cache"), triplets
+
+
+def test_accuracy_of_each_layer_in_order_of_depth(full):
+    profile, _ = full
+    assert layers.chosen(profile, ["softmax-resnet-m"]) == ["resnet18", "clip_ViT-B/32"]
+    assert layers.chosen(profile, ["clip_ViT-B/32"]) == ["clip_ViT-B/32"]
+    table = layers.by_layer(profile, layers.chosen(profile, [])).table
+    assert table["model"].tolist() == ["resnet18"] * 4 + ["clip_ViT-B/32"] * 2
+    assert table["layer"].tolist() == ["z", "layer.10", "layer.2", "logits", "blocks.0", "penultimate"]
+    assert table["detail"].astype(int).tolist() == [1, 2, 3, 4, 1, 2]
+    assert table["value"].tolist()[1:] == [1.0] * 5  # the halves are further apart than anything within
+    assert table["value"][0] < 0.2  # ties of all three are wrong
+    again = layers.by_layer(profile, ["resnet18"])  # from the cache
+    pd.testing.assert_frame_equal(again.table, table.iloc[:4], check_dtype=False)
+
+
+def test_a_layer_equals_the_zero_shot_measure(full):
+    from humalign import odd_one_out
+    from humalign.similarity import similarity_matrix
+
+    profile, triplets = full
+    noisy = RNG.normal(size=(2 * ONES, 5)).astype(np.float32)
+    store(profile.data, "alexnet", {"features.2": noisy, "penultimate": halves(1.0)})
+    table = layers.by_layer(profile, ["alexnet"]).table
+    expected = odd_one_out.accuracy(similarity_matrix(noisy, "cosine"), triplets.triplets)
+    assert table["value"][0] == pytest.approx(expected)
+    assert table["low"][0] <= expected <= table["high"][0]
+
+
+def test_without_layers_between_the_remedy_is_a_whole_command(full):
+    profile, _ = full
+    for name in ("resnet18", "clip_ViT-B"):
+        for path in (profile.data / "features" / name).rglob("*.npz"):
+            path.unlink()
+    with pytest.raises(MissingData) as caught:
+        layers.by_layer(profile, layers.chosen(profile, []))
+    between = " ".join(f"features.{k}:gap" for k in (4, 9, 16, 23, 30))
+    assert caught.value.remedy == (
+        f"humalign extract vgg16 --dataset things/images --layers {between} penultimate logits --bf16 --profile full "
+        "--out $HUMALIGN_DATA/features/vgg16/things/images"
+    )
+    assert "layers between" in str(caught.value)
+
+
+def test_the_command_replaces_a_folder_that_one_run_made(tmp_path):
+    profile = Profile("full", tmp_path, tmp_path / "cache")
+    assert layers.command(profile).startswith("humalign extract resnet18 --dataset things/images --layers layer1:gap ")
+    assert not layers.command(profile).endswith("--restart")
+    out = tmp_path / "features" / "mocov2-rn50" / "things" / "images"
+    features.extract(chain(), pictures(), out=out)
+    said = layers.command(profile)
+    assert " mocov2-rn50 " in said
+    assert " layer4:gap penultimate --bf16 " in said  # it has no logits
+    assert said.endswith(f"{out.relative_to(tmp_path)} --restart")
+
+
+def test_figure_leaves_out_a_panel_without_networks():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    from humalign.plots import comparison as plot
+
+    rows = [(m, d, 0.4, 0.3, 0.5) for m in ("one", "two") for d in "12"]
+    table = pd.DataFrame(rows, columns=["model", "detail", "value", "low", "high"])
+    facts = pd.DataFrame({"model": ["one", "two"], "name": ["One", "Two"], "arch": "ResNet"})
+    both = plot.layers(table, facts.assign(group=["Supervised (ImageNet-1K)", "Self-Supervised"]))
+    assert [ax.get_title() for ax in both.axes] == ["a  Architectures, one label per image", "b  Training"]
+    assert [len(ax.get_legend().get_texts()) for ax in both.axes] == [1, 2]  # the first again, for comparison
+    alone = plot.layers(table, facts.assign(group="Image/Text"))
+    assert [ax.get_title() for ax in alone.axes] == ["a  Training"]
+    plt.close("all")

@@ -282,27 +282,3 @@ def test_what_the_package_records_of_the_public_files(study):
         pairs = made["pairs"].set_index(["measure", "model", "detail"])["value"]
         assert pairs["agreement", "people", vice.VICE] == pytest.approx(0.65, abs=0.02)  # as data/README.md says
         assert pairs["agreement", vice.SPOSE, vice.VICE] > pairs["agreement", vice.VICE, vice.CLIP]
-
-
-def test_layers_are_the_outermost_blocks_in_order():
-    from types import SimpleNamespace
-
-    import torch
-
-    class Block(torch.nn.Module):
-        def __init__(self, *inner):
-            super().__init__()
-            self.inner = torch.nn.Sequential(*inner)
-
-    class InvertedResidual(torch.nn.Module):
-        pass
-
-    deep = torch.nn.Module()
-    deep.encoder = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), Block(Block()), InvertedResidual())
-    found = comparison.blocks(SimpleNamespace(module=deep, layers=["penultimate"]))
-    assert found == ["encoder.1:gap", "encoder.2:gap", "penultimate"]
-    plain = torch.nn.Module()
-    plain.encoder = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.ReLU(), torch.nn.Linear(1, 1))
-    plain.head = torch.nn.Linear(1, 1)
-    found = comparison.blocks(SimpleNamespace(module=plain, layers=["penultimate", "logits"]))
-    assert found == ["encoder.0:gap", "encoder.2:gap", "penultimate", "logits"]

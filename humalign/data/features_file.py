@@ -182,7 +182,7 @@ def read(path, ids=None, *, layer: str | None = None, model: str | None = None) 
 
 
 def layers(path) -> list[str]:
-    """Names of the arrays that :func:`read` takes as ``layer``: of numbers, with two axes or more; only headers are read.
+    """Names of the arrays that :func:`read` takes as ``layer``: numbers, two axes or more; only headers are read.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ import pandas as pd
 
 from . import style
 
+ONE_LABEL = "Supervised (ImageNet-1K)"  # or the group that plays it in the drawn world
 MEASURES = {"agreement": "Odd-one-out choice agreement", "CKA": "Centred kernel alignment (CKA)"}
 CATEGORIES = {  # the paper's colours of the superordinates, brightened where they would vanish on a dark page
     "animal": ("#d62728", "o"),
@@ -234,8 +235,8 @@ def maps(table: pd.DataFrame, names: dict[str, str]):
 def layers(table: pd.DataFrame, models: pd.DataFrame):
     """Zero-shot accuracy along the depth of networks (x: share of the layers passed), two panels.
 
-    **a** networks with one label per image, one colour an architecture family; **b** all others, one colour a training
-    group, beside the network of the first panel with the architecture that most of them have.
+    **a** networks with one label per image, one colour a network; **b** all others, one colour a training group, beside
+    the network of the first panel with the architecture that most of them have. A panel without networks is left out.
 
     Parameters
     ----------
@@ -249,28 +250,29 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
     from .panels import FAMILIES, SHAPES, limits, lines
 
     facts = models.set_index("model").loc[list(dict.fromkeys(table["model"]))]
-    plain = facts[facts["group"] == "Concept labels"]
+    plain = facts[[style.ALIASES.get(group, group) == ONE_LABEL for group in facts["group"]]]
     other = facts.drop(plain.index)
     base = plain[plain["arch"] == other["arch"].mode().get(0, "")].index[:1] if "arch" in facts else plain.index[:0]
-    fig, axes = plt.subplots(2, 1, figsize=(style.WIDTH, 8.6), layout="constrained", sharex=True)
-    for ax, shown, title in (
-        (axes[0], plain, "a  Architectures, one label per image"),
-        (axes[1], other, "b  Training"),
-    ):
-        for k, model in enumerate([*base, *shown.index] if ax is axes[1] else shown.index):
+    parts = [(plain, plain.index, "Architectures, one label per image"), (other, [*base, *other.index], "Training")]
+    parts = [part for part in parts if len(part[0])]
+    heights = [max(4.3, 0.8 + 0.2 * len(names)) for _, names, _ in parts]  # a line of the legend each
+    fig, axes = plt.subplots(len(parts), 1, figsize=(style.WIDTH, sum(heights)), layout="constrained", sharex=True,
+                             squeeze=False, height_ratios=heights)  # fmt: skip
+    for letter, ax, (shown, names, title) in zip("ab", axes[:, 0], parts):
+        for k, model in enumerate(names):
             part = table[table["model"] == model]
             part = part.assign(depth=part["detail"].astype(int)).sort_values("depth")
             x = (part["depth"] - 1) / max(part["depth"].max() - 1, 1)
             group = facts.loc[model, "group"]
-            colour = FAMILIES[k % len(FAMILIES)] if ax is axes[0] else style.color(group)
-            rim = style.casing(group, 1.6) if ax is axes[1] else None
+            colour = FAMILIES[k % len(FAMILIES)] if shown is plain else style.color(group)
+            rim = None if shown is plain else style.casing(group, 1.6)
             ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.08, lw=0)
             look = {"color": colour, "marker": SHAPES[k % len(SHAPES)], "ms": 5.5, "mec": style.OUTLINE, "mew": 0.6}
             ax.plot(x, part["value"], lw=1.6, label=facts.loc[model, "name"], path_effects=rim, **look)
-        ax.set(title=title, ylabel="odd-one-out accuracy", ylim=limits(table, 1 / 3))
+        ax.set(title=f"{letter}  {title}", ylabel="odd-one-out accuracy", ylim=limits(table, 1 / 3))
         lines(ax, 1 / 3, None)
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
-    axes[1].set_xlabel("depth (0: after the first block, 1: last layer)")
+    ax.set_xlabel("depth (0: first block or stage, 1: last layer)")
     return fig
 
 

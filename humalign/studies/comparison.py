@@ -1,10 +1,9 @@
-"""Networks beside networks: agreement of choices, CKA, shared failures, doubt, families set apart, maps, layers."""
+"""Networks beside networks: agreement of choices, CKA, shared failures, doubt, families set apart, maps."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from .. import concepts as measures
 from .. import odd_one_out, results
@@ -244,7 +243,7 @@ def clear(table: pd.DataFrame, kind: str, n: int = 4) -> pd.DataFrame:
     return pd.DataFrame(out, columns=table.columns)
 
 
-# ---- maps and layers -------------------------------------------------------------------------------------------------
+# ---- maps ------------------------------------------------------------------------------------------------------------
 
 
 def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
@@ -308,64 +307,6 @@ def categories(profile: Profile, ids) -> tuple[list[str], list[str]]:
     top = [next((n for n, flag in shown.items() if flag.iloc[k] and count.iloc[k] == 1), "other")
            for k in range(len(ids))]  # fmt: skip
     return above, top
-
-
-BLOCKS = ("Block", "Bottleneck", "InvertedResidual", "DepthwiseSeparableConv")  # ends of the names of their classes
-
-
-def blocks(model) -> list[str]:
-    """Layer specifications from input to output: every outermost block of layers, else every convolution."""
-    modules = [(name, type(module).__name__) for name, module in model.module.named_modules()]
-    found = [name for name, kind in modules if kind.endswith(BLOCKS)]
-    names = [n for n in found if not any(n.startswith(f"{other}.") for other in found)]
-    if not names:
-        names = [n for n, kind in modules if n.startswith("encoder") and kind in ("Conv2d", "Linear")]
-    return [*(f"{n}:gap" for n in names), *model.layers]
-
-
-def by_layer(profile: Profile, models) -> Measured:
-    """Zero-shot accuracy (cosine) along the depth of some networks; maps and tokens are averaged over positions.
-
-    Returns
-    -------
-    Measured
-        Data set "things", stage "layers", detail = number of the layer; layer = its name.
-
-    Raises
-    ------
-    MissingData
-        In other profiles than mini: the feature store holds the two layers of the papers only.
-    """
-    sources.only_mini(profile, "layers between the first and the penultimate")
-    triplets = sources.triplets(profile)
-    wanted = [m for m in models if m in networks.trained(profile)]
-
-    def make():
-        import torch
-
-        from ..features.hooks import Recorder, parse
-        from ..world import networks as zoo
-        from ..world import stimuli
-        from ..zoo import mini
-
-        pictures = zoo.preprocess(stimuli.images("things", zoo.SIDE, profile).align(triplets.ids).images)
-        rows, right = [], []
-        for name in tqdm(wanted, desc="layers", unit="network", leave=False):
-            model = mini.load(name, 0, profile=profile)
-            layers = [parse(text, model) for text in blocks(model)]
-            with Recorder(model, layers) as recorder, torch.inference_mode():
-                model.module(pictures)
-                found = recorder.take(len(pictures))
-            for k, layer in enumerate(layers):
-                similarity = similarity_matrix(found[layer.name].numpy(), "cosine")
-                rows.append({"model": name, "layer": layer.name, "detail": str(k + 1), "n": len(triplets)})
-                right.append(odd_one_out.scores(similarity, triplets.triplets) == 1)
-        value, drawn = resampling.means(np.stack(right), triplets)
-        rows = [{**r, "value": v} for r, v in zip(rows, value)]
-        return Measured.of(rows, drawn, profile=profile.name, dataset="things", stage="layers", measure="accuracy")
-
-    parts = [networks.state(profile, models=wanted), keep.code(*CODE, "features", "zoo"), triplets.checksum, wanted]
-    return keep.measured(profile, "layers", parts, make)
 
 
 def examples(models: pd.DataFrame, profile: Profile, wanted) -> list[str]:

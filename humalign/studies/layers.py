@@ -1,0 +1,174 @@
+"""Odd-one-out accuracy along the depth of networks: of the drawn world by forward passes, else from the store."""
+
+from __future__ import annotations
+
+import numpy as np
+from tqdm import tqdm
+
+from .. import odd_one_out
+from ..config import Profile
+from ..data import registry
+from ..errors import MissingData
+from ..measured import Measured, combine
+from ..similarity import similarity_matrix
+from . import comparison, feature_store, keep, networks, resampling, sources, zero_shot
+
+DATASET, STAGE = "things", "layers"
+CODE = ("similarity", "odd_one_out", "studies.resampling")
+BLOCKS = ("Block", "Bottleneck", "InvertedResidual", "DepthwiseSeparableConv")  # ends of the names of their classes
+EXAMPLE = "resnet18"  # named by the remedy where no features are there at all
+
+
+def by_layer(profile: Profile, models) -> Measured:
+    """Zero-shot accuracy (cosine) along the depth of some networks.
+
+    In the drawn world after every block, maps and tokens averaged over positions. In the full profile in all layers
+    that lie in the feature store, in order of depth (:func:`humalign.features.shards.layers`).
+
+    Parameters
+    ----------
+    profile : Profile
+    models : sequence of str
+        See :func:`chosen`.
+
+    Returns
+    -------
+    Measured
+        Data set "things", stage "layers", detail = number of the layer, from 1; layer = its name.
+
+    Raises
+    ------
+    MissingData
+        In the full profile, when the store has no layers between for any of these networks.
+    """
+    return _drawn(profile, models) if profile.name == "mini" else _stored(profile, models)
+
+
+def chosen(profile: Profile, wanted) -> list[str]:
+    """The networks to show: in the drawn world the wanted ones, with examples of groups for those not at hand; else the
+    wanted ones of :func:`at_hand`, or all of them where none is."""
+    if profile.name == "mini":
+        return comparison.examples(networks.facts(profile), profile, wanted)
+    here = at_hand(profile)
+    return [m for m in wanted if m in here] or list(here)
+
+
+# ---- the drawn world -------------------------------------------------------------------------------------------------
+
+
+def blocks(model) -> list[str]:
+    """Layer specifications from input to output: every outermost block of layers, else every convolution."""
+    modules = [(name, type(module).__name__) for name, module in model.module.named_modules()]
+    found = [name for name, kind in modules if kind.endswith(BLOCKS)]
+    names = [n for n in found if not any(n.startswith(f"{other}.") for other in found)]
+    if not names:
+        names = [n for n, kind in modules if n.startswith("encoder") and kind in ("Conv2d", "Linear")]
+    return [*(f"{n}:gap" for n in names), *model.layers]
+
+
+def _drawn(profile: Profile, models) -> Measured:
+    triplets = sources.triplets(profile)
+    wanted = [m for m in models if m in networks.trained(profile)]
+
+    def make():
+        import torch
+
+        from ..features.hooks import Recorder, parse
+        from ..world import networks as zoo
+        from ..world import stimuli
+        from ..zoo import mini
+
+        pictures = zoo.preprocess(stimuli.images("things", zoo.SIDE, profile).align(triplets.ids).images)
+        rows, right = [], []
+        for name in tqdm(wanted, desc="layers", unit="network", leave=False):
+            model = mini.load(name, 0, profile=profile)
+            layers = [parse(text, model) for text in blocks(model)]
+            with Recorder(model, layers) as recorder, torch.inference_mode():
+                model.module(pictures)
+                found = recorder.take(len(pictures))
+            for k, layer in enumerate(layers):
+                similarity = similarity_matrix(found[layer.name].numpy(), "cosine")
+                rows.append({"model": name, "layer": layer.name, "detail": str(k + 1), "n": len(triplets)})
+                right.append(odd_one_out.scores(similarity, triplets.triplets) == 1)
+        value, drawn = resampling.means(np.stack(right), triplets)
+        rows = [{**r, "value": v} for r, v in zip(rows, value)]
+        return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
+
+    parts = [networks.state(profile, models=wanted), keep.code(*CODE, "studies.layers", "features", "zoo")]
+    return keep.measured(profile, "layers", [*parts, triplets.checksum, wanted], make)
+
+
+# ---- the feature store -----------------------------------------------------------------------------------------------
+
+
+def at_hand(profile: Profile) -> dict[str, list[str]]:
+    """Networks whose features for THINGS hold more than penultimate and logits: all their layers, in order of depth."""
+    from ..features import shards
+
+    found = {m: shards.layers(feature_store.find(profile, m, DATASET)) for m in feature_store.models(profile, DATASET)}
+    return {model: layers for model, layers in found.items() if set(layers) - set(networks.LAYERS)}
+
+
+def none_found(profile: Profile) -> MissingData:
+    """The error for a store without layers between; it names the command for one network."""
+    pictures = sources.pictures(DATASET)
+    return MissingData(
+        f"there are no layers between penultimate and input, of any network, for the pictures of {pictures}",
+        profile.data / feature_store.FOLDER if profile.data else "data folder",
+        command(profile),
+    )
+
+
+def command(profile: Profile, model: str | None = None) -> str:
+    """The command that extracts the stages of a network, with penultimate layer and logits.
+
+    Parameters
+    ----------
+    profile : Profile
+    model : str, optional
+        Default: the first network with public weights whose features are there, so that nothing else has to be
+        downloaded; else ResNet-18.
+    """
+    from ..features import shards, stages
+
+    facts = networks.facts(profile).set_index("model")
+    public = facts.index[facts["public"].astype(str).eq("True") & facts["loader"].astype(bool)]
+    here = [m for m in feature_store.models(profile, DATASET) if m in public]
+    model = model or next(iter(here), EXAMPLE)
+    pictures = sources.pictures(DATASET)
+    start, _, rest = feature_store.command(model, pictures).partition(" --layers ")
+    options = ["--layers", *stages.stages_of(model), rest[rest.index("--") :]]
+    if profile.data and (feature_store.place(profile.data, model, pictures) / shards.MANIFEST).is_file():
+        options.append("--restart")  # one folder holds what one run made
+    if profile.data and registry.rehearsal(profile.data):
+        options.append("--untrained")
+    return " ".join([start, *options])
+
+
+def _stored(profile: Profile, models) -> Measured:
+    triplets, here = sources.triplets(profile), at_hand(profile)
+    wanted = [m for m in models if m in here]
+    if not wanted:
+        raise none_found(profile)
+    bar = tqdm(wanted, desc="layers", unit="network", leave=False)
+    return combine(*(_of_network(profile, model, here[model], triplets) for model in bar))
+
+
+def _of_network(profile: Profile, model: str, layers, triplets) -> Measured:
+    from ..features import shards
+
+    path = feature_store.find(profile, model, DATASET)
+
+    def make():
+        rows, right = [], []
+        for k, layer in enumerate(layers):
+            found = shards.read(path, layer, ids=triplets.ids, verify=k == 0)
+            rows.append({"model": model, "layer": layer, "detail": str(k + 1), "n": len(triplets)})
+            right.append(zero_shot.scores(found, {DATASET: triplets})[DATASET])
+        value, drawn = resampling.means(np.stack(right), triplets)
+        rows = [{**r, "value": v} for r, v in zip(rows, value)]
+        return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
+
+    code = keep.code(*CODE, zero_shot.scores, zero_shot.in_blocks, _of_network)
+    parts = [model, layers, feature_store.about(path)["digest"], code, triplets.checksum]
+    return keep.measured(profile, f"layers-{model.replace('/', '_')}", parts, make)
