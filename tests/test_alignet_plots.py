@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from humalign.alignet.experiments import PRIMARY
+from humalign.alignet.optim import learning_rate
 from humalign.plots import alignet as plots
 from humalign.studies import aligned, alignet_mini
 
@@ -25,12 +27,16 @@ def drawn(fig):
     return fig.axes
 
 
-def test_reach_is_the_closed_form():
+def test_reach_is_the_formula_with_the_schedule_of_the_primary_runs():
     table = alignet_mini.reach(decays=(0.0, 30.0))
+    rates = [learning_rate(k, PRIMARY.lr, PRIMARY.warmup, PRIMARY.steps) for k in range(PRIMARY.steps)]
+    for decay, part in table.groupby("decay"):
+        assert part["lr"].tolist() == pytest.approx(rates)
+        kept = np.cumprod((1 - decay * np.array(rates))[::-1])[::-1]  # share of a step that is left at the end
+        assert part["change"].iloc[-1] == pytest.approx(np.dot(rates, np.append(kept[1:], 1)))
     last = table.groupby("decay")["change"].max()
     assert last[30.0] <= 1 / 30
-    rates = table[table["decay"] == 0]["lr"]
-    assert last[0.0] == pytest.approx(rates.sum())
+    assert last[0.0] == pytest.approx(sum(rates))
     assert len(drawn(plots.reach(table))) == 2
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import display
 from . import panels, style
 
 RUN = {  # column of this run: (dataset, stage, measure, detail)
@@ -173,8 +172,3 @@ def sizes(facts: pd.DataFrame):
     fig.canvas.draw()
     panels.label_points(ax, rows["parameters"], rows["reference_accuracy"], rows["number"])
     return fig
-
-
-def with_intervals(points: pd.DataFrame) -> list:
-    """Cells that show value, interval and provenance, from points of :func:`humalign.studies.networks.points`."""
-    return [display.number(r.value, (r.low, r.high), r.provenance) for r in points.itertuples()]

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from ..alignet import dataset, mini, sampling, teacher
+from ..alignet.experiments import PRIMARY
 from ..alignet.optim import learning_rate
+from ..alignet.settings import Settings
 from ..config import Profile
 from ..measured import Measured
 from . import aligned, alignet, keep
@@ -156,8 +158,14 @@ def confidences(triplets: dict, name: str, bins: int = 20) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def reach(decays=(0.0, 0.5, 1.0, 30.0), lr: float = 3e-3, warmup: int = 25, steps: int = 500) -> pd.DataFrame:
+def reach(decays=(0.0, 0.5, 1.0, 30.0), settings: Settings = PRIMARY) -> pd.DataFrame:
     """Change of one weight whose gradient never changes sign: d <- d + lr * (1 - decay * d), for several decays.
+
+    Parameters
+    ----------
+    decays : sequence of float
+    settings : Settings
+        Whose schedule of the learning rate; default: that of the primary runs.
 
     Returns
     -------
@@ -165,7 +173,8 @@ def reach(decays=(0.0, 0.5, 1.0, 30.0), lr: float = 3e-3, warmup: int = 25, step
         decay, step, lr, change.
     """
     parts = []
-    rates = np.array([learning_rate(k, lr, warmup, steps) for k in range(steps)])
+    steps = settings.steps
+    rates = np.array([learning_rate(k, settings.lr, settings.warmup, steps) for k in range(steps)])
     for decay in decays:
         change, d = np.empty(steps), 0.0
         for k, rate in enumerate(rates):

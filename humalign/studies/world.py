@@ -8,12 +8,6 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
-from ..store import read_json
-
-
-def _frozen() -> dict:
-    return read_json(resources.files("humalign.world") / "frozen.json")
-
 
 def overlap() -> pd.DataFrame:
     """How much of each observers' dimension the label taxonomy explains (adjusted R²): dimension, two columns."""
