@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import io
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from ..store import read_json
+
+FROZEN = Path(str(resources.files("humalign.world").joinpath("frozen.json")))
+
 
 def overlap() -> pd.DataFrame:
     """How much of each observers' dimension the label taxonomy explains (adjusted R²): dimension, two columns."""
-    text = (resources.files("humalign.world") / "PROTOCOL.md").read_text("utf8")
-    lines = [
-        line for line in text.split("<!-- overlap -->")[1].split("<!-- end -->")[0].splitlines() if line.startswith("|")
+    found = read_json(FROZEN)["overlap"]["dimensions"]
+    rows = [
+        {"dimension": name, "adjusted R2, superordinates": v["superordinate"], "with hypernyms": v["taxonomy"]}
+        for name, v in sorted(found.items(), key=lambda item: -item[1]["taxonomy"])
     ]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-    head = [cell.strip() for cell in lines[0].strip("|").split("|")]
-    frame = pd.DataFrame(rows, columns=head)
-    for column in head[1:]:
-        frame[column] = pd.to_numeric(frame[column], errors="coerce")
-    return frame.dropna()
+    return pd.DataFrame(rows)
 
 
 def naming_check() -> pd.DataFrame:
     """Every answer of the blind naming check: concept, view, first, second, judged."""
-    text = (resources.files("humalign.world") / "naming_check.csv").read_text("utf8")
-    return pd.read_csv(io.StringIO(text), keep_default_na=False)
+    return pd.read_csv(FROZEN.with_name("naming_check.csv"), keep_default_na=False)
 
 
 def naming_summary() -> pd.DataFrame:
