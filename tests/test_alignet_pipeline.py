@@ -15,7 +15,8 @@ from humalign.alignet.dataset import TripletFile
 from humalign.alignet.settings import PRESETS
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError
-from humalign.probing import LinearTransform
+from humalign.probing import LinearTransform, object_folds, partition_masks
+from humalign.similarity import similarity_matrix
 from humalign.store import load_arrays, save_arrays
 
 ID = [f"o{i}" for i in range(30)]
@@ -80,7 +81,6 @@ def test_strong_pull_gives_a_scaled_identity(people):
 @pytest.mark.parametrize("kind", ["plain", "glocal"])
 def test_other_kinds_learn_choices(people, kind):
     from humalign import odd_one_out
-    from humalign.similarity import similarity_matrix
 
     x, _, rows = people
     fitted = teacher.fit(x, rows, kind=kind, strength=1e-3, alpha=0.02)
@@ -97,10 +97,19 @@ def test_uncertainty_needs_targets(people):
 
 def test_cross_validation_is_over_objects(people):
     x, z, rows = people
-    table = teacher.cross_validate(x, rows, teacher.soft_targets(z, rows), strengths=(1e-3, 10.0), n_folds=2)
+    targets, groups = teacher.soft_targets(z, rows), np.arange(30) // 2
+    table = teacher.cross_validate(x, rows, targets, strengths=(1e-3, 10.0), n_folds=2, groups=groups)
     assert set(table["measure"]) == {"accuracy", "cross-entropy", "entropy", "calibration error"}
-    assert table.groupby("fold")["n"].first().sum() < len(rows) / 3  # triplets that mix are left out
-    assert teacher.best_strength(table) in (1e-3, 10.0)
+    for fold, member in enumerate(object_folds(30, 2, 42, groups)):
+        assert not set(groups[member]) & set(groups[~member])
+        inside, outside = partition_masks(rows, member)
+        assert (table.loc[table["fold"] == fold, "n"] == outside.sum()).all()
+        fitted = teacher.fit(x, rows[inside], targets[inside], strength=1e-3)  # triplets of training objects, no other
+        found = teacher.scores(similarity_matrix(fitted.apply(x), "dot"), rows[outside])
+        own = table[(table["fold"] == fold) & (table["strength"] == 1e-3)].set_index("measure")["value"]
+        assert own.to_dict() == pytest.approx(found)
+    means = table[table["measure"] == "cross-entropy"].groupby("strength")["value"].mean()
+    assert means[teacher.best_strength(table)] == means.min() < means.max()
 
 
 def test_untransformed_teacher_is_as_sure_as_the_other(people):

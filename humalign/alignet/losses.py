@@ -214,12 +214,13 @@ def match_temperature(similarities, target_similarities, low: float = 1e-3, high
     similarities : array (n, 3)
         Of the untouched student, with its random head if it has one.
     target_similarities : array (n, 3)
+    low, high : float
+        Ends of the grid, in percent of the largest spread of the similarities within a triplet.
 
     Returns
     -------
     float
-        Minimum over a grid of 60 values between ``low`` and ``high`` times the largest spread of the similarities
-        within a triplet, refined once.
+        Minimum over a grid of 60 values, refined once.
 
     Notes
     -----
