@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, MissingData
-from ..store import cached, digest, read_json, write_json
+from ..store import cached, digest, read_json, sha256, write_json
 from . import judged
 from . import teacher as teachers
 from .dataset import TripletFile, write_triplets
@@ -241,9 +241,17 @@ def train(
     transform: str = "human-aligned",
     sampling=None,
     scratch: bool = False,
+    checkpoint=None,
     workers: int = 0,
 ):
     """Fine-tune a student on stored triplets; a started folder is continued.
+
+    Parameters
+    ----------
+    scratch : bool
+        Start from random weights.
+    checkpoint : path, optional
+        Start from the weights of this file, not from the published ones.
 
     Returns
     -------
@@ -256,13 +264,18 @@ def train(
     from .student import Student, tower
     from .training import Group, Trainer
 
+    if scratch and checkpoint is not None:
+        raise InputError("starts from random weights or from a file, not both", student, "leave one of them out")
     path = find_triplets(triplets, transform, sampling)
     group = Group.join(profile.torch_device().type)
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = Student(
-                tower(student, not scratch, profile=profile), settings.head, settings.input, settings.seed
+                tower(student, not scratch, profile=profile, checkpoint=checkpoint),
+                settings.head,
+                settings.input,
+                settings.seed,
             )
         pictures = Pictures.folder(images, network.side)
         file = TripletFile.read(path)
@@ -275,6 +288,7 @@ def train(
             file, pictures, settings.steps, settings.batch, settings.seed, settings.augmentation, reference=reference
         )
         parts = [len(file), np.asarray(file.similarities[:1000]), len(pictures), scratch]
+        parts += [sha256(checkpoint)] if checkpoint is not None else []
         trainer = Trainer(network, batches, settings, out, group, workers, parts)
         begun = trainer.resume()
         if group.rank:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import InputError, MissingData
+from ..errors import InputError
 from ..store import load_arrays, save_arrays
 
 
@@ -46,44 +46,71 @@ def _library(name: str):
     return importlib.import_module(name)
 
 
-def _timm(name: str, pretrained: bool, side):
+REMEDY = (
+    "fetch them once where there is a network (the cache folder, see HF_HOME, can be copied), give a weights file "
+    "(train --checkpoint FILE), or start from random weights (train --scratch)"
+)
+
+
+def _timm(name: str, pretrained: bool, side, checkpoint):
     timm = _library("timm")
+    from ..zoo import checkpoints, hub
+
+    pretrained = pretrained and checkpoint is None
     options = {"num_classes": 0}
     if side:
         options["img_size"] = side
     try:
-        model = timm.create_model(name, pretrained=pretrained, **options)
-    except TypeError:  # convolutional networks take no img_size
-        options.pop("img_size", None)
-        model = timm.create_model(name, pretrained=pretrained, **options)
+        with hub.weights(f"timm:{name}", pretrained, REMEDY):
+            try:
+                model = timm.create_model(name, pretrained=pretrained, **options)
+            except TypeError:  # convolutional networks take no img_size
+                options.pop("img_size", None)
+                model = timm.create_model(name, pretrained=pretrained, **options)
     except RuntimeError as error:
         raise InputError(
             f"timm cannot make it ({str(error).splitlines()[0]})", f"timm:{name}", "see timm.list_models()"
         ) from None
+    if checkpoint is not None:
+        checkpoints.load_into(model, checkpoint, name)
     facts = timm.data.resolve_model_data_config(model)
     return model, model.num_features, side or facts["input_size"][-1], facts["mean"], facts["std"]
 
 
-def _open_clip(name: str, pretrained: bool, side):
+def _open_clip(name: str, pretrained: bool, side, checkpoint):
     open_clip = _library("open_clip")
+    from ..zoo import hub, sources
+
     arch, _, tag = name.partition("/")
+    wanted = pretrained and checkpoint is None
     if arch not in open_clip.list_models():
         raise InputError(f"open_clip has no model '{arch}'", f"open_clip:{name}", "write open_clip:ARCH/TAG")
+    tags = open_clip.list_pretrained_tags_by_model(arch)
+    if wanted and tag not in tags:
+        known = f"it has {', '.join(tags[:6])}" if tags else "use --checkpoint FILE or --scratch"
+        raise InputError(
+            f"has no weights called '{tag}'" if tag else "names no weights, write open_clip:ARCH/TAG",
+            f"open_clip:{arch}",
+            known,
+        )
     options = {"force_image_size": side} if side else {}
     try:
-        model = open_clip.create_model(arch, pretrained=(tag or None) if pretrained else None, **options)
+        with hub.weights(f"open_clip:{name}", wanted, REMEDY):
+            model = open_clip.create_model(arch, pretrained=tag if wanted else None, **options)
     except RuntimeError as error:
         raise InputError(
             f"open_clip cannot make it ({str(error).splitlines()[0]})", f"open_clip:{name}", "check the tag"
         ) from None
     visual = model.visual
+    if checkpoint is not None:
+        sources.load_visual(visual, checkpoint, arch)
     size = visual.image_size[0] if isinstance(visual.image_size, (tuple, list)) else visual.image_size
     with torch.no_grad():
-        width = visual(torch.zeros(1, 3, size, size)).shape[1]
+        width = visual.eval()(torch.zeros(1, 3, size, size)).shape[1]  # eval: batch norm must not learn from this
     return visual, width, int(size), tuple(visual.image_mean), tuple(visual.image_std)
 
 
-def _mini(name: str, pretrained: bool, side, profile):
+def _mini(name: str, pretrained: bool, profile):
     from ..world import networks
     from . import network as teachers
 
@@ -104,7 +131,7 @@ def _mini(name: str, pretrained: bool, side, profile):
     return module, width, networks.SIDE, (0.5,) * 3, (0.5,) * 3
 
 
-def tower(name: str, pretrained: bool = True, side: int | None = None, profile=None) -> Tower:
+def tower(name: str, pretrained: bool = True, side: int | None = None, profile=None, checkpoint=None) -> Tower:
     """An image tower by name.
 
     Parameters
@@ -117,28 +144,25 @@ def tower(name: str, pretrained: bool = True, side: int | None = None, profile=N
         Input size in pixels, for towers that allow another one.
     profile : Profile, optional
         Where networks of the mini zoo may lie.
+    checkpoint : path, optional
+        Weights from this file instead of the published ones, for timm and open_clip.
 
     Raises
     ------
     InputError
-        For a name that its library does not know.
+        For a name that its library does not know, or a file that does not fit.
     MissingData
         When the weights are not on this machine and cannot be fetched.
     """
     library, colon, rest = name.partition(":")
     if not colon or library not in ("timm", "open_clip", "mini"):
         raise InputError("is no name of a tower", name, "write timm:NAME, open_clip:ARCH/TAG or mini:NAME")
-    try:
-        if library == "mini":
-            found = _mini(rest, pretrained, side, profile)
-        else:
-            found = {"timm": _timm, "open_clip": _open_clip}[library](rest, pretrained, side)
-    except (OSError, ConnectionError) as error:
-        raise MissingData(
-            f"its weights cannot be fetched ({str(error).splitlines()[0][:80]})",
-            name,
-            "download them once with a connection, or use weights that are here",
-        ) from None
+    if library == "mini":
+        if checkpoint is not None:
+            raise InputError("takes no weights file", name, "its weights come with the package")
+        found = _mini(rest, pretrained, profile)
+    else:
+        found = {"timm": _timm, "open_clip": _open_clip}[library](rest, pretrained, side, checkpoint)
     module, width, side, mean, std = found
     return Tower(name, module, int(width), int(side), tuple(map(float, mean)), tuple(map(float, std)))
 

@@ -108,7 +108,13 @@ def configure(parser) -> None:
     train.add_argument(
         "--set", nargs="*", default=[], metavar="KEY=VALUE", help="change settings, for instance steps=2000 decay=0.5"
     )
-    train.add_argument("--scratch", action="store_true", help="start from random weights")
+    start = train.add_mutually_exclusive_group()
+    start.add_argument("--scratch", action="store_true", help="start from random weights")
+    start.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="start from the weights of this file, for timm and open_clip without a network",
+    )
     train.add_argument("--workers", type=int, default=0, help="processes that read pictures ahead (default: 0)")
     train.add_argument(
         "--out", required=True, metavar="DIR", help="folder for checkpoints and the student; a started run goes on"
@@ -171,6 +177,7 @@ def _train(args, profile, pipeline) -> int:
     kind = "untransformed" if args.transform == "untransformed" else "human-aligned"
     settings = preset(args.preset, teacher=kind, **changes)
     options = {"transform": args.transform, "sampling": args.sampling, "scratch": args.scratch, "workers": args.workers}
+    options["checkpoint"] = args.checkpoint
     outcome = pipeline.train(profile, args.student, args.images, args.triplets, settings, args.out, **options)
     if outcome is not None:
         print(

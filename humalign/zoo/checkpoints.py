@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 from ..errors import HumalignError, InputError, MissingData
+from . import hub
 
 NESTED = (  # where known trainers put the state dict
     ("classy_state_dict", "base_model", "model", "trunk"),  # VISSL
@@ -207,21 +208,19 @@ def fetch(url: str, name: str, digest: str = "") -> Path:
     if target.is_file():
         return target
     remedy = f"run once with a network, put the file there from {url}, or use --checkpoint FILE or --untrained"
+    server = "/".join(url.split("/")[:3])
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         raise MissingData("is not on this machine, and HF_HUB_OFFLINE forbids downloads", target, remedy)
+    if not hub.answers(url):
+        raise MissingData(f"is not on this machine, and {server} cannot be reached", target, remedy)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         torch.hub.download_url_to_file(url, str(target), hash_prefix=digest or None, progress=os.isatty(2))
     except Exception as error:  # any network trouble ends the same way
         raise MissingData(
-            f"is not on this machine and could not be downloaded ({_short(error)})", target, remedy
+            f"is not on this machine and could not be downloaded ({hub.short(error)})", target, remedy
         ) from None
     return target
-
-
-def _short(error: Exception) -> str:
-    text = str(getattr(error, "reason", "") or error) or type(error).__name__
-    return text.splitlines()[0][:120]
 
 
 def sha256_of_file(path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import compat  # noqa: F401  (before timm, open_clip and torchvision)
 from ..errors import InputError, MissingData
-from . import checkpoints
+from . import checkpoints, hub
 from . import preprocess as pre
 from .model import Model
 
@@ -142,37 +142,17 @@ def timm(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model
     if wanted and not tags:
         raise MissingData("timm has no trained weights for it", f"timm:{base}", "use --untrained or --checkpoint FILE")
     try:
-        with seeded(seed), _quiet_hub():
+        with seeded(seed), hub.weights(f"timm:{arch}", wanted):
             module = library.create_model(arch, pretrained=wanted, **options)
+    except InputError:
+        raise
     except Exception as error:
-        if not wanted:
-            raise InputError(f"timm cannot build it ({checkpoints._short(error)})", name, "check its options") from None
-        raise MissingData(
-            f"its weights are not on this machine and could not be downloaded ({checkpoints._short(error)})",
-            f"timm:{arch}",
-            "run once with a network, or use --checkpoint FILE or --untrained",
-        ) from None
+        raise InputError(f"timm cannot build it ({hub.short(error)})", name, "check its options") from None
     said = f"timm {arch}" if wanted else f"untrained, seed {seed}"
     if checkpoint:
         checkpoints.load_into(module, checkpoint, arch)
         said = Path(checkpoint).name
     return Model(name, module, pre.of_timm(module), generic_layers(module), said)
-
-
-@contextlib.contextmanager
-def _quiet_hub():
-    """One attempt and no chatter while a hub client looks for weights."""
-    import logging
-
-    names = ("huggingface_hub", "timm", "root")
-    before = [logging.getLogger(n).level for n in names]
-    for n in names:
-        logging.getLogger(n).setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for n, level in zip(names, before):
-            logging.getLogger(n).setLevel(level)
 
 
 def image_tower(visual):
@@ -189,6 +169,18 @@ def image_tower(visual):
             return out[0] if isinstance(out, (tuple, list)) else out
 
     return ImageTower()
+
+
+def load_visual(visual, checkpoint, arch: str) -> None:
+    """Load the image side of an open_clip network from a file of the whole network or of that side alone."""
+    state = checkpoints.state_dict(checkpoints.read(checkpoint), checkpoint)
+    state = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")} or state
+    own = visual.state_dict()
+    for name in sorted(own):
+        if name not in state or state[name].shape != own[name].shape:
+            lost = "has no" if name not in state else f"has another shape {tuple(state[name].shape)} of"
+            raise InputError(f"{lost} 'visual.{name}' of the architecture {arch}", checkpoint, "check the architecture")
+    visual.load_state_dict({name: state[name] for name in own})
 
 
 def open_clip(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
@@ -210,32 +202,17 @@ def open_clip(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> 
             "names no weights", f"open_clip:{arch}", f"write open_clip:{arch}/TAG; it has {', '.join(tags[:6])}"
         )
     try:
-        with seeded(seed), _quiet_hub():
+        with seeded(seed), hub.weights(f"open_clip:{rest}", wanted):
             whole = library.create_model(
                 arch, pretrained=tag if wanted else None, load_weights=wanted, device=torch.get_default_device()
             )
+    except InputError:
+        raise
     except Exception as error:
-        if not wanted:
-            raise InputError(
-                f"open_clip cannot build it ({checkpoints._short(error)})", name, "check the name"
-            ) from None
-        raise MissingData(
-            f"its weights are not on this machine and could not be downloaded ({checkpoints._short(error)})",
-            f"open_clip:{rest}",
-            "run once with a network, or use --checkpoint FILE or --untrained",
-        ) from None
+        raise InputError(f"open_clip cannot build it ({hub.short(error)})", name, "check the name") from None
     said = f"open_clip {rest}" if wanted else f"untrained, seed {seed}"
     if checkpoint:
-        state = checkpoints.state_dict(checkpoints.read(checkpoint), checkpoint)
-        module = image_tower(whole.visual)
-        own = module.state_dict()
-        state = {k: v for k, v in state.items() if k.startswith("visual.")} or {
-            f"visual.{k}": v for k, v in state.items()
-        }
-        if set(own) - set(state):
-            lost = min(set(own) - set(state))
-            raise InputError(f"has no '{lost}' of the architecture {arch}", checkpoint, "check the architecture")
-        module.load_state_dict(state)
+        load_visual(whole.visual, checkpoint, arch)
         said = Path(checkpoint).name
     layers = {"penultimate": "visual", "logits": "visual"}
     return Model(name, image_tower(whole.visual), pre.of_open_clip(whole.visual, arch), layers, said)
