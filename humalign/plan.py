@@ -202,9 +202,10 @@ def _networks(rows) -> list[Item]:
 def _count(name: str, profile: Profile) -> int | None:
     """Pictures in a data set: counted where the manifest or the files say, else as the registry expects."""
     from .data import registry
+    from .data.known import manifest
 
     one = registry.entry(name, "full")
-    told = registry.manifest(profile.data).get("expect", {}).get(name, {}) if profile.data else {}
+    told = manifest(profile.data).get("expect", {}).get(name, {}) if profile.data else {}
     return told.get("images") or one.expect.get("images") or one.likely.get("images")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from humalign.cli import main
 from humalign.config import get_profile
-from humalign.data import adopt, fetch, registry, rehearsal
+from humalign.data import adopt, fetch, known, registry, rehearsal
 from humalign.data.registry import Download, Entry, File
 from humalign.errors import HumalignError, InputError, MissingData
 
@@ -287,7 +287,7 @@ def tiny(tmp_path_factory):
 def new(tmp_path):
     root = tmp_path / "data"
     root.mkdir()
-    (root / registry.MANIFEST).write_text('{"rehearsal": true}')
+    (root / known.MANIFEST).write_text('{"rehearsal": true}')
     return get_profile("full", data=root)
 
 
@@ -346,10 +346,10 @@ def test_another_checksum_needs_accept(tiny, tmp_path):
     with pytest.raises(InputError, match="known checksum"):
         adopt.adopt(source, "tables/networks", profile)
     assert not (root / "tables/networks.csv").exists()
-    assert not (root / registry.MANIFEST).exists()
+    assert not (root / known.MANIFEST).exists()
     adopt.adopt(source, "tables/networks", profile, accept=True)
     assert len(registry.load("tables/networks", profile)) == 2
-    assert "tables/networks.csv" in json.loads((root / registry.MANIFEST).read_text())["sha256"]
+    assert "tables/networks.csv" in json.loads((root / known.MANIFEST).read_text())["sha256"]
     (root / "tables/networks.csv").write_text("model,imagenet_accuracy,param_count,depth,arch\na,1,2,3,b\n")
     with pytest.raises(InputError, match="known checksum"):  # an accepted file is guarded as well
         registry.load("tables/networks", profile)

@@ -10,7 +10,7 @@ import pytest
 import scipy.io
 
 from humalign.config import get_profile
-from humalign.data import registry, rehearsal, things
+from humalign.data import known, registry, rehearsal, things
 from humalign.data.multi_arrangement import square
 from humalign.data.types import ConceptEmbedding, Features, HumanRDM, Stimuli, Triplets
 from humalign.data.verify import verify, verify_one
@@ -105,7 +105,7 @@ def test_text_triplets_equal_npy_triplets(profile, tmp_path):
     root = tmp_path / "data"
     shutil.copytree(profile.data / "things/concepts", root / "things/concepts")
     (root / "things/triplets").mkdir()
-    (root / registry.MANIFEST).write_text('{"rehearsal": true}')
+    (root / known.MANIFEST).write_text('{"rehearsal": true}')
     np.savetxt(root / "things/triplets/train_90.txt", both.triplets, fmt="%d")
     again = registry.load("things/train_90", get_profile("full", data=root))
     assert again.checksum == both.checksum
@@ -125,13 +125,13 @@ def test_verification_tells_when_triplets_lie_in_another_row_order(profile, dama
         np.savetxt(path, many, fmt="%d")
         problems = verify_one(registry.entry("things/testset1"), profile).problems
         assert any("raw order" in line for line in problems)
-        kept = (profile.data / registry.MANIFEST).read_text()
-        (profile.data / registry.MANIFEST).write_text('{"rehearsal": true, "row_order": {"things/testset1": "raw"}}')
+        kept = (profile.data / known.MANIFEST).read_text()
+        (profile.data / known.MANIFEST).write_text('{"rehearsal": true, "row_order": {"things/testset1": "raw"}}')
         assert verify_one(registry.entry("things/testset1"), profile).status == "ok"
         declared = '{"rehearsal": true, "row_order": {"things/testset1": "python"}}'  # too near "raw" to be told apart
-        (profile.data / registry.MANIFEST).write_text(declared)
+        (profile.data / known.MANIFEST).write_text(declared)
         assert verify_one(registry.entry("things/testset1"), profile).status == "ok"
-        (profile.data / registry.MANIFEST).write_text(kept)
+        (profile.data / known.MANIFEST).write_text(kept)
 
 
 def test_verification_tells_1_based_indices_and_other_columns(profile, damaged):
@@ -370,12 +370,12 @@ def test_counts_that_differ_from_the_published_ones_are_reported(profile, tmp_pa
     own = get_profile("full", data=root)
     lines = verify_one(registry.entry("things/images"), own).problems
     assert any("truncated or altered" in line for line in lines)  # the concepts have a published checksum
-    (root / registry.MANIFEST).write_text(
+    (root / known.MANIFEST).write_text(
         json.dumps(
             {"sha256": {"things/concepts/things_concepts.tsv": _sha(root / "things/concepts/things_concepts.tsv")}}
         )
     )
-    registry._digest.cache_clear()
+    known.file_digest.cache_clear()
     (line,) = verify_one(registry.entry("things/images"), own).problems
     assert "has 30 images, 1854 are expected" in line
 
@@ -689,7 +689,7 @@ def saved_objects():
 
 def refusal(entry, profile):
     """The line that refuses the entry's files, or None."""
-    registry._digest.cache_clear()
+    known.file_digest.cache_clear()
     try:
         loaded = registry.load(entry.name, profile)
     except InputError as error:

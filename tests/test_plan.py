@@ -9,7 +9,7 @@ import pytest
 from humalign import needs, plan
 from humalign.cli import main
 from humalign.config import get_profile
-from humalign.data import registry
+from humalign.data import known, registry
 from humalign.errors import InputError, MissingData
 from humalign.studies import sources
 
@@ -162,7 +162,7 @@ def test_features_of_random_weights_do_not_stand_for_a_trained_network(tmp_path)
     assert feature_store.models(profile, "things") == []
     with pytest.raises(MissingData, match="no features of any network"):
         list(feature_store.iterate(profile, "things", ("penultimate",)))
-    write_json(tmp_path / registry.MANIFEST, {"rehearsal": True})
+    write_json(tmp_path / known.MANIFEST, {"rehearsal": True})
     assert feature_store.models(profile, "things") == ["resnet18"]
 
 

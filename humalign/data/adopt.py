@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError, MissingData
 from ..store import atomic_path, sha256, write_json
-from . import registry
+from . import known, registry
 from .verify import verify_one
 
 
@@ -92,7 +92,7 @@ def adopt(source, name: str, profile, *, key: str | None = None, link: bool = Fa
     if target.exists() and target.samefile(source):
         raise InputError("lies there already", source, f"humalign data verify {name}")
     aside = None
-    before = registry.manifest(root)
+    before = known.manifest(root)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() or target.is_symlink():
         aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".replaced-")) / target.name
@@ -103,12 +103,12 @@ def adopt(source, name: str, profile, *, key: str | None = None, link: bool = Fa
             raise InputError(f"would not be read, since {found} comes first", source, "move that one away")
         if accept and target.is_file():
             sums = {**before.get("sha256", {}), relative: sha256(target)}
-            write_json(root / registry.MANIFEST, {**before, "sha256": sums})
-        registry._digest.cache_clear()
+            write_json(root / known.MANIFEST, {**before, "sha256": sums})
+        known.file_digest.cache_clear()
         others = [k for k in one.missing(root) if k != key]
         if others:
             if target.is_file():
-                registry.check_known(target, root, one)
+                known.check_known(target, root, one)
             told = f"still missing: {', '.join(one.files[k].path for k in others)}"
         else:
             report = verify_one(one, profile)
@@ -121,9 +121,9 @@ def adopt(source, name: str, profile, *, key: str | None = None, link: bool = Fa
         if aside is not None:
             os.replace(aside, target)
         if accept and before:
-            write_json(root / registry.MANIFEST, before)
+            write_json(root / known.MANIFEST, before)
         elif accept:
-            (root / registry.MANIFEST).unlink(missing_ok=True)
+            (root / known.MANIFEST).unlink(missing_ok=True)
         raise
     finally:
         if aside is not None:

@@ -126,14 +126,8 @@ def representations(at):
     """Features (images, p), ids = ImageNet file names; the clusters are ``alignet/clusters``."""
     path = at.path("representations")
     arrays = _representations(path)
-    return Features(
-        ids=arrays["filenames"],
-        values=arrays["representations"],
-        model="so400m-siglip-webli384",
-        layer="penultimate",
-        source=at.entry.source,
-        licence=at.entry.licence,
-        name="alignet/representations",
+    return at.make(
+        Features, path, ids=arrays["filenames"], values=arrays["representations"], model="so400m-siglip-webli384"
     )
 
 

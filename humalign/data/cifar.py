@@ -9,7 +9,6 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from .registry import Download, File, dataset
-from .things import built
 from .types import Stimuli, Triplets
 
 SOURCE = "https://www.cs.toronto.edu/~kriz/cifar.html"
@@ -83,16 +82,13 @@ def _register(split, count):
         """Stimuli (m, 32, 32, 3); concepts = fine class, meta coarse = superclass."""
         fine, coarse = _names(at.path("fine")), _names(at.path("coarse"))
         images, fines, coarses = read_binary(at.path("images"), fine, coarse)
-        return built(
-            at.path("images"),
+        return at.make(
             Stimuli,
+            at.path("images"),
             ids=[f"{split}/{n:05d}" for n in range(len(images))],
-            source=SOURCE,
-            licence=at.entry.licence,
             images=images,
             concepts=[fine[n] for n in fines],
             meta={"coarse": [coarse[n] for n in coarses], "split": [split] * len(images)},
-            name=f"cifar100/{split}",
         )
 
 
@@ -179,14 +175,11 @@ def coarse_triplets(at):
         names = {name: number for number, name in enumerate(_names(at.path("coarse")))}
         rows = generate(np.array([names[one] for one in stimuli.meta["coarse"]]))
     twice = rows[:, 0] == rows[:, 1]
-    return built(
-        path or at.path("images"),
+    return at.make(
         Triplets,
+        path or at.path("images"),
         ids=stimuli.ids,
         triplets=rows[~twice],
-        source=at.entry.source,
-        licence="facts",
-        name="cifar100/coarse_triplets",
         concepts=stimuli.concepts,
         meta={"dropped": int(twice.sum()), "made": path is None},
     )

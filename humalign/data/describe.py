@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from .registry import Download, Entry, entries, published
+from .entry_types import Download, Entry
+from .known import published
+from .registry import entries
 
 
 def open_downloads(one: Entry) -> tuple[Download, ...]:

@@ -14,9 +14,12 @@ SLICE = ("slice", "full")
 MIRKO = "MirkoTh/semantic-representations-ID"
 
 
-def embedding(at, key: str, name: str, order: str, in_sample: str) -> ConceptEmbedding:
-    """A concept embedding of an entry; rows are named by ``order``."""
-    path = at.path(key)
+FITTED = "THINGS triplets"  # what every embedding here was fitted on
+
+
+def embedding(at, order: str) -> ConceptEmbedding:
+    """The concept embedding of an entry, in the order of THINGS; the rows on disk are named by ``order``."""
+    path = at.path("embedding")
     values = read.read_npy(path) if path.suffix == ".npy" else read.read_numbers(path)
     ids = things.row_ids(at, order)
     if values.ndim != 2 or len(values) != len(ids):
@@ -25,20 +28,13 @@ def embedding(at, key: str, name: str, order: str, in_sample: str) -> ConceptEmb
             path,
             "rows are concepts: " + read.AGAIN,
         )
-    return things.built(
-        path,
-        ConceptEmbedding,
-        ids=ids,
-        values=values,
-        dimensions=tuple(f"dimension {d + 1}" for d in range(values.shape[1])),
-        source=at.entry.source,
-        licence=at.entry.licence,
-        name=name,
-        in_sample=in_sample,
-    ).align(things.concept_ids(at))
+    names = tuple(f"dimension {d + 1}" for d in range(values.shape[1]))
+    found = at.make(ConceptEmbedding, path, ids=ids, values=values, dimensions=names, in_sample=FITTED)
+    return found.align(things.concept_ids(at))
 
 
-def _embedding_files(path, what, also=(), url=""):
+def embedding_files(path, what, also=(), url=""):
+    """The files of one table with a row a concept."""
     return {"embedding": File(path, what, also=tuple(also), url=url), "concepts": things.CONCEPTS, "maps": things.MAPS}
 
 
@@ -47,7 +43,7 @@ def _embedding_files(path, what, also=(), url=""):
     title="VICE embedding, 42 dimensions",
     kind="embedding",
     profiles=SLICE,
-    files=_embedding_files(
+    files=embedding_files(
         "things/embeddings/vice_42d.npy",
         "(1854, 42) float32, not negative",
         url=raw_file(
@@ -63,7 +59,7 @@ def _embedding_files(path, what, also=(), url=""):
 )
 def vice_42(at):
     """VICE, (concepts, 42), in the order of THINGS; fitted on THINGS triplets."""
-    return embedding(at, "embedding", "things/vice_42", "raw", "THINGS triplets")
+    return embedding(at, "raw")
 
 
 @dataset(
@@ -71,7 +67,7 @@ def vice_42(at):
     title="SPoSE embedding, 49 dimensions",
     kind="embedding",
     profiles=SLICE,
-    files=_embedding_files("things/embeddings/spose_embedding_49d_sorted.txt", "(1854, 49) text"),
+    files=embedding_files("things/embeddings/spose_embedding_49d_sorted.txt", "(1854, 49) text"),
     source="https://osf.io/z2784/",
     licence=things.CC,
     citation="Hebart, Zheng, Pereira, Baker 2020, Nature Human Behaviour 4:1173-1185",
@@ -81,24 +77,13 @@ def vice_42(at):
 )
 def spose_49(at):
     """SPoSE, (concepts, 49); fitted on THINGS triplets."""
-    return embedding(at, "embedding", "things/spose_49", "sorted", "THINGS triplets")
+    return embedding(at, "sorted")
 
 
-def _features(at, key, name, order, model, layer) -> Features:
-    path = at.path(key)
-    ids = things.row_ids(at, order)
+def _features(at, order, model, layer) -> Features:
+    path, ids = at.path("embedding"), things.row_ids(at, order)
     values = read.read_npy(path, (len(ids), None))
-    return things.built(
-        path,
-        Features,
-        ids=ids,
-        values=values,
-        model=model,
-        layer=layer,
-        source=at.entry.source,
-        licence=at.entry.licence,
-        name=name,
-    ).align(things.concept_ids(at))
+    return at.make(Features, path, ids=ids, values=values, model=model, layer=layer).align(things.concept_ids(at))
 
 
 @dataset(
@@ -106,7 +91,7 @@ def _features(at, key, name, order, model, layer) -> Features:
     title="CLIP ViT-B/32 image embeddings of the THINGS images",
     kind="features",
     profiles=SLICE,
-    files=_embedding_files(
+    files=embedding_files(
         "things/features/clip_vit_b32.npy",
         "(1854, 512) float32, rows of length 1",
         url=raw_file(MIRKO, "1bf191deee4c9bc7216904536657eb791dfaa19b", "data/clip-vit-base-p32-embeddings.npy"),
@@ -120,7 +105,7 @@ def _features(at, key, name, order, model, layer) -> Features:
 )
 def clip_vit_b32(at):
     """CLIP ViT-B/32 image features, (concepts, 512), in the order of THINGS."""
-    return _features(at, "embedding", "things/clip_vit_b32", "python", "clip-vit-b32", "visual")
+    return _features(at, "python", "clip-vit-b32", "visual")
 
 
 @dataset(
@@ -128,7 +113,7 @@ def clip_vit_b32(at):
     title="word2vec vectors of the THINGS concept names",
     kind="features",
     profiles=SLICE,
-    files=_embedding_files(
+    files=embedding_files(
         "things/features/word2vec.npy",
         "(1854, 300) float32",
         url=raw_file(MIRKO, "03d427c892e18f867802302222282c9095d9af55", "data/word2vec-embeddings.npy"),
@@ -142,7 +127,7 @@ def clip_vit_b32(at):
 )
 def word2vec(at):
     """Word vectors, (concepts, 300); no image is involved."""
-    return _features(at, "embedding", "things/word2vec", "sorted", "word2vec", "words")
+    return _features(at, "sorted", "word2vec", "words")
 
 
 @dataset(
@@ -173,18 +158,8 @@ def eeg2_clip_vit_l14(at):
     values = read.read_npy(path)
     if values.ndim == 3 and values.shape[1] == 1:  # as published: one image a concept
         values = values[:, 0]
-    return things.built(
-        path,
-        Features,
-        ids=tuple(row.split("_", 1)[1] for row in rows),
-        values=values,
-        model="clip-vit-l14",
-        layer="visual",
-        source=at.entry.source,
-        licence=at.entry.licence,
-        name="things_eeg2/clip_vit_l14",
-        meta={"images": listed.get("test_img_files", [])},
-    )
+    ids, meta = tuple(row.split("_", 1)[1] for row in rows), {"images": listed.get("test_img_files", [])}
+    return at.make(Features, path, ids=ids, values=values, model="clip-vit-l14", layer="visual", meta=meta)
 
 
 def read_transform(path):

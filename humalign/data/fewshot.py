@@ -31,15 +31,7 @@ def _folders(folder, skip=()) -> tuple[list, list, list]:
 def _stimuli(at, ids, paths, shown, **meta) -> Stimuli:
     if len(set(ids)) != len(ids):
         raise InputError("holds two images of one name in a class", at.root, "remove the copies")
-    return Stimuli(
-        ids=ids,
-        source=at.entry.source,
-        licence=at.entry.licence,
-        images=paths,
-        concepts=shown,
-        meta=meta,
-        name=at.entry.name,
-    )
+    return at.make(Stimuli, at.root, ids=ids, images=paths, concepts=shown, meta=meta)
 
 
 @dataset(

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import InputError
 from . import files as read
-from .registry import Download, File, dataset, entry, expected
+from .known import expected
+from .registry import Download, File, dataset, entry
 from .tables import read_breeds
 from .types import Stimuli
 
@@ -31,9 +32,9 @@ def class_folders(folder) -> list[str]:
     return names
 
 
-def tree(folder, name, source, licence) -> Stimuli:
+def tree(at) -> Stimuli:
     """Stimuli of a folder of class folders: ids = file names, concepts = WordNet ids, images = paths (str)."""
-    folder = Path(folder)
+    folder = at.path("images")
     ids, paths, shown = [], [], []
     for wnid in class_folders(folder):
         inside = sorted(e.name for e in os.scandir(folder / wnid) if e.name[0] != "." and _image(e.name))
@@ -44,7 +45,7 @@ def tree(folder, name, source, licence) -> Stimuli:
         shown += [wnid] * len(inside)
     if len(set(ids)) != len(ids):
         raise InputError("two classes hold a file of one name", folder, "unpack the archives again")
-    return Stimuli(ids=ids, source=source, licence=licence, images=paths, concepts=shown, name=name)
+    return at.make(Stimuli, folder, ids=ids, images=paths, concepts=shown)
 
 
 def _image(name: str) -> bool:
@@ -94,7 +95,7 @@ _NEEDS = "account at image-net.org and its terms"
 )
 def train(at):
     """Stimuli; ids = file names, concepts = WordNet ids."""
-    return tree(at.path("images"), "imagenet/train", SOURCE, at.entry.licence)
+    return tree(at)
 
 
 @dataset(
@@ -134,7 +135,7 @@ def val(at):
     """Stimuli; ids = file names, concepts = WordNet ids."""
     folder = at.path("images")
     if any(entry.is_dir() and entry.name[0] != "." for entry in os.scandir(folder)):
-        return tree(folder, "imagenet/val", SOURCE, at.entry.licence)
+        return tree(at)
     names = [path.name for path in read.list_images(folder)]
     numbers = []
     for name in names:
@@ -143,14 +144,7 @@ def val(at):
             raise InputError(f"file {name} is not called ILSVRC2012_val_........JPEG", folder, "remove or rename it")
         numbers.append(int(found.group(1)))
     wnids = _devkit(at, numbers) if at.get("devkit") else _list(at, names)
-    return Stimuli(
-        ids=names,
-        source=SOURCE,
-        licence=at.entry.licence,
-        images=[f"{folder}/{name}" for name in names],
-        concepts=wnids,
-        name="imagenet/val",
-    )
+    return at.make(Stimuli, folder, ids=names, images=[f"{folder}/{name}" for name in names], concepts=wnids)
 
 
 def _devkit(at, numbers) -> list[str]:
@@ -218,9 +212,7 @@ def imagenet_a(at):
             ids.append(f"{wnid}/{path.name}")
             paths.append(str(path))
             shown.append(wnid)
-    return Stimuli(
-        ids=ids, source=at.entry.source, licence=at.entry.licence, images=paths, concepts=shown, name="imagenet_a"
-    )
+    return at.make(Stimuli, folder, ids=ids, images=paths, concepts=shown)
 
 
 TASKS = {"entity13": 13, "entity30": 30, "living17": 17, "nonliving26": 26}

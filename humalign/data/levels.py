@@ -10,7 +10,6 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from .registry import File, dataset, raw_file
-from .things import built
 from .types import Triplets
 
 LEVEL = {"between_class": "coarse", "within_class": "fine", "class_border": "boundary", "class_boundary": "boundary"}
@@ -337,14 +336,11 @@ def levels_triplets(at):
     ids, places = np.unique(names, return_inverse=True)
     places = places.reshape(names.shape)
     odd = names == frame["selected"].to_numpy()[:, None]
-    return built(
-        at.root / "levels",
+    return at.make(
         Triplets,
+        at.root / "levels",
         ids=ids,
         triplets=np.column_stack([places[~odd].reshape(-1, 2), places[odd]]),
-        source=at.entry.source,
-        licence=at.entry.licence,
-        name="levels/triplets",
         concepts=[name.split("_")[0] for name in ids],
         participants=frame["participant"].to_numpy(),
         response_times=frame["seconds"].to_numpy(dtype=float),

@@ -7,7 +7,6 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from .registry import File, dataset
-from .things import built
 from .types import HumanRDM, Stimuli
 from .verify import picture_problems
 
@@ -15,32 +14,30 @@ CICHY = "Cichy et al. 2019, The spatiotemporal neural dynamics underlying percei
 KING = "King et al. 2019, Similarity judgments and cortical visual responses, NeuroImage 197:368-382"
 
 
-def _stimuli(at, folder, name) -> Stimuli:
-    paths = [path for path in read.list_images(folder) if path.suffix.lower() in (".jpg", ".jpeg")]
+def pictures(at, endings=(".jpg", ".jpeg")) -> Stimuli:
+    """The images of an entry with these endings, by file name; ids = file stems."""
+    folder = at.path("images")
+    paths = [path for path in read.list_images(folder) if path.suffix.lower() in endings]
     if not paths:
-        raise InputError("holds no .jpg images", folder, read.AGAIN)
-    return built(
-        folder,
-        Stimuli,
-        ids=tuple(path.stem for path in paths),
-        source=at.entry.source,
-        licence=at.entry.licence,
-        images=[str(path) for path in paths],
-        name=name,
-    )
+        raise InputError(f"holds no {' or '.join(endings)} images", folder, read.AGAIN)
+    return at.make(Stimuli, folder, ids=tuple(path.stem for path in paths), images=[str(path) for path in paths])
 
 
-def _check_pictures(rdm, at):
-    yield from picture_problems(_stimuli(at, at.path("images"), "images"))
+def check_pictures(rdm, at):
+    """Lines about pictures of a matrix that cannot be opened."""
+    return picture_problems(pictures(at))
 
 
-def _size(matrix_size, ids, path, folder):
-    if matrix_size != len(ids):
+def _matrix(at, path, rdm) -> HumanRDM:
+    """The matrices (people, m, m) in the order of the images, which must be as many."""
+    ids = pictures(at).ids
+    if rdm.shape[-1] != len(ids):
         raise InputError(
-            f"has dissimilarities of {matrix_size} images, but {folder} holds {len(ids)}",
+            f"has dissimilarities of {rdm.shape[-1]} images, but {at.path('images')} holds {len(ids)}",
             path,
             "complete the folder of images",
         )
+    return at.make(HumanRDM, path, ids=ids, rdm=rdm)
 
 
 _CICHY_FILES = {
@@ -53,12 +50,23 @@ _CICHY_FILES = {
         also=("multi-arrangement/sim_judgements/judgments_general.mat",),
     ),
 }
-_CICHY_STEPS = (
+_ASK = (
     "ask the authors of the paper, or take the copy named in the data section of the papers' code "
-    "(https://github.com/LukasMut/human_alignment)",
-    "humalign data import judgments_general.mat --as cichy2019",
-    "humalign data import FOLDER_OF_IMAGES --as cichy2019 --key images",
+    "(https://github.com/LukasMut/human_alignment)"
 )
+_CICHY = {
+    "source": "Cichy et al. 2019 (authors)",
+    "licence": "ask the authors",
+    "citation": CICHY,
+    "needs": "copy from the authors",
+    "size": "about 10 MB",
+    "likely": {"images": 118},
+    "steps": (
+        _ASK,
+        "humalign data import judgments_general.mat --as cichy2019",
+        "humalign data import FOLDER_OF_IMAGES --as cichy2019 --key images",
+    ),
+}
 
 
 @dataset(
@@ -66,27 +74,17 @@ _CICHY_STEPS = (
     title="Multi-arrangement dissimilarities of natural images (Cichy et al. 2019)",
     kind="rdm",
     files=_CICHY_FILES,
-    source="Cichy et al. 2019 (authors)",
-    licence="ask the authors",
-    citation=CICHY,
     row_order="sorted image file names",
-    needs="copy from the authors",
-    size="about 10 MB",
-    likely={"images": 118},
-    check=_check_pictures,
-    steps=_CICHY_STEPS,
+    check=check_pictures,
+    **_CICHY,
 )
 def cichy2019(at):
     """HumanRDM (people, m, m); the papers average over people."""
-    path, folder = at.path("judgments"), at.path("images")
+    path = at.path("judgments")
     values = np.asarray(read.read_mat(path, ("judgments",))["judgments"])
     if values.dtype.kind not in "fiu" or values.ndim not in (2, 3) or values.shape[-1] != values.shape[-2]:
         raise InputError(f"judgments are {values.dtype} of shape {values.shape}", path, "expected (people, m, m)")
-    ids = _stimuli(at, folder, "cichy2019/images").ids
-    _size(values.shape[-1], ids, path, folder)
-    return built(
-        path, HumanRDM, ids=ids, rdm=values, source=at.entry.source, licence=at.entry.licence, name="cichy2019"
-    )
+    return _matrix(at, path, values)
 
 
 @dataset(
@@ -94,18 +92,12 @@ def cichy2019(at):
     title="The natural images of Cichy et al. 2019",
     kind="stimuli",
     files={"images": _CICHY_FILES["images"]},
-    source="Cichy et al. 2019 (authors)",
-    licence="ask the authors",
-    citation=CICHY,
     row_order="sorted file names",
-    needs="copy from the authors",
-    size="about 10 MB",
-    likely={"images": 118},
-    steps=_CICHY_STEPS,
+    **_CICHY,
 )
 def cichy2019_images(at):
     """Stimuli; ids = file stems."""
-    return _stimuli(at, at.path("images"), "cichy2019/images")
+    return pictures(at)
 
 
 # ---------------------------------------------------------------------------------------------- King et al. 2019
@@ -201,10 +193,10 @@ def _register_king(which):
         "licence": "ask the authors",
         "citation": KING,
         "needs": "copy from the authors",
+        "size": "about 10 MB",
         "likely": {"images": 144},
         "steps": (
-            "ask the authors of the paper, or take the copy named in the data section of the papers' code "
-            "(https://github.com/LukasMut/human_alignment)",
+            _ASK,
             f"humalign data import BEHAVIOR.mat --as king2019/{which}",
             f"humalign data import FOLDER_OF_IMAGES --as king2019/{which} --key images",
         ),
@@ -216,32 +208,21 @@ def _register_king(which):
         kind="rdm",
         files=_king_files(which),
         row_order="sorted image file names",
-        size="about 10 MB",
-        check=(_check_vector, _check_pictures),
+        check=(_check_vector, check_pictures),
         **facts,
     )
     def load(at):
         """HumanRDM (people, m, m)."""
-        path, folder = at.path("behavior"), at.path("images")
+        path = at.path("behavior")
         behavior = read.read_mat(path, ("BEHAVIOR",))["BEHAVIOR"]
         try:
             vectors = np.atleast_2d(np.asarray(behavior[which]["pairwisedistances"], dtype=float))
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise InputError(f"has no BEHAVIOR.{which}.pairwisedistances ({error})", path, read.AGAIN) from None
-        ids = _stimuli(at, folder, f"king2019/{which}/images").ids
         m = round((1 + (1 + 8 * vectors.shape[-1]) ** 0.5) / 2)
         if vectors.ndim != 2 or m * (m - 1) // 2 != vectors.shape[1]:
             raise InputError(f"pairwisedistances has shape {vectors.shape}", path, "expected (people, m (m - 1) / 2)")
-        _size(m, ids, path, folder)
-        return built(
-            path,
-            HumanRDM,
-            ids=ids,
-            rdm=square(vectors, m),
-            source=at.entry.source,
-            licence=at.entry.licence,
-            name=f"king2019/{which}",
-        )
+        return _matrix(at, path, square(vectors, m))
 
     @dataset(
         f"king2019/{which}/images",
@@ -249,12 +230,11 @@ def _register_king(which):
         kind="stimuli",
         files={"images": _king_files(which)["images"]},
         row_order="sorted file names",
-        size="about 10 MB",
         **facts,
     )
     def load_images(at):
         """Stimuli; ids = file stems."""
-        return _stimuli(at, at.path("images"), f"king2019/{which}/images")
+        return pictures(at)
 
 
 _register_king("set1")

@@ -7,7 +7,6 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from .registry import File, dataset, raw_file
-from .things import built
 from .types import HumanRDM, Stimuli
 
 SOURCE = "https://github.com/rsagroup/rsatoolbox (demos/92imageData)"
@@ -28,18 +27,18 @@ RDMS = File(
 FLAGS = ("human", "face", "animal", "natural")
 
 
+_FACTS = {"profiles": ("slice", "full"), "source": SOURCE, "licence": "MIT", "citation": CITATION}
+
+
 @dataset(
     "mur92/images",
     title="92 object images of Kriegeskorte et al. 2008 with category flags",
     kind="stimuli",
-    profiles=("slice", "full"),
     files={"images": IMAGES},
-    source=SOURCE,
-    licence="MIT",
-    citation=CITATION,
     row_order="as in the file; ids image01 to image92",
     size="3.6 MB",
     expect={"images": 92},
+    **_FACTS,
 )
 def images(at):
     """Stimuli (92 images, 175 x 175); ids by place in the file, meta: category flags and category vectors."""
@@ -64,17 +63,7 @@ def images(at):
         meta["categories"] = [
             tuple(str(label) for label, flag in zip(content["categoryLabels"], row) if flag) for row in vectors
         ]
-    return built(
-        path,
-        Stimuli,
-        ids=_ids(len(names)),
-        source=SOURCE,
-        licence="MIT",
-        images=np.stack(pictures),
-        concepts=tuple(names),
-        meta=meta,
-        name="mur92/images",
-    )
+    return at.make(Stimuli, path, ids=_ids(len(names)), images=np.stack(pictures), concepts=tuple(names), meta=meta)
 
 
 def _ids(m: int) -> tuple[str, ...]:
@@ -85,14 +74,11 @@ def _ids(m: int) -> tuple[str, ...]:
     "mur92",
     title="Multi-arrangement dissimilarities of 92 images, 16 people",
     kind="rdm",
-    profiles=("slice", "full"),
     files={"rdms": RDMS},
-    source=SOURCE,
-    licence="MIT",
-    citation=CITATION,
     row_order="as the images (ids image01 to image92)",
     size="1 MB",
     expect={"images": 92, "people": 16},
+    **_FACTS,
 )
 def rdms(at):
     """HumanRDM (people, 92, 92)."""
@@ -105,6 +91,4 @@ def rdms(at):
         raise InputError(f"rdms_behav_92 has no field RDM of numbers ({error})", path, read.AGAIN) from None
     if not matrices or any(one.shape != matrices[0].shape or one.ndim != 2 for one in matrices):
         raise InputError("the people's matrices differ in shape", path, read.AGAIN)
-    return built(
-        path, HumanRDM, ids=_ids(len(matrices[0])), rdm=np.stack(matrices), source=SOURCE, licence="MIT", name="mur92"
-    )
+    return at.make(HumanRDM, path, ids=_ids(len(matrices[0])), rdm=np.stack(matrices))

@@ -8,30 +8,15 @@ import numpy as np
 
 from ..errors import InputError, MissingData
 from . import files as read
+from .multi_arrangement import pictures
 from .registry import File, dataset
-from .things import built
-from .types import HumanRDM, Stimuli
+from .types import HumanRDM
 from .verify import picture_problems
 
 CATEGORIES = ("animals", "automobiles", "fruits", "furniture", "various", "vegetables")
 RATING = 10.0  # the largest rating (papers' code); ratings run from 0 to 10
+ENDINGS = (".jpg", ".png")
 CITATION = "Peterson, Abbott, Griffiths 2018, Cognitive Science 42:2648-2669"
-
-
-def _stimuli(at, category):
-    folder = at.path("images")
-    paths = [path for path in read.list_images(folder) if path.suffix.lower() in (".jpg", ".png")]
-    if not paths:
-        raise InputError("holds no .jpg or .png images", folder, read.AGAIN)
-    return built(
-        folder,
-        Stimuli,
-        ids=tuple(path.stem for path in paths),
-        source=at.entry.source,
-        licence=at.entry.licence,
-        images=[str(path) for path in paths],
-        name=f"peterson/{category}/images",
-    )
 
 
 def _matrix_file(folder):
@@ -134,24 +119,15 @@ def _register(category):
         kind="rdm",
         files=files,
         row_order="sorted image file names",
-        check=lambda rdm, at: picture_problems(_stimuli(at, category)),
+        check=lambda rdm, at: picture_problems(pictures(at, ENDINGS)),
         **facts,
     )
     def load(at):
         """HumanRDM (m, m) = largest rating minus rated similarity; compare it with dissimilarities of the network."""
-        ids = _stimuli(at, category).ids
+        ids = pictures(at, ENDINGS).ids
         path = _matrix_file(at.path("similarity"))
         similarity = read_similarity(path, len(ids))
-        rdm = similarity[0, 0] - similarity
-        return built(
-            path,
-            HumanRDM,
-            ids=ids,
-            rdm=rdm,
-            source=at.entry.source,
-            licence=at.entry.licence,
-            name=f"peterson/{category}",
-        )
+        return at.make(HumanRDM, path, ids=ids, rdm=similarity[0, 0] - similarity)
 
     @dataset(
         f"peterson/{category}/images",
@@ -163,7 +139,7 @@ def _register(category):
     )
     def load_images(at):
         """Stimuli; ids = file stems."""
-        return _stimuli(at, category)
+        return pictures(at, ENDINGS)
 
 
 for _category in CATEGORIES:

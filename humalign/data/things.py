@@ -31,14 +31,6 @@ MAPS = File("things/concepts/index_maps.csv", "sorted_index, uniqueID, raw_index
 __all__ = ["ORDERS", "check_order", "in_order", "layout_evidence", "order_evidence", "row_order_cost"]
 
 
-def built(path, kind, **values):
-    """``kind(**values)``; what is wrong with the values is said of the file they came from."""
-    try:
-        return kind(**values)
-    except InputError as error:
-        raise InputError(error.problem, path, error.remedy) from None
-
-
 # ---------------------------------------------------------------------------------------------- concepts and orders
 
 
@@ -182,27 +174,24 @@ def _membership(frame, names, ids, path):
 
 def declared_order(at, order: str) -> str:
     """The row order of an entry: what the data folder's manifest says of it ("row_order"), else ``order``."""
-    from .registry import manifest
+    from .known import manifest
 
     return manifest(at.root).get("row_order", {}).get(at.entry.name, order)
 
 
-def load_triplets(at, key: str, name: str, *, columns: int = 3, order: str = "sorted") -> Triplets:
+def load_triplets(at, *, columns: int = 3, order: str = "sorted") -> Triplets:
     """Triplets of an entry; a fourth column is the person."""
-    path = at.path(key)
+    path = at.path("triplets")
     order = declared_order(at, order)
     table = read.read_triplets(path, columns)
     if (table[:, :3] < 0).any():
         raise InputError(f"row {int(np.argmax((table[:, :3] < 0).any(1)))} has a negative index", path, read.AGAIN)
-    return built(
-        path,
+    return at.make(
         Triplets,
+        path,
         ids=row_ids(at, order),
         triplets=np.ascontiguousarray(table[:, :3]),
         participants=table[:, 3] if columns == 4 else None,
-        source=at.entry.source,
-        licence=at.entry.licence,
-        name=name,
         meta={"row_order": order},
     )
 
@@ -240,7 +229,7 @@ def _register_repeated(trials, name, what, size):
         check=check_order,
     )
     def load(at):
-        return load_triplets(at, "triplets", f"things/{name}")
+        return load_triplets(at)
 
 
 for _row in _REPEATED:
@@ -269,7 +258,7 @@ for _row in _REPEATED:
 )
 def test_10_id(at):
     """Triplets with people (the fourth column)."""
-    return load_triplets(at, "triplets", "things/test_10_id", columns=4)
+    return load_triplets(at, columns=4)
 
 
 test_10_id.__test__ = False  # a loader, not a test

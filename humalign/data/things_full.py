@@ -7,9 +7,9 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from . import things
-from .features_known import embedding
+from .features_known import embedding, embedding_files
 from .registry import File, dataset
-from .things import CC, CONCEPTS, HEBART, MAPS, OSF, built, check_order, load_triplets, row_ids
+from .things import CC, CONCEPTS, HEBART, MAPS, OSF, check_order, load_triplets, row_ids
 from .types import Stimuli, Triplets
 
 SPOSE = "Hebart, Zheng, Pereira, Baker 2020, Nature Human Behaviour 4:1173-1185"
@@ -48,7 +48,7 @@ def _register(stem, title, source, citation, order, size, expect, note=""):
         ),
     )
     def load(at):
-        return load_triplets(at, "triplets", f"things/{stem}", order=order)
+        return load_triplets(at, order=order)
 
 
 _PAPER = " as the papers' code pairs it with the features; verify says so if the file is in raw order"
@@ -85,12 +85,11 @@ def everything(at):
     """Triplets of train_90, then test_10 (``np.vstack``, train first: the papers' code)."""
     parts = [at.load(name) for name in ("things/train_90", "things/test_10")]
     ids = parts[0].ids
-    return Triplets(
+    return at.make(
+        Triplets,
+        at.path("train"),
         ids=ids,
         triplets=np.concatenate([part.align(ids).triplets for part in parts]),
-        source=at.entry.source,
-        licence=CC,
-        name="things/all",
         meta={"row_order": parts[0].meta["row_order"], "train": len(parts[0]), "test": len(parts[1])},
     )
 
@@ -142,16 +141,13 @@ def large(at):
     if "noise_ceiling" in frame:
         level = np.array([f"{v:g}" for v in _numbers(frame["noise_ceiling"].fillna(0), path, "noise_ceiling")])
     order = things.declared_order(at, "raw")
-    return built(
-        path,
+    return at.make(
         Triplets,
+        path,
         ids=row_ids(at, order),
         triplets=np.column_stack([kept, odd]) - 1,
         participants=people.to_numpy().astype(str),
         level=level,
-        source=OSF,
-        licence=CC,
-        name="things/large",
         meta={"row_order": order},
     )
 
@@ -175,7 +171,7 @@ def _register_embedding(name, title, path, also, order, source, citation, d):
         f"things/{name}",
         title=title,
         kind="embedding",
-        files={"embedding": File(path, f"(1854, {d})", also=also), "concepts": CONCEPTS, "maps": MAPS},
+        files=embedding_files(path, f"(1854, {d})", also),
         source=source,
         licence="MIT" if "VICE" in title else CC,
         citation=citation,
@@ -185,7 +181,7 @@ def _register_embedding(name, title, path, also, order, source, citation, d):
         steps=(f"take the {d}-dimensional embedding from {source}", f"humalign data import FILE --as things/{name}"),
     )
     def load(at):
-        return embedding(at, "embedding", f"things/{name}", things.declared_order(at, order), "THINGS triplets")
+        return embedding(at, things.declared_order(at, order))
 
 
 _register_embedding("vice_44", "VICE embedding, 44 dimensions", "things/embeddings/vice_44d.npy", (), "raw",
@@ -249,27 +245,33 @@ def _check_images(stimuli, at):
         yield f"{at.path('images')}: {len(extra)} images belong to no concept, for instance {extra[0]}; remove them"
 
 
+_DATABASE = {
+    "kind": "stimuli",
+    "source": "https://osf.io/jum2f/ (THINGS database)",
+    "licence": "research use; fetched with the password given there",
+    "citation": "Hebart et al. 2019, THINGS, PLOS ONE 14(10)",
+    "row_order": "names inside",
+    "needs": "accept the terms; password of the THINGS archive",
+}
+_TERMS = "open https://osf.io/jum2f/ and read the terms; they hold the password of the archive"
+
+
 @dataset(
     "things/images",
     title="THINGS reference images, one for each concept (the odd-one-out stimuli)",
-    kind="stimuli",
     files={
         "images": File("things/images", "<uniqueID>.jpg, one a concept", also=("images",), folder=True),
         "concepts": CONCEPTS,
     },
-    source="https://osf.io/jum2f/ (THINGS database)",
-    licence="research use; fetched with the password given there",
-    citation="Hebart et al. 2019, THINGS, PLOS ONE 14(10)",
-    row_order="names inside",
-    needs="accept the terms; password of the THINGS archive",
     size="about 100 MB",
     expect={"images": 1854},
     check=_check_images,
     steps=(
-        "open https://osf.io/jum2f/ and read the terms; they hold the password of the archive",
+        _TERMS,
         "unpack the reference images as <data>/things/images/<uniqueID>.jpg",
         "humalign data verify things/images",
     ),
+    **_DATABASE,
 )
 def images(at):
     """Stimuli in THINGS' order; images = paths."""
@@ -281,14 +283,8 @@ def images(at):
             folder,
             "each image is called <uniqueID>.jpg",
         )
-    return Stimuli(
-        ids=ids,
-        source=at.entry.source,
-        licence=at.entry.licence,
-        images=[str(found[name]) for name in ids],
-        meta={"stray": tuple(sorted(set(found) - set(ids)))},
-        name="things/images",
-    )
+    stray = tuple(sorted(set(found) - set(ids)))
+    return at.make(Stimuli, folder, ids=ids, images=[str(found[name]) for name in ids], meta={"stray": stray})
 
 
 def _check_object_images(stimuli, at):
@@ -301,25 +297,20 @@ def _check_object_images(stimuli, at):
 @dataset(
     "things/object_images",
     title="THINGS images, twelve or more for each concept",
-    kind="stimuli",
     files={
         "images": File(
             "things/object_images", "<uniqueID>/<uniqueID>_01b.jpg ...", also=("object_images",), folder=True
         ),
         "concepts": CONCEPTS,
     },
-    source="https://osf.io/jum2f/ (THINGS database)",
-    licence="research use; fetched with the password given there",
-    citation="Hebart et al. 2019, THINGS, PLOS ONE 14(10)",
-    row_order="names inside",
-    needs="accept the terms; password of the THINGS archive",
     size="about 5 GB",
     expect={"concepts": 1854},
     check=_check_object_images,
     steps=(
-        "open https://osf.io/jum2f/ and read the terms; they hold the password of the archive",
+        _TERMS,
         "unpack object_images_*.zip as <data>/things/object_images/<uniqueID>/",
     ),
+    **_DATABASE,
 )
 def object_images(at):
     """Stimuli with ids uniqueID/file stem, concepts = uniqueID."""
@@ -334,11 +325,4 @@ def object_images(at):
             shown.append(sub.name)
     if not ids:
         raise InputError("holds no folders of concepts", folder, "unpack it as <uniqueID>/<image>.jpg")
-    return Stimuli(
-        ids=ids,
-        source=at.entry.source,
-        licence=at.entry.licence,
-        images=paths,
-        concepts=shown,
-        name="things/object_images",
-    )
+    return at.make(Stimuli, folder, ids=ids, images=paths, concepts=shown)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from . import registry
+from . import known, registry
 from .types import ConceptEmbedding, Features, HumanRDM, Stimuli, Triplets
 
 
@@ -122,7 +122,7 @@ def verify_one(entry, profile) -> Report:
     for path in entry.found(root).values():
         if path.is_file():
             try:
-                if registry.check_known(path, root, entry):
+                if known.check_known(path, root, entry):
                     report.checksums += 1
                 else:
                     report.unknown += 1
@@ -134,10 +134,10 @@ def verify_one(entry, profile) -> Report:
             report.facts = facts(loaded)
             report.problems += [
                 f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} are expected; see {entry.origin}"
-                for key, want in registry.expected(entry, root).items()
+                for key, want in known.expected(entry, root).items()
                 if report.facts.get(key) != want
             ]
-            if not registry.rehearsal(root):
+            if not known.rehearsal(root):
                 report.notes += [
                     f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} were expected (not confirmed)"
                     for key, want in entry.likely.items()
