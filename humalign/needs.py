@@ -18,7 +18,7 @@ from importlib import resources
 from .config import Profile, get_profile
 from .errors import InputError, MissingData
 
-KEYS = {"data", "also", "features", "probing", "drawn", "recorded", "elsewhere", "real", "like"}
+KEYS = {"data", "also", "features", "layers", "probing", "drawn", "recorded", "elsewhere", "real", "like"}
 MISSED = "humalign-missed"  # metadata that marks the note of a cell that could not run
 NEEDS = "humalign-needs"  # metadata that marks the notice of a profile other than mini
 
@@ -32,6 +32,7 @@ class Needs:
     data: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    layers: bool = False
     probing: bool = False
     drawn: str = ""
     recorded: str = ""
@@ -108,7 +109,17 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
         out.append(Line(f"{name} ({one.title}{size}{form})", here, f"humalign data fetch {name}", name in wanted.also))
     for name in wanted.features:
         out.append(_features(profile, name, optional=name != wanted.features[0]))
-    return out
+    return [*out, _between(profile)] if wanted.layers else out
+
+
+def _between(profile: Profile) -> Line:
+    """Layers along the depth of networks, which one extraction has to name."""
+    from .studies import feature_store, layers, sources
+
+    pictures, found = sources.pictures(layers.DATASET), layers.at_hand(profile)
+    told = f"features of {len(found)} networks for {pictures} that hold layers between input and penultimate"
+    stages = feature_store.command("MODEL", pictures).replace("penultimate logits", "$(humalign models MODEL --stages)")
+    return Line(told, bool(found), stages, optional=True)
 
 
 def _features(profile: Profile, dataset: str, optional: bool) -> Line:

@@ -286,3 +286,18 @@ def test_figure_leaves_out_a_panel_without_networks():
     alone = plot.layers(table, facts.assign(group="Image/Text"))
     assert [ax.get_title() for ax in alone.axes] == ["a  Training"]
     plt.close("all")
+
+
+def test_the_page_says_whether_layers_between_are_there(full, monkeypatch):
+    from humalign import needs
+
+    profile, _ = full
+    monkeypatch.setattr(needs, "_file", lambda: {"page": {"full": {"layers": True}, "slice": {}}})
+    (line,) = needs.lines(profile, "page")
+    assert line.what == "features of 2 networks for things/images that hold layers between input and penultimate"
+    assert line.here
+    assert "--layers $(humalign models MODEL --stages) " in line.get
+    (line,) = needs.lines(Profile("full", None, profile.cache), "page")
+    assert not line.here
+    assert line.optional
+    assert needs.lines(profile.with_(name="slice"), "page") == []

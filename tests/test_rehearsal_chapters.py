@@ -7,9 +7,9 @@ from rehearsing import adopt, figures, notes, notice, run
 from humalign.config import get_profile
 
 PICTURES = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images")
-WIDTHS = {  # three training groups; the second has no logits
-    "resnet18": {"penultimate": 12, "logits": 10},
-    "mocov2-rn50": {"penultimate": 16},
+WIDTHS = {  # three training groups; the second has no logits; two with layers between
+    "resnet18": {"layer1:gap": 6, "layer2:gap": 8, "layer10": 8, "penultimate": 12, "logits": 10},
+    "mocov2-rn50": {"layer4:gap": 7, "penultimate": 16},
     "align": {"penultimate": 8, "logits": 6},
 }
 CHAPTERS = ("concepts", "calibration", "representation_comparison", "claims", "table1", "real_data", "probing", "start")
@@ -60,9 +60,14 @@ def test_calibration_relates_doubt_to_that_of_vice(done):
 
 def test_comparison_sets_two_groups_apart(done):
     page, tables = done[0]["representation_comparison"], done[1]
-    wanted = {"pairs", "failures", "doubt", "triplets", "maps", "public"}
+    wanted = {"pairs", "failures", "doubt", "triplets", "maps", "layers", "public"}
     assert {f"fig-comparison-{name}" for name in wanted} <= figures(page)
-    assert all("layers between" in reason for reason in notes(page))
+    assert notes(page) == []
+    layers = pd.read_csv(tables / "fig-comparison-layers.csv")
+    deep = [(model, layer) for model in ("resnet18", "mocov2-rn50") for layer in WIDTHS[model]]
+    assert list(zip(layers["model"], layers["layer"])) == deep
+    assert layers["detail"].tolist() == [1, 2, 3, 4, 5, 1, 2]
+    assert set(layers["provenance"]) == {"live"}
     maps = pd.read_csv(tables / "fig-comparison-maps.csv")
     assert maps["id"].nunique() == 30  # every tiny concept, none of the drawn world
 

@@ -11,6 +11,7 @@ from ..cli import add_profile_options, profile_from
 
 EXAMPLE = """
 humalign extract timm:resnet18 --untrained --images photos/ --layers penultimate logits layer3:gap --out features/
+humalign extract resnet50 --images photos/ --layers $(humalign models resnet50 --stages) --out features/
 humalign extract squeezenet1_0 --dataset mur92/images --data DATA --profile slice --out squeezenet/
 """
 
@@ -26,7 +27,7 @@ def configure(parser) -> None:
         nargs="+",
         default=["penultimate"],
         metavar="LAYER",
-        help="penultimate, logits, or MODULE[@in][:none|gap|cls]; all in one pass",
+        help="penultimate, logits, or MODULE[@in][:none|gap|cls]; all in one pass, kept in order of depth",
     )
     parser.add_argument("--pool", choices=("none", "gap", "cls"), help="pooling of layers that name none")
     parser.add_argument(
@@ -57,7 +58,7 @@ def main(args) -> int:
     """Extract, then say where the features are."""
     from ..features import extract, from_dataset, from_folder, merge
     from ..features.run import Ranks
-    from ..features.shards import manifest
+    from ..features.shards import layers, manifest
     from ..zoo import load
 
     profile = profile_from(args)
@@ -80,7 +81,8 @@ def main(args) -> int:
     if Ranks.from_environment().rank:
         return 0
     about = manifest(out)
-    for name, layer in about["layers"].items():
+    for name in layers(out):
+        layer = about["layers"][name]
         print(f"{name}: {about['n']} x {layer['width']} ({layer['module']})")
     if args.merge:
         print(merge(out, args.merge))

@@ -113,7 +113,7 @@ def none_found(profile: Profile) -> MissingData:
     """The error for a store without layers between; it names the command for one network."""
     pictures = sources.pictures(DATASET)
     return MissingData(
-        f"there are no layers between penultimate and input, of any network, for the pictures of {pictures}",
+        f"no network has layers between input and penultimate for the pictures of {pictures}",
         profile.data / feature_store.FOLDER if profile.data else "data folder",
         command(profile),
     )
