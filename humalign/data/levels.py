@@ -1,4 +1,4 @@
-"""Levels (AligNet's human data): trial lists, answered sessions, and the pairs of the validation study."""
+"""Levels (AligNet's human data): trial lists, answered sessions, and their trials as triplets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, MissingData
 from . import files as read
 from .registry import File, dataset, raw_file
 from .types import Triplets
 
 LEVEL = {"between_class": "coarse", "within_class": "fine", "class_border": "boundary", "class_boundary": "boundary"}
 CLASSES = {"coarse": 3, "fine": 1, "boundary": 2}
+OF_CLASSES = {number: level for level, number in CLASSES.items()}
 IMAGENET_NAME = re.compile(r"^(n\d{8})_(\d+)\.JPEG$")
 PAPER = "Muttenthaler, Greff, Born et al. 2025, Aligning machine and human visual representations, Nature"
 GIN = "https://gin.g-node.org/fborn/Dataset_Levels"
@@ -86,47 +87,6 @@ def trials(at):
     return result
 
 
-@dataset(
-    "levels/alignet_pairs",
-    title="AligNet validation study: the 200 image pairs, as three participants saw them",
-    kind="levels",
-    profiles=("slice", "full"),
-    files={
-        "pairs": File(
-            "levels/alignet_validation_pairs.csv",
-            "id; image1; image2; trial_type",
-            url=raw_file(
-                "Frieda-Josefine/AligNet-Human-Validation-Experiment",
-                "a5292bc30fa836afefdfb3e78a581dea494b54c6",
-                "experiment/Server Inputs/revision_exp_example.csv",
-            ),
-        )
-    },
-    source="https://github.com/Frieda-Josefine/AligNet-Human-Validation-Experiment",
-    licence="MIT",
-    citation=PAPER,
-    row_order="ids inside (ImageNet file names)",
-    size="35 kB",
-    expect={"rows": 200},
-)
-def alignet_pairs(at):
-    """DataFrame (pairs, 2): image1, image2 (ImageNet file names); every participant saw the same pairs."""
-    import pandas as pd
-
-    path = at.path("pairs")
-    frame = read.read_frame(path, ("id", "image1", "image2"), sep=";", text=("id", "image1", "image2"))
-    pairs = {}
-    for row, (person, *two) in enumerate(frame[["id", "image1", "image2"]].to_numpy()):
-        names = sorted(image_name(one, path, row) for one in two)
-        if names[0] == names[1] or names[0].split("_")[0] != names[1].split("_")[0]:
-            raise InputError(f"row {row} does not name two images of one ImageNet class", path, read.AGAIN)
-        pairs.setdefault(person, set()).add(tuple(names))
-    sets = list(pairs.values())
-    if any(one != sets[0] for one in sets):
-        raise InputError("participants did not see the same pairs", path, read.AGAIN)
-    return pd.DataFrame(sorted(sets[0]), columns=["image1", "image2"])
-
-
 # ---------------------------------------------------------------------------------------------- answered sessions
 
 MISSED = "No image selected"
@@ -187,7 +147,7 @@ def session_rows(path) -> list[dict]:
                     f"trial {number} has the response time {rt}", path, "rt is in milliseconds: " + read.AGAIN
                 )
             seconds = rt / 1000
-        level = {3: "coarse", 1: "fine", 2: "boundary"}[len({name.split("_")[0] for name in names})]
+        level = OF_CLASSES[len({name.split("_")[0] for name in names})]
         rows.append(
             {
                 "kind": "trial" if kind == "exp_trial" else "catch",
@@ -215,6 +175,7 @@ _TRIAL_COLUMNS = ("participant", "kind", "level", "image1", "image2", "image3", 
 
 
 def _read_table(path):
+    """Sessions that somebody wrote as one table; the same columns as from sessions."""
     frame = read.read_frame(
         path, _TRIAL_COLUMNS, text=("participant", "kind", "level", "image1", "image2", "image3", "selected")
     )
@@ -236,7 +197,7 @@ def _read_table(path):
         raise InputError(
             "seconds are not positive numbers where a choice was made", path, "give response times in seconds"
         )
-    named = {"coarse": "between_class", "fine": "within_class", "boundary": "class_border"}
+    named = {level: kind for kind, level in LEVEL.items()}
     if unknown := sorted(set(frame["level"]) - set(named)):
         raise InputError(f"level '{unknown[0]}' is unknown", path, f"levels are {', '.join(named)}")
     level_of([named[one] for one in frame["level"]], images, path)
@@ -252,7 +213,7 @@ def _check_sessions(frame, at):
     yield Note(f"{at.entry.name}: {frame['participant'].nunique()} sessions, {len(trials)} trials ({told})")
 
 
-_LEVELS_FILES = {
+_FILES = {
     "sessions": File(
         "levels/raw_data",
         "one .json a session: line-delimited trials (image1Path ... selected_image, rt in ms, exp_trial_type)",
@@ -267,25 +228,28 @@ _LEVELS_FILES = {
     ),
     "processed": File("levels/processed_data/pruned_processed_dataset.pkl", "a pickle: never loaded", optional=True),
 }
+_FACTS = {
+    "files": _FILES,
+    "source": GIN,
+    "licence": "stated in the repository",
+    "citation": PAPER + "; DOI 10.12751/g-node.hg4tdz",
+    "row_order": "ids inside (ImageNet file names)",
+    "any_of": tuple(_FILES),
+}
 
 
 @dataset(
     "levels",
     title="Levels: odd-one-out responses at three levels of abstraction, with response times",
     kind="levels",
-    files=_LEVELS_FILES,
-    source=GIN,
-    licence="stated in the repository",
-    citation=PAPER + "; DOI 10.12751/g-node.hg4tdz",
-    row_order="ids inside (ImageNet file names)",
     size="not stated",
-    any_of=("sessions", "table", "processed"),
     check=_check_sessions,
     steps=(
         f"open {GIN} and download it ('gin get fborn/Dataset_Levels', then 'gin get-content .')",
         "put the folder of raw .json sessions at <data>/levels/raw_data; the processed pickle is not read",
         "humalign data verify levels",
     ),
+    **_FACTS,
 )
 def levels(at):
     """Trials of all sessions: DataFrame for :mod:`humalign.levels`.
@@ -294,8 +258,6 @@ def levels(at):
     selected (None = missed), seconds, correct (catch trials).
     """
     import pandas as pd
-
-    from ..errors import MissingData
 
     folder, table = at.get("sessions"), at.get("table")
     if table is not None:
@@ -319,14 +281,9 @@ def levels(at):
     "levels/triplets",
     title="Levels: the answered experimental trials of all sessions as triplets",
     kind="triplets",
-    files=_LEVELS_FILES,
-    source=GIN,
-    licence="stated in the repository",
-    citation=PAPER + "; DOI 10.12751/g-node.hg4tdz",
-    row_order="ids inside (ImageNet file names)",
     size="with levels",
-    any_of=("sessions", "table", "processed"),
     steps=("as levels",),
+    **_FACTS,
 )
 def levels_triplets(at):
     """Triplets with people (one a session), seconds and level; nobody is excluded (:func:`humalign.levels.exclude`)."""
@@ -346,84 +303,3 @@ def levels_triplets(at):
         response_times=frame["seconds"].to_numpy(dtype=float),
         level=frame["level"].to_numpy(),
     )
-
-
-# ---------------------------------------------------------------------------------------------- validation study
-
-
-@dataset(
-    "levels/validation_ratings",
-    title="AligNet validation study: rated similarity of the 200 pairs, with the models' distances",
-    kind="levels",
-    files={
-        "ratings": File(
-            "levels/AligNet_Human_Validation_results.csv",
-            "prolific_id, exp_trial_type, response, image1Path, image2Path",
-        ),
-        "models": File(
-            "levels/max_divergence_top_100_of_1.csv",
-            "; separated: Image1, Image2, alignet, unalignet, align_unalign_z_diff_signed",
-        ),
-    },
-    source="https://github.com/Frieda-Josefine/AligNet-Human-Validation-Experiment",
-    licence="MIT",
-    citation=PAPER,
-    row_order="ids inside (ImageNet file names)",
-    size="about 5 MB",
-    steps=(
-        "open https://github.com/Frieda-Josefine/AligNet-Human-Validation-Experiment, folder results",
-        "humalign data import FILE --as levels/validation_ratings (both files)",
-    ),
-)
-def validation_ratings(at):
-    """One row a rating: DataFrame participant, image1, image2, response, slider, alignet, unalignet, z, closer.
-
-    ``slider`` is "1-5" or "1-10" (pilots), told by the largest response of the person, as the authors' notebook does;
-    ``alignet`` and ``unalignet`` are the models' distances; ``closer`` = "alignet" where the signed difference is
-    negative.
-    """
-    import pandas as pd
-
-    path, models_path = at.path("ratings"), at.path("models")
-    columns = ("prolific_id", "exp_trial_type", "response", "image1Path", "image2Path")
-    frame = read.read_frame(path, columns, text=("prolific_id", "exp_trial_type", "image1Path", "image2Path"))
-    frame = frame[frame["exp_trial_type"] == "exp_trial"]
-    if frame.empty:
-        raise InputError("holds no experimental trials", path, "exp_trial_type is 'exp_trial' for these")
-    try:  # other screens of the same column may hold text
-        response = pd.to_numeric(frame["response"]).to_numpy(dtype=float)
-    except (ValueError, TypeError):
-        raise InputError("responses are not numbers", path, read.AGAIN) from None
-    answered = np.isfinite(response)
-    frame, response = frame[answered], response[answered]
-    if len(response) == 0 or response.min() < 1 or response.max() > 10:
-        raise InputError("responses are not between 1 and 10", path, read.AGAIN)
-    if frame["prolific_id"].isna().any():
-        raise InputError(f"row {int(np.argmax(frame['prolific_id'].isna()))} names no participant", path, read.AGAIN)
-    pairs = [
-        tuple(sorted(image_name(one, path, row) for one in two))
-        for row, two in enumerate(frame[["image1Path", "image2Path"]].to_numpy())
-    ]
-    wanted = ("Image1", "Image2", "alignet", "unalignet", "align_unalign_z_diff_signed")
-    models = read.read_frame(models_path, wanted, sep=";", text=("Image1", "Image2"))
-    values = models[list(wanted[2:])]
-    if any(values[c].dtype.kind not in "fi" for c in values) or not np.isfinite(values.to_numpy(dtype=float)).all():
-        raise InputError("the models' distances are not numbers", models_path, read.AGAIN)
-    keys = [
-        tuple(sorted(image_name(one, models_path, row) for one in two))
-        for row, two in enumerate(models[["Image1", "Image2"]].to_numpy())
-    ]
-    if len(set(keys)) != len(keys):
-        raise InputError("lists one pair twice", models_path, read.AGAIN)
-    row_of = {key: row for row, key in enumerate(keys)}
-    if unknown := [pair for pair in pairs if pair not in row_of]:
-        raise InputError(f"rates {' and '.join(unknown[0])}, which {models_path.name} does not list", path, read.AGAIN)
-    chosen = values.to_numpy(dtype=float)[[row_of[pair] for pair in pairs]]
-    result = pd.DataFrame(pairs, columns=["image1", "image2"])
-    result.insert(0, "participant", frame["prolific_id"].to_numpy())
-    result["response"] = response
-    top = result.groupby("participant")["response"].transform("max")
-    result["slider"] = np.where(top > 5, "1-10", "1-5")
-    result[["alignet", "unalignet", "z"]] = chosen
-    result["closer"] = np.where(result["z"] < 0, "alignet", "unalignet")
-    return result

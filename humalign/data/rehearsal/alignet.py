@@ -9,13 +9,13 @@ import numpy as np
 from ...store import write_text
 from .. import alignet as release
 from .. import registry
+from ..levels import CLASSES
 from .writer import SYNSETS
 
 FIRE = {  # SqueezeNet 1.0: place of each fire module, and its inputs, squeezed channels, and each half of its outputs
     3: (96, 16, 64), 4: (128, 16, 64), 5: (128, 32, 128), 7: (256, 32, 128), 8: (256, 48, 192), 9: (384, 48, 192),
     10: (384, 64, 256), 12: (512, 64, 256),
 }  # fmt: skip
-LEVELS = {"coarse": 3, "fine": 1, "boundary": 2}
 
 
 def _names(writer, classes: int) -> list[str]:
@@ -34,7 +34,7 @@ def _names(writer, classes: int) -> list[str]:
 def levels(writer):
     """Levels: sessions (line-delimited), trial lists; the validation study."""
     folder = "stimuli/imagenet2012"
-    triplets = [(level, _names(writer, classes)) for level, classes in LEVELS.items() for _ in range(8)]
+    triplets = [(level, _names(writer, classes)) for level, classes in CLASSES.items() for _ in range(8)]
     for person in range(5):
         trials = [{"trial_type": "instructions", "rt": 5000}]
         for level, names in triplets:

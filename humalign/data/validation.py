@@ -1,0 +1,127 @@
+"""AligNet's validation study: the rated pairs of images, and the ratings with the models' distances."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputError
+from . import files as read
+from .levels import PAPER, image_name
+from .registry import File, dataset, raw_file
+
+_FACTS = {
+    "kind": "levels",
+    "source": "https://github.com/Frieda-Josefine/AligNet-Human-Validation-Experiment",
+    "licence": "MIT",
+    "citation": PAPER,
+    "row_order": "ids inside (ImageNet file names)",
+}
+
+
+def _pairs(columns, path) -> list[tuple[str, str]]:
+    """The two images of each row as ImageNet file names, sorted."""
+    return [tuple(sorted(image_name(one, path, row) for one in two)) for row, two in enumerate(columns.to_numpy())]
+
+
+@dataset(
+    "levels/alignet_pairs",
+    title="AligNet validation study: the 200 image pairs, as three participants saw them",
+    profiles=("slice", "full"),
+    files={
+        "pairs": File(
+            "levels/alignet_validation_pairs.csv",
+            "id; image1; image2; trial_type",
+            url=raw_file(
+                "Frieda-Josefine/AligNet-Human-Validation-Experiment",
+                "a5292bc30fa836afefdfb3e78a581dea494b54c6",
+                "experiment/Server Inputs/revision_exp_example.csv",
+            ),
+        )
+    },
+    size="35 kB",
+    expect={"rows": 200},
+    **_FACTS,
+)
+def alignet_pairs(at):
+    """DataFrame (pairs, 2): image1, image2 (ImageNet file names); all participants in the file saw the same pairs."""
+    import pandas as pd
+
+    path = at.path("pairs")
+    frame = read.read_frame(path, ("id", "image1", "image2"), sep=";", text=("id", "image1", "image2"))
+    pairs = {}
+    for row, (person, names) in enumerate(zip(frame["id"], _pairs(frame[["image1", "image2"]], path))):
+        if names[0] == names[1] or names[0].split("_")[0] != names[1].split("_")[0]:
+            raise InputError(f"row {row} does not name two images of one ImageNet class", path, read.AGAIN)
+        pairs.setdefault(person, set()).add(names)
+    sets = list(pairs.values())
+    if any(one != sets[0] for one in sets):
+        raise InputError("participants did not see the same pairs", path, read.AGAIN)
+    return pd.DataFrame(sorted(sets[0]), columns=["image1", "image2"])
+
+
+@dataset(
+    "levels/validation_ratings",
+    title="AligNet validation study: rated similarity of the 200 pairs, with the models' distances",
+    files={
+        "ratings": File(
+            "levels/AligNet_Human_Validation_results.csv",
+            "prolific_id, exp_trial_type, response, image1Path, image2Path",
+        ),
+        "models": File(
+            "levels/max_divergence_top_100_of_1.csv",
+            "; separated: Image1, Image2, alignet, unalignet, align_unalign_z_diff_signed",
+        ),
+    },
+    size="about 5 MB",
+    steps=(
+        f"open {_FACTS['source']}, folder results",
+        "humalign data import FILE --as levels/validation_ratings (both files)",
+    ),
+    **_FACTS,
+)
+def validation_ratings(at):
+    """One row a rating: DataFrame participant, image1, image2, response, slider, alignet, unalignet, z, closer.
+
+    ``slider`` is "1-5" or "1-10" (pilots), told by the largest response of the person, as the authors' notebook does;
+    ``alignet`` and ``unalignet`` are the models' distances; ``closer`` = "alignet" where the signed difference is
+    negative.
+    """
+    import pandas as pd
+
+    path, models_path = at.path("ratings"), at.path("models")
+    columns = ("prolific_id", "exp_trial_type", "response", "image1Path", "image2Path")
+    frame = read.read_frame(path, columns, text=("prolific_id", "exp_trial_type", "image1Path", "image2Path"))
+    frame = frame[frame["exp_trial_type"] == "exp_trial"]
+    if frame.empty:
+        raise InputError("holds no experimental trials", path, "exp_trial_type is 'exp_trial' for these")
+    try:  # other screens of the same column may hold text
+        response = pd.to_numeric(frame["response"]).to_numpy(dtype=float)
+    except (ValueError, TypeError):
+        raise InputError("responses are not numbers", path, read.AGAIN) from None
+    answered = np.isfinite(response)
+    frame, response = frame[answered], response[answered]
+    if len(response) == 0 or response.min() < 1 or response.max() > 10:
+        raise InputError("responses are not between 1 and 10", path, read.AGAIN)
+    if frame["prolific_id"].isna().any():
+        raise InputError(f"row {int(np.argmax(frame['prolific_id'].isna()))} names no participant", path, read.AGAIN)
+    pairs = _pairs(frame[["image1Path", "image2Path"]], path)
+    wanted = ("Image1", "Image2", "alignet", "unalignet", "align_unalign_z_diff_signed")
+    models = read.read_frame(models_path, wanted, sep=";", text=("Image1", "Image2"))
+    values = models[list(wanted[2:])]
+    if any(values[c].dtype.kind not in "fi" for c in values) or not np.isfinite(values.to_numpy(dtype=float)).all():
+        raise InputError("the models' distances are not numbers", models_path, read.AGAIN)
+    keys = _pairs(models[["Image1", "Image2"]], models_path)
+    if len(set(keys)) != len(keys):
+        raise InputError("lists one pair twice", models_path, read.AGAIN)
+    row_of = {key: row for row, key in enumerate(keys)}
+    if unknown := [pair for pair in pairs if pair not in row_of]:
+        raise InputError(f"rates {' and '.join(unknown[0])}, which {models_path.name} does not list", path, read.AGAIN)
+    chosen = values.to_numpy(dtype=float)[[row_of[pair] for pair in pairs]]
+    result = pd.DataFrame(pairs, columns=["image1", "image2"])
+    result.insert(0, "participant", frame["prolific_id"].to_numpy())
+    result["response"] = response
+    top = result.groupby("participant")["response"].transform("max")
+    result["slider"] = np.where(top > 5, "1-10", "1-5")
+    result[["alignet", "unalignet", "z"]] = chosen
+    result["closer"] = np.where(result["z"] < 0, "alignet", "unalignet")
+    return result
