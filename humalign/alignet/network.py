@@ -1,4 +1,4 @@
-"""The networks behind the teachers of the drawn world: larger and trained for longer than those of the mini zoo.
+"""The networks behind the teachers of the drawn world: the largest ResNet of the mini zoo, trained for longer.
 
 The zoo's networks are trained alike, briefly, so that they can be compared; none of them is better than the students. A
 teacher has to be. ``teacher-web`` has seen noisy labels of all concepts (it plays the web-scale network of the paper);
