@@ -6,12 +6,12 @@ import numpy as np
 
 from ..errors import InputError
 from . import files as read
+from .levels import PAPER
 from .registry import Download, File, dataset
 from .types import Features, check_ids
 from .verify import Note
 
 ROOT = "https://storage.googleapis.com/alignet/data/release_1.1"
-PAPER = "Muttenthaler, Greff, Born et al. 2025, Aligning machine and human visual representations, Nature 647:349-355"
 TRANSFORMS = ("uncertainty_distillation", "untransformed")
 SAMPLINGS = ("between_class", "class_border", "within_class", "cluster_500", "cluster_border_500")
 SPLITS = {"train": 10_000_000, "val": 10_000}

@@ -12,6 +12,8 @@ from .types import ConceptEmbedding, Features
 
 SLICE = ("slice", "full")
 MIRKO = "MirkoTh/semantic-representations-ID"
+VICE = "Muttenthaler, Zheng, McClure, Vandermeulen, Hebart, Pereira 2022, VICE, NeurIPS"
+SPOSE = "Hebart, Zheng, Pereira, Baker 2020, Nature Human Behaviour 4:1173-1185"
 
 
 FITTED = "THINGS triplets"  # what every embedding here was fitted on
@@ -52,7 +54,7 @@ def embedding_files(path, what, also=(), url=""):
     ),
     source="https://github.com/LukasMut/VICE",
     licence="MIT",
-    citation="Muttenthaler, Zheng, McClure, Vandermeulen, Hebart, Pereira 2022, VICE, NeurIPS",
+    citation=VICE,
     row_order="raw",
     size="0.3 MB",
     expect={"objects": 1854, "dimensions": 42},
@@ -70,7 +72,7 @@ def vice_42(at):
     files=embedding_files("things/embeddings/spose_embedding_49d_sorted.txt", "(1854, 49) text"),
     source="https://osf.io/z2784/",
     licence=things.CC,
-    citation="Hebart, Zheng, Pereira, Baker 2020, Nature Human Behaviour 4:1173-1185",
+    citation=SPOSE,
     row_order="sorted",
     size="2.3 MB",
     expect={"objects": 1854, "dimensions": 49},
@@ -96,7 +98,7 @@ def _features(at, order, model, layer) -> Features:
         "(1854, 512) float32, rows of length 1",
         url=raw_file(MIRKO, "1bf191deee4c9bc7216904536657eb791dfaa19b", "data/clip-vit-base-p32-embeddings.npy"),
     ),
-    source="https://github.com/MirkoTh/semantic-representations-ID",
+    source=f"https://github.com/{MIRKO}",
     licence="GPL-3.0 repository",
     citation="Radford et al. 2021, CLIP, ICML",
     row_order="python",
@@ -118,7 +120,7 @@ def clip_vit_b32(at):
         "(1854, 300) float32",
         url=raw_file(MIRKO, "03d427c892e18f867802302222282c9095d9af55", "data/word2vec-embeddings.npy"),
     ),
-    source="https://github.com/MirkoTh/semantic-representations-ID",
+    source=f"https://github.com/{MIRKO}",
     licence="GPL-3.0 repository",
     citation="Mikolov et al. 2013, word2vec, NeurIPS",
     row_order="sorted",

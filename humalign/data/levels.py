@@ -16,7 +16,7 @@ LEVEL = {"between_class": "coarse", "within_class": "fine", "class_border": "bou
 CLASSES = {"coarse": 3, "fine": 1, "boundary": 2}
 OF_CLASSES = {number: level for level, number in CLASSES.items()}
 IMAGENET_NAME = re.compile(r"^(n\d{8})_(\d+)\.JPEG$")
-PAPER = "Muttenthaler, Greff, Born et al. 2025, Aligning machine and human visual representations, Nature"
+PAPER = "Muttenthaler, Greff, Born et al. 2025, Aligning machine and human visual representations, Nature 647:349-355"
 GIN = "https://gin.g-node.org/fborn/Dataset_Levels"
 
 

@@ -264,11 +264,6 @@ def test_10_id(at):
 test_10_id.__test__ = False  # a loader, not a test
 
 
-def licence_text(profile) -> str:
-    """The licence that came with the THINGS responses, as text."""
-    return read.read_text(profile.data / LICENCE.path)
-
-
 # ---------------------------------------------------------------------------------------------- a wrong row order
 
 ORDER_OF = {

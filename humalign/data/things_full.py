@@ -7,13 +7,11 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from . import things
-from .features_known import embedding, embedding_files
+from .features_known import SPOSE, VICE, embedding, embedding_files
 from .registry import File, dataset
 from .things import CC, CONCEPTS, HEBART, MAPS, OSF, check_order, load_triplets, row_ids
 from .types import Stimuli, Triplets
 
-SPOSE = "Hebart, Zheng, Pereira, Baker 2020, Nature Human Behaviour 4:1173-1185"
-VICE = "Muttenthaler, Zheng, McClure, Vandermeulen, Hebart, Pereira 2022, VICE, NeurIPS"
 OSF_SPOSE = "https://osf.io/z2784/ (SPoSE release)"
 CODE = "https://github.com/LukasMut/human_alignment"
 
