@@ -185,7 +185,8 @@ def _read_folder(folder: Path, layer, ids, verify) -> Features:
                 values[target] = part[source]
                 names += [rows[r] for r in source]
     if wanted is not None:
-        if lost := [name for name in wanted if name not in set(names)]:
+        found = set(names)
+        if lost := [name for name in wanted if name not in found]:
             raise InputError(f"has no row for {', '.join(lost[:3])}", folder, "align by the ids that both sides have")
         names = list(ids)
     return _features(values, names, chosen, about, folder)
