@@ -593,17 +593,23 @@ def test_figures_say_what_they_show():
     import matplotlib.pyplot as plt
 
     from humalign.plots import world as figures
+    from humalign.studies import world as study
 
     _, table = figures.taxonomy(icon=8)
     assert sorted(table.concept) == list(drawing.world().concepts)
     _, table = figures.contact_sheet(["dog", "cup"], views=True, cell=8)
     assert list(table.concept) == ["dog", "dog", "cup", "cup"]
     assert list(table.view) == [1, 2, 1, 2]
-    _, table = figures.dimensions()
+    table = study.dimensions()
+    shown = figures.dimensions(table).axes[0].images[0].get_array()
+    np.testing.assert_allclose(np.ravel(shown), table["value"])  # rows and columns in the order of the table
     cell = table[(table.superordinate == "bird") & (table.dimension == "feathered")].value.item()
     assert cell == table[table.dimension == "feathered"].value.max()
-    _, table = figures.difficulty(4000, bins=4)
+    table = study.difficulty(4000, bins=4)
     assert table.n.sum() == 4000
+    left, right = figures.difficulty(table).axes
+    np.testing.assert_allclose(left.lines[1].get_ydata(), table.accuracy)
+    np.testing.assert_allclose(right.lines[0].get_ydata(), table.seconds)
     assert (np.diff(table.accuracy) < 0).all()
     assert (np.diff(table.seconds) > 0).all()
     _, table = figures.variety(("dog",), each=2, size=8)

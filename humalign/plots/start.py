@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import odd_one_out
-from ..similarity import similarity_matrix
 from . import style
 
 
@@ -39,43 +37,18 @@ def similarity(matrix, names):
     return fig, table
 
 
-def left_out(features, triplets, *, ceiling: float, seed: int = 0, draws: int = 500):
+def left_out(table: pd.DataFrame, ceiling: float):
     """Odd-one-out accuracy with all features and with each one left out.
 
     Parameters
     ----------
-    features : pandas.DataFrame (m, p)
-    triplets : int array (n, 3)
-        Answers, odd one last.
+    table : DataFrame
+        From :func:`humalign.studies.start.left_out`: features, accuracy, low, high.
     ceiling : float
         The best accuracy possible, drawn as a line.
-    seed, draws : int
-        Bootstrap over triplets.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-    table : pandas.DataFrame
-        Columns features, accuracy, low, high.
     """
     import matplotlib.pyplot as plt
 
-    rng = np.random.default_rng(seed)
-    resample = rng.integers(0, len(triplets), (draws, len(triplets)))
-    rows = []
-    for name in [None, *features.columns]:
-        values = features if name is None else features.drop(columns=name)
-        score = np.asarray(odd_one_out.scores(similarity_matrix(values.to_numpy()), triplets, ties="fraction"))
-        low, high = np.quantile(score[resample].mean(1), [0.025, 0.975])
-        rows.append(
-            {
-                "features": "all" if name is None else f"without {name}",
-                "accuracy": score.mean(),
-                "low": low,
-                "high": high,
-            }
-        )
-    table = pd.DataFrame(rows)
     fig, ax = plt.subplots(figsize=(style.WIDTH, 3.2))
     x = np.arange(len(table))
     ax.errorbar(
@@ -93,4 +66,4 @@ def left_out(features, triplets, *, ceiling: float, seed: int = 0, draws: int = 
     style.reference_line(ax, ceiling, "noise ceiling")
     ax.set_xticks(x, table.features, rotation=20, ha="right")
     ax.set(ylabel="odd-one-out accuracy (share)", ylim=(0.25, max(0.9, ceiling + 0.08)), xlim=(-0.6, len(table) - 0.4))
-    return fig, table
+    return fig

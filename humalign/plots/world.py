@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from . import style
@@ -134,31 +133,25 @@ def taxonomy(*, icon: int = 44):
     return fig, frame
 
 
-def dimensions():
+def dimensions(table: pd.DataFrame):
     """Heat map of what the main group attends to: mean value of each superordinate on every dimension.
 
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-    table : pandas.DataFrame
-        Columns superordinate, dimension, value (mean over the things pictures of the superordinate).
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`humalign.studies.world.dimensions`: superordinate, dimension, value.
     """
     import matplotlib.pyplot as plt
 
-    from ..world import datasets
-    from ..world.drawing import world
-
-    truth, drawings = datasets.embedding(), world()
-    kinds = np.array([drawings.superordinate[i.partition("/")[0]] for i in truth.ids])
-    names = drawings.superordinates
-    means = np.stack([truth.values[kinds == kind].mean(0) for kind in names], 1)  # dimension, superordinate
+    rows, names = (list(dict.fromkeys(table[column])) for column in ("dimension", "superordinate"))
+    means = table.pivot(index="dimension", columns="superordinate", values="value").loc[rows, names].to_numpy()
     fig, ax = plt.subplots(figsize=(style.WIDTH, 0.163 * len(means) + 1.1))
     image = ax.imshow(means, aspect="auto", cmap="magma_r", vmin=0)
-    ax.set_yticks(range(len(means)), [d.replace("colour: ", "") for d in truth.dimensions], fontsize=7.5)
+    ax.set_yticks(range(len(means)), [d.replace("colour: ", "") for d in rows], fontsize=7.5)
     ax.set_xticks(range(len(names)), names, rotation=90, fontsize=8.5)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
-    colours = sum(d.startswith("colour: ") for d in truth.dimensions)
+    colours = sum(d.startswith("colour: ") for d in rows)
     ax.axhline(len(means) - colours - 0.5, color=style.GREY, lw=1)
     ax.annotate(
         "colours",
@@ -172,75 +165,28 @@ def dimensions():
         annotation_clip=False,
     )
     fig.colorbar(image, ax=ax, label="mean value", shrink=0.35, anchor=(0, 1), fraction=0.06)
-    d, s = np.indices(means.shape)
-    return fig, pd.DataFrame(
-        {
-            "superordinate": np.array(names)[s.ravel()],
-            "dimension": np.array(truth.dimensions)[d.ravel()],
-            "value": means.ravel(),
-        }
-    )
+    return fig
 
 
-def difficulty(n: int = 40_000, bins: int = 8):
+def difficulty(table: pd.DataFrame):
     """How hard triplets are: accuracy of the group's own values and response times by entropy of the group's choices.
 
     Parameters
     ----------
-    n : int
-        Triplets of the things set.
-    bins : int
-        Equally filled bins of entropy.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-    table : pandas.DataFrame
-        Columns entropy, accuracy, bayes, seconds_low, seconds, seconds_high (quartiles), n.
+    table : DataFrame
+        From :func:`humalign.studies.world.difficulty`, one row a bin of entropy.
     """
     import matplotlib.pyplot as plt
 
-    from .. import odd_one_out
-    from ..world import datasets, observers
-
-    things = datasets.things()
-    shown, seconds = things.triplets[:n], things.response_times[:n]
-    seen = observers.values(things.ids)
-    probabilities = observers.group_probabilities(seen, shown)
-    right = odd_one_out.choices(seen @ seen.T, shown) == 2
-    doubt = odd_one_out.entropy(probabilities)
-    edges = np.quantile(doubt, np.linspace(0, 1, bins + 1)[1:-1])
-    frame = pd.DataFrame(
-        {
-            "bin": np.digitize(doubt, edges),
-            "entropy": doubt,
-            "right": right,
-            "bayes": probabilities.max(1),
-            "seconds": seconds,
-        }
-    ).groupby("bin")
-    table = frame.agg(
-        entropy=("entropy", "mean"), accuracy=("right", "mean"), bayes=("bayes", "mean"), n=("right", "size")
-    )
-    quartiles = frame["seconds"].quantile([0.25, 0.5, 0.75]).unstack()
-    table[["seconds_low", "seconds", "seconds_high"]] = quartiles.to_numpy()
-    table = table.reset_index(drop=True)
-    fig, (left, right_ax) = plt.subplots(1, 2, figsize=(style.WIDTH, 3.3))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 3.3))
     left.plot(table.entropy, table.bayes, color=style.GREY, ls="--", label="best possible (Bayes)")
     left.plot(table.entropy, table.accuracy, "o", color="darkcyan", label="the group's own values")
     style.reference_line(left, 1 / 3, "chance", at=0.01)
     left.set(xlabel="entropy of the group's choices (nats)", ylabel="odd-one-out accuracy", ylim=(0.28, 1))
     left.legend(fontsize=9)
-    right_ax.fill_between(
-        table.entropy,
-        table.seconds_low,
-        table.seconds_high,
-        color="darkcyan",
-        alpha=0.25,
-        lw=0,
-        label="middle half of the answers",
-    )
-    right_ax.plot(table.entropy, table.seconds, "o-", color="darkcyan", label="median")
-    right_ax.set(xlabel="entropy of the group's choices (nats)", ylabel="response time (s)", ylim=(0, None))
-    right_ax.legend(fontsize=9, loc="lower right")
-    return fig, table
+    band = {"color": "darkcyan", "alpha": 0.25, "lw": 0, "label": "middle half of the answers"}
+    right.fill_between(table.entropy, table.seconds_low, table.seconds_high, **band)
+    right.plot(table.entropy, table.seconds, "o-", color="darkcyan", label="median")
+    right.set(xlabel="entropy of the group's choices (nats)", ylabel="response time (s)", ylim=(0, None))
+    right.legend(fontsize=9, loc="lower right")
+    return fig

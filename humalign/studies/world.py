@@ -1,4 +1,4 @@
-"""What the chapter on the drawn world shows: tables of its frozen protocol, and the naming check."""
+"""What the chapter on the drawn world shows: its people, the tables of its frozen protocol, and the naming check."""
 
 from __future__ import annotations
 
@@ -60,3 +60,58 @@ def sets() -> pd.DataFrame:
         else:
             rows.append((name, role, objects, 0, loaded.values.shape[1]))
     return pd.DataFrame(rows, columns=["data set", "plays", "pictures", "people", "triplets, pairs or dimensions"])
+
+
+def dimensions() -> pd.DataFrame:
+    """What the main group attends to, in the mean of the things pictures of each superordinate.
+
+    Returns
+    -------
+    DataFrame
+        superordinate, dimension, value; dimensions in their own order, the colours last.
+    """
+    from ..world import datasets
+    from ..world.drawing import world
+
+    truth, drawings = datasets.embedding(), world()
+    kinds = np.array([drawings.superordinate[i.partition("/")[0]] for i in truth.ids])
+    means = {kind: truth.values[kinds == kind].mean(0) for kind in drawings.superordinates}
+    table = pd.DataFrame(means, index=pd.Index(truth.dimensions, name="dimension"))
+    long = table.rename_axis(columns="superordinate").stack().rename("value").reset_index()
+    return long[["superordinate", "dimension", "value"]]
+
+
+def difficulty(n: int = 40_000, bins: int = 8) -> pd.DataFrame:
+    """How hard triplets are for people: choices and times by the entropy of the main group's choices.
+
+    Parameters
+    ----------
+    n : int
+        Triplets of the things set.
+    bins : int
+        Equally filled bins of entropy.
+
+    Returns
+    -------
+    DataFrame
+        entropy (mean of the bin, nats), accuracy (of the group's own values), bayes (share of the most likely answer),
+        n, seconds_low, seconds, seconds_high (quartiles of response times).
+    """
+    from .. import odd_one_out
+    from ..world import datasets, observers
+
+    things = datasets.things()
+    shown, seconds = things.triplets[:n], things.response_times[:n]
+    seen = observers.values(things.ids)
+    probabilities = observers.group_probabilities(seen, shown)
+    doubt = odd_one_out.entropy(probabilities)
+    edges = np.quantile(doubt, np.linspace(0, 1, bins + 1)[1:-1])
+    columns = {"entropy": doubt, "right": odd_one_out.choices(seen @ seen.T, shown) == 2, "bayes": probabilities.max(1)}
+    frame = pd.DataFrame({"bin": np.digitize(doubt, edges), **columns, "seconds": seconds}).groupby("bin")
+    table = frame.agg(
+        entropy=("entropy", "mean"), accuracy=("right", "mean"), bayes=("bayes", "mean"), n=("right", "size")
+    )
+    table[["seconds_low", "seconds", "seconds_high"]] = (
+        frame["seconds"].quantile([0.25, 0.5, 0.75]).unstack().to_numpy()
+    )
+    return table.reset_index(drop=True)
