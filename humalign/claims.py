@@ -202,6 +202,8 @@ def slope_within(measured, models, test):
     x = np.log2(cells.facts[test["x"]].to_numpy(float)[rows])
     labels = cells.facts[test["within"]].to_numpy()[rows]
     y = cells.both()[rows]
+    known = np.isfinite(x)
+    x, labels, y = x[known], labels[known], y[known]
     keep = np.array([(labels == c).sum() >= 2 for c in labels], bool)
     x, labels, y = x[keep], labels[keep], y[keep]
     if len(x) < 3:

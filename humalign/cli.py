@@ -83,3 +83,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:  # a file that cannot be read or written, a full disk
+        if error.filename is None:
+            raise
+        print(f"humalign {name}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return HumalignError.exit_code

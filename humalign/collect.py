@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 from .book import scalars
 from .errors import HumalignError, InputError
-from .store import write_text
+from .store import read_json, write_text
 
 
 def collect(folder) -> list[dict]:
@@ -18,7 +17,7 @@ def collect(folder) -> list[dict]:
         raise InputError("holds no executed notebook", folder, "run a sweep first")
     rows = []
     for path in paths:
-        meta = json.loads(path.read_text("utf8"))["metadata"]
+        meta = read_json(path).get("metadata", {})
         parameters = meta.get("humalign", meta.get("papermill", {})).get("parameters", {})
         rows.append({**parameters, "notebook": path.relative_to(folder).as_posix(), **scalars(path)})
     return rows

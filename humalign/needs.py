@@ -75,7 +75,8 @@ def needs(profile, notebook: str) -> Needs:
     if "like" in said:
         said = {**_file()[notebook][said.pop("like")], **said}
     if unknown := sorted(set(said) - KEYS):
-        raise InputError(f"[{notebook}.{name}] has unknown keys {', '.join(unknown)}", "needs.toml", f"use {KEYS}")
+        told = f"[{notebook}.{name}] has unknown keys {', '.join(unknown)}"
+        raise InputError(told, "needs.toml", f"use {', '.join(sorted(KEYS))}")
     lists = {key: tuple(said[key]) for key in ("data", "also", "features") if key in said}
     return Needs(notebook, name, **{**said, **lists})
 

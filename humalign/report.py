@@ -156,7 +156,8 @@ def _shared(test: DataTest, ids) -> list[str]:
 
 def restricted(data, ids):
     """The part of a data set that lies within ``ids``; None when too little is left."""
-    common = [one for one in data.ids if one in set(ids)]
+    known = set(ids)
+    common = [one for one in data.ids if one in known]
     if isinstance(data, HumanRDM):
         return data.align(common) if len(common) >= min(LEAST_IMAGES, len(data)) else None
     inside = np.isin(np.array(data.ids), common)
@@ -336,13 +337,13 @@ def _look(model, test: DataTest, profile, shown: dict, notes: list, say, progres
     stimuli = test.pictures(model.preprocess.size if mini and test.world == "mini" else DRAWN_SIDE)
     if wanted := _shared(test, stimuli.ids):
         stimuli = stimuli.align(wanted) if len(wanted) < len(stimuli) else stimuli
-    if stimuli.ids not in shown:
-        say(f"{test.name}: showing {len(stimuli)} pictures")
-        shown[stimuli.ids] = _features_of(model, stimuli, profile, progress)
     data = restricted(test.data, stimuli.ids)
     if data is None:
         notes.append(f"{test.name}: the images at hand are not its images")
         return None, None
+    if stimuli.ids not in shown:
+        say(f"{test.name}: showing {len(stimuli)} pictures")
+        shown[stimuli.ids] = _features_of(model, stimuli, profile, progress)
     return data, shown[stimuli.ids]
 
 

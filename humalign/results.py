@@ -94,16 +94,3 @@ def best_layer(frame: pd.DataFrame) -> pd.DataFrame:
     """Per key without the layer, the row with the largest value (the paper's best-of-two-layers rule)."""
     keys = [k for k in KEYS if k != "layer"]
     return frame.loc[frame.groupby(keys, sort=False)["value"].idxmax()].reset_index(drop=True)
-
-
-def over_seeds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean over seeds per key; ``low``/``high`` become the smallest and largest seed, ``n`` the number of seeds."""
-    keys = [k for k in KEYS if k != "seed"]
-    out = frame.groupby([*keys, "provenance"], sort=False, as_index=False).agg(
-        value=("value", "mean"),
-        low=("value", "min"),
-        high=("value", "max"),
-        n=("value", "size"),
-        source=("source", "first"),
-    )
-    return table(out)

@@ -94,6 +94,15 @@ def test_ordered_and_smallest_and_spread():
     )
 
 
+def test_a_network_of_unknown_size_does_not_hide_the_slope():
+    m = made({"a1": 0.5, "a2": 0.6, "b1": 0.3, "b2": 0.4}, noise=0)
+    test = {"kind": "slope_within", "select": SELECT, "x": "parameters", "within": "family"}
+    models = MODELS.assign(parameters=[1e5, 2e5, 4e5, np.nan], family=["f", "f", "f", "f"])
+    values, basis = claims.TESTS["slope_within"](m, models, test)
+    assert np.isfinite(values[0])
+    assert basis == "3 networks in 1 families"
+
+
 def test_best_layer_per_network():
     m = combine(made({"a1": 0.5, "a2": 0.3}, noise=0), made({"a1": 0.4, "a2": 0.6}, noise=0, layer="logits"))
     assert Cells(m, MODELS, "best").value.tolist() == pytest.approx([0.5, 0.6])

@@ -116,10 +116,12 @@ def test_run_of_a_failing_cell(notebook, capsys):
         (["sweep", "double", "-g", "seed"], "has no values"),
         (["sweep", "double", "-g", "speed", "1"], "has no parameter speed"),
         (["sweep", "double", "--grid", "none.yml"], "does not exist"),
+        (["sweep", "double", "--grid", "bad.yml"], "bad.yml: is no YAML value"),
         (["sweep", "double", "-g", "seed", "1", "--executor", "threads"], "cannot be imported"),
     ],
 )
 def test_bad_input_is_one_line(notebook, arguments, words, capsys):
+    (notebook.parents[1] / "bad.yml").write_text("seed: [1, 2\nscale: [3\n")
     assert cli.main(arguments) == 2
     said = capsys.readouterr().err.strip()
     assert words in said
@@ -151,3 +153,21 @@ def test_collect_reads_what_papermill_wrote(notebook, tmp_path):
     assert main([str(tmp_path / "runs"), str(tmp_path / "t.csv")]) == 0
     assert pd.read_csv(tmp_path / "t.csv")["double"].tolist() == [6.0]
     assert main([str(tmp_path / "notebooks"), "x.csv"]) == 2
+
+
+def test_collect_tells_of_a_damaged_notebook_in_one_line(tmp_path, capsys):
+    from humalign.collect import main
+
+    (tmp_path / "cut.ipynb").write_text('{"cells": [')
+    assert main([str(tmp_path), str(tmp_path / "t.csv")]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "cut.ipynb: cannot be read as JSON" in said
+    assert "\n" not in said
+
+
+def test_a_file_that_cannot_be_written_is_one_line_and_exit_code_1(tmp_path, capsys):
+    (tmp_path / "file").write_text("no folder")
+    assert cli.main(["models", "--profile", "mini", "--json", str(tmp_path / "file" / "x.json")]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("humalign models: ")
+    assert "\n" not in said

@@ -145,6 +145,31 @@ def test_a_network_is_shown_the_pictures(small):
     assert card.facts["weights_digest"] == model.checksum
 
 
+def test_pictures_of_other_things_are_not_shown_at_all(small, monkeypatch):
+    triplets = small[1]
+    others = Stimuli([f"other{k}" for k in range(40)], "here", "MIT", images=np.zeros((40, 32, 32, 3), np.uint8))
+    monkeypatch.setattr(report, "_features_of", lambda *_: pytest.fail("a picture was shown"))
+    test, notes = report.DataTest("choices", "full", lambda: triplets, lambda side: others), []
+    model = type("Net", (), {"facts": {}, "preprocess": None})
+    found = report._look(model, test, get_profile("mini"), {}, notes, print, None)
+    assert found == (None, None)
+    assert "are not its images" in notes[0]
+
+
+def test_the_drawn_world_belongs_to_the_profile_mini(small, tmp_path, monkeypatch):
+    asked = []
+    found = report.sets_at_hand(None)
+    monkeypatch.setattr(report, "sets_at_hand", lambda profile, drawn=True: asked.append(drawn) or found)
+    np.savez(tmp_path / "f.npz", features=small[0], ids=np.array(IDS))
+    command = ["evaluate", str(tmp_path / "f.npz"), "--no-probe", "--bootstrap", "20"]
+    monkeypatch.delenv("HUMALIGN_PROFILE", raising=False)
+    assert cli.main(command) == 0
+    assert cli.main([*command, "--profile", "slice"]) == 0
+    monkeypatch.setenv("HUMALIGN_PROFILE", "slice")
+    assert cli.main(command) == 0
+    assert asked == [True, False, False]
+
+
 def test_command_line(small, tmp_path, capsys):
     truth = small[0]
     np.savez(tmp_path / "f.npz", features=truth, ids=np.array(IDS))

@@ -139,6 +139,8 @@ def test_names_that_are_not_known():
         zoo.load("timm:resnett18")
     with pytest.raises(InputError, match=r"has no weights called 'nonsense'; it has .*a1_in1k"):
         zoo.load("timm:resnet18.nonsense")
+    with pytest.raises(InputError, match="'img_size' is no option"):
+        zoo.load("timm:resnet18?img_size", pretrained=False)
     with pytest.raises(InputError, match=r"has no weights called 'V9'; it has IMAGENET1K_V1"):
         zoo.load("torchvision:resnet50?weights=V9")
     with pytest.raises(InputError, match=r"open_clip: no network is called 'ViT-B-33'; nearest: .*ViT-B-32"):

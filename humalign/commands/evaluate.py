@@ -54,7 +54,7 @@ def main(args) -> int:
     )  # fmt: skip
     quiet = not sys.stderr.isatty()
     found = report.card(
-        what, profile, drawn=args.profile in (None, "mini"), probe=not args.no_probe, n_boot=args.bootstrap,
+        what, profile, drawn=profile.name == "mini", probe=not args.no_probe, n_boot=args.bootstrap,
         say=None if quiet else lambda line: print(line, file=sys.stderr), where=args.model,
     )  # fmt: skip
     if args.json == "-":

@@ -1,5 +1,6 @@
 """Compute the numbers that need data from outside the repository and store them as recorded results."""
 
+import os
 from pathlib import Path
 
 EXAMPLE = """
@@ -32,7 +33,7 @@ def main(args) -> int:
                       f"from {len(facts['inputs'])} inputs")  # fmt: skip
         return 0
     profile = profile_from(args)
-    if args.profile is None:
+    if not (args.profile or os.environ.get("HUMALIGN_PROFILE")):
         profile = profile.with_(name="slice")
     if profile.name == "mini":
         from ..studies import seeds

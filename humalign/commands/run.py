@@ -27,8 +27,8 @@ def configure(parser) -> None:
     parser.add_argument("--show", action="store_true", help="list the parameters and their defaults, run nothing")
 
 
-def value_of(text: str):
-    """A parameter value from the command line: YAML, so 1 is a number and [a, b] a list."""
+def value_of(text: str, where=None):
+    """A parameter value from the command line, or from the file ``where``: YAML, so 1 is a number, [a, b] a list."""
     import yaml
 
     from ..errors import InputError
@@ -36,7 +36,7 @@ def value_of(text: str):
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"is no YAML value ({str(error).splitlines()[0]})", text) from None
+        raise InputError(f"is no YAML value ({str(error).splitlines()[0]})", where or text) from None
 
 
 def main(args) -> int:

@@ -51,7 +51,7 @@ def grid(args) -> dict[str, list]:
         path = Path(args.grid)
         if not path.is_file():
             raise InputError("does not exist", path, "name a YAML file with parameter: [values]")
-        found = value_of(path.read_text("utf8"))
+        found = value_of(path.read_text("utf8"), path)
         if not isinstance(found, dict) or not all(isinstance(v, list) and v for v in found.values()):
             raise InputError("is not a mapping of parameters to lists", path, "write lines such as 'seed: [0, 1, 2]'")
     for key, *values in args.values:

@@ -44,9 +44,7 @@ def configure(parser) -> None:
     data.add_argument("--size", type=int, default=32, help="pixels (default 32)")
     add_profile_options(data)
     verify = action("verify", "compare the world with the frozen protocol (exit code 1 when it drifted)")
-    verify.add_argument(
-        "--calibration", action="store_true", help="compute the rules for scale and scenes again (20 s)"
-    )
+    verify.add_argument("--calibration", action="store_true", help="compute the rules for scale and scenes again")
     from ..world import train
 
     train.configure(action("train", "train networks of the mini zoo"))

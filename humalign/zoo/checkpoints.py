@@ -9,7 +9,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from ..errors import HumalignError, InputError, MissingData
+from ..errors import InputError, MissingData
 from . import hub
 
 NESTED = (  # where known trainers put the state dict
@@ -221,12 +221,3 @@ def fetch(url: str, name: str, digest: str = "") -> Path:
             f"is not on this machine and could not be downloaded ({hub.short(error)})", target, remedy
         ) from None
     return target
-
-
-def sha256_of_file(path) -> str:
-    """Hex digest, for the side-car."""
-    from ..store import sha256
-
-    if not Path(path).is_file():
-        raise HumalignError(f"{path} vanished")
-    return sha256(path)

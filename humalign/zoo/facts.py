@@ -74,12 +74,10 @@ def _mini():
     return networks.table() if hasattr(networks, "table") else None
 
 
-def keys(with_mini: bool = True) -> list[str]:
+def keys() -> list[str]:
     """Every model key."""
-    found = [row["model"] for row in _published()]
-    if with_mini and (mini := _mini()) is not None:
-        found += list(mini["model"])
-    return found
+    mini = _mini()
+    return [row["model"] for row in _published()] + ([] if mini is None else list(mini["model"]))
 
 
 def facts_of(name: str) -> dict | None:

@@ -67,7 +67,7 @@ def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None
         model.layers["penultimate"] = row["penultimate"]
     if row["logits"]:
         model.layers["logits"] = row["logits"]
-    elif source != "open_clip" and row["group"] == "Self-Supervised":
+    elif row["group"] == "Self-Supervised":
         model.layers.pop("logits", None)
     return _finish(model, row, preprocess)
 

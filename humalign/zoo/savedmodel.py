@@ -118,7 +118,7 @@ def shape_of(variables: dict) -> Shape:
     )  # fmt: skip
 
 
-def _attention(v: dict, name: str, width: int, take) -> dict:
+def _attention(name: str, width: int, take) -> dict:
     """Query, key, value and output of one attention as (out, in) matrices and vectors."""
     out = {}
     for part in ("query", "key", "value"):
@@ -180,12 +180,12 @@ def convert(variables: dict) -> tuple[dict, Shape, dict]:
             state[f"{new}.norm{k + 1}.bias"] = take(f"{old}/LayerNorm_{k}/bias")
             state[f"{new}.mlp.fc{k + 1}.weight"] = take(f"{old}/MlpBlock_0/Dense_{k}/kernel").T
             state[f"{new}.mlp.fc{k + 1}.bias"] = take(f"{old}/MlpBlock_0/Dense_{k}/bias")
-        a = _attention(v, f"{old}/MultiHeadDotProductAttention_0", shape.width, take)
+        a = _attention(f"{old}/MultiHeadDotProductAttention_0", shape.width, take)
         for kind in ("weight", "bias"):
             state[f"{new}.attn.qkv.{kind}"] = np.concatenate([a[f"{p}.{kind}"] for p in ("query", "key", "value")])
             state[f"{new}.attn.proj.{kind}"] = a[f"out.{kind}"]
     if shape.map_head:
-        a = _attention(v, "MAPHead_0/MultiHeadDotProductAttention_0", shape.width, take)
+        a = _attention("MAPHead_0/MultiHeadDotProductAttention_0", shape.width, take)
         state["attn_pool.latent"] = take("MAPHead_0/probe").reshape(1, 1, shape.width)
         for kind in ("weight", "bias"):
             state[f"attn_pool.q.{kind}"] = a[f"query.{kind}"]

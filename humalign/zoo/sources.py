@@ -1,4 +1,4 @@
-"""How a network is built: torchvision, timm, open_clip, weights by address, the slice's SqueezeNet, the mini world."""
+"""How a network is built: torchvision, timm, open_clip, weights by address, the slice's SqueezeNet."""
 
 from __future__ import annotations
 
@@ -128,8 +128,10 @@ def timm(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model
     import timm as library
 
     arch, _, query = rest.partition("?")
-    options = dict(part.split("=", 1) for part in query.split("&") if part)
-    options = {k: int(v) if v.isdigit() else v for k, v in options.items()}
+    parts = [part.partition("=") for part in query.split("&") if part]
+    if wrong := ["".join(part) for part in parts if not (part[0] and part[1])]:
+        raise InputError(f"'{wrong[0]}' is no option", name, "write timm:NAME?option=value")
+    options = {key: int(value) if value.isdigit() else value for key, _, value in parts}
     base, _, tag = arch.partition(".")
     if not library.is_model(base):
         raise _nearest(arch, library.list_models(), "timm")
