@@ -99,6 +99,11 @@ def test_settings_and_published_values_are_complete():
 
 def test_lines_of_chance_and_people(tmp_path):
     drawn = get_profile("mini", cache=tmp_path)
+    people = aligned.people_lines(drawn)
+    assert set(people) == set(aligned.PEOPLE.values())
+    assert people["odd-one-out choices, all concepts"]["best possible"] == pytest.approx(0.67, abs=0.01)
+    assert people["odd-one-out choices, held-out concepts only"] == {"chance": 1 / 3}  # that ceiling is not known
+    assert all(0.5 < people[t]["best possible"] < 1 for t in people if t.startswith("arrangement"))
     accuracy, times = aligned.level_lines(drawn)
     for level in ("coarse", "fine", "boundary"):
         assert 1 / 3 < accuracy[level]["chance"] < accuracy[level]["people"]  # ties make chance better than one third

@@ -55,7 +55,8 @@ def test_levels_and_contrasts():
         dict(model=m, value=0.1, low=0.05, high=0.2, detail=d, dataset=n, plus="AligNet", minus="base")
         for n, d in alignet_mini.MEASURES for m in (*MODELS, "all")
     ]  # fmt: skip
-    axes = drawn(plots.contrasts(pd.DataFrame(rows), alignet_mini.MEASURES))
+    axes = drawn(plots.contrasts(pd.DataFrame(rows), alignet_mini.MEASURES, aligned.NAMES))
+    assert {t.get_text() for t in axes[0].get_legend().get_texts()} == {"ResNet", "ViT", "mean, 95 %"}
     assert len(axes[0].get_yticklabels()) == len(alignet_mini.MEASURES)
 
 

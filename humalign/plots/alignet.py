@@ -12,13 +12,6 @@ CHANCE = 1 / 3
 KINDS = {"uncertainty": "#2f6fae", "plain": "#d9a441", "glocal": "#228833", "untransformed": style.GREY}
 RELATION = {"one concept": "#1d6c8a", "two concepts": "#841e5a", "one superordinate": "#86be91", "others": "#c9c9c9"}
 SHAPES = {"base": "o", "UnAligNet": "^", "AligNet": "D"}
-SHORT = {
-    "softmax-resnet-m": "ResNet",
-    "softmax-vit-m": "ViT",
-    "simclr-resnet-m": "SimCLR",
-    "imagetext-seen-resnet-m": "Image/text",
-    "all": "mean",
-}
 
 
 def _error(ax, x, y, low, high, horizontal=False):
@@ -151,7 +144,7 @@ def reach(table: pd.DataFrame):
     return fig
 
 
-def contrasts(table: pd.DataFrame, labels: dict):
+def contrasts(table: pd.DataFrame, labels: dict, names: dict):
     """Differences with intervals, one panel a contrast, one row a measure, one marker a network and the mean in front.
 
     Parameters
@@ -160,12 +153,14 @@ def contrasts(table: pd.DataFrame, labels: dict):
         From :func:`humalign.studies.alignet.contrast`, several put together.
     labels : dict
         (dataset, detail) to the words of a row, in order.
+    names : dict
+        Network to the words of the legend.
     """
     pairs = list(dict.fromkeys(zip(table["plus"], table["minus"])))
     fig, axes = plt.subplots(
         len(pairs), 1, figsize=(style.WIDTH * 0.86, (0.52 * len(labels) + 1.0) * len(pairs)), squeeze=False
     )
-    marks = dict(zip([m for m in SHORT if m != "all"], "os^D"))
+    marks = dict(zip(names, "os^D"))
     for ax, (plus, minus) in zip(axes[:, 0], pairs):
         own = table[(table["plus"] == plus) & (table["minus"] == minus)]
         for y, (key, _) in enumerate(reversed(labels.items())):
@@ -183,7 +178,7 @@ def contrasts(table: pd.DataFrame, labels: dict):
     from matplotlib.lines import Line2D
 
     present = [m for m in marks if m in set(table["model"])]
-    handles = [Line2D([], [], ls="", marker=marks[m], color=style.GREY, label=SHORT[m]) for m in present]
+    handles = [Line2D([], [], ls="", marker=marks[m], color=style.GREY, label=names[m]) for m in present]
     handles.append(Line2D([], [], ls="-", lw=3, marker="o", color=style.STAGES["AligNet"], label="mean, 95 %"))
     axes[0, 0].legend(handles=handles, fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.12))
     return fig

@@ -101,15 +101,15 @@ def people_lines(profile: Profile) -> dict:
 
     best = zero_shot.limit(zero_shot.ceilings(profile))
     out = {}
-    for (dataset, measure, _), title in PEOPLE.items():
+    for (dataset, measure, detail), title in PEOPLE.items():
         if measure == "accuracy":
-            out[title] = {"chance": 1 / 3, "best possible": best} if dataset == "things" else {"chance": 1 / 3}
+            out[title] = {"chance": 1 / 3}
+            if detail == "cosine":  # all concepts, as the ceiling
+                out[title]["best possible"] = best
         else:
             own = rsa.ceilings(profile, dataset)
             keep = (own["measure"] == measure) & (own["detail"] == "reliability")
             out[title] = {"best possible": float(own.loc[keep, "value"].iloc[0])}
-    held = PEOPLE["things", "accuracy", "cosine, held-out concepts"]
-    out[held].pop("best possible", None)  # the ceiling is that of all concepts
     return out
 
 
