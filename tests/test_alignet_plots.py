@@ -74,15 +74,21 @@ def test_controls_and_diagnosis():
         for n in ("base", "decay to zero")
         for d in ("H2/coarse", "seen/boundary")
     ]
-    assert len(drawn(plots.diagnosis(pd.DataFrame(rows)))) == 2
+    for ax in drawn(plots.diagnosis(pd.DataFrame(rows))):
+        points = next(c for c in ax.collections if hasattr(c, "get_sizes"))
+        assert points.get_offsets().tolist() == [[0.4, 1], [0.4, 0]]
+        assert len(set(map(tuple, points.get_facecolors()))) == 2  # the mistake has another colour
 
 
 def test_teacher_and_sampling():
     measures = ("accuracy", "cross-entropy", "calibration error")
-    rows = [dict(kind=k, strength=s, measure=m, value=0.5, low=0.4, high=0.6)
+    rows = [dict(kind=k, strength=s, measure=m, value=0.5 + 0.1 * s, low=0.4, high=0.6)
             for k in ("uncertainty", "plain") for s in (0.1, 1.0) for m in measures]  # fmt: skip
     reference = pd.DataFrame({"measure": measures, "value": 0.4})
-    assert len(drawn(plots.strengths(pd.DataFrame(rows), reference))) == 3
+    for ax in drawn(plots.strengths(pd.DataFrame(rows), reference)):
+        lines = {line.get_label(): line for line in ax.lines}
+        assert lines["plain"].get_xydata().tolist() == [[0.1, 0.51], [1.0, 0.6]]
+        assert 0.4 in ax.lines[-1].get_ydata()  # the untransformed features
     shown = (*measures, "entropy-disagreement")
     rows = [
         dict(model="n", detail=d, stage=s, measure=m, value=0.5, low=0.4, high=0.6)
@@ -104,7 +110,10 @@ def test_teacher_and_sampling():
     shares = alignet_mini.shares({"random": frame})
     assert np.allclose(shares.drop(columns="rule").sum(1), 1)
     assert (shares.drop(columns="rule") == 0.25).all(axis=None)
-    drawn(plots.sampling(shares))
+    bars = drawn(plots.sampling(shares))[0].patches
+    assert [b.get_width() for b in bars] == pytest.approx([0.25] * 4)
+    assert [b.get_x() for b in bars] == pytest.approx([0, 0.25, 0.5, 0.75])  # side by side
     labels = alignet_mini.confidences({"random": frame}, "human-aligned")
     assert labels["share"].sum() == pytest.approx(1)
-    drawn(plots.confidence(labels))
+    line = drawn(plots.confidence(labels))[0].lines[0]
+    assert line.get_ydata().tolist() == labels["share"].tolist()
