@@ -74,6 +74,7 @@ def bad_files(folder):
     yield "NaN or infinite", npz("nan.npz", features=spoilt, ids=ids)
     yield "all rows are the same", npz("flat.npz", features=np.ones((4, 5)), ids=ids)
     yield "shape", npz("cube.npz", features=np.ones((4, 5, 6)), ids=ids)
+    yield "ids for 0 rows", npz("none.npz", features=np.ones((0, 1, 6)), ids=ids)
     yield "linear transform", npz("transform.npz", weights=np.eye(5), mean=np.float64(0), std=np.float64(1))
     yield "could be features", npz("nothing.npz", ids=ids)
     yield "float|real|<U", npz("words.npz", features=VALUES.astype(str), ids=ids)

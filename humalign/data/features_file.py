@@ -131,7 +131,7 @@ def read(path, ids=None, *, layer: str | None = None, model: str | None = None) 
     Raises
     ------
     InputError
-        For an unknown or damaged file, no ids, another number of ids than rows, repeated ids, NaN or constant rows.
+        For an unknown or damaged file, no ids, another number of ids than rows, repeated ids, NaN, or equal rows.
     """
     path = Path(path)
     if path.suffix not in FORMS:
@@ -159,7 +159,7 @@ def read(path, ids=None, *, layer: str | None = None, model: str | None = None) 
         meta = {**meta, **content}
     values, key = _pick(arrays, layer, path)
     values = np.asarray(values)
-    if values.ndim > 2 and values[0].size == values.shape[-1]:
+    if values.ndim > 2 and np.prod(values.shape[1:]) == values.shape[-1]:
         values = values.reshape(len(values), -1)
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise InputError(f"features are {values.dtype} of shape {values.shape}", path, "store floats of shape (ids, p)")
