@@ -160,7 +160,7 @@ def read(path, ids=None, *, layer: str | None = None, model: str | None = None) 
     values, key = _pick(arrays, layer, path)
     values = np.asarray(values)
     if values.ndim > 2 and np.prod(values.shape[1:]) == values.shape[-1]:
-        values = values.reshape(len(values), -1)
+        values = values.reshape(len(values), values.shape[-1])
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise InputError(f"features are {values.dtype} of shape {values.shape}", path, "store floats of shape (ids, p)")
     names, where = _ids(ids, arrays, meta, path)
