@@ -252,6 +252,20 @@ def test_matrices_scale_each_to_its_ranks():
     assert np.allclose(first.filled(0), second.filled(0))  # ranks do not change under a rising function
 
 
+def test_training_table_takes_losses_of_the_first_run_by_name():
+    facts = pd.DataFrame({"model": ["a", "b"], "number": [1, 2], "name": ["A", "B"], "seeds": ["0 1", ""]})
+    for column in ("family", "training_data", "objective", "augmentation"):
+        facts[column] = "x"
+    facts = facts.assign(parameters=[10.0, np.nan], epochs=13, own_accuracy=0.5, reference_accuracy=0.4)
+    runs = pd.DataFrame({"model": ["a", "a"], "seed": [1, 0], "first_loss": [9.0, 4.0], "final_loss": [8.0, 1.0],
+                         "cpu_seconds": [70.0, 50.4]})  # fmt: skip
+    table = table1.training(facts.iloc[::-1], runs).set_index("network")
+    assert table.index.tolist() == ["B", "A"]
+    assert table.loc["A", ["first loss", "last loss", "runs", "CPU s"]].tolist() == [4.0, 1.0, 2, 50.0]
+    assert np.isnan(table.loc["B", "last loss"])
+    assert table.loc["B", "runs"] == 0
+
+
 def test_table1_joins_by_model_and_keeps_what_was_not_run(points):
     facts = pd.DataFrame(
         {

@@ -102,6 +102,37 @@ def mini(facts: pd.DataFrame, table: pd.DataFrame | None = None) -> pd.DataFrame
     return pd.concat([frame, this_run(table, facts["model"]).reset_index(drop=True)], axis=1)
 
 
+def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """How the networks of the drawn world were trained, and what they learned; losses and time of seed 0.
+
+    Parameters
+    ----------
+    facts : DataFrame
+        :func:`humalign.studies.networks.facts`.
+    runs : DataFrame
+        Training records: model, seed, first_loss, final_loss, cpu_seconds.
+    """
+    first = runs[runs["seed"] == 0].set_index("model").reindex(facts["model"]).reset_index()
+    return pd.DataFrame(
+        {
+            "no.": facts["number"].to_numpy(),
+            "network": facts["name"].to_numpy(),
+            "family": facts["family"].to_numpy(),
+            "trained on": facts["training_data"].to_numpy(),
+            "objective": facts["objective"].to_numpy(),
+            "augmentation": facts["augmentation"].to_numpy(),
+            "parameters": facts["parameters"].to_numpy(),
+            "epochs": facts["epochs"].to_numpy(),
+            "first loss": first["first_loss"],
+            "last loss": first["final_loss"],
+            "own task": facts["own_accuracy"].to_numpy(),
+            "linear probe": facts["reference_accuracy"].to_numpy(),
+            "runs": facts["seeds"].str.split().str.len().to_numpy(),
+            "CPU s": first["cpu_seconds"].round(0),
+        }
+    )
+
+
 def counts(facts: pd.DataFrame) -> pd.DataFrame:
     """How many networks of the first paper each source has, and how many of them can be had."""
     rows = facts[facts["paper"].astype(str) == "1"]
