@@ -50,7 +50,7 @@ def search(curves: pd.DataFrame, chosen: pd.DataFrame, names: dict[str, str], mo
             if key in part and part[key].notna().any():
                 ax.plot(part["temperature"], part[key], color=colour, ls=line, label=label)
         rules = chosen[chosen["model"] == model].set_index("rule")["temperature"]
-        ax.axvline(rules["continuous"], color=style.GREY, lw=1)
+        ax.axvline(rules["continuous"], color=style.GREY, lw=1, label="temperature with the lowest ECE")
         ax.set(xscale="log", title=names.get(model, model), ylim=(0, top))
         if k >= len(models) - 2:
             ax.set_xlabel("temperature")
@@ -75,15 +75,14 @@ def curves(table: pd.DataFrame, models: pd.DataFrame):
     for ax, key, label in zip(axes.ravel(), ("ece", "nll"), ("expected calibration error", "log loss, nats")):
         for model, part in table.groupby("model", sort=False):
             part = part.sort_values("temperature")
-            rim = style.casing(group[model], 0.4)
-            ax.plot(part["temperature"], part[key], color=style.color(group[model]), lw=1, alpha=0.7, path_effects=rim)
+            ax.plot(part["temperature"], part[key], color=style.line_color(group[model]), lw=1, alpha=0.7)
         ax.set(xscale="log", xlabel="temperature", ylabel=label)
     axes[0, 1].axhline(np.log(3), color=style.GREY, ls=":", lw=1.2)
     place = axes[0, 1].get_yaxis_transform()
     axes[0, 1].text(0.98, np.log(3), "guessing", transform=place, ha="right", va="bottom", fontsize=9, color=style.GREY)
     axes[0, 1].set_ylim(table["nll"].min() - 0.01, np.log(3) + 0.15)
     axes[0, 0].set_ylim(0, None)
-    style.group_legend(fig, group[table["model"].unique()], loc="outside lower center", ncols=3)
+    style.group_legend(fig, group[table["model"].unique()], lines=True, loc="outside lower center", ncols=3)
     return fig
 
 
@@ -97,6 +96,8 @@ def reliability(table: pd.DataFrame, names: dict[str, str], models, rules=tuple(
     fig, axes = _grid(len(models), 2.9, sharex=True, sharey=True)
     for k, (ax, model) in enumerate(zip(axes.ravel(), models)):
         ax.plot([0, 1], [0, 1], color=style.GREY, ls="--", lw=1.1)
+        beside = {"xytext": (-26, -14), "textcoords": "offset points", "ha": "right", "fontsize": 9}
+        ax.annotate("calibrated", (top, top), color=style.GREY, **beside)
         for rule in rules:
             part = table[(table["model"] == model) & (table["rule"] == rule)]
             label, colour, marker = RULES[rule]
@@ -158,8 +159,8 @@ def improvement(chosen: pd.DataFrame, models: pd.DataFrame):
     ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
     ax.set(
         ylim=(-1, len(rows)),
-        xlabel="expected calibration error on other triplets (open: temperature 1)",
-        xlim=(0, None),
+        xlabel="expected calibration error on other triplets\n(open: temperature 1)",
+        xlim=(-0.012 * rows[["1", "continuous"]].max().max(), None),
     )
     ax.grid(axis="y", lw=0.5)
     ax.tick_params(axis="y", length=0)
@@ -185,8 +186,7 @@ def entropy(table: pd.DataFrame, models: pd.DataFrame):
     fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.2), layout="constrained")
     for ax, thin in zip(axes, (False, True)):
         for model, part in rest.groupby("model", sort=False) if thin else ():
-            rim = style.casing(group[model], 0.2)
-            ax.plot(part["at"], part["value"], color=style.color(group[model]), lw=0.6, alpha=0.35, path_effects=rim)
+            ax.plot(part["at"], part["value"], color=style.line_color(group[model]), lw=0.6, alpha=0.4)
         for name in style.order(rest["group"]):
             part = rest[rest["group"] == name].groupby("low")[["at", "value"]].mean()
             look = {"marker": style.marker(name), "ms": 5, "mec": style.OUTLINE, "mew": 0.6, "lw": 1.4}
@@ -214,8 +214,8 @@ def doubt(table: pd.DataFrame, models: pd.DataFrame):
     style.points(ax, rows["entropy"], rows["time"], rows["group"], size=42)
     for value in people["time"]:
         style.reference_line(ax, value, "people's own entropy", at=0.02)
-    ax.axhline(0, color=style.GREY, lw=0.8)
-    ax.axvline(0, color=style.GREY, lw=0.8)
+    ax.axhline(0, color=style.GREY, lw=0.8, ls=":")
+    ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
     ax.set(xlabel="Spearman's ρ with people's entropy", ylabel="Spearman's ρ with response times")
     style.group_legend(fig, rows["group"], loc="outside lower center", ncols=2)
     fig.canvas.draw()

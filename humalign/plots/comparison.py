@@ -70,6 +70,7 @@ def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame, people: str):
         row[0].set_ylabel(layer, labelpad=14)
     bar = fig.colorbar(picture, ax=axes, shrink=0.6, location="bottom", aspect=40)
     bar.outline.set_visible(False)
+    bar.set_label("agreement (share of triplets), CKA", fontsize=9.5)
     style.group_legend(fig, [group.get(n, "People") for n in order], loc="outside lower center", ncols=3)
     return fig
 
@@ -100,7 +101,7 @@ def failures(table: pd.DataFrame):
         ms=4,
         label="people's entropy, share of its maximum",
     )
-    right.set(xlabel="networks that miss people's choice", ylim=(0, 1))
+    right.set(xlabel="networks that miss people's choice", ylabel="share", ylim=(0, 1))
     right.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return fig
 
@@ -118,7 +119,7 @@ def doubt(table: pd.DataFrame, groups: pd.DataFrame):
     fig, ax = plt.subplots(figsize=(5.8, 4.7), layout="constrained")
     for _, part in table.groupby("model", sort=False):
         name = part["group"].iloc[0]
-        look = {"color": style.color(name), "lw": 0.5, "alpha": 0.3, "path_effects": style.casing(name, 0.1)}
+        look = {"color": style.line_color(name), "lw": 0.5, "alpha": 0.4}
         ax.plot((part["low"] + part["high"]) / 2, part["error"], **look)
     for name in style.order(groups["group"]):
         part = groups[groups["group"] == name]

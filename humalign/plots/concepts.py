@@ -53,9 +53,9 @@ def _mosaic(pictures, columns: int = 3, gap: int = 2) -> np.ndarray:
 
 
 def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=("zero-shot", "probed")):
-    """Three dimensions a row: leading pictures, accuracy before, accuracy after probing (form of Fig. 5).
+    """Up to three dimensions: leading pictures, accuracy before, accuracy after probing (form of Fig. 5).
 
-    Accuracies on fewer than 20 triplets are left out, and the panel says so.
+    Each dimension has a column of its own. Accuracies on fewer than 20 triplets are left out, and the panel says so.
 
     Parameters
     ----------
@@ -72,9 +72,14 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
     """
     from matplotlib import pyplot as plt
 
-    heights = [1.15, *[1.5] * len(stages)]
+    heights, wide = [1.15, *[1.5] * len(stages)], 0.65 + (style.WIDTH - 0.65) * len(dimensions) / 3
     fig, axes = plt.subplots(
-        1 + len(stages), 3, figsize=(style.WIDTH, sum(heights) + 1.35), height_ratios=heights, layout="constrained"
+        1 + len(stages),
+        len(dimensions),
+        figsize=(max(wide, 4.2), sum(heights) + 1.35),
+        height_ratios=heights,
+        layout="constrained",
+        squeeze=False,
     )
     for column, name in enumerate(dimensions):
         top = axes[0, column]
@@ -91,17 +96,19 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
                 part = part.iloc[:0]
             _strip(ax, part, kinds, ylim)
             ax.axhline(CHANCE, color=style.GREY, ls=":", lw=1.2, zorder=1)
+            if column == len(dimensions) - 1:
+                beside = {"xytext": (2, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+                place = ax.get_yaxis_transform()
+                ax.annotate("chance", (1, CHANCE), xycoords=place, fontsize=8.5, color=style.GREY, **beside)
             if column == 0:
                 ax.set_ylabel(f"accuracy,\n{TITLES.get(stage, stage)}", fontsize=9.5)
             else:
                 ax.set_yticklabels([])
             bottom = stage == stages[-1]
             ax.set_xticks(range(len(kinds)), kinds if bottom else [], rotation=90, fontsize=7.5)
-    for ax in axes[:, len(dimensions) :].ravel():
-        ax.set_visible(False)
     for ax in axes[0]:
         ax.axis("off")
-    style.group_legend(fig, points["group"], loc="outside lower center", ncols=4)
+    style.group_legend(fig, points["group"], loc="outside lower center", ncols=1 + len(dimensions))
     return fig
 
 
@@ -151,8 +158,11 @@ def ranking(table: dict[str, pd.DataFrame]):
                 zorder=3,
             )
         ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
+        top = ax.get_xaxis_transform()
+        ax.text(CHANCE, 1.002, "chance", transform=top, ha="center", va="bottom", fontsize=8.5, color=style.GREY)
         ax.grid(axis="y", lw=0.5)
-        ax.set(title=TITLES.get(stage, stage), xlabel="accuracy", ylim=(-1, len(order)), xlim=xlim)
+        ax.set(xlabel="accuracy", ylim=(-1, len(order)), xlim=xlim)
+        ax.set_title(TITLES.get(stage, stage), pad=16)
         ax.tick_params(axis="y", length=0)
         ax.set_yticks(range(len(order)), order, fontsize=8.5)
     style.group_legend(fig, last["group"], loc="outside lower center", ncols=3)
@@ -180,10 +190,9 @@ def r2(table: dict[str, pd.DataFrame], order):
             ax.plot(
                 x,
                 rows.set_index("detail")["value"].reindex(order),
-                color=style.color(rows["group"].iloc[0]),
+                color=style.line_color(rows["group"].iloc[0]),
                 lw=0.5,
-                alpha=0.25,
-                path_effects=style.casing(rows["group"].iloc[0], 0),
+                alpha=0.3,
             )
         for group in style.order(part["group"]):
             mean = part[part["group"] == group].groupby("detail")["value"].mean().reindex(order)
@@ -280,7 +289,7 @@ def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
             zorder=3,
         )
     ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
-    ax.text(CHANCE, len(place) - 0.4, "chance", fontsize=9, ha="center", va="bottom", color=style.GREY)
+    ax.text(CHANCE, len(place) + 0.1, "chance", fontsize=9, ha="center", va="bottom", color=style.GREY)
     ax.set_yticks(range(len(place)), order, fontsize=8.5)
     ax.set(ylim=(-1, len(place)), xlabel="odd-one-out accuracy")
     ax.grid(axis="y", lw=0.5)
@@ -295,7 +304,7 @@ def public_r2(table: pd.DataFrame, names: dict[str, str]):
 
     targets = list(dict.fromkeys(table["target"]))
     fig, axes = plt.subplots(
-        len(targets), 1, figsize=(5.8, 2.7 * len(targets) + 0.5), layout="constrained", squeeze=False
+        len(targets), 1, figsize=(5.8, 2.7 * len(targets) + 0.5), layout="constrained", squeeze=False, sharex=True
     )
     for ax, target in zip(axes[:, 0], targets):
         for model, colour, marker in zip(dict.fromkeys(table["model"]), ("darkmagenta", style.GREY), "ov"):

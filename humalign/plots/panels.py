@@ -202,10 +202,9 @@ def six(
     lines(ax, chance, ceiling, ceiling_label)
     ax.set_xlabel(xlabel, fontsize=9)
 
-    objectives = role(points, "objective").sort_values("value", ascending=False)
-    families = role(points, "architecture").sort_values("value", ascending=False)
-    own = points[points["group"] == "Self-Supervised"].sort_values("value", ascending=False)
-    text = points[points["group"] == "Image/Text"].sort_values("value", ascending=False)
+    points = points.sort_values("number")  # a network keeps its colour from figure to figure
+    objectives, families = role(points, "objective"), role(points, "architecture")
+    own, text = points[points["group"] == "Self-Supervised"], points[points["group"] == "Image/Text"]
     sizes = role(points, "size")
     shown = pd.concat([objectives, families, own, text, sizes])
     ylim = limits(shown if len(shown) else points, chance)
@@ -251,8 +250,11 @@ def _cycle(values, rows) -> list:
     return [values[k % len(values)] for k in range(len(rows))]
 
 
-def fit(ax, x, y) -> float:
-    """Dashed least-squares line and Pearson's r in the emptiest corner; returns r (NaN with fewer than 3 points)."""
+def fit(ax, x, y, clear=()) -> float:
+    """Dashed least-squares line and Pearson's r in the emptiest corner; returns r (NaN with fewer than 3 points).
+
+    ``clear``: places on the x axis of lines that the text should not cross.
+    """
     x, y = np.asarray(x, float), np.asarray(y, float)
     at = np.isfinite(x) & np.isfinite(y)
     if at.sum() < 3 or np.ptp(x[at]) == 0 or np.ptp(y[at]) == 0:
@@ -261,7 +263,11 @@ def fit(ax, x, y) -> float:
     r = float(np.corrcoef(x[at], y[at])[0, 1])
     inside = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([x[at], y[at]])))
     corners = [(0.03, 0.86), (0.97, 0.86), (0.03, 0.2), (0.97, 0.2)]
-    crowd = [(np.abs(inside - c) < (0.25, 0.12)).all(1).sum() for c in corners]
+    lines = [ax.transAxes.inverted().transform(ax.transData.transform((place, 0.0)))[0] for place in clear]
+    crowd = [
+        (np.abs(inside - c) < (0.25, 0.12)).all(1).sum() + sum(abs(line - c[0]) < 0.16 for line in lines)
+        for c in corners
+    ]
     across, up = corners[int(np.argmin(crowd))]
     ax.text(
         across,

@@ -99,10 +99,9 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
             ax.plot(
                 part["strength"],
                 part[column],
-                color=colour,
+                color=style.line_color(group[model]),
                 lw=1,
                 alpha=0.6,
-                path_effects=style.casing(group[model], 0.4),
             )
             chosen = part[part["selected"]]
             ax.scatter(

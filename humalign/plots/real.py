@@ -36,10 +36,22 @@ def accuracies(table: pd.DataFrame, facts: pd.DataFrame):
                 group = facts.loc[model, "group"]
                 _interval(ax, None, y, row, style.color(group), style.marker(group))
         ceilings = table[(table.measure == "ceiling") & (table.dataset == dataset)]
-        for row in ceilings.itertuples():
-            style.reference_line(ax, row.value, f"people, {row.detail}", axis="x", at=0.02)
-        style.reference_line(ax, CHANCE, "chance", axis="x", at=0.02)
-        ax.set(title=TITLES[dataset], xlabel="odd-one-out accuracy", xlim=(0.3, 0.78), ylim=(-0.6, len(order) - 0.4))
+        marks = [(f"people, {row.detail}", row.value) for row in ceilings.sort_values("value").itertuples()]
+        for k, (label, value) in enumerate([("chance", CHANCE), *marks]):
+            outer = k == len(marks)  # the last label stands right of its line, the others left of theirs
+            ax.axvline(value, color=style.GREY, ls=":", lw=1.4, zorder=1)
+            ax.annotate(
+                label,
+                (value, 0.02),
+                xycoords=ax.get_xaxis_transform(),
+                xytext=(3 if outer else -2, 0),
+                textcoords="offset points",
+                ha="left" if outer else "right",
+                rotation=90,
+                fontsize=9.5,
+                color=style.GREY,
+            )
+        ax.set(title=TITLES[dataset], xlabel="odd-one-out accuracy", xlim=(0.28, 0.78), ylim=(-0.6, len(order) - 0.4))
     axes[0].set_yticks(range(len(order)), [facts.loc[m, "name"] for m in order])
     return fig
 
@@ -50,7 +62,8 @@ def row_order(table: pd.DataFrame, facts: pd.DataFrame):
     rows = table[table.dataset == "things/test_10_id"].copy()
     rows[["order", "scope"]] = rows["detail"].str.split(", ", expand=True)
     models = [m for m in facts.index if m in set(rows.model)]
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 0.55 * len(models) + 1.6), sharey=True)
+    size = (style.WIDTH, 0.55 * len(models) + 1.9)
+    fig, axes = plt.subplots(1, 2, figsize=size, sharey=True, layout="constrained")
     for ax, scope in zip(axes, ("all trials", "affected trials")):
         for y, model in enumerate(models):
             part = rows[(rows.model == model) & (rows.scope == scope)].set_index("order")
@@ -60,9 +73,10 @@ def row_order(table: pd.DataFrame, facts: pd.DataFrame):
             _interval(ax, None, y, wrong, "coral", "X", label="rows met by position" if y == 0 else None)
         n = int(rows[rows.scope == scope]["n"].max())
         ax.set(title=f"{scope} ({n:,})", xlabel="odd-one-out accuracy", ylim=(-0.6, len(models) - 0.4))
+        ax.set_xlim(CHANCE - 0.05, rows["high"].max() + 0.02)
         style.reference_line(ax, CHANCE, "chance", axis="x")
     axes[0].set_yticks(range(len(models)), [facts.loc[m, "name"] for m in models])
-    axes[0].legend(fontsize=9, loc="lower right")
+    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=9.5, loc="outside lower center", ncols=2)
     return fig
 
 
@@ -71,7 +85,7 @@ def probe(table: pd.DataFrame, human: pd.DataFrame):
     rows = table[table.stage.isin(["zero-shot", "probed"]) & table.dataset.isin(list(TITLES))]
     rows = rows[rows.layer == "visual"]
     names = [d for d in TITLES if d in set(rows.dataset)]
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.4))
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.7), layout="constrained")
     for x, dataset in enumerate(names):
         part = rows[rows.dataset == dataset].set_index("stage")
         before, after = part.loc["zero-shot"], part.loc["probed"]
@@ -85,14 +99,14 @@ def probe(table: pd.DataFrame, human: pd.DataFrame):
     style.reference_line(ax, CHANCE, "chance")
     ax.set_xticks(range(len(names)), [TITLES[d] for d in names])
     ax.set(ylabel="odd-one-out accuracy", ylim=(0.31, 0.72), xlim=(-0.6, len(names) - 0.4))
-    ax.legend(fontsize=9, loc="center right")
+    fig.legend(*ax.get_legend_handles_labels(), fontsize=9.5, loc="outside lower center", ncols=2)
     return fig
 
 
 def glocal(table: pd.DataFrame):
     """CLIP ViT-L/14 with and without its published transform: similarity structure and choices."""
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.1))
-    labels = {"spearman": "Spearman's ρ with SPoSE similarities", "accuracy": "odd-one-out accuracy"}
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.3))
+    labels = {"spearman": "Spearman's ρ with\nSPoSE similarities", "accuracy": "odd-one-out accuracy"}
     for ax, (measure, label) in zip(axes, labels.items()):
         part = table[(table.model == "things_eeg2/clip_vit_l14") & (table.measure == measure)].set_index("stage")
         for x, (stage, colour) in enumerate((("zero-shot", "#c9a0c9"), ("gLocal", "darkmagenta"))):
@@ -111,15 +125,18 @@ def glocal(table: pd.DataFrame):
 def rsa92(table: pd.DataFrame):
     """Agreement of SqueezeNet's layers with 16 people on 92 images, with the noise ceiling."""
     rows = table[(table.dataset == "mur92") & (table.measure == "spearman")]
-    ceiling = table[(table.dataset == "mur92") & (table.measure == "ceiling")].set_index("detail")["value"]
+    rows_of_people = table[(table.dataset == "mur92") & (table.measure == "ceiling")]
+    ceiling = rows_of_people.set_index("detail")["value"]
     fig, ax = plt.subplots(figsize=(style.WIDTH * 0.75, 0.6 * len(rows) + 1.5))
     ax.axvspan(ceiling["lower"], ceiling["upper"], color=style.GREY, alpha=0.25, lw=0)
-    ax.text(ceiling["lower"], len(rows) - 0.45, "noise ceiling of 16 people", fontsize=9, color=style.GREY, ha="left")
+    people = f"noise ceiling of {int(rows_of_people['n'].max())} people"
+    place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+    ax.text(ceiling[["lower", "upper"]].mean(), 1.01, people, fontsize=9.5, color=style.GREY, **place)
     for y, row in enumerate(rows.itertuples()):
         _interval(ax, None, y, row, "coral", "s")
     ax.set_yticks(range(len(rows)), rows["layer"])
     ax.set(xlabel="Spearman's ρ with the mean human RDM", xlim=(0, max(0.65, ceiling["upper"] + 0.05)),
-           ylim=(-0.5, len(rows) - 0.1))  # fmt: skip
+           ylim=(-0.5, len(rows) - 0.5))  # fmt: skip
     return fig
 
 
@@ -141,7 +158,7 @@ def category_rdms(table: pd.DataFrame):
         ax.set_yticks(range(len(names)), names, fontsize=9)
         ax.set_title(one)
         ax.spines[:].set_visible(False)
-    bar = fig.colorbar(image, ax=axes, shrink=0.7, label="dissimilarity, percentile rank")
+    bar = fig.colorbar(image, ax=axes, shrink=0.7, label="dissimilarity,\npercentile rank")
     bar.outline.set_visible(False)
     return fig
 

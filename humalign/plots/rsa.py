@@ -152,6 +152,15 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
     return fig
 
 
+def ranks(rdms: dict[str, np.ndarray], ids) -> pd.DataFrame:
+    """The ranks that :func:`matrices` draws: every pair of pictures once (a, b), one column a matrix, 0 to 1."""
+    from scipy.stats import rankdata
+
+    i, j = np.triu_indices(len(ids), 1)
+    columns = {title: (rankdata(rdm[i, j]) / len(i)).round(3) for title, rdm in rdms.items()}
+    return pd.DataFrame({"a": np.asarray(ids)[i], "b": np.asarray(ids)[j], **columns})
+
+
 def tasks(pairs: pd.DataFrame):
     """Agreement with arrangements (y) against odd-one-out accuracy (x), one point a network."""
     from matplotlib import pyplot as plt
@@ -159,10 +168,10 @@ def tasks(pairs: pd.DataFrame):
     fig, ax = plt.subplots(figsize=(5.6, 4.8), layout="constrained")
     ax.hlines(pairs["y"], pairs["x_low"], pairs["x_high"], color=style.GREY, lw=0.8, alpha=0.4, zorder=2)
     style.points(ax, pairs["x"], pairs["y"], pairs["group"], low=pairs["y_low"], high=pairs["y_high"], size=42)
-    ax.axvline(1 / 3, color=style.GREY, ls=":", lw=1.2)
+    style.reference_line(ax, 1 / 3, "chance", axis="x")
     ax.axhline(0, color=style.GREY, ls=":", lw=1.2)
     ax.set(xlabel="odd-one-out accuracy", ylabel="Spearman's ρ with arrangements")
     style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
     fig.canvas.draw()
-    panels.fit(ax, pairs["x"], pairs["y"])
+    panels.fit(ax, pairs["x"], pairs["y"], clear=[1 / 3])
     return fig

@@ -117,6 +117,11 @@ def casing(group: str, width: float) -> list | None:
     return [Stroke(linewidth=width + 1.4, foreground=OUTLINE), Normal()]
 
 
+def line_color(group: str) -> str:
+    """Colour of thin lines: that of the group, but dark grey for black, which would vanish in the dark."""
+    return "#666666" if color(group) == "black" else color(group)
+
+
 def order(groups: Iterable[str]) -> list[str]:
     """The groups that occur, in the order of the palette, others after them."""
     present = set(groups)
@@ -178,12 +183,14 @@ def single_runs(ax, points, at, along: str = "y") -> None:
         ax.scatter(*xy, s=16, marker="_" if along == "y" else "|", color=GREY, linewidths=1, zorder=2.5)
 
 
-def group_legend(target, groups: Iterable[str], **options):
-    """Legend of training groups, for an Axes or a Figure."""
+def group_legend(target, groups: Iterable[str], lines: bool = False, **options):
+    """Legend of training groups, for an Axes or a Figure; ``lines``: lines, not markers."""
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], ls="", marker=marker(g), color=color(g), mec=OUTLINE, mew=0.8, ms=7, label=g)
+        Line2D([], [], color=line_color(g), lw=2, label=g)
+        if lines
+        else Line2D([], [], ls="", marker=marker(g), color=color(g), mec=OUTLINE, mew=0.8, ms=7, label=g)
         for g in order(groups)
     ]
     return target.legend(handles=handles, **{"fontsize": 9.5, **options})
@@ -227,7 +234,8 @@ def identity_line(ax, label: str = "equal") -> None:
     low, high = min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])
     ax.plot([low, high], [low, high], color=GREY, ls="--", lw=1.1, zorder=1)
     ax.set(xlim=(low, high), ylim=(low, high))
-    ax.annotate(label, (high, high), xytext=(-6, -14), textcoords="offset points", ha="right", fontsize=9.5, color=GREY)
+    place = {"xytext": (-24, -12), "textcoords": "offset points", "ha": "right"}  # beside the line, not across it
+    ax.annotate(label, (high, high), fontsize=9.5, color=GREY, **place)
 
 
 def fit_line(ax, x, y, *, label: str | None = None) -> tuple[float, float]:
