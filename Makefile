@@ -1,4 +1,4 @@
-# Two commands: `make book` and `make test`. Each makes its own environment once; afterwards no network is needed.
+# `make book` and `make test` are all that is needed. Each makes its own environment once; afterwards no network is needed.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ help:
 	@echo "make book    run the notebooks that are out of date and build the book: book/_build/html/index.html"
 	@echo "make test    run every test that this machine can run"
 	@echo "make bench   print the speed of the measures, beside references in the same run"
-	@echo "make lint    ruff"
+	@echo "make lint    ruff: rules and format"
 	@echo "make clean   remove the built book and executed notebooks (products in .cache stay)"
 	@echo "settings: HUMALIGN_DATA (folder with real data), HUMALIGN_PROFILE, HUMALIGN_CACHE, PYTHON, VENV"
 
@@ -36,6 +36,7 @@ bench: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check humalign tests benchmarks
 
 clean:
 	rm -rf book/_build book/notebooks

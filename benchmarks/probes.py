@@ -40,9 +40,7 @@ def gathered(x, rows, weights):
 def loss_and_gradient():
     """One full-batch loss and gradient over 1.25 million triplets."""
     n = 1_250_000
-    head(
-        f"one loss and gradient: {n:,} triplets, {OBJECTS:,} objects x {WIDTH}, {torch.get_num_threads()} threads"
-    )
+    head(f"one loss and gradient: {n:,} triplets, {OBJECTS:,} objects x {WIDTH}, {torch.get_num_threads()} threads")
     features, triplets = planted(OBJECTS, WIDTH, n)
     x = torch.tensor((features - features.mean()) / features.std())
     seconds, likelihood = once(lambda: TripletLikelihood(triplets, OBJECTS))

@@ -75,7 +75,7 @@ def combine(*tables) -> pd.DataFrame:
 
 def write(frame: pd.DataFrame, path) -> Path:
     """Write a result table as CSV, atomically; numbers to 6 significant digits."""
-    return write_text(path, table(frame).to_csv(index=False, float_format="%.6g"))
+    return write_text(path, table(frame).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def read(path, provenance: str | None = None) -> pd.DataFrame:

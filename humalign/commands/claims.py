@@ -18,6 +18,8 @@ def configure(parser):
 
 def main(args) -> int:
     """Print the table of verdicts."""
+    import sys
+
     from rich.console import Console
     from rich.table import Table
 
@@ -25,7 +27,7 @@ def main(args) -> int:
     from ..cli import profile_from
     from ..store import write_text
 
-    console = Console(width=None)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     view = Table(show_lines=False, header_style="bold")
     if args.ledger:
         for column in ("id", "claim", "status", "criterion"):
@@ -52,5 +54,5 @@ def main(args) -> int:
     console.print(view)
     console.print(frame["verdict"].value_counts().to_string())
     if args.csv:
-        write_text(args.csv, frame.to_csv(index=False, float_format="%.6g"))
+        print(write_text(args.csv, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")))
     return 0

@@ -21,11 +21,14 @@ def configure(parser) -> None:
     parser.add_argument("--triplets", required=True, metavar="NAME", help="data set with triplets")
     parser.add_argument("--penalty", choices=("fro", "fro2", "identity"), default="fro", help="default: fro")
     parser.add_argument("--strengths", type=float, nargs="+", metavar="S", help="grid (default: the paper's)")
-    parser.add_argument("--folds", type=int, default=3, metavar="K")
+    parser.add_argument("--folds", type=int, default=3, metavar="K", help="folds over objects (default: 3)")
     parser.add_argument("--seed", type=int, default=42, help="of the folds")
     parser.add_argument("--nested", action="store_true", help="choose the strength inside each fold's training objects")
-    parser.add_argument("--solver", choices=("exact", "paper"), default="exact")
-    parser.add_argument("--ties", choices=("paper", "fraction", "harsh"), default="paper")
+    parser.add_argument("--solver", choices=("exact", "paper"), default="exact", help="default: exact")
+    parser.add_argument(
+        "--ties", choices=("paper", "fraction", "harsh"), default="paper",
+        help="what ties count in the table of accuracies (default: paper); intervals keep the paper's rule",
+    )  # fmt: skip
     parser.add_argument(
         "--keep", choices=("last", "mean", "all"), default="last",
         help="transform to store: last fold (the paper's), mean of folds, or refitted on all triplets",
