@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import constants
@@ -197,3 +198,24 @@ def test_the_image_side_of_a_whole_network(tmp_path):
     torch.save({k: v[:1] if v.ndim else v for k, v in wanted.items()}, tmp_path / "v.pt")
     with pytest.raises(InputError, match=r"has another shape \(1,.*of 'visual\."):
         tower("open_clip:RN50", checkpoint=tmp_path / "v.pt")
+
+
+def test_training_starts_from_the_file(trained, tmp_path, capsys):
+    from humalign.alignet import dataset, sampling
+    from humalign.store import load_arrays
+
+    rng, folder = np.random.default_rng(0), tmp_path / "pictures"
+    folder.mkdir()
+    names = [f"{k}.png" for k in range(12)]
+    for name in names:
+        Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(folder / name)
+    groups = sampling.Groups(np.arange(12) % 3)
+    path = dataset.write_triplets(tmp_path / "t.npz", 8, "cluster_border", rng.normal(size=(12, 4)), names, groups)
+    command = ["alignet", "train", "--student", f"timm:{NAME}", "--images", str(folder), "--triplets", str(path)]
+    command += ["--preset", "mini", "--set", "steps=1", "batch=4", "local=0", "lr=1e-9", "decay=0"]
+    assert cli.main([*command, "--checkpoint", str(trained), "--out", str(tmp_path / "out")]) == 0
+    arrays = load_arrays(tmp_path / "out" / "student.safetensors")[0]
+    wanted = tower(f"timm:{NAME}", checkpoint=trained).module.state_dict()
+    assert all(np.allclose(arrays[f"tower.{k}"], v, atol=1e-6) for k, v in wanted.items())
+    with pytest.raises(SystemExit):  # a start is random or from a file
+        cli.main([*command, "--checkpoint", str(trained), "--scratch", "--out", str(tmp_path / "out")])
