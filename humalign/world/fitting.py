@@ -177,7 +177,9 @@ def linear_probe(train, train_labels, test, test_labels, penalty: float = 1e-2, 
     train, test : float arrays (n, p), (m, p)
     train_labels, test_labels : int arrays (n,), (m,)
     penalty : float
-        Times half the mean squared weight norm per class.
+        Times half the sum of squared weights (biases left out), added to the mean cross-entropy.
+    iterations : int
+        Most steps of L-BFGS.
     """
     import torch
 

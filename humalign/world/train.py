@@ -28,7 +28,7 @@ SEEDS = (0, 1, 2)
 
 
 def training_data(data: str, profile=None):
-    """Images (uint8 tensor (n, 3, 32, 32)), targets (tensor or None), label names, number of training pictures.
+    """Images (uint8 tensor (n, 3, 32, 32)), targets (tensor or None), label names.
 
     ``data`` is a training set of :mod:`humalign.world.splits`; ``captions-seen`` restricts ``captions`` to the seen
     concepts, so that the pictures are those of ``concepts``.
