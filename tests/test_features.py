@@ -159,6 +159,15 @@ def test_unfinished_folder_says_so(tmp_path):
         features.read(out)
 
 
+def test_a_size_that_the_network_cannot_see_is_one_line():
+    model = Model(
+        "wide", nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)), tiny().preprocess, {"logits": "1"}, "w"
+    )
+    with pytest.raises(InputError, match=r"wide: cannot look at 16 x 16 pixels .*own preprocessing") as caught:
+        features.extract(model, pictures(), "logits")
+    assert "\n" not in str(caught.value)
+
+
 def test_bf16_is_close_and_stored_as_float32():
     model, seen = tiny(), pictures()
     full = features.extract(model, seen)["penultimate"].values

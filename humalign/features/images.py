@@ -8,10 +8,11 @@ from queue import Queue
 
 import numpy as np
 
+from ..data.files import IMAGES
 from ..data.types import Stimuli
 from ..errors import InputError, MissingData
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm")
+SUFFIXES = (*IMAGES, ".gif", ".ppm")
 
 
 def from_folder(folder) -> Stimuli:

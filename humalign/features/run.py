@@ -122,6 +122,21 @@ def _forward(model, recorder, batch, device, dtype):
         return found, event
 
 
+def _widths(model, recorder, device, dtype) -> dict[str, int]:
+    """Width of each layer, by a look at one blank picture of the size that the preprocessing gives."""
+    import torch
+
+    side = model.preprocess.size
+    try:
+        found, _ = _forward(model, recorder, torch.zeros(1, side, side, 3, dtype=torch.uint8), device, dtype)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"cannot look at {side} x {side} pixels ({reason})", model.name, "use its own preprocessing"
+        ) from None
+    return {name: value.shape[1] for name, value in found.items()}
+
+
 def _run(model, recorder, stimuli, rows, device, dtype, workers):
     """Yield activations, one dict of arrays a batch, always one batch behind the device so that it never waits."""
     pending = None
@@ -243,12 +258,7 @@ def extract(
     model.module.to(device)
     workers = _workers(workers, device, stimuli)
     with hooks.Recorder(model, parsed) as recorder:
-        blank = np.zeros((1, model.preprocess.size, model.preprocess.size, 3), np.uint8)
-        import torch
-
-        widths = {
-            k: v.shape[1] for k, v in _forward(model, recorder, torch.from_numpy(blank), device, dtype)[0].items()
-        }
+        widths = _widths(model, recorder, device, dtype)
         about = _about(model, stimuli, parsed, widths, dtype, device, batch_size, ranks, shard_size)
         if out is None:
             return _in_memory(model, recorder, stimuli, about, device, dtype, workers, batch_size, progress)
