@@ -11,7 +11,7 @@ import pandas as pd
 
 from .errors import InputError
 from .measured import LEVEL, Measured, interval
-from .results import PROVENANCE
+from .results import farthest
 
 VERDICTS = ("replicates", "does not replicate", "undecided", "not measured")
 REQUIRED = {"id", "paper", "claim", "source", "status", "test", "criterion"}
@@ -122,8 +122,7 @@ def provenance(measured: Measured, test: dict) -> str:
     """Where the numbers of a test come from: of several provenances the one farthest from live; "" without rows."""
     keys = ("plus", "minus") if "plus" in test else ("where", "with") if "with" in test else ("where",)
     mask = np.any([_mask(measured, test, key) for key in keys], axis=0)
-    found = set(measured.table["provenance"][mask])
-    return max(found, key=PROVENANCE.index) if found else ""
+    return farthest(measured.table["provenance"][mask])
 
 
 def _match(a: Cells, b: Cells):

@@ -99,6 +99,17 @@ def number(value, interval=None, provenance: str = "live", source: str = "", dig
     return Number(value, interval, provenance, source, digits, unit)
 
 
+def estimate(row) -> Number:
+    """A row (value, low, high, provenance) as a number."""
+    return number(row["value"], (row["low"], row["high"]), row["provenance"])
+
+
+def estimates(points, models) -> list[Number]:
+    """Numbers of some networks, in the order of ``models``, from points with one row a network."""
+    rows = points.set_index("model")
+    return [estimate(rows.loc[m]) for m in models]
+
+
 class Table:
     """A data frame as a numbered, captioned table; see :func:`table`."""
 

@@ -27,6 +27,11 @@ DEFAULTS = {
 }
 
 
+def farthest(provenances, none: str = "") -> str:
+    """Of several provenances the one farthest from live, which a number made from all of them has."""
+    return max(set(provenances) - {""}, key=PROVENANCE.index, default=none)
+
+
 def table(rows, **common) -> pd.DataFrame:
     """A result table from dicts or a frame; ``common`` fills columns, defaults fill the rest.
 

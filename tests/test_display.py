@@ -9,7 +9,7 @@ import pytest
 
 matplotlib.use("Agg")
 
-from humalign import display
+from humalign import display, results
 from humalign.errors import InputError
 from humalign.plots import style
 
@@ -26,6 +26,16 @@ def test_number_without_interval_and_with_unit():
     assert display.number(-1.5, digits=1, unit=" %").text() == "−1.5 %"
     assert repr(display.number(1854, provenance="recorded")) == "1,854 [recorded]"
     assert display.number(float("nan")).text() == "–"
+
+
+def test_estimates_follow_the_networks_and_keep_where_they_come_from():
+    points = pd.DataFrame({"model": ["a", "b"], "value": [0.5, 0.6], "low": [0.4, 0.5], "high": [0.6, 0.7],
+                           "provenance": ["live", "recorded"]})  # fmt: skip
+    shown = display.estimates(points, ["b", "a"])
+    assert [repr(n) for n in shown] == ["0.600 [0.500, 0.700] [recorded]", "0.500 [0.400, 0.600] [live]"]
+    assert results.farthest(points["provenance"]) == "recorded"
+    assert results.farthest(["", "live"]) == "live"
+    assert (results.farthest([]), results.farthest([""], "live")) == ("", "live")
 
 
 def test_rounded_zero_has_no_minus():

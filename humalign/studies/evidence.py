@@ -9,7 +9,7 @@ from .. import claims, display
 from ..config import Profile
 from ..errors import MissingData
 from ..measured import Measured
-from ..results import KEYS, PROVENANCE
+from ..results import KEYS, farthest
 from . import concepts, networks, probing, rsa, zero_shot
 
 
@@ -93,7 +93,7 @@ def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, disp
     """
     out = {}
     for paper, part in verdicts.groupby("paper"):
-        basis = max(set(part["provenance"]) - {""} or {"live"}, key=PROVENANCE.index)
+        basis = farthest(part["provenance"], "live")
         control, part = part[part["control"]], part[~part["control"]]
         kept = int((control["verdict"] == "replicates").sum())
         out[f"{prefix}_controls_{paper}"] = display.Words(len(control))

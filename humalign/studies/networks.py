@@ -16,7 +16,7 @@ from ..config import Profile
 from ..data.types import Features
 from ..errors import InputError, MissingData
 from ..measured import Measured, combine
-from ..results import PROVENANCE
+from ..results import farthest
 from ..store import read_json
 from . import feature_store, keep, sources
 
@@ -344,7 +344,7 @@ def points(measured: Measured, models: pd.DataFrame, layer: str = "best", **wher
     own = rows if layer == "" else rows[rows["layer"] == rows["model"].map(used)]
     own = own.sort_values("seed", kind="stable").groupby("model")
     out["each"] = out["model"].map(own["value"].agg(lambda v: " ".join(f"{x:.4f}" for x in v)))
-    out["provenance"] = out["model"].map(own["provenance"].agg(lambda p: max(set(p), key=PROVENANCE.index)))
+    out["provenance"] = out["model"].map(own["provenance"].agg(farthest))
     for column in ("dataset", "stage", "measure", "detail"):
         out[column] = where.get(column, "")
     return out.sort_values("number").reset_index(drop=True)
