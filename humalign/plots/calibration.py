@@ -75,7 +75,8 @@ def curves(table: pd.DataFrame, models: pd.DataFrame):
     for ax, key, label in zip(axes.ravel(), ("ece", "nll"), ("expected calibration error", "log loss, nats")):
         for model, part in table.groupby("model", sort=False):
             part = part.sort_values("temperature")
-            ax.plot(part["temperature"], part[key], color=style.line_color(group[model]), lw=1, alpha=0.7)
+            above = 2 + 1 / (group == group[model]).sum()  # the lines of small groups lie on those of large ones
+            ax.plot(part["temperature"], part[key], zorder=above, **style.thin(group[model], 1, 0.7))
         ax.set(xscale="log", xlabel="temperature", ylabel=label)
     axes[0, 1].axhline(np.log(3), color=style.GREY, ls=":", lw=1.2)
     place = axes[0, 1].get_yaxis_transform()
@@ -95,9 +96,7 @@ def reliability(table: pd.DataFrame, names: dict[str, str], models, rules=tuple(
     top = min(1.0, 0.05 + table[["confidence", "accuracy"]].max().max())
     fig, axes = _grid(len(models), 2.9, sharex=True, sharey=True)
     for k, (ax, model) in enumerate(zip(axes.ravel(), models)):
-        ax.plot([0, 1], [0, 1], color=style.GREY, ls="--", lw=1.1)
-        beside = {"xytext": (-26, -14), "textcoords": "offset points", "ha": "right", "fontsize": 9}
-        ax.annotate("calibrated", (top, top), color=style.GREY, **beside)
+        ax.plot([0, 1], [0, 1], color=style.GREY, ls="--", lw=1.1, label="calibrated")
         for rule in rules:
             part = table[(table["model"] == model) & (table["rule"] == rule)]
             label, colour, marker = RULES[rule]
@@ -120,9 +119,9 @@ def reliability(table: pd.DataFrame, names: dict[str, str], models, rules=tuple(
         if k % 2 == 0:
             ax.set_ylabel("share as people chose")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    for handle in handles:
+    for handle in handles[1:]:
         handle.set_sizes([45])
-    fig.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9.5)
+    fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9.5)
     return fig
 
 
@@ -186,7 +185,7 @@ def entropy(table: pd.DataFrame, models: pd.DataFrame):
     fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.2), layout="constrained")
     for ax, thin in zip(axes, (False, True)):
         for model, part in rest.groupby("model", sort=False) if thin else ():
-            ax.plot(part["at"], part["value"], color=style.line_color(group[model]), lw=0.6, alpha=0.4)
+            ax.plot(part["at"], part["value"], **style.thin(group[model], 0.6, 0.4))
         for name in style.order(rest["group"]):
             part = rest[rest["group"] == name].groupby("low")[["at", "value"]].mean()
             look = {"marker": style.marker(name), "ms": 5, "mec": style.OUTLINE, "mew": 0.6, "lw": 1.4}

@@ -60,11 +60,9 @@ def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame, people: str):
             picture = ax.imshow(grid, vmin=0, vmax=1, cmap=flare(), alpha=0.9, interpolation="nearest")
             for k, name in enumerate(here):
                 colour = style.color(group.get(name, "People"))
-                ax.add_patch(
-                    Rectangle(
-                        (-0.5 - 0.035 * len(here), k - 0.5), 0.03 * len(here), 1, color=colour, lw=0, clip_on=False
-                    )
-                )
+                edge = {"ec": style.OUTLINE, "lw": 0.4} if colour == "black" else {"lw": 0}  # shows in the dark
+                place = (-0.5 - 0.035 * len(here), k - 0.5)
+                ax.add_patch(Rectangle(place, 0.03 * len(here), 1, fc=colour, clip_on=False, **edge))
             ax.set(xticks=[], yticks=[], title=title if layer == layers[0] else "")
             ax.spines[:].set_visible(False)
         row[0].set_ylabel(layer, labelpad=14)
@@ -118,9 +116,7 @@ def doubt(table: pd.DataFrame, groups: pd.DataFrame):
 
     fig, ax = plt.subplots(figsize=(5.8, 4.7), layout="constrained")
     for _, part in table.groupby("model", sort=False):
-        name = part["group"].iloc[0]
-        look = {"color": style.line_color(name), "lw": 0.5, "alpha": 0.4}
-        ax.plot((part["low"] + part["high"]) / 2, part["error"], **look)
+        ax.plot((part["low"] + part["high"]) / 2, part["error"], **style.thin(part["group"].iloc[0]))
     for name in style.order(groups["group"]):
         part = groups[groups["group"] == name]
         line = {"ls": "--", "marker": ""} if name == "People" else {"marker": style.marker(name)}

@@ -190,9 +190,7 @@ def r2(table: dict[str, pd.DataFrame], order):
             ax.plot(
                 x,
                 rows.set_index("detail")["value"].reindex(order),
-                color=style.line_color(rows["group"].iloc[0]),
-                lw=0.5,
-                alpha=0.3,
+                **style.thin(rows["group"].iloc[0]),
             )
         for group in style.order(part["group"]):
             mean = part[part["group"] == group].groupby("detail")["value"].mean().reindex(order)

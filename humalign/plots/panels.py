@@ -46,10 +46,15 @@ def role(points: pd.DataFrame, word: str) -> pd.DataFrame:
     return points[points["role"].astype(str).str.contains(word, regex=False)]
 
 
-def label_points(ax, x, y, texts, size: float = 8.5) -> None:
+def label_points(ax, x, y, texts, size: float = 8.5, most: float | None = None) -> None:
     """Write a short text beside each point, where it hides as little as possible.
 
     Call it when the layout of the figure is final (after ``fig.canvas.draw()``).
+
+    Parameters
+    ----------
+    most : float, optional
+        Leave a text out that would cover points and other texts with more than this share of its area.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     texts, good = [str(t) for t in texts], np.isfinite(x) & np.isfinite(y)
@@ -63,10 +68,13 @@ def label_points(ax, x, y, texts, size: float = 8.5) -> None:
             left = at[k, 0] + dx - (0 if dx > 0 else wide if dx < 0 else wide / 2)
             low = at[k, 1] + dy
             box = (left, low, left + wide, low + high)
-            cost = sum(_overlap(box, other) for other in boxes) + 0.02 * (abs(dx) + abs(dy))
+            covered = sum(_overlap(box, other) for other in boxes)
+            cost = covered + 0.02 * (abs(dx) + abs(dy))
             if best is None or cost < best[0]:
-                best = (cost, dx, dy, box)
-        _, dx, dy, box = best
+                best = (cost, dx, dy, box, covered)
+        _, dx, dy, box, covered = best
+        if most is not None and covered > most * wide * high:
+            continue
         boxes.append(box)
         ax.annotate(
             texts[k],

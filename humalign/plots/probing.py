@@ -99,9 +99,7 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
             ax.plot(
                 part["strength"],
                 part[column],
-                color=style.line_color(group[model]),
-                lw=1,
-                alpha=0.6,
+                **style.thin(group[model], 1, 0.6),
             )
             chosen = part[part["selected"]]
             ax.scatter(

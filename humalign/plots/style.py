@@ -122,6 +122,11 @@ def line_color(group: str) -> str:
     return "#666666" if color(group) == "black" else color(group)
 
 
+def thin(group: str, width: float = 0.5, alpha: float = 0.3) -> dict:
+    """Look of the thin line of one network among many; grey ones are fainter by themselves and so less transparent."""
+    return {"color": line_color(group), "lw": width, "alpha": max(alpha, 0.75) if color(group) == "black" else alpha}
+
+
 def order(groups: Iterable[str]) -> list[str]:
     """The groups that occur, in the order of the palette, others after them."""
     present = set(groups)

@@ -92,14 +92,21 @@ def mini(facts: pd.DataFrame, table: pd.DataFrame | None = None) -> pd.DataFrame
             "no.": facts["number"],
             "network": facts["name"],
             "family": facts["family"],
-            "trained on": facts["training_data"],
-            "objective": facts["objective"],
-            "augmentation": facts["augmentation"],
-            "parameters, k": (facts["parameters"].astype(float) / 1e3).round(0),
+            **taught(facts),
+            "parameters, k": (facts["parameters"].astype(float) / 1e3).round(0).astype("Int64"),
             "linear probe": facts["reference_accuracy"].astype(float),
         }
     )
     return pd.concat([frame, this_run(table, facts["model"]).reset_index(drop=True)], axis=1)
+
+
+def taught(facts: pd.DataFrame) -> dict[str, pd.Series]:
+    """Columns "trained on" (a dash where untrained) and "objective" (with an augmentation that is not standard)."""
+    extra = facts["augmentation"].fillna("").astype(str)
+    return {
+        "trained on": facts["training_data"].where(facts["objective"] != "none", "–"),
+        "objective": facts["objective"].where(extra == "", facts["objective"] + ", " + extra),
+    }
 
 
 def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -118,9 +125,7 @@ def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
             "no.": facts["number"].to_numpy(),
             "network": facts["name"].to_numpy(),
             "family": facts["family"].to_numpy(),
-            "trained on": facts["training_data"].to_numpy(),
-            "objective": facts["objective"].to_numpy(),
-            "augmentation": facts["augmentation"].to_numpy(),
+            **{column: values.to_numpy() for column, values in taught(facts).items()},
             "parameters": facts["parameters"].to_numpy(),
             "epochs": facts["epochs"].to_numpy(),
             "first loss": first["first_loss"],
@@ -128,7 +133,7 @@ def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
             "own task": facts["own_accuracy"].to_numpy(),
             "linear probe": facts["reference_accuracy"].to_numpy(),
             "runs": facts["seeds"].str.split().str.len().to_numpy(),
-            "CPU s": first["cpu_seconds"].round(0),
+            "CPU s": first["cpu_seconds"].round(0).astype("Int64"),
         }
     )
 
@@ -187,7 +192,7 @@ def learned(facts: pd.DataFrame, chance: float | None = None):
 
 
 def sizes(facts: pd.DataFrame):
-    """Parameters and linear-probe accuracy of all networks, one point each."""
+    """Parameters and linear-probe accuracy of all networks, one point each, numbered where there is room."""
     from matplotlib import pyplot as plt
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -201,5 +206,5 @@ def sizes(facts: pd.DataFrame):
     ax.set(xlabel="parameters", ylabel="accuracy of a linear probe")
     style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
     fig.canvas.draw()
-    panels.label_points(ax, rows["parameters"], rows["reference_accuracy"], rows["number"])
+    panels.label_points(ax, rows["parameters"], rows["reference_accuracy"], rows["number"], most=0.05)
     return fig

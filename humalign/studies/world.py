@@ -17,7 +17,7 @@ def overlap() -> pd.DataFrame:
     """How much of each observers' dimension the label taxonomy explains (adjusted R²): dimension, two columns."""
     found = read_json(FROZEN)["overlap"]["dimensions"]
     rows = [
-        {"dimension": name, "adjusted R2, superordinates": v["superordinate"], "with hypernyms": v["taxonomy"]}
+        {"dimension": name, "adjusted R², superordinates": v["superordinate"], "with hypernyms": v["taxonomy"]}
         for name, v in sorted(found.items(), key=lambda item: -item[1]["taxonomy"])
     ]
     return pd.DataFrame(rows)
