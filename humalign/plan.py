@@ -284,6 +284,8 @@ def plan(
 
     if tflops <= 0 or rate <= 0:
         raise InputError("must be above 0", "--tflops and --rate", "give a speed")
+    if gpus < 1:
+        raise InputError(f"is {gpus}", "--gpus", "give at least 1")
     asked = [needs.needs("full", name) and needs.needs(profile, name) for name in (notebooks or needs.notebooks())]
     names = {n for one in asked for n in (*one.data, *one.also)} if notebooks else None
     wanted = list(dict.fromkeys(f for one in asked for f in one.features))
