@@ -215,8 +215,9 @@ def captions(ids, concepts, facts, seed: int = 0) -> Captions:
     Notes
     -----
     A caption names the concept, one hypernym (superordinate or WordNet-like, by lot), the main colour and the scene,
-    each with the probability in ``CAPTION_WORDS``; a caption without any word gets the hypernym. Words are
-    unrelated to the observers' dimensions.
+    each with the probability in ``CAPTION_WORDS``; a caption without any word gets the hypernym. The words were
+    written without sight of the observers' dimensions; they overlap all the same (PROTOCOL.md, section 7), and the
+    colour is the one that the observers see, too.
     """
     words = lexicon()
     index = {word: i for i, word in enumerate(words)}
