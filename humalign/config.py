@@ -40,14 +40,22 @@ class Profile:
         return replace(self, **changes)
 
     def torch_device(self):
-        """The torch device to compute on."""
-        import torch
+        """The torch device to compute on; InputError when it cannot be used here."""
+        return torch_device(self.device)
 
-        if self.device != "auto":
-            return torch.device(self.device)
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+def torch_device(name: str = "auto"):
+    """The torch device called ``name``; "auto" is a GPU where there is one. InputError when it cannot be used here."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        found = torch.device(name)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise InputError(f"'{name}' is not usable here", "device", "choose cpu, cuda, mps or auto") from None
+    return found
 
 
 def default_cache() -> Path:

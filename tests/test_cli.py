@@ -165,6 +165,65 @@ def test_collect_tells_of_a_damaged_notebook_in_one_line(tmp_path, capsys):
     assert "\n" not in said
 
 
+def test_nothing_is_recorded_without_data_or_from_a_rehearsal(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("HUMALIGN_DATA", raising=False)
+    assert cli.main(["record", "--only", "levels", "--out", str(tmp_path / "out")]) == 2
+    assert "needs a data folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()  # and not what was recorded before, as if it were new
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "humalign-data.json").write_text('{"rehearsal": true}')
+    assert cli.main(["record", "--data", str(tmp_path / "data")]) == 2
+    assert "not data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["probe", "{}/f.npz", "--triplets", "things", "--device", "foo"],
+        [
+            "extract",
+            "torchvision:alexnet",
+            "--untrained",
+            "--images",
+            "{}/pictures",
+            "--out",
+            "{}/o",
+            "--device",
+            "foo",
+        ],
+        [
+            "extract",
+            "torchvision:alexnet",
+            "--untrained",
+            "--images",
+            "{}/pictures",
+            "--out",
+            "{}/o",
+            "--workers",
+            "-1",
+        ],
+        ["plan", "--profile", "full", "--gpus", "0"],
+        ["extract", "{}/damaged.pt", "--images", "{}/pictures", "--out", "{}/o"],
+    ],
+)
+def test_options_that_cannot_be_are_one_line(arguments, tmp_path, capsys):
+    import numpy as np
+    from PIL import Image
+
+    from humalign.config import get_profile
+    from humalign.data import load
+
+    ids = load("things", get_profile("mini")).ids
+    np.savez(tmp_path / "f.npz", ids=np.array(ids), features=np.random.default_rng(0).normal(size=(len(ids), 3)))
+    (tmp_path / "damaged.pt").write_bytes(b"no weights")
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "pictures" / "a.png")
+    assert cli.main([one.format(tmp_path) for one in arguments]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"humalign {arguments[0]}: ")
+    assert "\n" not in said
+
+
 def test_a_file_that_cannot_be_written_is_one_line_and_exit_code_1(tmp_path, capsys):
     (tmp_path / "file").write_text("no folder")
     assert cli.main(["models", "--profile", "mini", "--json", str(tmp_path / "file" / "x.json")]) == 1

@@ -24,6 +24,7 @@ def main(args) -> int:
     """Record, or show what is recorded."""
     from .. import record
     from ..cli import profile_from
+    from ..data import registry
     from ..errors import InputError
 
     if args.show:
@@ -35,6 +36,8 @@ def main(args) -> int:
     profile = profile_from(args)
     if not (args.profile or os.environ.get("HUMALIGN_PROFILE")):
         profile = profile.with_(name="slice")
+    if not args.out and registry.rehearsal(profile.data):
+        raise InputError("holds tiny files for rehearsing, not data", profile.data, "name another folder with --out")
     if profile.name == "mini":
         from ..studies import seeds
 

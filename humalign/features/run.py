@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config import torch_device
 from ..data.types import Features, Stimuli
 from ..errors import HumalignError, InputError
 from ..store import digest, write_json
@@ -68,21 +69,14 @@ def _device(device, ranks: Ranks):
 
     if isinstance(device, torch.device):
         return device
-    if device in (None, "auto"):
-        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        device = f"cuda:{ranks.local}" if kind == "cuda" and ranks.world > 1 else kind
-    elif device == "cuda" and ranks.world > 1:
-        device = f"cuda:{ranks.local}"
-    try:
-        found = torch.device(device)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise InputError(f"'{device}' is not usable here", "device", "choose cpu, cuda, mps or auto") from None
-    return found
+    found = torch_device(device or "auto")
+    return torch_device(f"cuda:{ranks.local}") if str(found) == "cuda" and ranks.world > 1 else found
 
 
 def _workers(workers, device, stimuli) -> int:
     if workers not in (None, "auto"):
+        if int(workers) < 0:
+            raise InputError(f"is {workers}", "workers", "give a number from 0")
         return int(workers)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 0 if isinstance(stimuli.images, np.ndarray) or device.type == "cpu" else max(1, min(16, cores - 1))

@@ -148,26 +148,31 @@ def trial_list_summary(profile) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
+def list_summaries(profile) -> pd.DataFrame:
+    """Both summaries of the real lists; MissingData without the files of the slice."""
+    lists, pairs = trial_list_summary(profile), pair_list_summary(profile)
+    lists.insert(0, "list", "Levels, " + lists.pop("level"))
+    pairs = pairs.rename(columns={"pairs": "trials"}).assign(list="validation study, pairs")
+    return pd.concat([lists, pairs], ignore_index=True)[lists.columns]
+
+
 def lists_or_recorded(profile) -> pd.DataFrame:
     """Both summaries of the real lists, computed where the files are at hand, else as recorded."""
     from .. import record
 
     try:
-        lists, pairs = trial_list_summary(profile), pair_list_summary(profile)
+        return list_summaries(profile).assign(provenance="live")
     except MissingData:
         return record.read("levels", "lists").assign(provenance="recorded")
-    lists.insert(0, "list", "Levels, " + lists.pop("level"))
-    pairs = pairs.rename(columns={"pairs": "trials"}).assign(list="validation study, pairs")
-    return pd.concat([lists, pairs], ignore_index=True)[lists.columns].assign(provenance="live")
 
 
 def record(profile, folder=None) -> list:
-    """Store the summaries of the real lists."""
+    """Store the summaries of the real lists; MissingData without them, so that no record is recorded again."""
     from .. import record
     from ..store import sha256
 
     names = ("levels/trials", "levels/alignet_pairs")
-    frame = lists_or_recorded(profile).drop(columns="provenance")
+    frame = list_summaries(profile)
     inputs = {path.name: sha256(path) for n in names for path in registry.entry(n).found(profile.data).values()}
     return record.write("levels", {"lists": frame}, profile="slice", inputs=inputs, folder=folder)
 

@@ -107,9 +107,8 @@ def unknown(name: str) -> InputError:
 
 def from_file(path) -> Model:
     """A weights file alone: names and shapes inside tell its architecture (torchvision architectures only)."""
+    from . import checkpoints, sources  # isort: skip  (sources makes torchvision importable everywhere)
     from torchvision import models
-
-    from . import checkpoints, sources
 
     state = checkpoints.state_dict(checkpoints.read(path), path)
     best, score = None, 0.0

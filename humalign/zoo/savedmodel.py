@@ -214,10 +214,9 @@ def build(shape: Shape):
     """An empty timm ``VisionTransformer`` of this shape: tanh GELU, LayerNorm with epsilon 1e-6, no classifier."""
     from functools import partial
 
+    from .. import compat  # noqa: F401  isort: skip  (before timm)
     from timm.models.vision_transformer import VisionTransformer
     from torch import nn
-
-    from .. import compat  # noqa: F401  (before timm)
 
     return VisionTransformer(
         img_size=shape.side * shape.patch, patch_size=shape.patch, embed_dim=shape.width, depth=shape.depth,
