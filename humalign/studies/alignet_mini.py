@@ -17,8 +17,7 @@ TEACHER = "teacher-web"
 STRENGTHS = (0.01, 0.1, 1.0)
 KINDS = ("uncertainty", "plain", "glocal")
 RULES = ("between_class", "class_border", "within_class", "cluster", "cluster_border", "random", "mixed")
-LEVELS = ("coarse", "fine", "boundary")
-FIRST = ("base", "UnAligNet", "AligNet")
+LEVELS = tuple(aligned.LEVELS.values())
 MEASURES = {  # (dataset, detail): words
     ("levels", "H2/coarse"): "coarse, reported concepts",
     ("levels", "H2/fine"): "fine, reported concepts",
@@ -227,7 +226,7 @@ def controls(runs: Measured, model: str = "softmax-resnet-m") -> pd.DataFrame:
     t, rows = runs.table, {}
     stages = list(dict.fromkeys(t.loc[t["model"] == model, "stage"]))
     changes = list(dict.fromkeys(s.partition(", ")[2] for s in stages))
-    stages.sort(key=lambda s: (changes.index(s.partition(", ")[2]), FIRST.index(s.partition(",")[0])))
+    stages.sort(key=lambda s: (changes.index(s.partition(", ")[2]), aligned.STAGES.index(s.partition(",")[0])))
     found = aligned.averaged(runs, stages, (model,))
     for row in found[found["measure"] == "accuracy"].itertuples():
         for key, place in wanted.items():

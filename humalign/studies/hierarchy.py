@@ -11,7 +11,7 @@ from ..measured import Measured
 from ..store import load_arrays
 from . import aligned
 
-STAGES = ("base", "UnAligNet", "AligNet")
+STAGES = aligned.STAGES
 PER_CONCEPT = 4  # test pictures kept of each concept
 RELATIONS = ("same concept", "same superordinate", "different superordinate")
 LEVELS = ("concept", "superordinate")
