@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from humalign import measured
-from humalign.alignet import diagnose, experiments, measure, mini, relations
+from humalign.alignet import diagnose, experiments, measure, mini, relations, transfer
 from humalign.alignet.optim import rate_sum
 from humalign.config import get_profile
 from humalign.measured import Measured
@@ -197,8 +197,9 @@ def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
         e for e in experiments.plan() if e.model == "softmax-vit-m" and e.seed == 0 and e.stage in ("base", "AligNet")
     ]
     rng = np.random.default_rng(0)
+    sizes = {"things": len(split_ids("things")), "test": len(transfer.labels()[0])}
     for k, e in enumerate(done):
-        kept = {s: rng.normal(size=(len(split_ids(s)), 4)).astype(np.float16) for s in ("things",)}
+        kept = {s: rng.normal(size=(m, 4)).astype(np.float16) for s, m in sizes.items()}
         experiments.store_results(e, profile, table(e.stage, e.model, shift=0.1 * k), kept, {"cpu_seconds": 1.0})
         assert experiments.done(e, profile)
     monkeypatch.setattr(experiments, "recorded_folder", lambda: tmp_path / "recorded")
@@ -219,4 +220,11 @@ def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
     gain = stored.table[stored.table["measure"] == "gain"]
     assert gain["value"].tolist() == pytest.approx([0.1, 0.1])
     assert (stored.table["dataset"] == "hierarchy").sum() == 3
+    few = stored.table[
+        stored.table["dataset"] == "few-shot"
+    ]  # features of noise: chance, three numbers of examples each
+    assert sorted(few["detail"]) == sorted(2 * [str(n) for n in transfer.SHOTS])
+    assert few["value"].mean() == pytest.approx(1 / few["n"].iloc[0], abs=0.05)
+    noise = stored.table.loc[stored.table["dataset"] == "anomaly", "value"]
+    assert noise.between(0.4, 0.6).all()
     assert mini.Run("a").key != mini.Run("b").key

@@ -191,7 +191,7 @@ def _levels(rows: Rows, similarity, profile) -> None:
         rows.add("levels", "entropy-time", level, once, spearman(doubt[keep], times, weights), int(keep.sum()))
 
 
-def _mean_over(values: np.ndarray):
+def mean_over(values: np.ndarray):
     """Mean over concepts and its bootstrap draws."""
     drawn = resampling.counts(len(values)).astype(np.float64)
     return values.mean(), (values @ drawn) / drawn.sum(0)
@@ -274,11 +274,11 @@ def measure(features: dict, profile, **common) -> Measured:
     _levels(rows, similarity_matrix(test, "cosine"), profile)
     for part in ("H1", "H2"):
         each = one_shot(test, ids, part)
-        rows.add("one-shot", "accuracy", part, *_mean_over(each), len(each))
+        rows.add("one-shot", "accuracy", part, *mean_over(each), len(each))
     owner = [concept_of(i) for i in shift_ids()]
     for part in PARTS:
         each = shift(features["train"], owner, test, owners, part)
-        rows.add("shift", "accuracy", part, *_mean_over(each), len(each))
+        rows.add("shift", "accuracy", part, *mean_over(each), len(each))
     data, similarity = things("test"), similarity_matrix(features["things"], "cosine")
     right = odd_one_out.scores(similarity, data.triplets)[None]
     value, draws = resampling.means(right, data)

@@ -1,4 +1,4 @@
-"""What is computed from several students together: gains, change of distances by relation, similarity of networks."""
+"""What is computed when runs are collected: gains, changes of distances, similarity of networks, transfer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from .. import hierarchy, rsa
 from ..measured import Measured
 from ..studies import resampling
+from . import transfer
 from .measure import Rows, gains, spearman
 
 NAMES = ("same concept", "same superordinate", "different superordinate")
@@ -83,7 +84,7 @@ def _square(vector: np.ndarray) -> np.ndarray:
 
 
 def derived(by_stage: dict, models) -> list[Measured]:
-    """Tables that need more than one experiment.
+    """Tables that need more than one experiment, and transfer by the kept features.
 
     Parameters
     ----------
@@ -100,6 +101,8 @@ def derived(by_stage: dict, models) -> list[Measured]:
     }
     out = []
     for (stage, model, seed), (table, kept) in by_stage.items():
+        if stage in STAGES and model in models:
+            out.append(transfer.measure(kept["test"], model=model, seed=seed, stage=stage, **common))
         base = by_stage.get(("base", model, seed))
         if base is None or stage == "base" or stage.startswith("teacher"):
             continue
