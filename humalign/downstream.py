@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from .errors import InputError
 
@@ -75,24 +76,36 @@ class Ridge:
         return self.classes[self.scores(features).argmax(1)]
 
 
-def draw_shots(labels, shots: int, seed: int) -> np.ndarray:
+def draw_shots(labels, shots: int, seed: int, pool=None) -> np.ndarray:
     """Row numbers of ``shots`` examples of every class, drawn without replacement.
+
+    Parameters
+    ----------
+    labels : array (n,)
+    shots, seed : int
+    pool : bool array (n,), optional
+        Rows that examples may come from, such as the official training part (default: all).
 
     Raises
     ------
     InputError
-        When a class has fewer examples than ``shots`` + 1 (one must be left to test on).
+        When a class has too few examples (without ``pool`` one must be left to test on), or none in the pool.
     """
     labels = np.asarray(labels)
-    order = np.random.default_rng(seed).permutation(len(labels))
+    inside = np.arange(len(labels)) if pool is None else np.flatnonzero(pool)
+    order = inside[np.random.default_rng(seed).permutation(len(inside))]
     frame = pd.DataFrame({"label": labels[order], "row": order})
-    if (small := frame["label"].value_counts()).min() <= shots:
+    small = frame["label"].value_counts().reindex(pd.unique(pd.Series(labels)), fill_value=0)
+    most = small.min() - (pool is None)
+    if most < shots:
         raise InputError(f"class '{small.idxmin()}' has only {small.min()} examples", "few-shot",
-                         f"lower the number of shots below {small.min()}")  # fmt: skip
+                         f"lower the number of shots to {most} or less")  # fmt: skip
     return np.sort(frame.groupby("label").head(shots)["row"].to_numpy())
 
 
-def few_shot(features, labels, shots: int = 1, *, seeds=range(20), strength: float = STRENGTHS[-1]) -> pd.DataFrame:
+def few_shot(
+    features, labels, shots: int = 1, *, seeds=range(20), strength: float = STRENGTHS[-1], pool=None
+) -> pd.DataFrame:
     """Few-shot classification: ridge on ``shots`` examples a class, tested on all others.
 
     Parameters
@@ -104,6 +117,8 @@ def few_shot(features, labels, shots: int = 1, *, seeds=range(20), strength: flo
         One draw of examples each; the same draws for every network that is compared.
     strength : float
         See :class:`Ridge`.
+    pool : bool array (n,), optional
+        Rows that examples are drawn from; all other rows are the test set, in every draw. Default: drawn from all.
 
     Returns
     -------
@@ -114,8 +129,8 @@ def few_shot(features, labels, shots: int = 1, *, seeds=range(20), strength: flo
     hits = pd.DataFrame({"label": labels, "hit": 0.0, "tests": 0})
     seeds = list(seeds)
     for seed in seeds:
-        train = draw_shots(labels, shots, seed)
-        test = np.setdiff1d(np.arange(len(labels)), train)
+        train = draw_shots(labels, shots, seed, pool)
+        test = np.setdiff1d(np.arange(len(labels)), train) if pool is None else np.flatnonzero(~np.asarray(pool))
         predicted = Ridge(strength).fit(features[train], labels[train]).predict(features[test])
         hits.loc[test, "hit"] += predicted == labels[test]
         hits.loc[test, "tests"] += 1
@@ -224,6 +239,72 @@ def _split(rows, labels, share: float, seed: int):
     return rows[~held], rows[held]
 
 
+class StreamedRidge:
+    """The classifier of :class:`Ridge` for more rows than fit into memory: sums over batches, then a closed form.
+
+    The sums of x, of x x' and of x by class are all that is kept. Standardising and centring are done on the sums, so
+    that the constant column separates from the others: W = (Z'Z + strength I)^-1 Z'Y with Z the standardised features,
+    and 100 (sum of Y) / (100^2 n + strength) for the constant column.
+
+    Parameters
+    ----------
+    classes : sequence
+        All labels, in the order of the scores.
+    """
+
+    def __init__(self, classes):
+        self.classes = np.asarray(classes)
+        if len(self.classes) < 2 or len(set(self.classes.tolist())) != len(self.classes):
+            raise InputError(f"{len(self.classes)} classes, or one of them twice", "ridge", "name each of several once")
+        self._place = {name: k for k, name in enumerate(self.classes.tolist())}
+        self.n, self.sum = 0, None
+
+    def add(self, features, labels) -> StreamedRidge:
+        """Add a batch: features (n, p), labels (n,)."""
+        x = _features(features, "features")
+        if strange := sorted({name for name in labels if name not in self._place}, key=str):
+            raise InputError(f"label {strange[0]} is not among the classes", "ridge", "name all classes at the start")
+        codes = np.array([self._place[name] for name in labels])
+        if len(codes) != len(x):
+            raise InputError(f"{len(codes)} labels for {len(x)} rows", "ridge", "give one label per row")
+        if self.sum is None:
+            p, k = x.shape[1], len(self.classes)
+            self.sum, self.products = np.zeros(p), np.zeros((p, p))
+            self.by_class, self.counts = np.zeros((k, p)), np.zeros(k)
+        self.n += len(x)
+        self.sum += x.sum(0)
+        self.products += x.T @ x
+        self.by_class += sparse.csr_array((np.ones(len(x)), (codes, np.arange(len(x)))), (len(self.counts), len(x))) @ x
+        self.counts += np.bincount(codes, minlength=len(self.counts))
+        self._solved = None
+        return self
+
+    def _decomposed(self):
+        if self._solved is None:
+            mean = self.sum / self.n
+            cross = self.products - self.n * np.outer(mean, mean)
+            std = np.sqrt(np.maximum(np.diag(cross), 0) / self.n) + 1e-5
+            targets = 2 * (self.by_class - np.outer(self.counts, mean)).T / std[:, None]  # Z'Y; Z'1 is zero
+            values, vectors = np.linalg.eigh(cross / np.outer(std, std))
+            self._solved = mean, std, np.maximum(values, 0), vectors, vectors.T @ targets
+        return self._solved
+
+    def scores(self, features, strength: float) -> np.ndarray:
+        """Score of each class at a strength of the ridge, (n, classes)."""
+        if not self.n:
+            raise InputError("has seen no rows", "ridge", "add batches first")
+        mean, std, values, vectors, targets = self._decomposed()
+        weights = vectors @ (targets / (values + strength)[:, None])
+        bias = BIAS**2 * (2 * self.counts - self.n) / (BIAS**2 * self.n + strength)
+        return ((_features(features, "features") - mean) / std) @ weights + bias
+
+
+def restricted_choices(scores, classes) -> np.ndarray:
+    """The class with the highest score among those that may be answered, (n,); see :func:`restricted_accuracy`."""
+    scores, classes = np.asarray(scores), np.asarray(sorted(classes))
+    return classes[scores[:, classes].argmax(1)]
+
+
 def restricted_accuracy(scores, labels, classes) -> float:
     """Accuracy of a head whose answers are restricted to some classes, as for ImageNet-A.
 
@@ -236,10 +317,10 @@ def restricted_accuracy(scores, labels, classes) -> float:
     classes : sequence of int
         The classes that may be answered.
     """
-    scores, labels, classes = np.asarray(scores), np.asarray(labels), np.asarray(sorted(classes))
-    if not np.isin(labels, classes).all():
+    labels = np.asarray(labels)
+    if not np.isin(labels, list(classes)).all():
         raise InputError("a label is not among the classes allowed", "restricted head", "check the class list")
-    return float((classes[scores[:, classes].argmax(1)] == labels).mean())
+    return float((restricted_choices(scores, classes) == labels).mean())
 
 
 def anomaly_scores(train, test, k: int = 5) -> np.ndarray:
@@ -258,7 +339,12 @@ def anomaly_detection(train, train_labels, test, test_labels, k: int = 5) -> pd.
     Returns
     -------
     DataFrame
-        label, auroc, n (normal test rows): one row a class. Chance is .5.
+        label, auroc, n (normal test rows): one row a class with normal and odd test rows. Chance is .5.
+
+    Raises
+    ------
+    InputError
+        When no class has both.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -271,4 +357,6 @@ def anomaly_detection(train, train_labels, test, test_labels, k: int = 5) -> pd.
         if odd.all() or not odd.any():
             continue
         rows.append({"label": label, "auroc": float(roc_auc_score(odd, scores)), "n": int((~odd).sum())})
+    if not rows:
+        raise InputError("no class has normal and odd test rows", "anomaly", "test with rows of the classes to learn")
     return pd.DataFrame(rows)

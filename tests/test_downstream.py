@@ -24,6 +24,29 @@ def test_ridge_equals_scikit_learn_in_primal_and_dual(dims):
     np.testing.assert_allclose(own.weights, reference.coef_.T, atol=1e-6)
 
 
+@pytest.mark.parametrize("batch", [7, 1000])
+def test_streamed_ridge_equals_the_one_in_memory(batch):
+    rng = np.random.default_rng(3)
+    x, labels = rng.normal(1.0, 2.0, (90, 11)), rng.integers(5, size=90)
+    streamed = downstream.StreamedRidge(range(5))
+    for start in range(0, 90, batch):
+        streamed.add(x[start : start + batch], labels[start : start + batch])
+    own = downstream.Ridge(3.0).fit(x, labels)
+    np.testing.assert_allclose(streamed.scores(x, 3.0), own.scores(x), atol=1e-8)
+
+
+def test_streamed_ridge_refuses_what_it_cannot_use():
+    head = downstream.StreamedRidge(list("ab"))
+    with pytest.raises(InputError, match="has seen no rows"):
+        head.scores(np.ones((1, 2)), 1.0)
+    with pytest.raises(InputError, match="label c is not among the classes"):
+        head.add(np.ones((1, 2)), ["c"])
+    with pytest.raises(InputError, match="2 labels for 1 rows"):
+        head.add(np.ones((1, 2)), ["a", "b"])
+    with pytest.raises(InputError, match="one of them twice"):
+        downstream.StreamedRidge(list("aba"))
+
+
 def test_few_shot_is_perfect_on_blobs_and_chance_on_noise():
     x, labels = blobs(dims=6)
     assert downstream.few_shot(x, labels, seeds=range(3), strength=1.0)["accuracy"].mean() > 0.99
@@ -39,6 +62,27 @@ def test_shots_are_never_tested_and_every_class_has_them():
     assert sorted(labels[rows]) == list("aabbcc")
     with pytest.raises(InputError, match="only 5 examples"):
         downstream.draw_shots(labels, 5, 0)
+
+
+def test_examples_come_from_the_pool_and_all_else_is_tested():
+    labels = np.repeat(list("abc"), 6)
+    pool = np.tile([True, True, True, False, False, False], 3)
+    rows = downstream.draw_shots(labels, 3, 0, pool)
+    assert sorted(rows) == sorted(np.flatnonzero(pool))  # all of it, since nothing has to be left in the pool
+    x = np.eye(3)[np.repeat([0, 1, 2], 6)]
+    found = downstream.few_shot(x, labels, 2, seeds=range(4), strength=1.0, pool=pool)
+    assert found["n"].tolist() == [3, 3, 3]
+    assert (found["accuracy"] == 1).all()
+    x[~pool] = np.eye(3)[np.repeat([1, 2, 0], 3)]  # the test part looks like another class
+    assert (downstream.few_shot(x, labels, 2, seeds=range(4), strength=1.0, pool=pool)["accuracy"] == 0).all()
+    with pytest.raises(InputError, match="to 0 or less"):
+        downstream.draw_shots(labels, 1, 0, pool & (labels != "b"))
+
+
+def test_no_class_to_look_for_anomalies_in():
+    x = np.eye(4)
+    with pytest.raises(InputError, match="no class has normal and odd"):
+        downstream.anomaly_detection(x[:2], ["a", "b"], x[2:], ["c", "d"])
 
 
 def test_shift_tests_only_unseen_subclasses():

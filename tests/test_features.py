@@ -118,6 +118,18 @@ def test_folder_equals_memory_and_reads_by_ids(tmp_path):
         features.read(out, "conv")
 
 
+def test_stream_is_the_folder_shard_by_shard(tmp_path):
+    features.extract(tiny(), pictures(), batch_size=5, out=tmp_path / "f", shard_size=20)
+    parts = list(shards.stream(tmp_path / "f"))
+    assert [len(ids) for ids, _ in parts] == [20, 20, 10]
+    whole = shards.read(tmp_path / "f")
+    assert sum((ids for ids, _ in parts), ()) == tuple(whole.ids)
+    np.testing.assert_array_equal(np.concatenate([values for _, values in parts]), whole.values)
+    shards.shard_path(tmp_path / "f", 1).with_suffix(".safetensors.json").unlink()
+    with pytest.raises(MissingData, match="1 of 3 shards"):
+        list(shards.stream(tmp_path / "f"))
+
+
 def test_resume_keeps_whole_shards_and_mends_damaged_ones(tmp_path):
     model, seen = tiny(), pictures()
     out = features.extract(model, seen, batch_size=5, out=tmp_path / "f", shard_size=10)

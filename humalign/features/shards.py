@@ -160,14 +160,7 @@ def _read_folder(folder: Path, layer, ids, verify) -> Features:
     about = manifest(folder)
     chosen = _choose(list(about["layers"]), layer, folder)
     wanted = None if ids is None else {name: row for row, name in enumerate(ids)}
-    count = -(-about["n"] // about["shard_size"])
-    gone = [k for k in range(count) if not shard_path(folder, k).with_suffix(".safetensors.json").is_file()]
-    if gone:
-        raise MissingData(
-            f"{len(gone)} of {count} shards are not there yet",
-            folder,
-            "run the same 'humalign extract' again: it goes on where it stopped",
-        )
+    count = _whole(folder, about)
     width = about["layers"][chosen]["width"]
     values = np.empty((about["n"] if wanted is None else len(wanted), width), np.float32)
     names, filled = [], 0
@@ -190,6 +183,46 @@ def _read_folder(folder: Path, layer, ids, verify) -> Features:
             raise InputError(f"has no row for {', '.join(lost[:3])}", folder, "align by the ids that both sides have")
         names = list(ids)
     return _features(values, names, chosen, about, folder)
+
+
+def stream(path, layer: str | None = None, verify: bool = True):
+    """Features part by part, so that memory holds one shard: yields (ids, values (n, p) float32).
+
+    Parameters
+    ----------
+    path : path
+        As for :func:`read`; what is no folder of shards comes as one part.
+    layer, verify
+        As for :func:`read`.
+
+    Raises
+    ------
+    MissingData, InputError
+        As for :func:`read`.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        found = read(path, layer, verify=verify)
+        yield found.ids, found.values
+        return
+    about = manifest(path)
+    chosen = _choose(list(about["layers"]), layer, path)
+    for number in range(_whole(path, about)):
+        arrays, meta = load_arrays(shard_path(path, number), verify)
+        yield tuple(meta["ids"]), np.asarray(arrays[chosen], np.float32)
+
+
+def _whole(folder: Path, about: dict) -> int:
+    """How many shards a finished folder has; MissingData when some are not there."""
+    count = -(-about["n"] // about["shard_size"])
+    gone = [k for k in range(count) if not shard_path(folder, k).with_suffix(".safetensors.json").is_file()]
+    if gone:
+        raise MissingData(
+            f"{len(gone)} of {count} shards are not there yet",
+            folder,
+            "run the same 'humalign extract' again: it goes on where it stopped",
+        )
+    return count
 
 
 def merge(folder, file) -> Path:
