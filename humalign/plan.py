@@ -290,7 +290,7 @@ def plan(
     names = {n for one in asked for n in (*one.data, *one.also)} if notebooks else None
     wanted = list(dict.fromkeys(f for one in asked for f in one.features))
     if names is not None:
-        names |= {part for f in wanted for part in sources.FULL[f]}
+        names |= {part for f in wanted for part in sources.datasets_of(f)}
     items = _data(profile, names)
     rows = zoo.table(profile).to_dict("records") if profile.name == "full" and wanted else []
     items += _networks(rows) + _features(profile, rows, wanted, tflops, rate)

@@ -5,6 +5,7 @@ import pytest
 from rehearsing import adopt, figures, notes, notice, run
 
 from humalign.config import get_profile
+from humalign.studies import sources, transfer
 
 PICTURES = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images")
 WIDTHS = {  # three training groups; the second has no logits; two with layers between
@@ -12,7 +13,12 @@ WIDTHS = {  # three training groups; the second has no logits; two with layers b
     "mocov2-rn50": {"layer4:gap": 7, "penultimate": 16},
     "align": {"penultimate": 8, "logits": 6},
 }
-CHAPTERS = ("concepts", "calibration", "representation_comparison", "claims", "table1", "real_data", "probing", "start")
+IMAGE_WIDTHS = {  # one head with as many classes as the tiny ImageNet has, one with others
+    "resnet18": {"penultimate": 12, "logits": 24},
+    "align": {"penultimate": 8, "logits": 6},
+}
+CHAPTERS = ("concepts", "calibration", "representation_comparison", "claims", "table1", "real_data", "probing", "start",
+            "generalisation")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +30,9 @@ def done(tmp_path_factory):
     root = rehearsal.write(folder / "data")
     profile = get_profile("full", data=root)
     adopt(root, profile, WIDTHS, PICTURES)
-    adopt(root, profile, {"resnet18": WIDTHS["resnet18"]}, ["cifar100/train"])
-    return run(CHAPTERS, root, folder, claims={"trials": 500}, probing={"max_epochs": 2}), folder / "book" / "data"
+    adopt(root, profile, IMAGE_WIDTHS, [*sources.PICTURES.values()])
+    less = {"claims": {"trials": 500}, "probing": {"max_epochs": 2}, "generalisation": {"shots": [1], "draws": 2}}
+    return run(CHAPTERS, root, folder, **less), folder / "book" / "data"
 
 
 @pytest.mark.parametrize("name", [n for n in CHAPTERS if n != "start"])
@@ -98,3 +105,17 @@ def test_probing(done):
     assert {"fig-probing", "fig-probing-rsa", "fig-probing-strengths", "fig-probing-solvers"} <= figures(page)
     assert all("logits" in reason for reason in notes(page))
     assert set(pd.read_csv(tables / "fig-probing.csv")["model"]) == set(WIDTHS)
+
+
+def test_transfer_on_all_sets_of_the_paper(done):
+    page, tables = done[0]["generalisation"], done[1]
+    assert notes(page) == []
+    assert {"fig-transfer", "fig-transfer-shots", "fig-transfer-people", "fig-generalisation-one-shot"} <= figures(page)
+    table = pd.read_csv(tables / "fig-transfer.csv")
+    assert list(dict.fromkeys(table["task"])) == [task.name for task in transfer.TASKS["full"]]
+    own = table["task"] == "imagenet-a, own head"
+    assert table.loc[own, "model"].tolist() == ["resnet18"]  # the other's head knows other classes
+    assert all(set(part["model"]) == set(IMAGE_WIDTHS) for _, part in table[~own].groupby("task"))
+    assert table["value"].between(0, 1).all()
+    assert set(table["provenance"]) == {"live"}
+    assert set(pd.read_csv(tables / "fig-transfer-people.csv")["task"]) == set(table["task"])

@@ -15,7 +15,7 @@ from humalign import book
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book" / "notebooks"
-PAGES = ("world", "zoo", "hierarchy", "generalisation", "student", "alignet_data", "teacher", "your_model")
+PAGES = ("world", "zoo", "hierarchy", "student", "alignet_data", "teacher", "your_model")
 
 pytestmark = [
     pytest.mark.book,

@@ -42,6 +42,18 @@ FULL = {  # name in the studies: (data set with people's answers, data set with 
     "king1": ("king2019/set1", "king2019/set1/images"),
     "king2": ("king2019/set2", "king2019/set2/images"),
 }
+PICTURES = {  # pictures without answers of people, for transfer: name in the studies, data set with the pictures
+    "caltech101": "caltech101",
+    "cars196": "cars196",
+    "cifar100-train": "cifar100/train",
+    "cifar100-test": "cifar100/test",
+    "dtd": "dtd",
+    "pets": "pets",
+    "ucmerced": "ucmerced",
+    "imagenet-val": "imagenet/val",
+    "imagenet-train": "imagenet/train",
+    "imagenet-a": "imagenet_a",
+}
 CONTROL_SEED = 2023  # of the permutation of concepts in the control of the full profile
 
 
@@ -170,9 +182,22 @@ def pictures(dataset: str) -> str:
     MissingData
         For a picture set that only the drawn world has.
     """
+    return datasets_of(dataset)[-1]
+
+
+def datasets_of(dataset: str) -> tuple[str, ...]:
+    """The data sets of the registry behind a name of the studies: people's answers, where there are any, and pictures.
+
+    Raises
+    ------
+    MissingData
+        For a picture set that only the drawn world has.
+    """
+    if dataset in PICTURES:
+        return (PICTURES[dataset],)
     if dataset not in FULL:
         raise MissingData("is a picture set of the drawn world", dataset, "use the profile mini")
-    return FULL[dataset][1]
+    return FULL[dataset]
 
 
 def missing(profile: Profile, dataset: str) -> str:

@@ -1,0 +1,109 @@
+"""Transfer of every network: known answers, the tables behind its figures, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from humalign.config import get_profile
+from humalign.errors import InputError, MissingData
+from humalign.features import shards
+from humalign.plots import transfer as plots
+from humalign.studies import networks, transfer
+
+MINI = get_profile("mini")
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """Two networks on the drawn test pictures: one whose features are the concept and superordinate, one of noise."""
+    from humalign.data.types import Features
+    from humalign.world.stimuli import split_ids
+
+    ids, concepts, kinds = transfer._drawn()
+    assert set(ids) == set(split_ids("test"))
+    names, groups = np.unique(concepts), np.unique(kinds)
+    perfect = np.c_[concepts[:, None] == names, 3 * (kinds[:, None] == groups)].astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=(len(ids), 20)).astype(np.float32)
+    made = {"softmax-resnet-m": perfect, "softmax-vit-m": noise}
+
+    def iterate(profile, dataset, layers, models, seeds=(0,)):
+        for model in models:
+            order = np.random.default_rng(len(model)).permutation(len(ids))  # aligned by id, never by place
+            yield Features(
+                tuple(ids[order]), made[model][order], model, layers[0], "made up", "none", model, {"seed": 0}
+            )
+
+    monkeypatch.setattr(networks, "iterate", iterate)
+    monkeypatch.setattr(networks, "trained", lambda profile, seed=0: list(made))
+    monkeypatch.setattr(networks, "state", lambda *a, **k: "made up")
+    return get_profile("mini", cache=tmp_path)
+
+
+def test_perfect_features_are_perfect_and_noise_is_at_chance(drawn):
+    measured = transfer.measure(drawn, shots=(1, 2), draws=2)
+    shown = transfer.points(drawn, measured).set_index(["model", "task"])
+    assert (shown.loc["softmax-resnet-m", "value"] == 1).all()
+    noise = shown.loc["softmax-vit-m"]
+    assert (noise["value"] - noise["chance"]).abs().max() < 0.06
+    assert (noise["low"] <= noise["value"]).all()
+    assert (noise["value"] <= noise["high"]).all()
+    curves = transfer.curves(drawn, measured)
+    assert sorted(curves["shots"].unique()) == [1, 2]
+
+
+def test_figures_have_a_panel_a_task_and_a_point_a_network(drawn):
+    measured = transfer.measure(drawn, shots=(1, 2), draws=2)
+    shown = transfer.points(drawn, measured)
+    fig = plots.strips(shown)
+    drawn_points = [sum(len(c.get_offsets()) for c in ax.collections if hasattr(c, "get_sizes")) for ax in fig.axes]
+    assert drawn_points == [2, 2, 2]
+    assert [ax.get_title() for ax in fig.axes] == list(dict.fromkeys(shown["panel"]))
+    fig = plots.shots(transfer.curves(drawn, measured))
+    assert len(fig.axes) == 1
+    fig = plots.against_people(shown.assign(odd_one_out=np.linspace(0.3, 0.5, len(shown))))
+    assert len(fig.axes) == 3
+
+
+def test_halves_of_every_superclass_are_known():
+    concepts = np.array(list("aabbccddee"))
+    owner = np.array(list("xxxxyyyyyy"))
+    known = transfer._half(concepts, owner)
+    assert len(set(concepts[known & (owner == "x")])) == 1
+    assert len(set(concepts[known & (owner == "y")])) == 1
+    assert not set(concepts[known]) & set(concepts[~known])
+
+
+def test_missing_data_and_profiles_are_named(tmp_path):
+    with pytest.raises(MissingData, match="data folder"):
+        transfer.at_hand(get_profile("full", cache=tmp_path))
+    with pytest.raises(MissingData, match="slice"):
+        transfer.at_hand(get_profile("slice", cache=tmp_path))
+    with pytest.raises(MissingData, match="few-shot"):
+        transfer.curves(MINI, type("M", (), {"table": pd.DataFrame({"dataset": [], "detail": []})})())
+
+
+def test_parts_of_stored_features_are_those_of_the_whole(tmp_path):
+    rng = np.random.default_rng(0)
+    values, ids = rng.normal(size=(5, 3)).astype(np.float32), tuple("abcde")
+    np.savez(tmp_path / "mine.npz", ids=np.array(ids), penultimate=values)
+    (got, whole), *rest = shards.stream(tmp_path / "mine.npz", "penultimate")
+    assert (tuple(got), rest) == (ids, [])
+    np.testing.assert_array_equal(whole, values)
+
+
+def test_a_strange_picture_in_the_training_features_is_refused(tmp_path, monkeypatch):
+    from humalign.data import registry, rehearsal
+
+    root = rehearsal.write(tmp_path / "data")
+    profile = get_profile("full", data=root, cache=tmp_path / "cache")
+    ids = list(registry.load("imagenet/train", profile).ids)
+    path = root / "features" / "resnet18" / "imagenet" / "train.npz"
+    path.parent.mkdir(parents=True)
+    task = next(t for t in transfer.TASKS["full"] if t.name == "imagenet-a, fitted head")
+    for names, error, text in (
+        (["n0_1.JPEG", *ids[1:]], InputError, "no training picture"),
+        (ids[1:], MissingData, "features of"),
+    ):
+        np.savez(path, ids=np.array(names), penultimate=np.eye(len(names), dtype=np.float32))
+        with pytest.raises(error, match=text):
+            task.measure(profile, task, "resnet18", {})
