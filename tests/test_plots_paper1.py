@@ -10,7 +10,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from humalign import claims as ledger
-from humalign.plots import claims, panels, probing, rsa, style, table1, zero_shot
+from humalign.plots import claims, concepts, panels, probing, rsa, style, table1, zero_shot
 
 
 @pytest.fixture(autouse=True)
@@ -299,3 +299,44 @@ def test_table1_joins_by_model_and_keeps_what_was_not_run(points):
     counts = table1.counts(facts).iloc[0]
     assert (counts["networks"], counts["public"], counts["stand-in"], counts["features only"]) == (2, 1, 1, 0)
     assert table1.short("torchvision:resnet50?weights=V1") == "resnet50, V1 (torchvision)"
+
+
+def test_ranks_behind_the_matrices_hold_every_pair_once():
+    one = np.array([[0, 0.2, 0.9], [0.2, 0, 0.5], [0.9, 0.5, 0]])
+    table = rsa.ranks({"people": one}, ["a", "b", "c"])
+    assert table[["a", "b"]].to_numpy().tolist() == [["a", "b"], ["a", "c"], ["b", "c"]]
+    assert table["people"].tolist() == [0.333, 1.0, 0.667]
+
+
+def test_numbers_without_room_are_left_out():
+    fig, ax = plt.subplots()
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    x = np.r_[np.full(30, 0.5), 0.1]
+    fig.canvas.draw()
+    panels.label_points(ax, x, np.r_[np.linspace(0.5, 0.52, 30), 0.1], range(31), most=0.05)
+    written = {text.get_text() for text in ax.texts}
+    assert "30" in written
+    assert 1 < len(written) < 31
+
+
+def test_thin_lines_of_black_groups_show_in_the_dark():
+    assert style.color("Web labels") == "black"
+    assert style.thin("Web labels")["color"] == style.line_color("Web labels") != "black"
+    assert style.thin("Image/Text") == {"color": style.color("Image/Text"), "lw": 0.5, "alpha": 0.3}
+
+
+def test_a_page_of_concepts_has_a_column_for_each_dimension():
+    rows = [{"dimension": "d", "stage": stage, "kind": "VGG", "group": "Untrained", "value": 0.4, "n": 30}
+            for stage in ("zero-shot", "probed")]  # fmt: skip
+    fig = concepts.page(pd.DataFrame(rows), ["d"], {"d": np.zeros((6, 4, 4, 3), np.uint8)}, ["VGG"], (0, 1))
+    assert len(fig.axes) == 3
+    assert all(ax.get_visible() for ax in fig.axes)
+    assert [text.get_text() for text in fig.axes[1].texts] == ["chance"]
+
+
+def test_what_a_network_was_taught_names_an_unusual_augmentation():
+    facts = pd.DataFrame({"training_data": ["pictures", "concepts"], "objective": ["none", "Softmax"],
+                          "augmentation": ["", "MixUp"]})  # fmt: skip
+    columns = table1.taught(facts)
+    assert columns["trained on"].tolist() == ["–", "concepts"]
+    assert columns["objective"].tolist() == ["none", "Softmax, MixUp"]
