@@ -48,6 +48,8 @@ def _format(value, digits: int) -> str:
         return str(value)
     if number != number:
         return "–"
+    if abs(number) == float("inf"):
+        return "∞" if number > 0 else "−∞"
     if number == int(number) and not isinstance(value, float) and "float" not in type(value).__name__:
         return f"{int(number):,}"
     text = f"{number:.{digits}f}"

@@ -176,34 +176,18 @@ def test_nothing_is_recorded_without_data_or_from_a_rehearsal(tmp_path, monkeypa
     assert "not data" in capsys.readouterr().err
 
 
+EXTRACT = ["extract", "torchvision:alexnet", "--untrained", "--images", "{}/pictures", "--out", "{}/o"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["probe", "{}/f.npz", "--triplets", "things", "--device", "foo"],
-        [
-            "extract",
-            "torchvision:alexnet",
-            "--untrained",
-            "--images",
-            "{}/pictures",
-            "--out",
-            "{}/o",
-            "--device",
-            "foo",
-        ],
-        [
-            "extract",
-            "torchvision:alexnet",
-            "--untrained",
-            "--images",
-            "{}/pictures",
-            "--out",
-            "{}/o",
-            "--workers",
-            "-1",
-        ],
-        ["plan", "--profile", "full", "--gpus", "0"],
+        [*EXTRACT, "--device", "foo"],
+        [*EXTRACT, "--workers", "-1"],
+        [*EXTRACT, "--merge", "a.npz"],
         ["extract", "{}/damaged.pt", "--images", "{}/pictures", "--out", "{}/o"],
+        ["plan", "--profile", "full", "--gpus", "0"],
     ],
 )
 def test_options_that_cannot_be_are_one_line(arguments, tmp_path, capsys):
@@ -222,6 +206,15 @@ def test_options_that_cannot_be_are_one_line(arguments, tmp_path, capsys):
     said = capsys.readouterr().err.strip()
     assert said.startswith(f"humalign {arguments[0]}: ")
     assert "\n" not in said
+
+
+def test_models_as_json_one_or_all(capsys):
+    assert cli.main(["models", "resnet50", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "resnet50"
+    assert cli.main(["models", "--profile", "mini", "--json", "-"]) == 0
+    assert all(row["source"] == "mini" for row in json.loads(capsys.readouterr().out))
+    assert cli.main(["models", "--layers"]) == 2
+    assert "needs a network" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written_is_one_line_and_exit_code_1(tmp_path, capsys):

@@ -43,6 +43,11 @@ def test_rounded_zero_has_no_minus():
     assert display.number(-0.0006).text() == "−0.001"
 
 
+def test_infinity_is_shown_as_such():
+    frame = pd.DataFrame({"nll": [1.5, float("inf"), -float("inf"), float("nan")]})
+    assert [line.split()[1] for line in display.table(frame).markdown().splitlines()[2:]] == ["1.500", "∞", "−∞", "–"]
+
+
 @pytest.mark.parametrize("provenance", sorted(display.PROVENANCE))
 def test_every_provenance_has_a_badge_and_a_style(provenance):
     from pathlib import Path

@@ -56,11 +56,14 @@ def configure(parser) -> None:
 
 def main(args) -> int:
     """Extract, then say where the features are."""
+    from ..errors import InputError
     from ..features import extract, from_dataset, from_folder, merge
     from ..features.run import Ranks
     from ..features.shards import layers, manifest
     from ..zoo import load
 
+    if args.merge and not args.merge.endswith(".safetensors"):
+        raise InputError("must end in .safetensors", args.merge, "name another file")
     profile = profile_from(args)
     stimuli = from_folder(args.images) if args.images else from_dataset(args.dataset, profile)
     model = load(

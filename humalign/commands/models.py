@@ -22,15 +22,21 @@ def configure(parser) -> None:
     parser.add_argument("--extras", action="store_true", help="also networks that the papers' figures do not show")
     parser.add_argument("--layers", action="store_true", help="list the layers of MODEL (built without weights)")
     parser.add_argument("--stages", action="store_true", help="name layers of MODEL along its depth, for 'extract'")
-    parser.add_argument("--json", metavar="FILE", help="write the table as JSON ('-': print it)")
+    parser.add_argument("--json", metavar="FILE", help="write the table, or MODEL's facts, as JSON ('-': print it)")
     add_profile_options(parser)
 
 
-def _one(name: str, layers: bool) -> int:
+def _one(args) -> int:
     from ..zoo import facts_of, load
     from ..zoo.loading import PREFIXES, unknown
 
-    if layers:
+    name = args.model
+    if args.stages:
+        from ..features.stages import stages_of
+
+        print(*stages_of(name))
+        return 0
+    if args.layers:
         model = load(name, pretrained=False)
         named = {spec: alias for alias, spec in model.layers.items()}
         for layer in model.layer_names():
@@ -48,27 +54,39 @@ def _one(name: str, layers: bool) -> int:
         }
     if row is None:
         raise unknown(name)
+    if args.json:
+        return _json(row, args.json)
     for key, value in row.items():
         if value not in (None, ""):
             print(f"{key:<20} {value:,.0f}" if key == "parameters" else f"{key:<20} {value}")
     return 0
 
 
-def main(args) -> int:
-    """Print one network or the table."""
-    if args.stages and args.model:
-        from ..features.stages import stages_of
-
-        print(*stages_of(args.model))
-        return 0
-    if args.model:
-        return _one(args.model, args.layers)
+def _json(found, where: str) -> int:
+    """Write a record, or a list of records, as JSON; NaN becomes null."""
     import json
     import math
 
+    from ..store import write_text
+
+    def plain(record):
+        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()}
+
+    found = plain(found) if isinstance(found, dict) else [plain(record) for record in found]
+    text = json.dumps(found, indent=1, ensure_ascii=False, default=str) + "\n"
+    print(text, end="") if where == "-" else write_text(where, text)
+    return 0
+
+
+def main(args) -> int:
+    """Print one network or the table."""
+    if args.model:
+        return _one(args)
     from ..errors import InputError
     from ..zoo import table
 
+    if args.layers or args.stages:
+        raise InputError("needs a network", "--layers" if args.layers else "--stages", "humalign models MODEL ...")
     frame = table(args.profile, extras=args.extras or args.profile is None)
     for column in ("group", "family"):
         if wanted := getattr(args, column):
@@ -77,15 +95,7 @@ def main(args) -> int:
                 raise InputError(f"'{wanted}' is not known", f"--{column}", f"choose one of {', '.join(known)}")
             frame = frame[frame[column] == wanted]
     if args.json:
-        from ..store import write_text
-
-        records = [
-            {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in r.items()}
-            for r in frame.to_dict("records")
-        ]
-        text = json.dumps(records, indent=1, ensure_ascii=False, default=str) + "\n"
-        print(text, end="") if args.json == "-" else write_text(args.json, text)
-        return 0
+        return _json(frame.to_dict("records"), args.json)
     from rich.console import Console
     from rich.table import Table
 

@@ -176,12 +176,7 @@ def available(profile) -> list[str]:
 
 def _mini() -> list[Entry]:
     """Entries of the drawn world, made from ``humalign.world.datasets.DATASETS``."""
-    try:
-        datasets = importlib.import_module("humalign.world.datasets").DATASETS
-    except ModuleNotFoundError as error:
-        if error.name != "humalign.world.datasets":
-            raise
-        return []
+    from ..world.datasets import DATASETS
 
     def make(name, function):
         takes = bool(inspect.signature(function).parameters)
@@ -198,7 +193,7 @@ def _mini() -> list[Entry]:
             loader=(lambda profile: function(profile)) if takes else (lambda profile: function()),
         )
 
-    return [make(name, function) for name, function in sorted(datasets.items())]
+    return [make(name, function) for name, function in sorted(DATASETS.items())]
 
 
 # ---------------------------------------------------------------------------------------------- tables

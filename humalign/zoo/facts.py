@@ -67,17 +67,15 @@ def rows() -> tuple[dict, ...]:
 
 
 def _mini():
-    """The mini networks' table, or None while there is none."""
-    import importlib
+    """The mini networks' table."""
+    from ..world import networks
 
-    networks = importlib.import_module("humalign.world.networks")
-    return networks.table() if hasattr(networks, "table") else None
+    return networks.table()
 
 
 def keys() -> list[str]:
     """Every model key."""
-    mini = _mini()
-    return [row["model"] for row in _published()] + ([] if mini is None else list(mini["model"]))
+    return [row["model"] for row in _published()] + list(_mini()["model"])
 
 
 def facts_of(name: str) -> dict | None:
@@ -85,11 +83,9 @@ def facts_of(name: str) -> dict | None:
     for row in _published():
         if row["model"] == name:
             return dict(row)
-    if (mini := _mini()) is not None:
-        found = mini[mini["model"] == name]
-        if len(found):
-            row = dict.fromkeys(COLUMNS) | found.iloc[0].to_dict()
-            return row | {"source": "mini"}
+    mini = _mini()
+    if len(found := mini[mini["model"] == name]):
+        return dict.fromkeys(COLUMNS) | found.iloc[0].to_dict()
     folded = [row for row in _published() if row["model"].lower() == name.lower()]
     return dict(folded[0]) if len(folded) == 1 else None
 
@@ -133,13 +129,8 @@ def table(profile=None, *, extras: bool = False):
             frame = frame[frame["source"] != "slice"]
             frame = frame if extras else frame[~frame["extra"]]
         parts.append(frame)
-    if name in (None, "mini") and (mini := _mini()) is not None:
-        mini = mini.copy()
-        if "source" not in mini:
-            mini["source"] = "mini"
-        parts.append(mini)
-    if not parts:
-        return pd.DataFrame(columns=COLUMNS)
+    if name in (None, "mini"):
+        parts.append(_mini())
     out = pd.concat([part.astype(object) for part in parts], ignore_index=True)
     columns = [*COLUMNS, *[c for c in out if c not in COLUMNS]]
     out = out.reindex(columns=columns)
