@@ -7,6 +7,7 @@ import numpy as np
 from . import bootstrap, calibration, odd_one_out, rsa
 from .data.types import Features, HumanRDM, Triplets
 from .errors import InputError
+from .levels import LEVELS
 from .similarity import similarity_matrix
 
 KERNELS = ("cosine", "dot")
@@ -17,7 +18,7 @@ PROBE = {"penalty": "identity", "strengths": (0.3, 0.1, 0.03), "tolerance": 1e-4
 
 def _levels(data: Triplets) -> list[str]:
     """Levels that occur, from coarse to boundary."""
-    order = {name: k for k, name in enumerate(("coarse", "fine", "boundary"))}
+    order = {name: k for k, name in enumerate(LEVELS)}
     return sorted(dict.fromkeys(data.level), key=lambda name: order.get(name, len(order)))
 
 

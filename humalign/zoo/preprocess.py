@@ -233,7 +233,8 @@ NAMED = {"paper1": THINGSVISION, "alignet": ALIGNET, "caffe-squeezenet": CAFFE_S
 def chosen(name: str | Preprocess | None, own: Preprocess) -> Preprocess:
     """The preprocessing called ``name``; None or "own" is the network's own.
 
-    "paper1" keeps the network's mean and deviation and takes paper 1's geometry where both are 224 pixels wide.
+    "paper1" keeps the network's mean and deviation and takes paper 1's geometry where both are 224 pixels wide; for
+    other widths it is paper 1's preprocessing as it stands. "alignet" takes the network's width.
     """
     if name is None or name == "own":
         return own
