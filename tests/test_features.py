@@ -207,6 +207,16 @@ def test_images_from_a_folder(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_the_checksum_of_pictures_does_not_tell_where_they_lie(tmp_path):
+    import shutil
+
+    first = features.from_folder(saved(tmp_path / "one", 3))
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    assert features.from_folder(tmp_path / "two").checksum == first.checksum
+    (tmp_path / "two" / "p001.png").write_bytes((tmp_path / "two" / "p001.png").read_bytes() + b"x")
+    assert features.from_folder(tmp_path / "two").checksum != first.checksum
+
+
 def test_bad_folders(tmp_path):
     with pytest.raises(MissingData, match="this folder does not exist"):
         features.from_folder(tmp_path / "nowhere")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, MissingData
 from ..store import digest
 
 
@@ -55,6 +56,13 @@ def _concepts(concepts, ids, where) -> tuple[str, ...]:
     if len(concepts) != len(ids):
         raise InputError(f"{len(concepts)} concepts for {len(ids)} ids", where, "give one concept per id")
     return concepts
+
+
+def _size(path) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        raise MissingData("this image does not exist", path, "check the folder") from None
 
 
 def _follow(meta: dict, rows, m: int) -> dict:
@@ -110,10 +118,10 @@ class Stimuli:
 
     @cached_property
     def checksum(self) -> str:
-        """Digest of ids and pictures."""
+        """Digest of ids and pictures: of the pixels, or of names and sizes of the files, wherever they lie."""
         images = self.images
         if images is not None and not isinstance(images, np.ndarray):
-            images = [str(path) for path in images]
+            images = [(Path(path).name, _size(path)) for path in images]
         return digest(self.ids, images)
 
 

@@ -67,22 +67,6 @@ def from_dataset(name: str, profile) -> Stimuli:
     return loaded
 
 
-def identity(stimuli: Stimuli) -> str:
-    """Digest of ids and pictures: of the pixels, or of names and sizes of the files."""
-    from ..store import digest
-
-    if isinstance(stimuli.images, np.ndarray):
-        return digest(stimuli.ids, stimuli.images)
-    return digest(stimuli.ids, [(Path(p).name, _size(p)) for p in stimuli.images])
-
-
-def _size(path) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        raise MissingData("this image does not exist", path, "check the folder") from None
-
-
 class Pictures:
     """A torch data set: uint8 arrays (size, size, 3) after the network's geometry, or the error of a bad file."""
 

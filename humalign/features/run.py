@@ -292,7 +292,7 @@ def _about(model, stimuli, layers, widths, dtype, device, batch_size, ranks, sha
         "dtype": dtype,
         "n": n,
         "images": stimuli.name,
-        "images_digest": images.identity(stimuli),
+        "images_digest": stimuli.checksum,
         "ids_digest": digest(stimuli.ids),
         "source": stimuli.source,
         "licence": stimuli.licence,
