@@ -232,7 +232,21 @@ def test_collapse_of_the_unsquared_norm_is_seen():
     fitted = probing.fit(FEATURES, TRIPLETS, penalty="fro", strength=50.0)
     assert fitted.report["cross_entropy"] == pytest.approx(math.log(3), abs=1e-6)
     with pytest.raises(InputError, match="collapsed"):
-        probing.cross_validation(FEATURES, TRIPLETS, strengths=(50.0,))
+        assert probing.cross_validation(FEATURES, TRIPLETS, strengths=(50.0,)).strength
+
+
+def test_a_table_of_collapsed_probes_is_kept_and_selects_none():
+    rng = np.random.default_rng(0)
+    x, rows = rng.normal(size=(30, 4)), np.array([rng.permutation(30)[:3] for _ in range(300)])
+    settings = {"strengths": (10.0, 100.0), "n_folds": 3, "penalty": "fro2"}
+    table = probing.cross_validate(x, rows, **settings)
+    assert len(table) == 6
+    assert not table["selected"].any()
+    found = probing.cross_validation(x, rows, **settings)
+    for ask in (lambda: found.strength, lambda: found.accuracy, lambda: found.held_out(), lambda: found.transform()):
+        with pytest.raises(InputError, match="every probe collapsed"):
+            ask()
+    assert len(found.held_out(10.0)) == table["n_validation"].sum() / 2
 
 
 def test_init_is_honoured_and_checked():

@@ -68,11 +68,17 @@ def select_strength(table) -> float:
     InputError
         When nothing is left.
     """
+    usable = _usable(table)
+    if not len(usable):
+        raise InputError("every probe collapsed or failed", "strengths", "try smaller strengths")
+    return float(usable.idxmin())
+
+
+def _usable(table):
+    """Mean held-out cross-entropy of the strengths that count, see :func:`select_strength`."""
     means = table.groupby("strength")[["ce", "accuracy"]].mean()
     usable = np.isfinite(means["ce"]) & (abs(means["ce"] - math.log(3)) > 1e-7) & (means["accuracy"] < 1)
-    if not usable.any():
-        raise InputError("every probe collapsed or failed", "strengths", "try smaller strengths")
-    return float(means["ce"][usable].idxmin())
+    return means["ce"][usable]
 
 
 class CrossValidation:
@@ -82,34 +88,41 @@ class CrossValidation:
     ----------
     table : DataFrame
         One row a fold and strength, see :func:`cross_validate`.
-    strength : float
-        The selected strength (lowest mean held-out cross-entropy).
     folds : list of bool arrays, shape (m,)
         Training objects of each fold.
     """
 
     def __init__(self, table, folds, held_rows, choices, weights, make):
         self.table, self.folds = table, folds
-        self.strength = select_strength(table)
         self._rows, self._choices, self._weights, self._make = held_rows, choices, weights, make
+
+    @property
+    def strength(self) -> float:
+        """The selected strength (lowest mean held-out cross-entropy); InputError where every probe collapsed."""
+        return select_strength(self.table)
+
+    def _selected(self):
+        if not self.table["selected"].any():
+            select_strength(self.table)  # says why there is none
+        return self.table[self.table["selected"]]
 
     def _strength(self, fold: int, strength):
         if strength is not None:
             if (fold, float(strength)) not in self._choices:
                 raise InputError(f"{strength} was not fitted in fold {fold}", "strength", "choose one of the table")
             return float(strength)
-        rows = self.table[(self.table["fold"] == fold) & self.table["selected"]]
+        rows = self._selected().query("fold == @fold")
         return float(rows["strength"].iloc[0])
 
     @property
     def accuracy(self) -> float:
         """Mean held-out accuracy over folds at the selected strength (of each fold, when nested)."""
-        return float(self.table[self.table["selected"]]["accuracy"].mean())
+        return float(self._selected()["accuracy"].mean())
 
     @property
     def ce(self) -> float:
         """Mean held-out cross-entropy over folds at the selected strength."""
-        return float(self.table[self.table["selected"]]["ce"].mean())
+        return float(self._selected()["ce"].mean())
 
     def held_out(self, strength: float | None = None):
         """Choices on held-out triplets, for concept-wise analyses.
@@ -302,7 +315,8 @@ def cross_validation(
             best = _inner_strength(basis, rows, targets, member, groups, n_folds, strengths, settings)
             table.loc[(table["fold"] == fold) & (table["strength"] == best), "selected"] = True
     else:
-        table["selected"] = table["strength"] == select_strength(table)
+        usable = _usable(table)
+        table["selected"] = table["strength"] == (usable.idxmin() if len(usable) else np.nan)
     make = (lambda w: basis.transform(w, penalty)) if solver == "exact" else (lambda w: unreduced(basis, w))
     return CrossValidation(table, folds, held_rows, choices, weights, make)
 
@@ -393,6 +407,7 @@ def cross_validate(features, triplets, strengths=STRENGTHS, n_folds: int = 3, se
     -------
     DataFrame
         One row a fold and strength: fold, strength, n_train, n_validation, train_ce and ce (nats), accuracy (held-out
-        objects), seconds, iterations, converged, selected (the row's strength is the one chosen for its fold).
+        objects), seconds, iterations, converged, selected (the row's strength is the one chosen for its fold; False in
+        all rows where every probe collapsed or failed, see :func:`select_strength`).
     """
     return cross_validation(features, triplets, strengths, n_folds, seed, **settings).table

@@ -79,14 +79,14 @@ def confusion(features: dict[str, np.ndarray], triplets: Triplets, strengths=STR
         choices = simulate(similarity, triplets.triplets, np.random.default_rng([seed, k]))
         limit = odd_one_out.accuracy(similarity, choices)
         for candidate, own in features.items():
-            table = probing.cross_validate(
+            found = probing.cross_validation(
                 own, choices, strengths, probes.FOLDS, probes.SEED, groups=groups, penalty=probes.PENALTY, **settings
             )
             rows.append(
                 {
                     "generator": generator,
                     "candidate": candidate,
-                    "accuracy": table.loc[table["selected"], "accuracy"].mean(),
+                    "accuracy": found.accuracy,
                     "zero_shot": odd_one_out.accuracy(raw[candidate], choices),
                     "limit": limit,
                 }
