@@ -333,6 +333,23 @@ def anomaly_scores(train, test, k: int = 5) -> np.ndarray:
     return 1 - nearest.mean(1)
 
 
+def half_of_each(classes, superclass, seed: int = 0) -> np.ndarray:
+    """Rows of half of the classes of every superclass, bool (n,): known ones, where anomalies are sought among new ones.
+
+    Parameters
+    ----------
+    classes, superclass : array (n,)
+    seed : int
+        Of the draw. Of an odd number the smaller half is taken.
+    """
+    classes, superclass = np.asarray(classes), np.asarray(superclass)
+    generator, known = np.random.default_rng(seed), []
+    for one in np.unique(superclass):
+        names = generator.permutation(np.unique(classes[superclass == one]))
+        known += list(names[: len(names) // 2])
+    return np.isin(classes, known)
+
+
 def anomaly_detection(train, train_labels, test, test_labels, k: int = 5) -> pd.DataFrame:
     """One class against the rest: AUROC of :func:`anomaly_scores` with each class in turn as the normal one.
 

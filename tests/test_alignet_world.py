@@ -225,6 +225,7 @@ def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
     ]  # features of noise: chance, three numbers of examples each
     assert sorted(few["detail"]) == sorted(2 * [str(n) for n in transfer.SHOTS])
     assert few["value"].mean() == pytest.approx(1 / few["n"].iloc[0], abs=0.05)
-    noise = stored.table.loc[stored.table["dataset"] == "anomaly", "value"]
-    assert noise.between(0.4, 0.6).all()
+    noise = stored.table[stored.table["dataset"] == "anomaly"]
+    assert noise["value"].between(0.4, 0.6).all()
+    assert (noise["n"] == len(set(transfer.labels()[1]))).all()  # every superordinate is the normal class once
     assert mini.Run("a").key != mini.Run("b").key

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from humalign import downstream
 from humalign.config import get_profile
 from humalign.errors import InputError, MissingData
 from humalign.features import shards
@@ -67,7 +68,7 @@ def test_figures_have_a_panel_a_task_and_a_point_a_network(drawn):
 def test_halves_of_every_superclass_are_known():
     concepts = np.array(list("aabbccddee"))
     owner = np.array(list("xxxxyyyyyy"))
-    known = transfer._half(concepts, owner)
+    known = downstream.half_of_each(concepts, owner)
     assert len(set(concepts[known & (owner == "x")])) == 1
     assert len(set(concepts[known & (owner == "y")])) == 1
     assert not set(concepts[known]) & set(concepts[~known])

@@ -53,8 +53,7 @@ def measure(features: np.ndarray, **common) -> Measured:
     for shots in SHOTS:
         found = downstream.few_shot(x[own], concepts[own], shots, seeds=range(DRAWS), strength=STRENGTH)
         rows.add("few-shot", "accuracy", str(shots), *mean_over(found["accuracy"].to_numpy()), len(found))
-    names = np.unique(concepts)
-    known = np.isin(concepts, np.random.default_rng(KNOWN_SEED).permutation(names)[: len(names) // 2])
+    known = downstream.half_of_each(concepts, kinds, KNOWN_SEED)
     found = downstream.anomaly_detection(x[known], kinds[known], x[~known], kinds[~known])
     rows.add("anomaly", "auroc", "superordinate", *mean_over(found["auroc"].to_numpy()), len(found))
     return rows.measured()

@@ -91,7 +91,7 @@ def against_people(table: pd.DataFrame):
     Parameters
     ----------
     table : DataFrame
-        panel, on, group, value, low, high, odd_one_out, chance.
+        panel, on, group, value, low, high, odd_one_out.
     """
     parts = list(table.groupby("panel", sort=False))
     fig, axes = _grid(len(parts), 2.7)

@@ -27,6 +27,7 @@ from . import feature_store, keep, networks, resampling, sources
 STAGE = "transfer"
 LAYER = "penultimate"
 STRENGTH = 1.0  # of few-shot ridge classifiers: fixed, for there is nothing left to choose it by
+KNOWN_SEED = 1  # of the half of the classes that is known, where anomalies are sought among new classes
 HEAD_STRENGTHS = tuple(10.0**k for k in range(-6, 1))  # of the fitted ImageNet head, times the number of rows
 
 
@@ -140,18 +141,9 @@ def _anomaly(profile, task, model, settings, label="concept", halves=False):
     owner = np.concatenate([np.asarray(p.concepts if label == "concept" else p.meta[label]) for p in parts])
     test = np.concatenate([np.asarray(p.meta["split"]) == "test" for p in parts])
     values = np.concatenate([_values(profile, name, model, p.ids) for name, p in zip(task.pictures, parts)])
-    known = _half(concepts, owner) if halves else np.ones(len(concepts), bool)
+    known = downstream.half_of_each(concepts, owner, KNOWN_SEED) if halves else np.ones(len(concepts), bool)
     train, tested = ~test & known, test & (~known if halves else True)
     return {task.kind: downstream.anomaly_detection(values[train], owner[train], values[tested], owner[tested])}
-
-
-def _half(concepts, owner) -> np.ndarray:
-    """Pictures of half of the concepts of every owner (superclass), drawn with a fixed seed."""
-    generator, known = np.random.default_rng(1), []
-    for one in np.unique(owner):
-        names = generator.permutation(np.unique(concepts[owner == one]))
-        known += list(names[: len(names) // 2])
-    return np.isin(concepts, known)
 
 
 # ---- tasks of the drawn world ----------------------------------------------------------------------------------------
@@ -183,7 +175,7 @@ def _drawn_shift(profile, task, model, settings):
 
 def _drawn_anomaly(profile, task, model, settings):
     ids, concepts, kinds = _drawn()
-    values, known = _values(profile, "test", model, ids), _half(concepts, kinds)
+    values, known = _values(profile, "test", model, ids), downstream.half_of_each(concepts, kinds, KNOWN_SEED)
     return {task.kind: downstream.anomaly_detection(values[known], kinds[known], values[~known], kinds[~known])}
 
 
@@ -295,8 +287,8 @@ def measure(profile: Profile, shots=(1, 2, 5), draws: int = 10) -> Measured:
     -------
     Measured
         dataset = name of the task; measure "accuracy" or "auroc"; detail = number of shots, "source" and "target",
-        "own head", "fitted head" and "fitted head, ImageNet" (the accuracy of that head on the validation images), or
-        "anomaly"; bootstrap draws over classes (shift: subclasses).
+        "own head", "fitted head" and "fitted head, ImageNet" (that head on the validation images, which chose its
+        strength), or "anomaly"; bootstrap draws over classes (shift: subclasses).
 
     Raises
     ------
