@@ -6,9 +6,10 @@ import numpy as np
 
 from ..errors import InputError
 from . import files as read
+from .ids import check_ids
 from .levels import PAPER
 from .registry import Download, File, dataset
-from .types import Features, check_ids
+from .types import Features
 from .verify import Note
 
 ROOT = "https://storage.googleapis.com/alignet/data/release_1.1"

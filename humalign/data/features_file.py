@@ -9,7 +9,8 @@ import numpy as np
 from ..errors import InputError
 from ..store import read_json
 from . import files
-from .types import Features, check_ids
+from .ids import check_ids
+from .types import Features
 
 VALUES = ("features", "values", "embeddings", "activations", "penultimate", "logits", "x")
 IDS = ("ids", "names", "concepts", "filenames", "files", "stimuli")

@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from . import things
+from .ids import check_finite
 from .registry import File, dataset, raw_file
 from .types import ConceptEmbedding, Features
 
@@ -172,8 +173,6 @@ def read_transform(path):
     InputError
         For pickles, missing arrays, weights that are not square, a mean, deviation or bias of another length, NaN.
     """
-    from .types import check_finite
-
     arrays = read.read_npz(path, ("weights", "mean", "std"))
     weights = read.shaped(arrays["weights"], (None, None), path)
     d = len(weights)

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..errors import InputError
 from .files import AGAIN
-from .types import Triplets, check_ids
+from .ids import check_ids
+from .types import Triplets
 
 ORDERS = ("sorted", "raw", "python")
 

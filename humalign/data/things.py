@@ -8,9 +8,10 @@ import numpy as np
 
 from ..errors import InputError
 from . import files as read
+from .ids import check_ids
 from .registry import File, dataset, raw_file
 from .row_orders import ORDERS, check_order, in_order, layout_evidence, order_evidence
-from .types import Triplets, check_ids
+from .types import Triplets
 
 OSF = "https://osf.io/f5rn6/ (THINGS-data, folder data/triplet_dataset)"
 CC = "CC-BY-4.0"

@@ -10,52 +10,7 @@ import numpy as np
 
 from ..errors import InputError, MissingData
 from ..store import digest
-
-
-def check_ids(ids, where) -> tuple[str, ...]:
-    """Ids as a tuple of distinct, non-empty strings; InputError otherwise."""
-    ids = tuple(str(i) for i in ids)
-    if not ids:
-        raise InputError("there are no ids", where, "give one id per row")
-    if any(not i for i in ids):
-        raise InputError(f"id number {ids.index('')} is empty", where, "give every row an id")
-    if len(set(ids)) != len(ids):
-        seen: set[str] = set()
-        twice = next(i for i in ids if i in seen or seen.add(i))
-        raise InputError(f"id '{twice}' occurs more than once", where, "ids must be distinct")
-    return ids
-
-
-def positions(own: tuple[str, ...], wanted, where) -> np.ndarray:
-    """Row numbers in ``own`` of the ids ``wanted``; InputError names the first unknown ones."""
-    wanted = check_ids(wanted, where)
-    index = {name: row for row, name in enumerate(own)}
-    missing = [name for name in wanted if name not in index]
-    if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise InputError(
-            f"has no row for {', '.join(missing[:3])}{more}", where, "align by the ids that both sides have"
-        )
-    return np.array([index[name] for name in wanted], dtype=np.intp)
-
-
-def check_finite(values: np.ndarray, where) -> None:
-    """InputError when a number is NaN or infinite."""
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.argwhere(bad)[0][0])
-        raise InputError(
-            f"{int(bad.sum())} values are NaN or infinite, the first in row {row}", where, "compute these rows again"
-        )
-
-
-def _concepts(concepts, ids, where) -> tuple[str, ...]:
-    if concepts is None:
-        return ids
-    concepts = tuple(str(c) for c in concepts)
-    if len(concepts) != len(ids):
-        raise InputError(f"{len(concepts)} concepts for {len(ids)} ids", where, "give one concept per id")
-    return concepts
+from .ids import check_finite, check_ids, concepts_of, follow, positions
 
 
 def _size(path) -> int:
@@ -63,11 +18,6 @@ def _size(path) -> int:
         return Path(path).stat().st_size
     except OSError:
         raise MissingData("this image does not exist", path, "check the folder") from None
-
-
-def _follow(meta: dict, rows, m: int) -> dict:
-    """Facts of single rows (lists as long as the m ids) in the order of ``rows``; all others as they are."""
-    return {k: [v[r] for r in rows] if isinstance(v, (list, tuple)) and len(v) == m else v for k, v in meta.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +45,7 @@ class Stimuli:
 
     def __post_init__(self):
         object.__setattr__(self, "ids", check_ids(self.ids, self.name))
-        object.__setattr__(self, "concepts", _concepts(self.concepts, self.ids, self.name))
+        object.__setattr__(self, "concepts", concepts_of(self.concepts, self.ids, self.name))
         if self.images is not None and len(self.images) != len(self.ids):
             raise InputError(f"{len(self.images)} images for {len(self.ids)} ids", self.name, "give one image per id")
 
@@ -112,7 +62,7 @@ class Stimuli:
             self,
             ids=tuple(self.ids[r] for r in rows),
             images=images,
-            meta=_follow(self.meta, rows, len(self.ids)),
+            meta=follow(self.meta, rows, len(self.ids)),
             concepts=tuple(self.concepts[r] for r in rows),
         )
 
@@ -159,7 +109,7 @@ class Triplets:
 
     def __post_init__(self):
         object.__setattr__(self, "ids", check_ids(self.ids, self.name))
-        object.__setattr__(self, "concepts", _concepts(self.concepts, self.ids, self.name))
+        object.__setattr__(self, "concepts", concepts_of(self.concepts, self.ids, self.name))
         triplets = np.asarray(self.triplets)
         if triplets.ndim != 2 or triplets.shape[1] != 3 or not len(triplets):
             raise InputError(f"has shape {triplets.shape}", self.name, "triplets need shape (n, 3) with n > 0")
@@ -258,7 +208,7 @@ class HumanRDM:
 
     def __post_init__(self):
         object.__setattr__(self, "ids", check_ids(self.ids, self.name))
-        object.__setattr__(self, "concepts", _concepts(self.concepts, self.ids, self.name))
+        object.__setattr__(self, "concepts", concepts_of(self.concepts, self.ids, self.name))
         rdm = np.asarray(self.rdm, dtype=float)
         m = len(self.ids)
         if rdm.ndim not in (2, 3) or rdm.shape[-2:] != (m, m):
@@ -397,5 +347,5 @@ class Features(_Rows):
     def align(self, ids) -> Features:
         """The same features in the order of ``ids``."""
         rows = positions(self.ids, ids, self.name)
-        meta = _follow(self.meta, rows, len(self.ids))
+        meta = follow(self.meta, rows, len(self.ids))
         return replace(self, ids=tuple(self.ids[r] for r in rows), values=self.values[rows], meta=meta)
