@@ -46,7 +46,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if data is None:
             self.send_error(404)
             return
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.state["ranges"] else 0
+        tag = f'"{hashlib.md5(data).hexdigest()}"'
+        same = self.headers.get("If-Range", tag) == tag
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and same and self.state["ranges"] else 0
         if start >= len(data) and start:
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(data)}")
@@ -57,6 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.send_header("Content-Length", str(len(data) - start))
+        self.send_header("ETag", tag)
         self.end_headers()
         if body:
             stop = self.state.pop("break_after", None)
@@ -104,6 +107,15 @@ def test_an_interrupted_download_goes_on(server, tmp_path):
     assert get(server, tmp_path, checksum=SHA).read_bytes() == CONTENT
     assert server["asked"] == [("/a.bin", None), ("/a.bin", f"bytes={len(kept)}-")]
     assert not path.exists()
+
+
+def test_a_file_that_changed_meanwhile_starts_anew(server, tmp_path):
+    server["break_after"] = 100_000
+    with pytest.raises(HumalignError, match="go on where it stopped"):
+        get(server, tmp_path)
+    server["files"]["/a.bin"] = CONTENT[::-1]
+    assert get(server, tmp_path).read_bytes() == CONTENT[::-1]  # no checksum is known that would tell
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder"]
 
 
 def test_a_complete_partial_file_is_used(server, tmp_path):

@@ -46,7 +46,8 @@ def remote_size(url: str) -> int | None:
 class Resuming:
     """A downloader for pooch that goes on where an interrupted download stopped.
 
-    Bytes are kept in ``partial`` until the file is complete; a server that does not serve ranges starts anew.
+    Bytes are kept in ``partial`` until the file is complete. A server that does not serve ranges, or whose file is
+    another one by now (its ETag or date, kept beside the bytes), starts anew.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ class Resuming:
 
     def __init__(self, partial: Path, progress: bool = True):
         self.partial, self.progress = Path(partial), progress
+        self.mark = self.partial.with_name(f"{self.partial.name}.mark")
         self.resumed_from = 0
 
     def __call__(self, url, output_file, pooch):
@@ -65,20 +67,24 @@ class Resuming:
 
         self.partial.parent.mkdir(parents=True, exist_ok=True)
         have = self.partial.stat().st_size if self.partial.is_file() else 0
-        headers = (
-            {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
-        )
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+            if self.mark.is_file():
+                headers["If-Range"] = self.mark.read_text("utf8")
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
             if have and answer.status_code == 416:  # nothing is left to send
                 complete = answer.headers.get("Content-Range", "").rpartition("/")[2]
                 if complete == str(have):
-                    os.replace(self.partial, output_file)
+                    self._done(output_file)
                     return
-                self.partial.unlink()
+                self.forget()
                 return self(url, output_file, pooch)
             answer.raise_for_status()
             begun = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             self.resumed_from = have if begun else 0
+            if not begun:
+                self._remember(answer.headers)
             left = int(answer.headers.get("Content-Length") or 0)
             total = self.resumed_from + left if left else None
             with (
@@ -97,7 +103,24 @@ class Resuming:
                     bar.update(len(block))
         if total is not None and self.partial.stat().st_size != total:
             raise requests.ConnectionError(f"{self.partial.stat().st_size} of {total} bytes came")
+        self._done(output_file)
+
+    def _remember(self, headers) -> None:
+        tag = headers.get("ETag", "")
+        told = tag if tag.startswith('"') else headers.get("Last-Modified", "")  # a weak tag does not stand for bytes
+        if told:
+            self.mark.write_text(told, "utf8")
+        else:
+            self.mark.unlink(missing_ok=True)
+
+    def _done(self, output_file) -> None:
         os.replace(self.partial, output_file)
+        self.forget()
+
+    def forget(self) -> None:
+        """Throw away what is kept."""
+        for path in (self.partial, self.mark):
+            path.unlink(missing_ok=True)
 
 
 def partial_of(item: registry.Download, root: Path) -> Path:
@@ -142,7 +165,6 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
                 got = Path(
                     pooch.retrieve(url, known_hash=item.checksum or None, fname=name, path=scratch, downloader=resuming)
                 )
-                partial.unlink(missing_ok=True)
                 if item.unpack:
                     unpack(got, target)
                 else:
@@ -152,7 +174,7 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
         except ValueError as error:  # pooch: another checksum
             if "hash" not in str(error).lower():
                 raise
-            partial.unlink(missing_ok=True)
+            resuming.forget()
             problems.append(
                 InputError(
                     "differs from the known checksum", url, "nothing was kept: try again, or import a copy you trust"
