@@ -334,7 +334,7 @@ def anomaly_scores(train, test, k: int = 5) -> np.ndarray:
 
 
 def half_of_each(classes, superclass, seed: int = 0) -> np.ndarray:
-    """Rows of half of the classes of every superclass, bool (n,): known ones, where anomalies are sought among new ones.
+    """Rows of half of the classes of every superclass, bool (n,), for what is known where new ones are sought.
 
     Parameters
     ----------

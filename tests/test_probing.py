@@ -289,6 +289,13 @@ def test_partition_equals_a_loop(m, seed):
         assert b.tolist() == held
 
 
+@pytest.mark.parametrize("nobody", [set(), np.array([], int), np.zeros(5, bool)])
+def test_partition_without_training_objects(nobody):
+    rows = np.array([[0, 1, 2], [2, 3, 4]])
+    train, held = probing.partition(rows, nobody)
+    assert (len(train), held.tolist()) == (0, rows.tolist())
+
+
 def test_folds_are_those_of_sklearn_and_groups_stay_together():
     expected = [train for train, _ in KFold(3, shuffle=True, random_state=42).split(np.arange(20))]
     for mask, train in zip(probing.object_folds(20, 3, 42), expected):

@@ -41,7 +41,7 @@ def partition_masks(triplets, train_objects, n_objects: int | None = None):
         if n_objects is not None and size > n_objects:
             raise InputError(f"name object {size - 1} of {n_objects}", "train_objects", "object indices count from 0")
         member = np.zeros(size, bool)
-        member[chosen] = True
+        member[chosen.astype(np.int64)] = True  # an empty set makes an array of floats
     inside = member[rows[:, 0]].astype(np.int8) + member[rows[:, 1]] + member[rows[:, 2]]
     return inside == 3, inside == 0
 

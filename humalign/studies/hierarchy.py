@@ -151,3 +151,10 @@ def scales(features: dict, shown: pd.DataFrame) -> pd.DataFrame:
     out["model"] = pd.Categorical(out["model"].map(aligned.NAMES), list(aligned.NAMES.values()))
     out = out.sort_values(["unit", "model", "stage"], ignore_index=True)
     return out.astype({"model": str}).rename(columns={"model": "student"}).assign(provenance="recorded")
+
+
+def load():
+    """Runs, features of test pictures and facts of the pictures, as recorded."""
+    from . import alignet
+
+    return alignet.runs(), recorded_features("test"), pictures("test")
