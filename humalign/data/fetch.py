@@ -84,6 +84,7 @@ class Resuming:
             begun = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             self.resumed_from = have if begun else 0
             if not begun:
+                self.forget()  # first, so that the mark never stands beside other bytes
                 self._remember(answer.headers)
             left = int(answer.headers.get("Content-Length") or 0)
             total = self.resumed_from + left if left else None
