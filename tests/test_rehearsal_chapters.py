@@ -51,6 +51,7 @@ def test_concepts_use_the_dimensions_of_the_paper(done):
     wanted = {"fig-concepts", "fig-concepts-ranking", "fig-concepts-r2", "fig-concepts-regression"}
     assert wanted | {"fig-concepts-public", "fig-concepts-public-r2"} <= figures(page)
     assert "things/vice_45" in str(page["cells"])
+    assert notes(page)
     assert all("there are no more" in reason for reason in notes(page))  # pages for more dimensions than tiny VICE has
     table = pd.read_csv(tables / "fig-concepts.csv")
     assert set(table["model"]) == set(WIDTHS)
@@ -61,6 +62,7 @@ def test_calibration_relates_doubt_to_that_of_vice(done):
     page, tables = done[0]["calibration"], done[1]
     wanted = {"search", "curves", "reliability", "improvement", "entropy", "public"}
     assert {f"fig-calibration-{name}" for name in wanted} <= figures(page)
+    assert notes(page)
     assert all("no response times" in reason for reason in notes(page))
     assert set(pd.read_csv(tables / "fig-calibration-entropy.csv")["model"]) == {*WIDTHS, "people"}
 
@@ -103,6 +105,7 @@ def test_real_data_are_computed_not_recorded(done):
 def test_probing(done):
     page, tables = done[0]["probing"], done[1]
     assert {"fig-probing", "fig-probing-rsa", "fig-probing-strengths", "fig-probing-solvers"} <= figures(page)
+    assert notes(page)
     assert all("logits" in reason for reason in notes(page))
     assert set(pd.read_csv(tables / "fig-probing.csv")["model"]) == set(WIDTHS)
 

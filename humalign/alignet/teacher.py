@@ -66,11 +66,6 @@ def soft_targets(values, triplets, std=None, draws: int = 50, seed: int = 0, chu
     return out / draws
 
 
-def choice_targets(triplets) -> np.ndarray:
-    """Hard targets: the first pair, the one people kept, has probability 1."""
-    return np.tile([1.0, 0.0, 0.0], (len(triplets), 1))
-
-
 def fit(
     features,
     triplets,

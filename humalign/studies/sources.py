@@ -14,24 +14,6 @@ from ..errors import InputError, MissingData
 
 TRIPLETS = ("things", "things-permuted", "coarse")
 ARRANGEMENTS = ("cichy", "king1", "king2")
-TITLES = {
-    "mini": {
-        "things": "odd-one-out choices, 396 pictures",
-        "things-permuted": "control: people with permuted concepts",
-        "coarse": "coarse category task",
-        "cichy": "arrangements, 118 pictures",
-        "king1": "arrangements, 144 pictures, set 1",
-        "king2": "arrangements, 144 pictures, set 2",
-    },
-    "full": {
-        "things": "THINGS odd-one-out choices",
-        "things-permuted": "control: THINGS choices with permuted concepts",
-        "coarse": "CIFAR-100 coarse category task",
-        "cichy": "arrangements, Cichy et al. 2019",
-        "king1": "arrangements, King et al. 2019, set 1",
-        "king2": "arrangements, King et al. 2019, set 2",
-    },
-}
 _MINI = {"things": "things", "things-permuted": "things-control", "coarse": "coarse-labels"}
 _SPLITS = {"things": "things", "things-permuted": "things", "coarse": "test", "test": "test"}
 FULL = {  # name in the studies: (data set with people's answers, data set with the pictures)
@@ -55,11 +37,6 @@ PICTURES = {  # pictures without answers of people, for transfer: name in the st
     "imagenet-a": "imagenet_a",
 }
 CONTROL_SEED = 2023  # of the permutation of concepts in the control of the full profile
-
-
-def title(profile: Profile, dataset: str) -> str:
-    """A data set in words, for axes and headings."""
-    return TITLES.get(profile.name, {}).get(dataset, dataset)
 
 
 @lru_cache(maxsize=16)

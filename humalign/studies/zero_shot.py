@@ -136,22 +136,6 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
     return combine(*out)
 
 
-def accuracies(profile: Profile, dataset: str = "things", kernel: str = "cosine", layer: str = "best") -> pd.DataFrame:
-    """Result table of one data set and kernel; ``layer`` "best" is the paper's rule, "" gives both layers."""
-    return pick(networks.with_recorded(measure(profile, datasets=(dataset,))).table, dataset, layer, kernel)
-
-
-def pick(table: pd.DataFrame, dataset: str, layer: str, detail: str, stage: str = STAGE, measure: str = "accuracy"):
-    """Rows of one data set, stage and detail; the mean over training runs where there are several."""
-    at = (table["dataset"] == dataset) & (table["stage"] == stage) & (table["measure"] == measure)
-    if detail:
-        at &= table["detail"] == detail
-    table = table[at]
-    if layer == "best":
-        return results.best_layer(table)
-    return (table[table["layer"] == layer] if layer else table).reset_index(drop=True)
-
-
 def references(profile: Profile, dataset: str = "things", draws: int = resampling.DRAWS) -> pd.DataFrame:
     """Accuracy of simple descriptions of the pictures: pixels, colour histogram, category, people's dimensions.
 
