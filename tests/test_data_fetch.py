@@ -262,6 +262,24 @@ def test_licence_and_disk_use_are_shown_before_anything_is_fetched(server, entry
     assert len(server["asked"]) == 1
 
 
+def test_what_lies_at_another_known_place_is_not_fetched_again(server, entry, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    files = {"x": replace(entry.files["x"], also=("old/x.npy",)), "y": File("toy/y.npy", url=f"{server['url']}/x.npy")}
+    monkeypatch.setitem(registry._ENTRIES, "toy", replace(entry, files=files))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/x.npy").write_bytes(server["files"]["/x.npy"])
+    assert fetch.fetch("toy", get_profile("full", data=tmp_path), say=lambda line: None, progress=False) is True
+    assert len(server["asked"]) == 1
+    assert not (tmp_path / "toy/x.npy").exists()
+
+
+def test_where_names_addresses_for_programs(server, entry, capsys):
+    assert main(["data", "where", "toy", "--profile", "full", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["downloads"] == [{"url": f"{server['url']}/x.npy", "path": "toy/x.npy", "unpack": False, "size": None}]
+
+
 def test_too_little_room_stops_before_the_download(server, entry, tmp_path, monkeypatch):
     monkeypatch.setattr(fetch.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10})())
     with pytest.raises(HumalignError, match="10 bytes are free"):

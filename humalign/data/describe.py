@@ -60,6 +60,10 @@ def describe(one: Entry, profile) -> dict:
         "likely": one.likely,
         "steps": list(one.steps),
         "files": files,
+        "downloads": [
+            {"url": item.url, "path": item.path, "unpack": item.unpack, "size": item.size}
+            for item in open_downloads(one)
+        ],
     }
 
 

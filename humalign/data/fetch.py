@@ -273,7 +273,8 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
     if not one.missing(root):
         say("  is already here; 'humalign data verify' checks it")
         return True
-    wanted = [item for item in open_downloads(one) if item.unpack or not (root / item.path).exists()]
+    here = {file.path for file in one.files.values() if file.find(root)}  # wherever it lies
+    wanted = [item for item in open_downloads(one) if item.unpack or item.path not in here]
     if wanted:
         sizes = [item.size or remote_size(item.url) for item in wanted]
         free = shutil.disk_usage(root).free
