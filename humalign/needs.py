@@ -119,7 +119,7 @@ def _between(profile: Profile) -> Line:
 
     pictures, found = sources.pictures(layers.DATASET), layers.at_hand(profile)
     told = f"features of {len(found)} networks for {pictures} that hold layers between input and penultimate"
-    stages = feature_store.command("MODEL", pictures).replace("penultimate logits", "$(humalign models MODEL --stages)")
+    stages = feature_store.command("MODEL", pictures, layers="$(humalign models MODEL --stages)")
     return Line(told, bool(found), stages, optional=True)
 
 

@@ -9,7 +9,7 @@ from humalign.config import get_profile
 from humalign.errors import InputError, MissingData
 from humalign.features import shards
 from humalign.plots import transfer as plots
-from humalign.studies import networks, transfer
+from humalign.studies import networks, transfer, transfer_tasks
 
 MINI = get_profile("mini")
 
@@ -20,7 +20,7 @@ def drawn(tmp_path, monkeypatch):
     from humalign.data.types import Features
     from humalign.world.stimuli import split_ids
 
-    ids, concepts, kinds = transfer._drawn()
+    ids, concepts, kinds = transfer_tasks._drawn()
     assert set(ids) == set(split_ids("test"))
     names, groups = np.unique(concepts), np.unique(kinds)
     perfect = np.c_[concepts[:, None] == names, 3 * (kinds[:, None] == groups)].astype(np.float32)
@@ -100,6 +100,7 @@ def test_a_strange_picture_in_the_training_features_is_refused(tmp_path, monkeyp
     ids = list(registry.load("imagenet/train", profile).ids)
     path = root / "features" / "resnet18" / "imagenet" / "train.npz"
     path.parent.mkdir(parents=True)
+    at = transfer.At(profile, "resnet18", (1,), 1, lambda name: registry.load(name, profile))
     task = next(t for t in transfer.TASKS["full"] if t.name == "imagenet-a, fitted head")
     for names, error, text in (
         (["n0_1.JPEG", *ids[1:]], InputError, "no training picture"),
@@ -107,4 +108,4 @@ def test_a_strange_picture_in_the_training_features_is_refused(tmp_path, monkeyp
     ):
         np.savez(path, ids=np.array(names), penultimate=np.eye(len(names), dtype=np.float32))
         with pytest.raises(error, match=text):
-            task.measure(profile, task, "resnet18", {})
+            task.measure(task, at)

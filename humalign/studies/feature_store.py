@@ -43,7 +43,7 @@ def find(profile: Profile, model: str, dataset: str) -> Path | None:
     return next((p for end in FILES if (p := path.with_name(path.name + end)).is_file()), None)
 
 
-def command(model: str, pictures: str, logits: bool = True, gpus: int = 1) -> str:
+def command(model: str, pictures: str, logits: bool = True, gpus: int = 1, layers: str = "") -> str:
     """The command that makes the features of a network for the pictures of a data set.
 
     Parameters
@@ -53,9 +53,11 @@ def command(model: str, pictures: str, logits: bool = True, gpus: int = 1) -> st
         Whether the network has such a layer.
     gpus : int
         More than one: by torchrun.
+    layers : str
+        Names of the layers to extract, separated by blanks (default: penultimate, and logits where there are any).
     """
     start = f"torchrun --nproc-per-node {gpus} -m humalign" if gpus > 1 else "humalign"
-    layers = "penultimate logits" if logits else "penultimate"
+    layers = layers or ("penultimate logits" if logits else "penultimate")
     return (
         f"{start} extract {model} --dataset {pictures} --layers {layers} --bf16"
         f" --profile full --out $HUMALIGN_DATA/{FOLDER}/{model}/{pictures}"

@@ -136,13 +136,12 @@ def command(profile: Profile, model: str | None = None) -> str:
     here = [m for m in feature_store.models(profile, DATASET) if m in public]
     model = model or next(iter(here), EXAMPLE)
     pictures = sources.pictures(DATASET)
-    start, _, rest = feature_store.command(model, pictures).partition(" --layers ")
-    options = ["--layers", *stages.stages_of(model), rest[rest.index("--") :]]
+    options = [feature_store.command(model, pictures, layers=" ".join(stages.stages_of(model)))]
     if profile.data and (feature_store.place(profile.data, model, pictures) / shards.MANIFEST).is_file():
         options.append("--restart")  # one folder holds what one run made
     if profile.data and registry.rehearsal(profile.data):
         options.append("--untrained")
-    return " ".join([start, *options])
+    return " ".join(options)
 
 
 def _stored(profile: Profile, models) -> Measured:
