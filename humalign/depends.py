@@ -147,7 +147,7 @@ def report() -> None:
         path = path_of(name)
         changed = path is not None and path.is_file() and path.stat().st_mtime > _started > 0
         record[name] = "changed during the run" if changed else state(name)
-    reads_data = any(name.startswith("humalign:data/") and not name.endswith("types.py") for name in record)
+    reads_data = any(name.startswith("humalign:data/") for name in record)  # or would, were there any
     display(
         {MIME: {"files": record, "listing": listing() if reads_data else None, "outputs": sorted(_outputs)}}, raw=True
     )
