@@ -11,8 +11,12 @@ from .store import read_json, write_text
 
 
 def collect(folder) -> list[dict]:
-    """One row for each ``.ipynb`` below ``folder``: parameters, notebook, and every glued number."""
-    paths = sorted(Path(folder).rglob("*.ipynb"))
+    """One row for each ``.ipynb`` below ``folder``: parameters, notebook, and every glued number.
+
+    Hidden folders are passed over: Jupyter keeps copies in ``.ipynb_checkpoints``.
+    """
+    found = (path.relative_to(folder) for path in Path(folder).rglob("*.ipynb"))
+    paths = [Path(folder) / path for path in sorted(found) if not any(part.startswith(".") for part in path.parts)]
     if not paths:
         raise InputError("holds no executed notebook", folder, "run a sweep first")
     rows = []

@@ -149,6 +149,9 @@ def test_collect_reads_what_papermill_wrote(notebook, tmp_path):
     from humalign.collect import collect, main
 
     assert cli.main(["run", "double", "-p", "seed", "2", "-o", "runs/two.ipynb"]) == 0
+    copies = tmp_path / "runs" / ".ipynb_checkpoints"
+    copies.mkdir()
+    (copies / "two-checkpoint.ipynb").write_bytes((tmp_path / "runs" / "two.ipynb").read_bytes())
     assert collect(tmp_path / "runs") == [{"seed": 2, "notebook": "two.ipynb", "double": 6.0}]
     assert main([str(tmp_path / "runs"), str(tmp_path / "t.csv")]) == 0
     assert pd.read_csv(tmp_path / "t.csv")["double"].tolist() == [6.0]
