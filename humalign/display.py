@@ -263,3 +263,9 @@ def glue(key: str, value):
     from myst_nb import glue as myst_glue
 
     myst_glue(key, Words(value) if type(value) is str else value, display=False)
+
+
+def glue_all(values: dict, prefix: str = "") -> None:
+    """Give every value of a mapping its key; see :func:`glue`. ``prefix`` is written before each key."""
+    for key, value in values.items():
+        glue(f"{prefix}{key}", value)

@@ -8,6 +8,7 @@ import pandas as pd
 from . import panels, style
 
 YLABEL = {"spearman": "Spearman's ρ with people", "pearson": "Pearson's r with people"}
+TITLES = {"cichy": "118 pictures", "king1": "144, set 1", "king2": "144, set 2"}
 
 
 def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = "", measure: str = "spearman"):

@@ -1,0 +1,46 @@
+"""What several pages ask of a table of points: the trained networks, the best of them, counts."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ... import display, results
+
+
+def trained(points: pd.DataFrame) -> pd.DataFrame:
+    """Rows of networks that were trained; ``points`` has a column group."""
+    return points[points["group"] != "Untrained"]
+
+
+def best(points: pd.DataFrame) -> pd.Series:
+    """The row of the trained network with the largest value."""
+    part = trained(points)
+    return part.loc[part["value"].idxmax()]
+
+
+def worst(points: pd.DataFrame) -> pd.Series:
+    """The row of the trained network with the smallest value."""
+    part = trained(points)
+    return part.loc[part["value"].idxmin()]
+
+
+def count(mask: pd.Series, points: pd.DataFrame) -> display.Number:
+    """How many rows a mask holds, with the provenance farthest from live of all rows that were asked.
+
+    Parameters
+    ----------
+    mask : bool Series (n,)
+    points : DataFrame
+        The n rows, with a column provenance.
+    """
+    return display.number(int(mask.sum()), None, results.farthest(points["provenance"], "live"))
+
+
+def names(models: pd.DataFrame) -> dict[str, str]:
+    """Name for readers of each network, by its identifier."""
+    return models.set_index("model")["name"].to_dict()
+
+
+def numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its column of numbers headed "no."."""
+    return table.rename(columns={"number": "no."})

@@ -1,0 +1,123 @@
+"""What the pages show of a study, on small made-up tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from humalign import display
+from humalign.config import get_profile
+from humalign.data.types import Features, HumanRDM
+from humalign.measured import Measured
+from humalign.plots import rsa as rsa_plot
+from humalign.plots import tables
+from humalign.studies.pages import common
+from humalign.studies.pages import rsa as rsa_page
+
+MODELS = pd.DataFrame(
+    {
+        "model": ["a", "b", "u"],
+        "number": [1, 2, 3],
+        "name": ["Alpha", "Beta", "Blank"],
+        "group": ["Web labels", "Image/Text", "Untrained"],
+    }
+)
+
+
+def points(*values, provenance="live"):
+    """Points of the networks of MODELS with intervals of a tenth to either side."""
+    value = np.array(values, float)
+    return MODELS.assign(value=value, low=value - 0.1, high=value + 0.1, provenance=provenance)
+
+
+def measured(rows):
+    """Measured values with two equal draws; a row is a dict, the rest is filled in."""
+    common_columns = {"profile": "mini", "layer": "penultimate", "stage": "zero-shot", "detail": "correlation"}
+    rows = [{"seed": 0, "n": 9, "measure": "spearman", "dataset": "cichy", **common_columns, **row} for row in rows]
+    return Measured.of(rows, np.array([[row["value"]] * 2 for row in rows]))
+
+
+def test_best_and_worst_are_trained():
+    found = points(0.2, 0.4, 0.9)
+    assert common.best(found)["name"] == "Beta"
+    assert common.worst(points(0.2, 0.4, 0.1))["name"] == "Alpha"
+    assert list(common.trained(found)["model"]) == ["a", "b"]
+    assert common.names(MODELS)["u"] == "Blank"
+
+
+def test_count_is_as_far_from_live_as_its_rows():
+    found = points(0.2, 0.4, 0.9).assign(provenance=["live", "recorded", "live"])
+    number = common.count(found["value"] > 0.3, found)
+    assert (number.value, number.provenance) == (2, "recorded")
+
+
+def test_tables_of_panels():
+    x, y = {"p": points(0.1, 0.2, 0.3)}, {"p": points(0.2, 0.2, 0.1)}
+    pairs = tables.pairs(x, y)["p"]
+    assert pairs["difference"].to_numpy() == pytest.approx([0.1, 0, -0.2])
+    both = tables.stacked({"p": pairs, "q": pairs})
+    assert both.columns[0] == "panel"
+    assert list(both["panel"]) == ["p"] * 3 + ["q"] * 3
+    assert list(tables.labelled({"p": pairs}, "layer")["layer"]) == ["p"] * 3
+    assert tables.titled({"two": 2, "one": 1}, {"one": "One", "two": "Two", "three": "Three"}) == {"One": 1, "Two": 2}
+    assert tables.titled(pd.Series({"one": 1}), {"one": "One", "two": "Two"}) == {"One": 1}
+
+
+def test_glue_all_puts_the_prefix_first(monkeypatch):
+    glued = {}
+    monkeypatch.setattr(display, "glue", glued.__setitem__)
+    display.glue_all({"a": 1, "b": "x"}, "te_")
+    assert glued == {"te_a": 1, "te_b": "x"}
+
+
+def people(method="spearman"):
+    rows = [("cichy", "reliability", 0.9), ("cichy", "one person", 0.5), ("king1", "reliability", 0.8)]
+    table = pd.DataFrame(rows, columns=["dataset", "detail", "value"]).assign(measure=method)
+    return pd.concat([table, table.assign(measure="other", value=0.0)])
+
+
+def test_rsa_headline_and_limits():
+    found = {"cichy": points(0.2, 0.4, 0.9), "king1": points(0.3, 0.1, 0.9)}
+    out = rsa_page.headline(found, people(), "spearman")
+    assert out["rsa_best_name_cichy"] == "Beta"
+    assert out["rsa_best_name_king1"] == "Alpha"
+    assert out["rsa_best_cichy"].value == 0.4
+    assert out["rsa_best_cichy"].interval == pytest.approx((0.3, 0.5))
+    assert (out["rsa_limit_king1"].value, out["rsa_one_cichy"].value) == (0.8, 0.5)
+    assert "rsa_one_cichy" not in rsa_page.headline(found, people()[lambda t: t["detail"] == "reliability"], "spearman")
+    assert rsa_page.limits(people()).to_dict() == {"cichy": 0.9, "king1": 0.8}
+
+
+def test_rsa_table_follows_the_first_set():
+    table = rsa_page.table({"cichy": points(0.2, 0.4, 0.9), "king1": points(0.3, 0.1, 0.9)[::-1]}, rsa_plot.TITLES)
+    assert list(table.columns) == ["no.", "name", "group", "118 pictures", "144, set 1"]
+    assert [n.value for n in table["144, set 1"]] == [0.3, 0.1, 0.9]
+
+
+def test_rsa_two_ways_and_two_layers():
+    rows = [
+        {"model": "a", "value": 0.1},
+        {"model": "a", "value": 0.2, "measure": "pearson"},
+        {"model": "a", "value": 0.3, "layer": "logits"},
+        {"model": "a", "value": 0.4, "dataset": "king1"},
+    ]
+    found, models = measured(rows), MODELS[:1]
+    first, second = rsa_page.both(found, models, "penultimate", measure=("spearman", "pearson"))
+    assert (first["value"].item(), second["value"].item()) == (0.1, 0.2)
+    layers = rsa_page.by_layer(found, models, "spearman", "correlation")
+    assert [part["value"].item() for part in layers] == [0.1, 0.3]
+    sets = rsa_page.points(found, models, "best", ("cichy", "king1"), "spearman", "correlation")
+    assert sets["cichy"]["layer"].item() == "logits"
+    assert sets["king1"]["value"].item() == 0.4
+
+
+def test_rsa_matrices_are_in_the_order_asked_for(monkeypatch):
+    ids, values = ("x", "y", "z"), np.array([[1.0, 0, 0], [0, 1, 0], [1, 1, 0.5]])
+    parts = [Features(ids, values, "a", layer) for layer in ("penultimate", "logits")]
+    monkeypatch.setattr(rsa_page.networks, "iterate", lambda *_, **__: parts)
+    rdm = np.array([[0.0, 1, 2], [1, 0, 3], [2, 3, 0]])
+    human = HumanRDM(ids, rdm[None], "made", "none")
+    example = points(0.2, 0.4, 0.9)[:1].assign(layer="logits")
+    found = rsa_page.matrices(get_profile("mini"), human, ("z", "y", "x"), example, "cosine")
+    assert list(found) == ["people", "Alpha, ρ = 0.20"]
+    assert np.array_equal(found["people"], rdm[::-1, ::-1])
+    assert found["Alpha, ρ = 0.20"][0, 1] == pytest.approx(1 - 1 / 1.5)
