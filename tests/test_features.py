@@ -193,6 +193,9 @@ def test_images_from_a_folder(tmp_path):
     (folder / "sub").mkdir()
     (folder / "p003.png").rename(folder / "sub" / "p003.png")
     (folder / "notes.txt").write_text("no image")
+    (folder / ".thumbs").mkdir()
+    for hidden in (folder / ".thumbs" / "p000.png", folder / "._p001.png"):
+        hidden.write_bytes(b"what a file manager leaves behind")
     seen = features.from_folder(folder)
     assert seen.ids == (*(f"p{i:03d}" for i in range(12) if i != 3), "sub/p003")
     direct = features.extract(tiny(), pictures(12, 20), workers=0)["penultimate"]

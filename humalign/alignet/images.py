@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..data.files import pictures_below
 from ..data.ids import check_ids
 from ..errors import InputError
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm")
+from ..features.images import SUFFIXES
 
 
 def resize(pixels: torch.Tensor, side: int) -> torch.Tensor:
@@ -137,9 +137,7 @@ def list_pictures(path) -> list[str]:
     path = Path(path)
     if not path.is_dir():
         raise InputError("this folder does not exist", path, "name a folder with pictures")
-    names = sorted(
-        p.relative_to(path).as_posix() for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
-    )
+    names = pictures_below(path, SUFFIXES)
     if not names:
         raise InputError("holds no pictures", path, f"pictures end in {', '.join(SUFFIXES[:4])} ...")
     return names

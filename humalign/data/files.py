@@ -243,6 +243,17 @@ def list_images(folder, remedy=AGAIN) -> list[Path]:
     return found
 
 
+def pictures_below(folder, endings=IMAGES) -> list[str]:
+    """Picture files at any depth below a folder: relative paths, sorted.
+
+    Hidden files and folders are passed over; links to nowhere are not, so that reading them says what is missing.
+    """
+    folder = Path(folder)
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in endings)
+    seen = (path for path in found if not any(part.startswith(".") for part in path.parts))
+    return sorted(path.as_posix() for path in seen if not (folder / path).is_dir())
+
+
 def read_text_start(path, length: int = 4096) -> str:
     """The first line of a text file."""
     with open(exists(path), encoding="utf-8-sig", errors="replace") as file:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from queue import Queue
 
 import numpy as np
 
-from ..data.files import IMAGES
+from ..data.files import IMAGES, pictures_below
 from ..data.types import Stimuli
 from ..errors import InputError, MissingData
 
@@ -35,18 +35,16 @@ def from_folder(folder) -> Stimuli:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise MissingData("this folder does not exist", folder, "name a folder with images")
-    found = sorted(
-        (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")),
-        key=lambda p: p.relative_to(folder).as_posix(),
-    )
-    if not found:
+    names = pictures_below(folder, SUFFIXES)
+    if not names:
         raise InputError("has no images", folder, f"images end in {', '.join(SUFFIXES[:5])} ...")
-    ids = [p.relative_to(folder).with_suffix("").as_posix() for p in found]
+    ids = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
     if len(set(ids)) != len(ids):
         seen: set[str] = set()
         twice = next(i for i in ids if i in seen or seen.add(i))
         raise InputError(f"two images are called '{twice}'", folder, "they differ only in the suffix: rename one")
-    return Stimuli(tuple(ids), f"folder {folder.name}", "as its owner says", images=found, name=folder.name)
+    images = [folder / name for name in names]
+    return Stimuli(tuple(ids), f"folder {folder.name}", "as its owner says", images=images, name=folder.name)
 
 
 def from_dataset(name: str, profile) -> Stimuli:
