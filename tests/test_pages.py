@@ -6,12 +6,13 @@ import pytest
 
 from humalign import display
 from humalign.config import get_profile
-from humalign.data.types import Features, HumanRDM
+from humalign.data.types import Features, HumanRDM, Triplets
 from humalign.measured import Measured
 from humalign.plots import rsa as rsa_plot
 from humalign.plots import tables
 from humalign.studies.pages import common
 from humalign.studies.pages import rsa as rsa_page
+from humalign.studies.pages import zero_shot as zero_shot_page
 
 MODELS = pd.DataFrame(
     {
@@ -121,3 +122,43 @@ def test_rsa_matrices_are_in_the_order_asked_for(monkeypatch):
     assert list(found) == ["people", "Alpha, ρ = 0.20"]
     assert np.array_equal(found["people"], rdm[::-1, ::-1])
     assert found["Alpha, ρ = 0.20"][0, 1] == pytest.approx(1 - 1 / 1.5)
+
+
+# ---- zero-shot -------------------------------------------------------------------------------------------------------
+
+
+def test_zero_shot_headline():
+    ceilings = pd.DataFrame({"detail": ["majority", "Bayes"], "value": [0.7, 0.8]})
+    references = pd.DataFrame({"model": ["pixels"], "value": [0.4], "low": [0.3], "high": [0.5], "provenance": "live"})
+    out = zero_shot_page.headline(points(0.2, 0.4, 0.9), ceilings, references)
+    assert (out["zs_best_name"], out["zs_worst_name"], out["zs_networks"].value) == ("Beta", "Alpha", 3)
+    assert (out["zs_bayes"].value, out["zs_majority"].value, out["zs_pixels"].value) == (0.8, 0.7, 0.4)
+    assert not {"zs_loo", "zs_category"} & set(out)
+
+
+def test_zero_shot_control_counts_intervals_beside_chance():
+    out = zero_shot_page.control(points(0.2, 0.4, 0.9, provenance="recorded"))
+    assert (out["zs_above"].value, out["zs_below"].value) == (1, 1)
+    assert out["zs_above"].provenance == "recorded"
+
+
+def test_zero_shot_task():
+    ids = ("c0/0", "c0/1", "c1/0")
+    choices = Triplets(ids, np.array([[0, 1, 2]]), "made", "none", concepts=("c0", "c0", "c1"))
+    out = zero_shot_page.task(choices, 0.25)
+    assert [out[f"zs_{key}"].value for key in ("pictures", "concepts", "span")] == [3, 2, 0.25]
+
+
+def test_zero_shot_table_and_layers():
+    rows = [
+        {"model": "a", "dataset": "things", "detail": "dot", "value": 0.1},
+        {"model": "a", "dataset": "things", "detail": "dot", "value": 0.3, "layer": "logits"},
+        {"model": "b", "dataset": "things", "detail": "dot", "value": 0.2},
+    ]
+    layers = zero_shot_page.by_layer(measured(rows), MODELS[:2], "dot")
+    assert {name: list(part["value"]) for name, part in layers.items()} == {"penultimate": [0.1, 0.2], "logits": [0.3]}
+    best = points(0.3, 0.2, 0.1)[:2].assign(reference_accuracy=0.5, runs=1)
+    table = zero_shot_page.table(best, layers)
+    assert list(table.columns) == ["no.", "name", "group", "linear probe", "penultimate", "logits", "runs", "best"]
+    assert table["logits"].isna().tolist() == [False, True]
+    assert [n.value for n in table["best"]] == [0.3, 0.2]
