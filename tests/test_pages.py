@@ -11,6 +11,7 @@ from humalign.measured import Measured
 from humalign.plots import rsa as rsa_plot
 from humalign.plots import tables
 from humalign.studies.pages import common
+from humalign.studies.pages import probing as probing_page
 from humalign.studies.pages import rsa as rsa_page
 from humalign.studies.pages import zero_shot as zero_shot_page
 
@@ -22,6 +23,8 @@ MODELS = pd.DataFrame(
         "group": ["Web labels", "Image/Text", "Untrained"],
     }
 )
+
+STAGES = ("zero-shot", "probed")
 
 
 def points(*values, provenance="live"):
@@ -162,3 +165,62 @@ def test_zero_shot_table_and_layers():
     assert list(table.columns) == ["no.", "name", "group", "linear probe", "penultimate", "logits", "runs", "best"]
     assert table["logits"].isna().tolist() == [False, True]
     assert [n.value for n in table["best"]] == [0.3, 0.2]
+
+
+# ---- probing ---------------------------------------------------------------------------------------------------------
+
+
+def test_probing_headline():
+    gains = points(0.05, 0.2, 0.9, provenance="recorded")
+    arranged = {"king1": MODELS.assign(difference=[0.1, -0.1, 0.1], provenance="live")}
+    out = probing_page.headline(points(0.2, 0.4, 0.9), gains, MODELS[:1], arranged)
+    assert (out["pr_best_name"], out["pr_best"].value) == ("Beta", 0.4)
+    assert [out[f"pr_{key}"].value for key in ("rise", "sure", "networks", "shrunk", "king1")] == [2, 1, 2, 1, 1]
+    assert out["pr_gain"].value == pytest.approx(12.5)
+    assert (out["pr_gain"].provenance, out["pr_king1"].provenance) == ("recorded", "live")
+
+
+def test_probing_table_follows_the_probed_networks():
+    after = points(0.2, 0.4, 0.9)[:2]
+    turned = points(0.1, 0.3, 0.5)[::-1]
+    table = probing_page.table(turned, after, turned, turned[turned["model"] == "b"])
+    assert list(table.columns)[3:] == ["zero-shot, same triplets", "probed", "gain", "probed, logits"]
+    assert [n.value for n in table["gain"]] == [0.1, 0.3]
+    assert table["probed, logits"].isna().tolist() == [True, False]
+
+
+def test_probing_points_before_and_after():
+    rows = [{"model": "a", "dataset": "things", "measure": "accuracy", "detail": "", "stage": "probed", "value": 0.5}]
+    rows += [{**rows[0], "stage": probing_page.probing.SAME, "value": 0.4}]
+    before, after = probing_page.choices(measured(rows), MODELS[:1], "penultimate")
+    assert (before["value"].item(), after["value"].item()) == (0.4, 0.5)
+    sets = probing_page.sources.ARRANGEMENTS
+    rows = [{"model": "a", "dataset": d, "stage": s, "value": v} for d in sets for s, v in zip(STAGES, (0.1, 0.2))]
+    before, after = probing_page.arrangements(measured(rows), MODELS[:1], "penultimate")
+    assert list(before) == list(sets)
+    assert {part["value"].item() for part in before.values()} == {0.1}
+    assert {part["value"].item() for part in after.values()} == {0.2}
+
+
+def test_probing_transforms_have_a_column_each(monkeypatch):
+    asked = []
+
+    def transformed(*_, transform, **__):
+        asked.append(transform)
+        return [Features(("x", "y", "z"), np.eye(3), "a", "penultimate")]
+
+    human = HumanRDM(("x", "y", "z"), np.array([[[0.0, 1, 2], [1, 0, 3], [2, 3, 0]]]), "made", "none")
+    row = {"model": "a", "value": 0.5, "low": 0.4, "high": 0.6, "provenance": "live"}
+    found = Measured(pd.DataFrame([row]), np.zeros((1, 2)))
+    monkeypatch.setattr(probing_page.sources, "arrangement", lambda *_: human)
+    monkeypatch.setattr(probing_page.probing, "transformed", transformed)
+    monkeypatch.setattr(probing_page.rsa, "of_features", lambda *_, **__: found)
+    table = probing_page.transforms(get_profile("mini"), ["a"], "penultimate", {"a": "Alpha"})
+    assert asked == ["last", "mean", "all"]
+    assert list(table.columns) == list(probing_page.TRANSFORMS.values())
+    assert table.loc["Alpha", "mean of the folds"].value == 0.5
+
+
+def test_probing_solvers_are_named():
+    table = probing_page.solvers(pd.DataFrame({"model": ["a"], "held_out": [1.0], "gap": [0.1]}), {"a": "Alpha"})
+    assert table.to_dict("records") == [{"network": "Alpha", "held-out cross-entropy": 1.0, "gap": 0.1}]

@@ -8,6 +8,7 @@ import pandas as pd
 from . import panels, style
 
 CHANCE = 1 / 3
+TITLES = {"cichy": "118 pictures", "king1": "144 pictures, set 1", "king2": "144 pictures, set 2"}
 
 
 def effect(accuracy: pd.DataFrame, agreement: dict[str, pd.DataFrame], ceiling: float | None = None):
