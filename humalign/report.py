@@ -27,7 +27,7 @@ DRAWN = {  # data set of the drawn world: (split of its pictures, probed, also f
     "arrangement-king1": ("king1", False, True),
     "arrangement-king2": ("king2", False, True),
 }
-PICTURES = {"cifar100/coarse_triplets": "cifar100/train", "levels/triplets": "imagenet/train"}  # others: NAME/images
+PICTURES = {"cifar100/coarse_triplets": "cifar100/train"}  # others: NAME/images
 SKIPPED = ("things/testset2_repeat", "things-control", "things-repeated", "things-repeated-again")
 
 

@@ -705,7 +705,7 @@ PICKED = ("peterson/animals", "peterson/fruits", "breeds/living17")
 
 def subjects():
     """One entry for each loader with files of its own."""
-    skip = {"things/all", "alignet/clusters", "levels/triplets"}  # made of the files of others
+    skip = {"things/all", "alignet/clusters", "levels/triplets", "levels/images"}  # made of the files of others
     for entry in registry.entries("full"):
         if entry.name in skip or (entry.name.startswith("glocal/") and "slice" not in entry.profiles):
             continue  # one loader, tested once

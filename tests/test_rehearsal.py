@@ -10,7 +10,7 @@ from rehearsing import figures, notes, notice, run
 from humalign.config import get_profile
 
 NETWORKS = ("resnet18", "mocov2-rn50")  # with logits and without
-PICTURES = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images")
+PICTURES = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images", "levels/images")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,11 @@ def test_rsa_on_all_arrangements(full):
 def test_levels_from_raw_sessions(full):
     done, tables = full
     assert notes(done["levels"]) == []
-    assert {"fig-levels-people", "fig-levels-ceilings"} <= figures(done["levels"])
+    wanted = {"fig-levels-people", "fig-levels-ceilings", "fig-levels-every", "fig-levels-every-times"}
+    assert wanted <= figures(done["levels"])
+    every = pd.read_csv(tables / "fig-levels-every.csv")
+    assert sorted(every["model"]) == sorted(3 * list(NETWORKS))
+    assert set(every["provenance"]) == {"live"}
     assert set(pd.read_csv(tables / "fig-levels-people.csv")["level"]) <= {"coarse", "fine", "boundary"}
 
 

@@ -157,9 +157,10 @@ class Rows:
     def __init__(self, **common):
         self.common, self.rows, self.draws = common, [], []
 
-    def add(self, dataset, measure, detail, value, draws, n):
-        """One row; ``draws`` (B,)."""
-        self.rows.append(dict(dataset=dataset, measure=measure, detail=detail, value=float(value), n=n, **self.common))
+    def add(self, dataset, measure, detail, value, draws, n, **more):
+        """One row; ``draws`` (B,); ``more`` columns beside the common ones."""
+        own = {"dataset": dataset, "measure": measure, "detail": detail, "value": float(value), "n": n}
+        self.rows.append({**own, **self.common, **more})
         self.draws.append(np.asarray(draws, np.float32))
 
     def measured(self) -> Measured:
@@ -177,18 +178,40 @@ def _levels(rows: Rows, similarity, profile) -> None:
             rows.add("levels", "accuracy", f"{part}/{level}", value[0], draws[0], int(keep.sum()))
     data, table = level_set(profile)
     chosen = odd_one_out.choices(similarity, data.triplets)
-    right = levels_data.correct(chosen, table["top"].to_numpy())[None]
+    right = levels_data.correct(chosen, table["top"].to_numpy())
     doubt = odd_one_out.entropy(odd_one_out.probabilities(similarity, data.triplets, 1 / SHARPNESS))
+    add_levels(rows, right, doubt, data, table)
+
+
+def add_levels(rows: Rows, right, doubt, data: Triplets, table: pd.DataFrame, **more) -> None:
+    """Accuracy and entropy-time correlation of one network on each level of the Levels data set.
+
+    Parameters
+    ----------
+    rows : Rows
+        Two rows a level are added.
+    right : float array (n,)
+        Score of each choice, see :func:`humalign.levels.correct`.
+    doubt : float array (n,)
+        Entropy of the network's probabilities, nats.
+    data : Triplets
+        n triplets with ``level``.
+    table : DataFrame
+        ``log_seconds``: people's mean log response time, a row a triplet.
+    **more
+        Further columns.
+    """
     codes, k = resampling.concept_codes(data.concepts)
     drawn = resampling.counts(k)
     for level in LEVELS:
         keep = data.level == level
-        value, draws = resampling.means(right[:, keep], data.select(keep))
-        rows.add("levels", "accuracy", level, value[0], draws[0], int(keep.sum()))
+        value, draws = resampling.means(right[None][:, keep], data.select(keep))
+        rows.add("levels", "accuracy", level, value[0], draws[0], int(keep.sum()), **more)
         weights = _triplet_weights(resampling.incidence(codes[data.triplets[keep]], k), drawn)
         times = table["log_seconds"].to_numpy()[keep]
         once = spearman(doubt[keep], times, np.ones((keep.sum(), 1)))[0]
-        rows.add("levels", "entropy-time", level, once, spearman(doubt[keep], times, weights), int(keep.sum()))
+        draws = spearman(doubt[keep], times, weights)
+        rows.add("levels", "entropy-time", level, once, draws, int(keep.sum()), **more)
 
 
 def mean_over(values: np.ndarray):

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError, MissingData
 from . import files as read
 from .registry import File, dataset, raw_file
-from .types import Triplets
+from .types import Stimuli, Triplets
 
 LEVEL = {"between_class": "coarse", "within_class": "fine", "class_border": "boundary", "class_boundary": "boundary"}
 CLASSES = {"coarse": 3, "fine": 1, "boundary": 2}
@@ -303,3 +303,26 @@ def levels_triplets(at):
         response_times=frame["seconds"].to_numpy(dtype=float),
         level=frame["level"].to_numpy(),
     )
+
+
+@dataset(
+    "levels/images",
+    title="Levels: the ImageNet pictures that its answered trials show",
+    kind="stimuli",
+    size="part of imagenet/train",
+    steps=("get levels and imagenet/train",),
+    **{
+        **_FACTS,
+        "files": {**_FILES, "images": File("imagenet/train", "as imagenet/train", folder=True)},
+        "licence": "research use (ImageNet terms)",
+    },
+)
+def levels_images(at):
+    """Stimuli; ids = file names, concepts = WordNet ids; only pictures of answered trials."""
+    folder = at.path("images")
+    ids = [str(name) for name in levels_triplets(at).ids]
+    classes = [name.split("_")[0] for name in ids]
+    paths = [folder / wnid / name for wnid, name in zip(classes, ids)]
+    if gone := [path for path in paths if not path.is_file()]:
+        raise InputError(f"lacks {len(gone)} pictures, for instance {gone[0].name}", folder, read.AGAIN)
+    return at.make(Stimuli, folder, ids=ids, images=[str(path) for path in paths], concepts=classes)

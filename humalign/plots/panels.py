@@ -102,7 +102,8 @@ def key(points: pd.DataFrame, names, width: int = 48) -> str:
 def limits(points: pd.DataFrame, chance=None, ceiling=None) -> tuple[float, float]:
     """Range of the values with their intervals and the reference lines, with a margin."""
     ends = pd.concat([points["low"].fillna(points["value"]), points["high"].fillna(points["value"])]).to_numpy(float)
-    ends = np.r_[ends[np.isfinite(ends)], [v for v in (chance, ceiling) if v is not None]]
+    ends = np.r_[ends, [v for v in (chance, ceiling) if v is not None]]
+    ends = ends[np.isfinite(ends)]
     pad = 0.08 * max(np.ptp(ends), 1e-3)
     return ends.min() - (1.3 if chance is not None else 1) * pad, ends.max() + 1.3 * pad
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from . import panels, style
@@ -24,17 +25,21 @@ def _grid(n: int, height: float = 2.5, **options):
     return fig, list(axes.flat[:n])
 
 
-def _legend(fig, groups, lines: bool = False) -> None:
-    style.group_legend(fig, groups, lines=lines, loc="outside lower center", ncols=3, fontsize=9)
+def _legend(fig, groups, lines: dict | None = None) -> None:
+    """Groups and names of reference lines below all panels: inside, points would cross the names."""
+    more = [Line2D([], [], color=style.GREY, lw=1.4, ls=ls, label=name) for name, ls in (lines or {}).items()]
+    style.group_legend(fig, groups, more=more, loc="outside lower center", ncols=3, fontsize=9)
 
 
-def strips(table: pd.DataFrame):
+def strips(table: pd.DataFrame, floor: str = "chance", people: str = "people"):
     """Every network in every task: a panel a task, networks sorted inside their training group.
 
     Parameters
     ----------
     table : DataFrame
-        panel, on (name of the value axis), group, value, low, high, chance.
+        panel, on (name of the value axis), group, value, low, high, chance, and, where people are known, limit.
+    floor, people : str
+        Names of the lines at ``chance`` and ``limit``.
     """
     parts = list(table.groupby("panel", sort=False))
     fig, axes = _grid(len(parts))
@@ -43,14 +48,17 @@ def strips(table: pd.DataFrame):
         rows = part.assign(place=part["group"].map(groups.index)).sort_values(["place", "value"], ignore_index=True)
         x = np.arange(len(rows)) + 2.0 * rows["place"]
         style.points(ax, x, rows["value"], rows["group"], low=rows["low"], high=rows["high"], size=22)
-        ax.set_ylim(panels.limits(rows, chance=rows["chance"].iloc[0]))
-        panels.lines(ax, rows["chance"].iloc[0], None)
+        chance, limit = rows["chance"].iloc[0], rows["limit"].iloc[0] if "limit" in rows else None
+        ax.set_ylim(panels.limits(rows, chance, limit))
+        for value, ls in ((chance, ":"), (limit, "-.")):
+            if value is not None:
+                ax.axhline(value, color=style.GREY, ls=ls, lw=1.4, zorder=1)
         ax.set_title(title, fontsize=10)
         ax.set_ylabel(part["on"].iloc[0], fontsize=9)
         ax.set_xticks([])
     for ax in axes[-COLUMNS:]:
         ax.set_xlabel("networks, sorted in each group", fontsize=9)
-    _legend(fig, table["group"])
+    _legend(fig, table["group"], {floor: ":", **({people: "-."} if "limit" in table else {})})
     return fig
 
 
@@ -73,7 +81,7 @@ def shots(table: pd.DataFrame):
             look = {"color": style.line_color(group), "mfc": style.color(group), "marker": style.marker(group)}
             ax.plot(median.index, median, lw=2, ms=6, mec=style.OUTLINE, zorder=3, **look)
         ax.set_ylim(panels.limits(part, chance=part["chance"].iloc[0]))
-        panels.lines(ax, part["chance"].iloc[0], None)
+        ax.axhline(part["chance"].iloc[0], color=style.GREY, ls=":", lw=1.4, zorder=1)
         ax.set_xscale("log")
         ticks = sorted(part["shots"].unique())
         ax.set_xticks(ticks, [str(t) for t in ticks])
@@ -81,7 +89,7 @@ def shots(table: pd.DataFrame):
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("examples of each class")
         ax.set_ylabel("accuracy")
-    _legend(fig, table["group"])
+    _legend(fig, table["group"], {"chance": ":"})
     return fig
 
 

@@ -142,6 +142,12 @@ def state(profile: Profile, wanted=None) -> list:
     ]
 
 
+def digests(profile: Profile, dataset: str, wanted=None) -> list:
+    """Networks with features for the pictures of one data set, and the digest of these features, for cache keys."""
+    names = [m for m in models(profile, dataset) if wanted is None or m in wanted]
+    return [[m, about(find(profile, m, dataset))["digest"]] for m in names]
+
+
 def iterate(profile: Profile, dataset: str, layers, wanted=None) -> Iterator[Features]:
     """Features of one network and layer after the other, read from the store; the model is the key of the table.
 

@@ -24,7 +24,7 @@ FULL = {  # name in the studies: (data set with people's answers, data set with 
     "king1": ("king2019/set1", "king2019/set1/images"),
     "king2": ("king2019/set2", "king2019/set2/images"),
 }
-PICTURES = {  # pictures without answers of people, for transfer: name in the studies, data set with the pictures
+PICTURES = {  # pictures of transfer tasks and of Levels: name in the studies, data set with the pictures
     "caltech101": "caltech101",
     "cars196": "cars196",
     "cifar100-train": "cifar100/train",
@@ -35,6 +35,7 @@ PICTURES = {  # pictures without answers of people, for transfer: name in the st
     "imagenet-val": "imagenet/val",
     "imagenet-train": "imagenet/train",
     "imagenet-a": "imagenet_a",
+    "levels": "levels/images",
 }
 CONTROL_SEED = 2023  # of the permutation of concepts in the control of the full profile
 

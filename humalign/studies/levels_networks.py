@@ -1,0 +1,142 @@
+"""Every network on the Levels triplets: accuracy against people's majority, and doubt against response times."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from .. import levels, odd_one_out
+from ..config import Profile
+from ..data import registry
+from ..data.types import Triplets
+from ..measured import Measured
+from ..similarity import similarity_matrix
+from . import feature_store, keep, networks
+from .levels import QUANTITIES, answers, people_summary
+
+LAYER = "penultimate"
+STAGE = "zero-shot"
+BLOCK = 2048  # triplets compared at a time, so that similarities of all pictures need not fit into memory
+DATASET = {"mini": "test", "full": "levels"}  # pictures, by their name in the studies
+
+
+def level_set(profile: Profile) -> tuple[Triplets, pd.DataFrame]:
+    """The triplets that people answered, as presented, and what they answered (:func:`humalign.levels.triplets`).
+
+    Raises
+    ------
+    MissingData
+        When there are no responses, or no features of their pictures.
+    """
+    if profile.name == "mini":
+        from ..alignet.measure import level_set
+
+        return level_set(profile)
+    table = levels.triplets(answers(profile)[0])
+    if not feature_store.models(profile, "levels"):
+        raise feature_store.none_found(profile, "levels")
+    columns = ["first", "second", "third"]
+    ids, places = np.unique(table[columns].to_numpy(str), return_inverse=True)
+    about = registry.entry("levels", "full")
+    return Triplets(
+        tuple(ids.tolist()),
+        places.reshape(-1, 3),
+        about.source,
+        about.licence,
+        name="levels",
+        concepts=tuple(name.split("_")[0] for name in ids.tolist()),
+        level=table["level"].to_numpy(str),
+    ), table
+
+
+def choices(values: np.ndarray, triplets: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
+    """A network's choice on each triplet and its doubt, cosine similarity, block after block.
+
+    Parameters
+    ----------
+    values : array (m, p)
+    triplets : int array (n, 3)
+        As presented; nothing is said about the odd one.
+    sharpness : float
+        The softmax sees cosine similarities times this.
+
+    Returns
+    -------
+    chosen : int array (n,)
+        Position of the odd one; -1 where all similarities are equal.
+    doubt : float array (n,)
+        Entropy of the softmax, nats.
+    """
+    chosen, doubt = np.empty(len(triplets), np.int8), np.empty(len(triplets))
+    for start in range(0, len(triplets), BLOCK):
+        part = slice(start, start + BLOCK)
+        used, rows = np.unique(triplets[part], return_inverse=True)
+        similarity, rows = similarity_matrix(values[used], "cosine"), rows.reshape(-1, 3)
+        chosen[part] = odd_one_out.choices(similarity, rows)
+        doubt[part] = odd_one_out.entropy(odd_one_out.probabilities(similarity, rows, 1 / sharpness))
+    return chosen, doubt
+
+
+def measure(profile: Profile) -> Measured:
+    """Both measures of every network of a profile; kept in the cache.
+
+    Returns
+    -------
+    Measured
+        Dataset "levels", detail = level; measures "accuracy" (any of tied majority labels counts) and "entropy-time"
+        (Spearman's rho of doubt and people's mean log response time); draws over concepts, in the full profile over
+        ImageNet classes.
+
+    Raises
+    ------
+    MissingData
+        As for :func:`level_set`.
+    """
+    data, table = level_set(profile)
+    dataset = DATASET[profile.name]
+    state = networks.state(profile) if profile.name == "mini" else feature_store.digests(profile, dataset)
+    code = keep.code("alignet.measure", "levels", "odd_one_out", _measure, choices)
+    parts = [state, data.checksum, table.to_csv(), code]
+    return keep.measured(profile, "levels-networks", parts, lambda: _measure(profile, dataset, data, table))
+
+
+def _measure(profile, dataset, data, table) -> Measured:
+    from ..alignet import measure
+
+    rows = measure.Rows(profile=profile.name, stage=STAGE)
+    found = networks.iterate(profile, dataset, (LAYER,))
+    for part in tqdm(found, desc="levels", unit="network", leave=False):
+        chosen, doubt = choices(part.align(data.ids).values, data.triplets, measure.SHARPNESS)
+        right = levels.correct(chosen, table["top"].to_numpy())
+        common = {"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer}
+        measure.add_levels(rows, right, doubt, data, table, **common)
+    return rows.measured()
+
+
+def panels(profile: Profile, measured: Measured, what: str = "accuracy") -> pd.DataFrame:
+    """Points of all networks at each level, for figures.
+
+    Parameters
+    ----------
+    profile : Profile
+    measured : Measured
+        :func:`measure`.
+    what : {"accuracy", "entropy-time"}
+
+    Returns
+    -------
+    DataFrame
+        As :func:`networks.points`, with panel (the level), on (what is measured, for axes), chance and limit (people).
+    """
+    facts, summary = networks.facts(profile), people_summary(profile).set_index(["quantity", "level"])
+    people = summary["drawn people" if profile.name == "mini" else "these sessions"]
+    quantity = QUANTITIES["ceiling" if what == "accuracy" else "time_entropy"]
+    table = level_set(profile)[1]
+    chance = table["top"].map(lambda mask: int(mask).bit_count() / 3).groupby(table["level"]).mean()
+    out = []
+    for level in levels.LEVELS:
+        one = networks.points(measured, facts, dataset="levels", measure=what, detail=level)
+        lines = {"chance": chance[level] if what == "accuracy" else 0.0, "limit": people[quantity, level]}
+        out.append(one.assign(panel=level, on="accuracy" if what == "accuracy" else "Spearman's ρ", **lines))
+    return pd.concat(out, ignore_index=True)
