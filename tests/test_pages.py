@@ -1,8 +1,9 @@
-"""What the pages show of a study, on small made-up tables."""
+"""What the first pages show of a study, on small made-up tables."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from pages_made import MODELS, STAGES, measured, points
 
 from humalign import display
 from humalign.config import get_profile
@@ -14,30 +15,6 @@ from humalign.studies.pages import common
 from humalign.studies.pages import probing as probing_page
 from humalign.studies.pages import rsa as rsa_page
 from humalign.studies.pages import zero_shot as zero_shot_page
-
-MODELS = pd.DataFrame(
-    {
-        "model": ["a", "b", "u"],
-        "number": [1, 2, 3],
-        "name": ["Alpha", "Beta", "Blank"],
-        "group": ["Web labels", "Image/Text", "Untrained"],
-    }
-)
-
-STAGES = ("zero-shot", "probed")
-
-
-def points(*values, provenance="live"):
-    """Points of the networks of MODELS with intervals of a tenth to either side."""
-    value = np.array(values, float)
-    return MODELS.assign(value=value, low=value - 0.1, high=value + 0.1, provenance=provenance)
-
-
-def measured(rows):
-    """Measured values with two equal draws; a row is a dict, the rest is filled in."""
-    common_columns = {"profile": "mini", "layer": "penultimate", "stage": "zero-shot", "detail": "correlation"}
-    rows = [{"seed": 0, "n": 9, "measure": "spearman", "dataset": "cichy", **common_columns, **row} for row in rows]
-    return Measured.of(rows, np.array([[row["value"]] * 2 for row in rows]))
 
 
 def test_best_and_worst_are_trained():

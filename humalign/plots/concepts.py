@@ -52,6 +52,12 @@ def _mosaic(pictures, columns: int = 3, gap: int = 2) -> np.ndarray:
     return out
 
 
+def limits(points: pd.DataFrame) -> tuple[float, float]:
+    """Range of all accuracies that are drawn, out to the next twentieth: the same for all pages."""
+    ends = points.loc[points["n"] >= FEW, "value"]
+    return np.floor(20 * ends.min()) / 20, np.ceil(20 * ends.max()) / 20
+
+
 def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=("zero-shot", "probed")):
     """Up to three dimensions: leading pictures, accuracy before, accuracy after probing (form of Fig. 5).
 

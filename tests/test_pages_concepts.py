@@ -1,0 +1,124 @@
+"""What the page on concepts shows of its study, on small made-up tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pages_made import FACTS, MODELS, measured, points
+
+from humalign.config import get_profile
+from humalign.errors import MissingData
+from humalign.plots import concepts as concepts_plot
+from humalign.plots import tables
+from humalign.studies.pages import concepts as concepts_page
+from humalign.studies.public import Tables
+
+SAME = concepts_page.concepts.SAME
+
+
+def by_dimension(value, dimension="red", model="a", stage="zero-shot", n=30):
+    """One accuracy within a dimension, as the study measures it."""
+    return {"detail": dimension, "model": model, "stage": stage, "value": value, "n": n, "dataset": "things"}
+
+
+def test_concepts_points_kinds_and_limits():
+    rows = [by_dimension(0.41), by_dimension(0.72, model="b"), by_dimension(0.5, model="u")]
+    rows += [by_dimension(0.1, "blue", n=5), by_dimension(0.9, stage=SAME), by_dimension(0.6, stage="probed")]
+    found = concepts_page.points(measured(rows), FACTS)
+    assert SAME not in set(found["stage"])
+    assert list(found["group"][:3]) == list(MODELS["group"])
+    assert concepts_page.kinds(found) == ["Image/text", "Untrained", "ResNet"]
+    assert concepts_plot.limits(found) == pytest.approx((0.4, 0.75))  # the accuracy on five triplets is not drawn
+    rows = concepts_page.rows(found, ["blue"])
+    assert list(rows.columns) == concepts_page.COLUMNS
+    assert rows["value"].tolist() == [0.1]
+
+
+def test_concepts_pages_of_three():
+    order = pd.DataFrame({"dimension": list("abcdef")})
+    rest = concepts_page.others(order, ["b"])
+    assert rest == list("acdef")
+    assert concepts_page.three(rest, 2) == ["e", "f"]
+    with pytest.raises(MissingData):
+        concepts_page.three(rest, 3)
+
+
+def test_concepts_pictures_follow_the_leading_ones(monkeypatch):
+    leading = pd.DataFrame({"dimension": ["red", "red", "blue"], "id": ["x", "y", "x"]})
+    drawn = {"x": np.zeros((2, 2, 3), np.uint8), "y": np.ones((2, 2, 3), np.uint8)}
+    monkeypatch.setattr(concepts_page.concepts, "top", lambda _: leading)
+    monkeypatch.setattr(concepts_page.concepts, "pictures", lambda _, ids, size: {i: drawn[i] for i in ids})
+    found = concepts_page.pictures(get_profile("mini"), 2)
+    assert found["red"].shape == (2, 2, 2, 3)
+    assert found["red"][1].all()
+    assert not found["blue"].any()
+
+
+def groups(red, blue, green):
+    """Mean accuracies of two groups within three dimensions, the last with few triplets; untrained networks apart."""
+    rows = [("red", red, 200), ("blue", blue, 100), ("green", green, 99)]
+    table = pd.DataFrame(rows, columns=["dimension", "value", "n"])
+    return pd.concat([table.assign(group="Web labels"), table.assign(group="Untrained", value=0.0)])
+
+
+ORDER = pd.DataFrame({"dimension": ["blue", "red", "green"], "triplets": [300, 400, 98]})
+
+
+def test_concepts_headline_leaves_small_dimensions_out():
+    out = concepts_page.headline({SAME: groups(0.5, 0.3, 0.1), "probed": groups(0.6, 0.5, 0.9)}, ORDER)
+    assert (out["con_best"], out["con_worst"], out["con_gain"]) == ("red, blue", "blue, red", "blue, red")
+    assert (out["con_best_value"].value, out["con_worst_value"].value) == (0.6, 0.5)
+    assert out["con_held"].value == pytest.approx(50)
+
+
+def test_concepts_table_is_in_order():
+    table = concepts_page.table(groups(0.6, 0.5, 0.9), ORDER, ["Untrained", "Web labels"])
+    assert list(table.columns) == ["triplets", "held out", "Untrained", "Web labels"]
+    assert list(table.index) == ["blue", "red", "green"]
+    assert table["held out"].tolist() == [100, 200, 99]
+
+
+def test_concepts_by_stage_and_task(monkeypatch):
+    study = concepts_page.concepts
+    found = concepts_page.by_stage(measured([by_dimension(0.4, stage=SAME), by_dimension(0.6, stage="probed")]), FACTS)
+    assert {stage: part["value"].item() for stage, part in found.items()} == {SAME: 0.4, "probed": 0.6}
+    monkeypatch.setattr(study, "title", lambda _: "made")
+    monkeypatch.setattr(study, "largest", lambda _: 0.25)
+    part = study.Partition(np.arange(4), None, np.zeros((4, 3), int), ("red",), 9)
+    out = concepts_page.task(get_profile("mini"), part, 3)
+    assert out["con_source"] == "made"
+    assert [out[f"con_{key}"].value for key in ("kept", "single", "nearest", "total")] == [4, 25, 3, 9]
+
+
+def test_concepts_regression_table():
+    rows = [{"measure": "r2", "model": "a", "detail": d, "value": v} for d, v in (("red", 0.2), ("blue", 0.4))]
+    rows += [{"measure": "accuracy", "model": "a", "dataset": "things", "stage": "probed", "detail": "", "value": 0.7}]
+    found = measured(rows)
+    r2 = concepts_page.r2(found, FACTS)
+    assert list(r2.columns) == concepts_page.R2
+    assert {name: len(part) for name, part in concepts_page.of_layers(r2).items()} == {"penultimate": 2, "logits": 0}
+    x = concepts_page.accuracy(found, FACTS[:1], "probed")
+    assert x["penultimate"]["value"].item() == 0.7
+    pairs = tables.pairs({"penultimate": x["penultimate"]}, {"penultimate": points(0.6, 0.1, 0.1)})
+    row = concepts_page.regression_table(pairs, r2).iloc[0]
+    assert (row["no."], row["network"], row["mean R²"]) == (1, "Alpha", pytest.approx(0.3))
+    assert (row["regression"].value, row["probed"].value) == (0.6, 0.7)
+
+
+def test_concepts_public_files():
+    clip = concepts_page.vice.CLIP
+    rows = [("red", "zero-shot", 0.5, 90), ("red", SAME, 0.5, 40), ("red", "probed", 0.6, 40)]
+    rows += [("blue", "zero-shot", 0.4, 90), ("blue", SAME, 0.4, 30), ("blue", "probed", 0.7, 30)]
+    rows += [("green", "zero-shot", 0.4, 90), ("green", SAME, 0.1, 5), ("green", "probed", 0.9, 5)]
+    accuracy = pd.DataFrame(rows, columns=["detail", "stage", "value", "n"]).assign(model=clip)
+    accuracy = pd.concat([accuracy, accuracy.assign(model="other", value=0.0)])
+    facts = pd.DataFrame({"what": ["predicted by VICE", "triplets"], "value": [7.0, 9.0]})
+    public = Tables({"accuracy": accuracy, "facts": facts}, "recorded", "2025-01-01")
+    out = concepts_page.public_headline(public, 20)
+    assert (out["con_public_gain"], out["con_public_best"]) == ("blue, red", "blue")
+    assert [out[f"con_public_{key}"].value for key in ("before", "after", "kept", "total")] == [0.4, 0.7, 7, 9]
+    assert out["con_public"].provenance == "recorded"
+    leading = pd.DataFrame({"dimension": ["green", "red", "blue"], "leading objects": ["g", "r", "b"]})
+    table = concepts_page.public_table(public, leading, 20)
+    assert table["dimension"].tolist() == ["green", "red", "blue"]
+    assert table["triplets"].tolist() == [90, 90, 90]
+    assert table["probed"].isna().tolist() == [True, False, False]
