@@ -1,0 +1,117 @@
+"""What the pages on claims, calibration and comparison show, on small made-up tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pages_made import FACTS, MODELS, measured
+
+from humalign.config import get_profile
+from humalign.errors import MissingData
+from humalign.studies.pages import calibration as calibration_page
+from humalign.studies.pages import claims as claims_page
+from humalign.studies.pages import common
+from humalign.studies.pages import comparison as comparison_page
+from humalign.studies.public import Tables
+
+
+def test_claims_page():
+    assert {"above", "below", "within"} >= set().union(*claims_page.criteria().values())
+    columns = {"control": False, "provenance": "live", "verdict": "replicates"}
+    verdicts = pd.DataFrame({"paper": [1, 2, 2]}).assign(**columns)
+    assert len(claims_page.of_paper(verdicts, 2)) == 2
+    found = measured([{"dataset": "things", "model": "a", "value": 0.5, "seed": s} for s in (0, 1)])
+    out = claims_page.headline(verdicts, found)
+    assert (out["cl_runs_1"], out["cl_runs_2"], out["cl_replicates_2"].value) == ("2", "0", 2)
+    right, wrong = pd.DataFrame({"right": [True, True]}), pd.DataFrame({"right": [True, False]})
+    out = claims_page.recovered(right, wrong)
+    assert [out[f"cl_{key}"].value for key in ("recovered", "recovered_plain", "generators")] == [2, 1, 2]
+
+
+@pytest.fixture
+def calibrated():
+    """Temperatures by four rules, and correlations, of two networks."""
+    rules = ["1", "grid", "continuous", "log loss"]
+    rows = [
+        {"model": m, "rule": r, "temperature": t, "ece": t / 10, "nll": t / 2, "accuracy": 0.5, "n": 8}
+        for m, scale in (("a", 1.0), ("u", 100.0))
+        for t, r in zip(scale * np.arange(1, 5), rules)
+    ]
+    doubt = {"model": ["a", "u", "people"], "entropy": [0.2, 0.1, 1.0], "time": [0.05, 0.01, 0.3]}
+    return pd.DataFrame(rows), pd.DataFrame(doubt)
+
+
+def test_calibration_numbers(calibrated):
+    chosen, doubt = calibrated
+    out = calibration_page.headline(MODELS, chosen)  # of the trained network alone
+    assert [out[f"cal_{key}"].value for key in ("n", "before", "after", "temperature")] == [16, 0.1, 0.3, 3.0]
+    assert calibration_page.entropies({"doubt": doubt}, common.names(MODELS))["cal_doubt_name"] == "Alpha"
+    out = calibration_page.times({"doubt": doubt})
+    assert (out["cal_time_people"].value, out["cal_time"].value) == (0.3, 0.05)
+    with pytest.raises(MissingData):
+        calibration_page.times({"doubt": doubt.assign(time=np.nan)})
+
+
+def test_calibration_table(calibrated):
+    table = calibration_page.table(MODELS, *calibrated)
+    assert table["no."].tolist() == [1, 3]
+    assert table.loc["a", ["T, grid", "T, lowest ECE", "T, log loss", "log loss"]].tolist() == [2, 3, 4, 2]
+    assert table["ρ, response time"].tolist() == [0.05, 0.01]
+
+
+def test_calibration_rules_are_text(calibrated):
+    chosen, _ = calibrated
+    assert calibration_page.by_rule(chosen[:1].assign(rule=1))["rule"].tolist() == ["1"]
+    assert set(calibration_page.of_networks(chosen, ["u"])["model"]) == {"u"}
+    rows = chosen.assign(entropy=1.0, model=calibration_page.vice.CLIP)
+    table = calibration_page.public_table(Tables({"chosen": rows}, "recorded", ""))
+    assert set(table["model"]) == {calibration_page.vice.NAMES[calibration_page.vice.CLIP]}
+    assert {"ECE", "log loss", "provenance"} <= set(table.columns)
+
+
+PEOPLE = comparison_page.comparison.PEOPLE
+
+
+def test_comparison_counts_each_pair_once(monkeypatch):
+    names = ["a", "b", PEOPLE]
+    rows = [(x, y, 1.0 if x == y else 0.4 if PEOPLE in (x, y) else 0.6) for x in names for y in names]
+    found = pd.DataFrame(rows, columns=["first", "second", "value"]).assign(measure="agreement", layer="penultimate")
+    other = pd.concat([found.assign(measure="CKA", value=0.0), found.assign(layer="logits", value=0.0)])
+    out = comparison_page.agreement(pd.concat([found, other]))
+    assert out["cmp_agreement"].value == pytest.approx(0.6)
+    assert out["cmp_agreement_people"].value == pytest.approx(0.4)
+    assert comparison_page.order(found, FACTS)[0] == PEOPLE
+    assert comparison_page.names(MODELS)[PEOPLE] == PEOPLE
+    monkeypatch.setattr(comparison_page.comparison, "pairs", lambda _, layer: found.assign(layer=layer))
+    assert set(comparison_page.pairs(get_profile("mini"))["layer"]) == {"penultimate", "logits"}
+
+
+@pytest.mark.parametrize(("share", "shown"), [(0.002, 0.2), (1e-9, "less than 0.0001")])
+def test_comparison_shared_failures(share, shown):
+    wrong = pd.DataFrame({"wrong": [0, 1], "triplets": [6, 4], "share": [0.6, 0.4], "dimensions": [1.0, 0.25]})
+    out = comparison_page.shared_failures(wrong.assign(independent=[0.5, share]))
+    assert out["cmp_all_expected"].value == shown
+    values = [out[f"cmp_{key}"].value for key in ("all", "all_n", "none", "known", "networks")]
+    assert values == [40, 4, 60, 25, 1]
+
+
+def test_comparison_triplets_that_set_apart(monkeypatch):
+    first, both = "first right, second wrong", "both wrong, different"
+    rows = [(first, 0.3, "red"), (first, 0.1, "blue"), (first, 0.2, "red"), (both, 0.1, "green")]
+    apart = pd.DataFrame(rows, columns=["kind", "entropy", "dimension"]).assign(triplet=range(4))
+    apart = apart.assign(**{c: [f"{c}{k}/0" for k in range(4)] for c in ("a", "b", "odd")})
+    table = comparison_page.apart_table(apart, "X", "Y")
+    assert table["kind"].tolist() == ["X right, Y wrong", "Y right, X wrong", both]
+    assert table["triplets"].tolist() == [3, 0, 1]
+    assert table["most frequent dimensions"].tolist() == ["red, blue", "", "green"]
+    chosen = comparison_page.clearest(apart)
+    assert chosen["entropy"].tolist() == [0.1, 0.2, 0.3, 0.1]
+    monkeypatch.setattr(comparison_page.concepts, "pictures", lambda _, ids, size: sorted(ids))
+    assert len(comparison_page.pictures(get_profile("mini"), chosen, 8)) == 12
+
+
+def test_comparison_public_table():
+    vice = comparison_page.vice
+    rows = {"model": [vice.CLIP], "detail": [vice.VICE], "measure": "CKA", "value": 0.4, "low": 0.3, "high": 0.5}
+    table = comparison_page.public_table(Tables({"pairs": pd.DataFrame(rows)}, "recorded", ""))
+    assert table.loc[0, ["first", "second"]].tolist() == [vice.NAMES[vice.CLIP], vice.NAMES[vice.VICE]]
+    assert table["provenance"].tolist() == ["recorded"]
