@@ -98,7 +98,9 @@ def test_command_prints_tables_and_json(tmp_path, capsys):
     assert "of unknown size" in out
     assert main([*asked, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert {item["name"] for item in said["items"]} == {"levels", "levels/trials", "levels/alignet_pairs"}
+    data = {item["name"] for item in said["items"] if item["kind"] == "data"}
+    assert data == {"levels", "levels/images", "levels/trials", "levels/alignet_pairs"}
+    assert [item["name"] for item in said["items"] if item["kind"] == "features"] == ["levels/images"]
     assert main(["plan", "--profile", "mini"]) == 0
     assert "nothing to download" in capsys.readouterr().out
     assert main([*asked, "--tflops", "0"]) == 2
