@@ -1,0 +1,54 @@
+"""The pages on the drawn zoo and the drawn world: numbers in the prose."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ... import display
+
+SOURCE = "training records of the package"
+
+
+def trained(models: pd.DataFrame) -> pd.DataFrame:
+    """The networks that were trained and evaluated: those with a reference accuracy."""
+    return models[models["reference_accuracy"].notna()]
+
+
+def headline(models: pd.DataFrame, runs: pd.DataFrame, concepts: int) -> dict:
+    """Numbers for the prose: networks, training runs, minutes, parameters, chance; key to number.
+
+    Parameters
+    ----------
+    models : DataFrame
+        reference_accuracy, parameters.
+    runs : DataFrame
+        cpu_seconds; one row a training run.
+    concepts : int
+        Number of labels, whose inverse is chance.
+    """
+    recorded = {"provenance": "recorded", "source": SOURCE}
+    own = trained(models)
+    return {
+        "zoo_listed": display.number(len(models)),
+        "zoo_trained": display.number(len(own), **recorded),
+        "zoo_runs": display.number(len(runs), **recorded),
+        "zoo_minutes": display.number(runs["cpu_seconds"].sum() / 60, provenance="recorded", digits=0, unit=" minutes"),
+        "zoo_smallest": display.number(int(own["parameters"].min()), **recorded),
+        "zoo_largest": display.number(int(own["parameters"].max()), **recorded),
+        "zoo_chance": display.number(1 / concepts, digits=4),
+    }
+
+
+def drawings(check: pd.DataFrame) -> dict:
+    """Numbers for the prose: concepts that are drawn, and those with a second view; key to number.
+
+    Parameters
+    ----------
+    check : DataFrame
+        concept, view: :func:`humalign.studies.world.naming_check`.
+    """
+    views = check.groupby("concept")["view"].nunique()
+    return {
+        "world_concepts": display.number(len(views)),
+        "world_second": display.number(int((views > 1).sum())),
+    }
