@@ -1,8 +1,13 @@
 """What the pages on teacher, students, zoo and drawn world show, on small made-up tables."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
+from humalign.config import get_profile
+from humalign.measured import Measured
 from humalign.studies.pages import alignet as alignet_page
+from humalign.studies.pages import table1 as table1_page
 from humalign.studies.pages import zoo as zoo_page
 
 
@@ -35,3 +40,37 @@ def test_zoo_headline():
 def test_drawings():
     out = zoo_page.drawings(pd.DataFrame({"concept": ["cat", "cat", "dog"], "view": [0, 1, 0]}))
     assert [out[f"world_{key}"].value for key in ("concepts", "second")] == [2, 1]
+
+
+def test_confidences_compare_the_same_rules():
+    frame = pd.DataFrame({"s01": [5.0, 0.0], "s02": [0.0, 0.0], "s12": [0.0, 0.0]})
+    found = alignet_page.confidences({"random": frame, "cluster": frame}, {"random": frame})
+    assert set(found["rule"]) == {"random"}
+    sums = found.groupby("teacher", sort=False)["share"].sum()
+    assert sums.to_dict() == pytest.approx({"human-aligned": 1, "untransformed": 1})
+
+
+def test_published_ratings_are_lower_for_the_unaligned():
+    assert alignet_page.published_ratings() == [3.14, 3.93]
+
+
+def test_table_1(monkeypatch):
+    row = {
+        "profile": "mini",
+        "model": "a",
+        "seed": 0,
+        "layer": "penultimate",
+        "dataset": "things",
+        "value": 0.5,
+        "n": 9,
+    }
+    row |= {"stage": "zero-shot", "measure": "accuracy", "detail": "cosine"}
+    for study in (table1_page.zero_shot, table1_page.probing, table1_page.rsa):
+        found = Measured.of([{**row, "stage": study.__name__}], np.zeros((1, 2)))
+        monkeypatch.setattr(study, "measure", lambda _, found=found: found)
+    run = table1_page.run(get_profile("mini"))
+    assert run["stage"].str.rpartition(".")[2].tolist() == ["zero_shot", "probing", "rsa"]
+    assert len(table1_page.of_profile(run, "mini")) == 3
+    assert table1_page.of_profile(run, "full") is None
+    out = table1_page.headline(pd.DataFrame({"paper": [1, "1", 2]}), {"before": 0.3, "after": 0.4})
+    assert (out["t1_before"], out["t1_after"], out["t1_networks"].value) == (0.3, 0.4, 2)

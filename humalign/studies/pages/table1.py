@@ -1,0 +1,39 @@
+"""The page with all networks of the first paper: the results of this run, numbers in the prose."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ... import display
+from ...config import Profile
+from .. import networks, probing, rsa, zero_shot
+
+
+def run(profile: Profile) -> pd.DataFrame:
+    """Result rows of zero-shot choices, probes and arrangements, further training runs included."""
+    parts = [zero_shot.measure(profile), probing.measure(profile), rsa.measure(profile)]
+    return pd.concat([networks.with_recorded(part).table for part in parts], ignore_index=True)
+
+
+def of_profile(found: pd.DataFrame, profile: str) -> pd.DataFrame | None:
+    """Result rows of a profile, "mini" or "full"; None where there are none."""
+    rows = found[found["profile"] == profile]
+    return rows if len(rows) else None
+
+
+def headline(facts: pd.DataFrame, real: dict) -> dict:
+    """Numbers for the prose: CLIP on real people before and after the probe, networks of the paper; key to number.
+
+    Parameters
+    ----------
+    facts : DataFrame
+        :func:`humalign.zoo.table` of profile "full".
+    real : dict
+        :func:`humalign.studies.real.headline`.
+    """
+    count = int((facts["paper"].astype(str) == "1").sum())
+    return {
+        "t1_before": real["before"],
+        "t1_after": real["after"],
+        "t1_networks": display.number(count, provenance="published", source="the authors' code"),
+    }
