@@ -1,5 +1,6 @@
 """The repository has the shape that its pages and tools rely on."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -54,6 +55,25 @@ def test_notebooks_have_parameters_and_are_in_the_toc(source):
 
     assert default_parameters(source), "no cell is tagged 'parameters'"
     assert f"notebooks/{source.stem}" in toc_files()
+
+
+LOGIC = (ast.For, ast.While, ast.If, ast.IfExp, ast.FunctionDef, ast.Lambda, ast.Compare, ast.comprehension)
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)
+def test_notebooks_hold_no_logic(source):
+    if source.stem == "start":
+        pytest.skip("shows its arithmetic on purpose")
+    import jupytext
+
+    found = [
+        ast.unparse(node)
+        for cell in jupytext.read(source).cells
+        if cell.cell_type == "code"
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, LOGIC)
+    ]
+    assert not found, "belongs into a function of humalign.studies.pages or humalign.plots"
 
 
 def committed():
