@@ -74,7 +74,8 @@ def test_halves_of_every_superclass_are_known():
     assert not set(concepts[known]) & set(concepts[~known])
 
 
-def test_missing_data_and_profiles_are_named(tmp_path):
+def test_missing_data_and_profiles_are_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("HUMALIGN_DATA", raising=False)
     with pytest.raises(MissingData, match="data folder"):
         transfer.at_hand(get_profile("full", cache=tmp_path))
     with pytest.raises(MissingData, match="slice"):
