@@ -110,3 +110,22 @@ def test_a_strange_picture_in_the_training_features_is_refused(tmp_path, monkeyp
         np.savez(path, ids=np.array(names), penultimate=np.eye(len(names), dtype=np.float32))
         with pytest.raises(error, match=text):
             task.measure(task, at)
+
+
+def test_contrasts_tell_people_from_a_good_teacher():
+    from humalign.measured import Measured
+    from humalign.studies import generalisation as study
+
+    rows, draws = [], []
+    for model in study.NAMES:
+        for stage, value in (("base", 0.2), ("UnAligNet", 0.5), ("AligNet", 0.6)):
+            for dataset, measure, detail in study.TASKS.values():
+                rows.append({"model": model, "stage": stage, "dataset": dataset, "measure": measure, "detail": detail,
+                             "value": value, "seed": 0, "layer": "penultimate", "n": 5, "profile": "mini"})  # fmt: skip
+                draws.append(np.full(20, value) + np.linspace(-0.2, 0.2, 20))  # shared noise: gone in differences
+    found = study.contrasts(Measured.of(rows, np.array(draws))).set_index(["task", "AligNet minus"])
+    assert len(found) == 2 * len(study.TASKS)
+    for minus, value in (("base", 0.4), ("UnAligNet", 0.1)):
+        part = found.xs(minus, level="AligNet minus")
+        np.testing.assert_allclose(part[["value", "low", "high"]], value, atol=1e-6)
+        assert part["verdict"].str.startswith("higher").all()
