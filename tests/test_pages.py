@@ -201,3 +201,17 @@ def test_probing_transforms_have_a_column_each(monkeypatch):
 def test_probing_solvers_are_named():
     table = probing_page.solvers(pd.DataFrame({"model": ["a"], "held_out": [1.0], "gap": [0.1]}), {"a": "Alpha"})
     assert table.to_dict("records") == [{"network": "Alpha", "held-out cross-entropy": 1.0, "gap": 0.1}]
+
+
+def test_every_network_in_a_row_every_panel_in_a_column():
+    from humalign.studies.pages import every
+
+    points = pd.DataFrame({
+        "number": [2, 1, 1], "name": ["b", "a", "a"], "group": ["Untrained", "Web labels", "Web labels"],
+        "panel": ["second", "second", "first"], "value": [0.2, 0.1, 0.3], "provenance": ["live", "live", "recorded"],
+    })  # fmt: skip
+    table = every.wide(points)
+    assert table.columns.tolist() == ["no.", "network", "training group", "second", "first", "provenance"]
+    assert table["network"].tolist() == ["a", "b"]
+    assert table["first"].isna().tolist() == [False, True]
+    assert table["provenance"].tolist() == ["recorded", "live"]

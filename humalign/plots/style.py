@@ -188,8 +188,8 @@ def single_runs(ax, points, at, along: str = "y") -> None:
         ax.scatter(*xy, s=16, marker="_" if along == "y" else "|", color=GREY, linewidths=1, zorder=2.5)
 
 
-def group_legend(target, groups: Iterable[str], lines: bool = False, more=(), **options):
-    """Legend of training groups, for an Axes or a Figure; ``lines``: lines, not markers; ``more``: further handles."""
+def group_legend(target, groups: Iterable[str], lines: bool = False, **options):
+    """Legend of training groups, for an Axes or a Figure; ``lines``: lines, not markers."""
     from matplotlib.lines import Line2D
 
     handles = [
@@ -198,7 +198,7 @@ def group_legend(target, groups: Iterable[str], lines: bool = False, more=(), **
         else Line2D([], [], ls="", marker=marker(g), color=color(g), mec=OUTLINE, mew=0.8, ms=7, label=g)
         for g in order(groups)
     ]
-    return target.legend(handles=[*handles, *more], **{"fontsize": 9.5, **options})
+    return target.legend(handles=handles, **{"fontsize": 9.5, **options})
 
 
 def reference_line(ax, value: float, label: str, *, axis: str = "y", style: str = ":", at: float = 0.99) -> None:

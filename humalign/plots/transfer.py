@@ -5,7 +5,6 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from . import panels, style
@@ -25,10 +24,8 @@ def _grid(n: int, height: float = 2.5, **options):
     return fig, list(axes.flat[:n])
 
 
-def _legend(fig, groups, lines: dict | None = None) -> None:
-    """Groups and names of reference lines below all panels: inside, points would cross the names."""
-    more = [Line2D([], [], color=style.GREY, lw=1.4, ls=ls, label=name) for name, ls in (lines or {}).items()]
-    style.group_legend(fig, groups, more=more, loc="outside lower center", ncols=3, fontsize=9)
+def _legend(fig, groups) -> None:
+    style.group_legend(fig, groups, loc="outside lower center", ncols=3, fontsize=9)
 
 
 def strips(table: pd.DataFrame, floor: str = "chance", people: str = "people"):
@@ -50,15 +47,16 @@ def strips(table: pd.DataFrame, floor: str = "chance", people: str = "people"):
         style.points(ax, x, rows["value"], rows["group"], low=rows["low"], high=rows["high"], size=22)
         chance, limit = rows["chance"].iloc[0], rows["limit"].iloc[0] if "limit" in rows else None
         ax.set_ylim(panels.limits(rows, chance, limit))
-        for value, ls in ((chance, ":"), (limit, "-.")):
-            if value is not None:
-                ax.axhline(value, color=style.GREY, ls=ls, lw=1.4, zorder=1)
+        ax.set_xlim(-2, x.max() * 1.4 + 1)  # room for the names of the lines, clear of points
+        for value, name, ls in ((chance, floor, ":"), (limit, people, "-.")):
+            if value is not None and np.isfinite(value):
+                style.reference_line(ax, value, name, style=ls)
         ax.set_title(title, fontsize=10)
         ax.set_ylabel(part["on"].iloc[0], fontsize=9)
         ax.set_xticks([])
     for ax in axes[-COLUMNS:]:
         ax.set_xlabel("networks, sorted in each group", fontsize=9)
-    _legend(fig, table["group"], {floor: ":", **({people: "-."} if "limit" in table else {})})
+    _legend(fig, table["group"])
     return fig
 
 
@@ -81,7 +79,7 @@ def shots(table: pd.DataFrame):
             look = {"color": style.line_color(group), "mfc": style.color(group), "marker": style.marker(group)}
             ax.plot(median.index, median, lw=2, ms=6, mec=style.OUTLINE, zorder=3, **look)
         ax.set_ylim(panels.limits(part, chance=part["chance"].iloc[0]))
-        ax.axhline(part["chance"].iloc[0], color=style.GREY, ls=":", lw=1.4, zorder=1)
+        panels.lines(ax, part["chance"].iloc[0], None)
         ax.set_xscale("log")
         ticks = sorted(part["shots"].unique())
         ax.set_xticks(ticks, [str(t) for t in ticks])
@@ -89,7 +87,7 @@ def shots(table: pd.DataFrame):
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("examples of each class")
         ax.set_ylabel("accuracy")
-    _legend(fig, table["group"], {"chance": ":"})
+    _legend(fig, table["group"])
     return fig
 
 
