@@ -112,6 +112,40 @@ def test_a_strange_picture_in_the_training_features_is_refused(tmp_path, monkeyp
             task.measure(task, at)
 
 
+def _features(root, profile, model, pictures):
+    """Noise in place of the penultimate features of a network, in a file of others."""
+    from humalign.data import registry
+
+    ids = list(registry.load(pictures, profile).ids)
+    path = root / "features" / model / f"{pictures}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(0).normal(size=(len(ids), 8)).astype(np.float32)
+    np.savez(path, ids=np.array(ids), penultimate=values)
+
+
+def test_a_network_without_logits_has_no_own_head_and_keeps_its_other_tasks(tmp_path):
+    from humalign.data import rehearsal
+
+    root = rehearsal.write(tmp_path / "data")
+    profile = get_profile("full", data=root, cache=tmp_path / "cache")
+    _features(root, profile, "resnet18", "imagenet_a")
+    with pytest.raises(MissingData, match=r"own head.*logits"):
+        transfer.measure(profile, (1,), 1)
+    _features(root, profile, "resnet18", "dtd")
+    shown = transfer.points(profile, transfer.measure(profile, (1,), 1))
+    assert set(shown["task"]) == {"dtd", "dtd, texture"}
+
+
+def test_transfer_and_people_without_a_common_network_is_one_line(monkeypatch):
+    from humalign.studies import zero_shot
+
+    monkeypatch.setattr(zero_shot, "measure", lambda *a, **k: None)
+    monkeypatch.setattr(networks, "facts", lambda profile: None)
+    monkeypatch.setattr(networks, "points", lambda *a, **k: pd.DataFrame({"model": ["alexnet"]}))
+    with pytest.raises(MissingData, match="THINGS, too"):
+        transfer.alignment(MINI, pd.DataFrame({"model": ["resnet18"]}))
+
+
 def test_contrasts_tell_people_from_a_good_teacher():
     from humalign.measured import Measured
     from humalign.studies import generalisation as study

@@ -40,10 +40,9 @@ def measure(features: np.ndarray, **common) -> Measured:
     -------
     Measured
         Dataset few-shot (measure accuracy, detail = number of examples; draws over concepts) and dataset anomaly
-        (measure auroc, detail = superordinate; draws over superordinates). Half of all concepts are known, drawn
-        without regard to superordinates: the normal class is known by its concepts among them and tested with the
-        others, and a superordinate all of whose concepts are known is left out. The score is the mean cosine
-        distance to the five nearest known pictures.
+        (measure auroc, detail = superordinate; draws over superordinates). Half of the concepts of every superordinate
+        are known (:func:`humalign.downstream.half_of_each`): the normal class is known by these and tested with its
+        others. The score is the mean cosine distance to the five nearest known pictures.
     """
     from ..world.splits import concepts_of
 

@@ -89,16 +89,19 @@ def measure(profile: Profile, shots=(1, 2, 5), draws: int = 10) -> Measured:
     """
     settings = {"shots": [int(n) for n in shots], "draws": int(draws)}
     code = keep.code("downstream", "studies.transfer_tasks", "studies.resampling", _measure)
-    out = []
+    out, empty = [], []
     for task in tqdm(at_hand(profile), desc="transfer", unit="task", leave=False):
         models = networks_of(profile, task)
         parts = [_state(profile, task, models), settings if task.kind == FEW else {}, code]
-        out.append(
-            keep.measured(
-                profile, f"transfer-{task.name.replace('/', '-').replace(', ', '-').replace(' ', '-')}", parts,
-                partial(_measure, profile, task, models, settings),
-            )
-        )  # fmt: skip
+        name = f"transfer-{task.name.replace('/', '-').replace(', ', '-').replace(' ', '-')}"
+        try:
+            out.append(keep.measured(profile, name, parts, partial(_measure, profile, task, models, settings)))
+        except MissingData as error:  # no network can do it: the other tasks stand
+            if error.where != task.name:
+                raise
+            empty.append(error)
+    if not out:
+        raise empty[0]
     return combine(*out)
 
 
@@ -207,9 +210,17 @@ def alignment(profile: Profile, shown: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         The rows of networks that have both, with odd_one_out (better layer, cosine), odd_low, odd_high.
+
+    Raises
+    ------
+    MissingData
+        When no network has both.
     """
     chosen = zero_shot.measure(profile, datasets=("things",))
     found = networks.points(chosen, networks.facts(profile), dataset="things", detail="cosine").set_index("model")
     both = shown[shown["model"].isin(found.index)]
+    if both.empty:
+        raise MissingData("no network has features for a transfer task and for THINGS, too", "transfer and people",
+                          "'humalign plan --profile full' says what is missing")  # fmt: skip
     columns = {"odd_one_out": "value", "odd_low": "low", "odd_high": "high"}
     return both.assign(**{new: found.loc[both["model"], old].to_numpy() for new, old in columns.items()})

@@ -16,7 +16,7 @@ import pandas as pd
 from .. import downstream
 from ..config import Profile
 from ..data import registry
-from ..data.types import Stimuli
+from ..data.types import Features, Stimuli
 from ..errors import InputError, MissingData
 from ..features import shards
 from . import feature_store, networks, sources
@@ -61,9 +61,18 @@ class At:
         """Pictures with their classes, by their name in the studies."""
         return self.load(sources.pictures(name))
 
-    def values(self, name: str, ids, layer: str = LAYER) -> np.ndarray:
-        """Features of the network for some pictures, aligned by id: (n, p)."""
-        return next(networks.iterate(self.profile, name, (layer,), [self.model])).align(ids).values
+    def features(self, name: str, layer: str = LAYER) -> Features | None:
+        """Features of the network for all pictures of a name; None where it has no such layer."""
+        return next(networks.iterate(self.profile, name, (layer,), [self.model]), None)
+
+    def values(self, name: str, ids) -> np.ndarray:
+        """Penultimate features of the network for some pictures, aligned by id: (n, p)."""
+        found = self.features(name)
+        if found is None:
+            raise MissingData(
+                f"{self.model} has no layer '{LAYER}' for these pictures", name, "extract that layer, too"
+            )
+        return found.align(ids).values
 
     def together(self, task: Task):
         """All pictures of a task: their Stimuli, and the features of all, (n, p)."""
@@ -101,10 +110,10 @@ def _by_population(values, superclass, subclass, source):
 
 def _own_head(task, at):
     classes, shown = _classes(at), at.pictures("imagenet-a")
-    scores = at.values("imagenet-a", shown.ids, "logits")
-    if scores.shape[1] != len(classes):
+    found = at.features("imagenet-a", "logits")
+    if found is None or found.values.shape[1] != len(classes):
         return {}
-    return {"own head": _restricted(scores, shown.concepts, classes)}
+    return {"own head": _restricted(found.align(shown.ids).values, shown.concepts, classes)}
 
 
 def _fitted_head(task, at):
