@@ -271,6 +271,17 @@ def test_levels_trials_as_triplets(profile):
     assert triplets.level.tolist() == answered["level"].tolist()
 
 
+def test_training_images_alone_are_no_damaged_pictures_of_levels(profile, damaged):
+    one = registry.entry("levels/images")
+    with damaged("levels/raw_data"):
+        shutil.rmtree(profile.data / "levels/raw_data")
+        assert verify_one(one, profile).status == "missing"
+    with damaged("imagenet/train"):
+        shutil.rmtree(profile.data / "imagenet/train")
+        assert verify_one(one, profile).status == "missing"
+    assert verify_one(one, profile).status == "ok"
+
+
 def test_peterson_pickle_stays_closed(profile, damaged):
     with damaged("peterson/fruits/sim_judgements") as folder:
         (folder / "fruits_pairs.csv").unlink()

@@ -173,6 +173,19 @@ def test_weights_by_address(tmp_path, no_network, monkeypatch):
             checkpoints.fetch(f"{address}/some/w.pth", "w.pth")
 
 
+def test_what_does_not_speak_http_is_no_answer():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def talk():
+            heard, _ = listening.accept()
+            with heard:
+                heard.recv(1 << 12)
+                heard.sendall(b"220 mail is spoken here\r\n\r\n")
+
+        threading.Thread(target=talk, daemon=True).start()
+        assert not hub.answers(f"http://127.0.0.1:{listening.getsockname()[1]}/w.pth")
+
+
 def test_a_student_from_a_weights_file(trained, tmp_path):
     from humalign.alignet.pipeline import train
 

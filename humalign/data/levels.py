@@ -313,7 +313,7 @@ def levels_triplets(at):
     steps=("get levels and imagenet/train",),
     **{
         **_FACTS,
-        "files": {**_FILES, "images": File("imagenet/train", "as imagenet/train", folder=True)},
+        "files": {**_FILES, "images": File("imagenet/train", "as imagenet/train", folder=True, shared=True)},
         "licence": "research use (ImageNet terms)",
     },
 )

@@ -29,6 +29,7 @@ def short(error: Exception, width: int = 160) -> str:
 
 def answers(url: str, timeout: float = TIMEOUT) -> bool:
     """Whether the server of an address says anything at all; asked as torch.hub does, with urllib."""
+    from http.client import HTTPException
     from urllib import request
     from urllib.error import HTTPError
 
@@ -36,7 +37,7 @@ def answers(url: str, timeout: float = TIMEOUT) -> bool:
         request.urlopen(request.Request(url, method="HEAD"), timeout=timeout).close()
     except HTTPError:
         return True  # "not found" and "not allowed" are answers
-    except OSError:
+    except (OSError, HTTPException):  # nobody there, or something that does not speak HTTP
         return False
     return True
 
