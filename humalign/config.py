@@ -45,14 +45,18 @@ class Profile:
 
 
 def torch_device(name: str = "auto"):
-    """The torch device called ``name``; "auto" is a GPU where there is one. InputError when it cannot be used here."""
+    """The torch device called ``name``; "auto" is a GPU where there is one. InputError when it cannot be used here.
+
+    Of several processes (torchrun) each tries its own GPU, so that the first one does not hold memory of all.
+    """
     import torch
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         found = torch.device(name)
-        torch.empty(1, device=found)
+        own = str(found) == "cuda" and int(os.environ.get("WORLD_SIZE", "1")) > 1
+        torch.empty(1, device=f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if own else found)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise InputError(f"'{name}' is not usable here", "device", "choose cpu, cuda, mps or auto") from None
     return found

@@ -17,7 +17,7 @@ from humalign.errors import InputError, MissingData
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from humalign import features  # noqa: E402
+from humalign import config, features  # noqa: E402
 from humalign.features import hooks, shards  # noqa: E402
 from humalign.zoo import Model, Preprocess  # noqa: E402
 
@@ -231,6 +231,19 @@ def test_bad_folders(tmp_path):
     (folder / "p000.jpg").write_bytes((folder / "p000.png").read_bytes())
     with pytest.raises(InputError, match="two images are called 'p000'"):
         features.from_folder(folder)
+
+
+@pytest.mark.parametrize("name", ["cuda", "auto"])
+def test_each_process_tries_its_own_gpu(monkeypatch, name):
+    tried = []
+    monkeypatch.setattr(torch, "empty", lambda *_, device: tried.append(str(device)))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert str(config.torch_device(name)) == "cuda"
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    assert str(config.torch_device(name)) == "cuda"
+    assert str(config.torch_device("cuda:1")) == "cuda:1"
+    assert tried == ["cuda", "cuda:2", "cuda:1"]
 
 
 def test_nan_names_the_image():
