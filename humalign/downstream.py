@@ -118,7 +118,8 @@ def few_shot(
     strength : float
         See :class:`Ridge`.
     pool : bool array (n,), optional
-        Rows that examples are drawn from; all other rows are the test set, in every draw. Default: drawn from all.
+        Rows that examples are drawn from; all other rows, some of every class, are the test set, in every draw.
+        Default: drawn from all.
 
     Returns
     -------
@@ -126,11 +127,18 @@ def few_shot(
         label, accuracy (mean over draws), n (test examples a draw): one row a class.
     """
     labels = np.asarray(labels)
+    if pool is not None:
+        pool = np.asarray(pool, bool)
+        if pool.shape != labels.shape:
+            raise InputError(f"pool has shape {pool.shape} for {len(labels)} rows", "few-shot", "give one a row")
+        if untested := sorted(set(labels.tolist()) - set(labels[~pool].tolist()), key=str):
+            raise InputError(f"class '{untested[0]}' has no examples outside the pool", "few-shot",
+                             "leave some of every class to test on")  # fmt: skip
     hits = pd.DataFrame({"label": labels, "hit": 0.0, "tests": 0})
     seeds = list(seeds)
     for seed in seeds:
         train = draw_shots(labels, shots, seed, pool)
-        test = np.setdiff1d(np.arange(len(labels)), train) if pool is None else np.flatnonzero(~np.asarray(pool))
+        test = np.setdiff1d(np.arange(len(labels)), train) if pool is None else np.flatnonzero(~pool)
         predicted = Ridge(strength).fit(features[train], labels[train]).predict(features[test])
         hits.loc[test, "hit"] += predicted == labels[test]
         hits.loc[test, "tests"] += 1
@@ -264,13 +272,14 @@ class StreamedRidge:
         x = _features(features, "features")
         if strange := sorted({name for name in labels if name not in self._place}, key=str):
             raise InputError(f"label {strange[0]} is not among the classes", "ridge", "name all classes at the start")
-        codes = np.array([self._place[name] for name in labels])
+        codes = np.array([self._place[name] for name in labels], np.intp)
         if len(codes) != len(x):
             raise InputError(f"{len(codes)} labels for {len(x)} rows", "ridge", "give one label per row")
         if self.sum is None:
             p, k = x.shape[1], len(self.classes)
             self.sum, self.products = np.zeros(p), np.zeros((p, p))
             self.by_class, self.counts = np.zeros((k, p)), np.zeros(k)
+        self._check_width(x)
         self.n += len(x)
         self.sum += x.sum(0)
         self.products += x.T @ x
@@ -278,6 +287,10 @@ class StreamedRidge:
         self.counts += np.bincount(codes, minlength=len(self.counts))
         self._solved = None
         return self
+
+    def _check_width(self, x) -> None:
+        if x.shape[1] != len(self.sum):
+            raise InputError(f"features are {x.shape[1]} wide, not {len(self.sum)}", "ridge", "take one layer for all")
 
     def _decomposed(self):
         if self._solved is None:
@@ -293,10 +306,12 @@ class StreamedRidge:
         """Score of each class at a strength of the ridge, (n, classes)."""
         if not self.n:
             raise InputError("has seen no rows", "ridge", "add batches first")
+        x = _features(features, "features")
+        self._check_width(x)
         mean, std, values, vectors, targets = self._decomposed()
         weights = vectors @ (targets / (values + strength)[:, None])
         bias = BIAS**2 * (2 * self.counts - self.n) / (BIAS**2 * self.n + strength)
-        return ((_features(features, "features") - mean) / std) @ weights + bias
+        return ((x - mean) / std) @ weights + bias
 
 
 def restricted_choices(scores, classes) -> np.ndarray:

@@ -45,6 +45,12 @@ def test_streamed_ridge_refuses_what_it_cannot_use():
         head.add(np.ones((1, 2)), ["a", "b"])
     with pytest.raises(InputError, match="one of them twice"):
         downstream.StreamedRidge(list("aba"))
+    head.add(np.ones((1, 2)), ["a"]).add(np.ones((0, 2)), [])  # an empty batch changes nothing
+    assert head.n == 1
+    for use in (lambda x: head.add(x, ["a"]), lambda x: head.scores(x, 1.0)):
+        with pytest.raises(InputError, match="3 wide, not 2"):
+            use(np.ones((1, 3)))
+    assert head.n == 1
 
 
 def test_few_shot_is_perfect_on_blobs_and_chance_on_noise():
@@ -77,6 +83,12 @@ def test_examples_come_from_the_pool_and_all_else_is_tested():
     assert (downstream.few_shot(x, labels, 2, seeds=range(4), strength=1.0, pool=pool)["accuracy"] == 0).all()
     with pytest.raises(InputError, match="to 0 or less"):
         downstream.draw_shots(labels, 1, 0, pool & (labels != "b"))
+    with pytest.raises(InputError, match="class 'b' has no examples outside the pool"):
+        downstream.few_shot(x, labels, 1, seeds=[0], pool=pool | (labels == "b"))
+    with pytest.raises(InputError, match=r"shape \(4,\) for 18 rows"):
+        downstream.few_shot(x, labels, 1, seeds=[0], pool=pool[:4])
+    as_numbers = downstream.few_shot(x, labels, 2, seeds=range(4), strength=1.0, pool=pool.astype(int))
+    assert as_numbers["n"].tolist() == [3, 3, 3]
 
 
 def test_no_class_to_look_for_anomalies_in():
