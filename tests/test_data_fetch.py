@@ -46,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if data is None:
             self.send_error(404)
             return
-        tag = f'"{hashlib.md5(data).hexdigest()}"'
+        tag = f'"{hashlib.md5(data + self.state.get("own tags", False) * self.path.encode()).hexdigest()}"'
         same = self.headers.get("If-Range", tag) == tag
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and same and self.state["ranges"] else 0
         if start >= len(data) and start:
@@ -166,6 +166,16 @@ def test_mirrors_are_tried_in_turn(server, tmp_path):
     )
     assert fetch.download(item, tmp_path, progress=False).read_bytes() == CONTENT
     assert [path for path, _ in server["asked"]] == ["/gone.bin", "/away.bin", "/a.bin"]
+
+
+def test_a_mirror_with_tags_of_its_own_goes_on_with_the_same_bytes(server, tmp_path):
+    server["files"]["/b.bin"], server["own tags"], server["break_after"] = CONTENT, True, 100_000
+    assert get(server, tmp_path, mirrors=(f"{server['url']}/b.bin",), checksum=SHA).read_bytes() == CONTENT
+    (_, first), (path, asked) = server["asked"]
+    assert first is None
+    assert path == "/b.bin"
+    assert 60_000 < int(asked.removeprefix("bytes=").rstrip("-")) <= 100_000
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder"]
 
 
 def test_an_address_that_does_not_answer_fails_in_one_line(server, tmp_path):

@@ -47,7 +47,7 @@ class Resuming:
     """A downloader for pooch that goes on where an interrupted download stopped.
 
     Bytes are kept in ``partial`` until the file is complete. A server that does not serve ranges, or whose file is
-    another one by now (its ETag or date, kept beside the bytes), starts anew.
+    another one by now (its ETag or date, kept beside the bytes with the address), starts anew.
 
     Parameters
     ----------
@@ -70,8 +70,9 @@ class Resuming:
         headers = {"Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
-            if self.mark.is_file():
-                headers["If-Range"] = self.mark.read_text("utf8")
+            address, _, told = self.mark.read_text("utf8").partition("\n") if self.mark.is_file() else ("", "", "")
+            if address == url:  # a mirror goes on with the same bytes, although its tag is another
+                headers["If-Range"] = told
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
             if have and answer.status_code == 416:  # nothing is left to send
                 complete = answer.headers.get("Content-Range", "").rpartition("/")[2]
@@ -85,7 +86,7 @@ class Resuming:
             self.resumed_from = have if begun else 0
             if not begun:
                 self.forget()  # first, so that the mark never stands beside other bytes
-                self._remember(answer.headers)
+                self._remember(url, answer.headers)
             left = int(answer.headers.get("Content-Length") or 0)
             total = self.resumed_from + left if left else None
             with (
@@ -106,11 +107,11 @@ class Resuming:
             raise requests.ConnectionError(f"{self.partial.stat().st_size} of {total} bytes came")
         self._done(output_file)
 
-    def _remember(self, headers) -> None:
+    def _remember(self, url: str, headers) -> None:
         tag = headers.get("ETag", "")
         told = tag if tag.startswith('"') else headers.get("Last-Modified", "")  # a weak tag does not stand for bytes
         if told:
-            self.mark.write_text(told, "utf8")
+            self.mark.write_text(f"{url}\n{told}", "utf8")
         else:
             self.mark.unlink(missing_ok=True)
 
