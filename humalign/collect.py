@@ -21,7 +21,10 @@ def collect(folder) -> list[dict]:
         raise InputError("holds no executed notebook", folder, "run a sweep first")
     rows = []
     for path in paths:
-        meta = read_json(path).get("metadata", {})
+        content = read_json(path)
+        if not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
+            raise InputError("is no notebook", path, "run it again, or move it away")
+        meta = content.get("metadata", {})
         parameters = meta.get("humalign", meta.get("papermill", {})).get("parameters", {})
         rows.append({**parameters, "notebook": path.relative_to(folder).as_posix(), **scalars(path)})
     return rows
