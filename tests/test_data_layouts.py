@@ -271,6 +271,15 @@ def test_levels_trials_as_triplets(profile):
     assert triplets.level.tolist() == answered["level"].tolist()
 
 
+def test_breeds_without_its_lists_or_pictures_is_missing_not_damaged(profile, damaged):
+    one = registry.entry("breeds/living17")
+    for name in ("tables/breeds.json", "imagenet/val"):
+        with damaged(name) as path:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            assert verify_one(one, profile).status == "missing"
+    assert verify_one(one, profile).status == "ok"
+
+
 def test_training_images_alone_are_no_damaged_pictures_of_levels(profile, damaged):
     one = registry.entry("levels/images")
     with damaged("levels/raw_data"):

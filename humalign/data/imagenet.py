@@ -268,7 +268,7 @@ def _register_breeds(task, count):
         title=f"BREEDS {task}: subpopulation shift, validation images",
         kind="stimuli",
         files={
-            "images": File("imagenet/val", "as imagenet/val", folder=True),
+            "images": File("imagenet/val", "as imagenet/val", folder=True, shared=True),
             "breeds": File("tables/breeds.json", "class numbers of source and target", shared=True),
         },
         source="https://github.com/MadryLab/BREEDS-Benchmarks",

@@ -110,7 +110,7 @@ def verify_one(entry, profile) -> Report:
     if root is None:
         return Report(entry.name, "missing", [f"{entry.name}: needs a data folder; set HUMALIGN_DATA or give --data"])
     gone = entry.missing(root)
-    own = [key for key, file in entry.files.items() if not file.shared] or list(entry.files)
+    own = [key for key, file in entry.files.items() if not file.shared]  # none: made of the files of others
     if gone and not [key for key in entry.found(root) if key in own and not entry.files[key].optional]:
         path = entry.files[gone[0]].path
         return Report(
