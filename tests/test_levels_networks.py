@@ -32,14 +32,16 @@ def drawn(tmp_path, monkeypatch):
     ids = split_ids("test")
     made = {"softmax-resnet-m": _seen(), "softmax-vit-m": np.random.default_rng(0).normal(size=(len(ids), 20))}
 
-    def iterate(profile, dataset, layers, *more):
+    def iterate(profile, dataset, layers, models):
         assert (dataset, layers) == ("test", ("penultimate",))
-        for model, values in made.items():
+        for model in models:
+            values = made[model]
             yield Features(
                 tuple(ids), values.astype(np.float32), model, layers[0], "made up", "none", model, {"seed": 0}
             )
 
     monkeypatch.setattr(networks, "iterate", iterate)
+    monkeypatch.setattr(networks, "trained", lambda profile, seed=0: list(made))
     monkeypatch.setattr(networks, "state", lambda *a, **k: "made up")
     return get_profile("mini", cache=tmp_path)
 

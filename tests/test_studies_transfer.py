@@ -163,3 +163,20 @@ def test_contrasts_tell_people_from_a_good_teacher():
         part = found.xs(minus, level="AligNet minus")
         np.testing.assert_allclose(part[["value", "low", "high"]], value, atol=1e-6)
         assert part["verdict"].str.startswith("higher").all()
+
+
+def test_what_is_computed_for_one_network_stays(drawn, monkeypatch):
+    seen, iterate = [], networks.iterate
+
+    def counted(profile, dataset, layers, models, seeds=(0,)):
+        seen.extend(models)
+        return iterate(profile, dataset, layers, models, seeds)
+
+    monkeypatch.setattr(networks, "iterate", counted)
+    monkeypatch.setattr(networks, "trained", lambda profile, seed=0: ["softmax-resnet-m"])
+    transfer.measure(drawn, shots=(1,), draws=1)
+    monkeypatch.setattr(networks, "trained", lambda profile, seed=0: ["softmax-resnet-m", "softmax-vit-m"])
+    first = len(seen)
+    transfer.measure(drawn, shots=(1,), draws=1)
+    assert first == 3
+    assert seen[first:] == 3 * ["softmax-vit-m"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from .. import levels, odd_one_out
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
-from ..measured import Measured
+from ..measured import Measured, combine
 from ..similarity import similarity_matrix
 from . import feature_store, keep, networks
 from .levels import QUANTITIES, answers, people_summary
@@ -79,7 +80,7 @@ def choices(values: np.ndarray, triplets: np.ndarray, sharpness: float) -> tuple
 
 
 def measure(profile: Profile) -> Measured:
-    """Both measures of every network of a profile; kept in the cache.
+    """Both measures of every network of a profile; each network is kept.
 
     Returns
     -------
@@ -94,19 +95,22 @@ def measure(profile: Profile) -> Measured:
         As for :func:`level_set`.
     """
     data, table = level_set(profile)
-    dataset = DATASET[profile.name]
-    state = networks.state(profile) if profile.name == "mini" else feature_store.digests(profile, dataset)
-    code = keep.code("alignet.measure", "levels", "odd_one_out", _measure, choices)
-    parts = [state, data.checksum, table.to_csv(), code]
-    return keep.measured(profile, "levels-networks", parts, lambda: _measure(profile, dataset, data, table))
+    dataset, mini = DATASET[profile.name], profile.name == "mini"
+    fixed = [data.checksum, table.to_csv(), keep.code("alignet.measure", "levels", "odd_one_out", _of_network, choices)]
+    out = []
+    for model in networks.trained(profile) if mini else feature_store.models(profile, dataset):
+        state = networks.state(profile, models=[model]) if mini else feature_store.digests(profile, dataset, [model])
+        make = partial(_of_network, profile, dataset, model, data, table)
+        name = "levels-" + "".join(c if c.isalnum() else "-" for c in model)
+        out.append(keep.measured(profile, name, [state, *fixed], make))
+    return combine(*out)
 
 
-def _measure(profile, dataset, data, table) -> Measured:
+def _of_network(profile, dataset, model, data, table) -> Measured:
     from ..alignet import measure
 
     rows = measure.Rows(profile=profile.name, stage=STAGE)
-    found = networks.iterate(profile, dataset, (LAYER,))
-    for part in tqdm(found, desc="levels", unit="network", leave=False):
+    for part in networks.iterate(profile, dataset, (LAYER,), [model]):
         chosen, doubt = choices(part.align(data.ids).values, data.triplets, measure.SHARPNESS)
         right = levels.correct(chosen, table["top"].to_numpy())
         common = {"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer}

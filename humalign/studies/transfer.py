@@ -65,7 +65,7 @@ def _missing(profile: Profile, task: Task) -> str:
 
 
 def measure(profile: Profile, shots=(1, 2, 5), draws: int = 10) -> Measured:
-    """All tasks that are at hand, for all networks with the features they need; kept in the cache, task by task.
+    """All tasks that are at hand, for all networks with the features they need; each network and task is kept.
 
     Parameters
     ----------
@@ -87,55 +87,54 @@ def measure(profile: Profile, shots=(1, 2, 5), draws: int = 10) -> Measured:
     MissingData
         When no task is at hand.
     """
-    settings = {"shots": [int(n) for n in shots], "draws": int(draws)}
-    code = keep.code("downstream", "studies.transfer_tasks", "studies.resampling", _measure)
+    shots, draws = tuple(int(n) for n in shots), int(draws)
+    code = keep.code("downstream", "studies.transfer_tasks", "studies.resampling", _of_network)
+    load = lru_cache(maxsize=None)(partial(registry.load, profile=profile))  # each data set is read once
     out, empty = [], []
     for task in tqdm(at_hand(profile), desc="transfer", unit="task", leave=False):
-        models = networks_of(profile, task)
-        parts = [_state(profile, task, models), settings if task.kind == FEW else {}, code]
-        name = f"transfer-{task.name.replace('/', '-').replace(', ', '-').replace(' ', '-')}"
-        try:
-            out.append(keep.measured(profile, name, parts, partial(_measure, profile, task, models, settings)))
-        except MissingData as error:  # no network can do it: the other tasks stand
-            if error.where != task.name:
-                raise
-            empty.append(error)
+        fixed = [_shown(profile, task, load), [shots, draws] if task.kind == FEW else [], code]
+        for model in tqdm(networks_of(profile, task), desc=task.title, unit="network", leave=False):
+            at = At(profile, model, shots, draws, load)
+            name = "".join(c if c.isalnum() else "-" for c in f"transfer-{task.name}-{model}")
+            try:
+                parts = [_state(profile, task, model), *fixed]
+                out.append(keep.measured(profile, name, parts, partial(_of_network, task, at)))
+            except MissingData as error:  # this network cannot do it: all others stand
+                if error.where != task.name:
+                    raise
+                empty.append(error)
     if not out:
         raise empty[0]
     return combine(*out)
 
 
-def _state(profile: Profile, task: Task, models) -> list:
-    """What the numbers of a task depend on: weights or features of every network, and the classes of the pictures."""
+def _state(profile: Profile, task: Task, model: str) -> list:
+    """What the numbers of one network depend on: its weights, or its features of all pictures of a task."""
     if profile.name == "mini":
-        return networks.state(profile)
-    paths = [(m, name, feature_store.find(profile, m, name)) for m in models for name in task.pictures]
-    told = [[m, name, feature_store.about(path)["digest"]] for m, name, path in paths]
-    names = [*map(sources.pictures, task.pictures), *task.also]
-    return [told, [digest(_labels(name, profile)) for name in names]]
+        return networks.state(profile, models=[model])
+    return [feature_store.digests(profile, name, [model]) for name in task.pictures]
 
 
-def _labels(name: str, profile: Profile) -> list:
-    """Ids, classes and parts of a picture set, for cache keys."""
-    found = registry.load(name, profile)
-    return [list(found.ids), list(found.concepts), {key: list(value) for key, value in found.meta.items()}]
+def _shown(profile: Profile, task: Task, load) -> list:
+    """Ids, classes and parts of the pictures of a task, digested for cache keys."""
+    if profile.name == "mini":
+        return []  # decided by code alone
+    found = [load(name) for name in (*map(sources.pictures, task.pictures), *task.also)]
+    return [digest([list(f.ids), list(f.concepts), {k: list(v) for k, v in f.meta.items()}]) for f in found]
 
 
-def _measure(profile, task, models, settings) -> Measured:
+def _of_network(task: Task, at: At) -> Measured:
     rows, drawn = [], []
-    load = lru_cache(maxsize=None)(partial(registry.load, profile=profile))  # read once for all networks
-    for model in tqdm(models, desc=task.title, unit="network", leave=False):
-        at = At(profile, model, tuple(settings["shots"]), settings["draws"], load)
-        for detail, found in task.measure(task, at).items():
-            each = found[task.value].to_numpy(float)
-            counts = resampling.counts(len(each)).astype(np.float64)
-            layer = "logits" if detail == "own head" else LAYER
-            rows.append({"model": model, "seed": 0, "layer": layer, "dataset": task.name, "measure": task.value,
-                         "detail": detail, "stage": STAGE, "n": len(each), "value": each.mean()})  # fmt: skip
-            drawn.append((each @ counts) / counts.sum(0))
+    for detail, found in task.measure(task, at).items():
+        each = found[task.value].to_numpy(float)
+        counts = resampling.counts(len(each)).astype(np.float64)
+        layer = "logits" if detail == "own head" else LAYER
+        rows.append({"model": at.model, "seed": 0, "layer": layer, "dataset": task.name, "measure": task.value,
+                     "detail": detail, "stage": STAGE, "n": len(each), "value": each.mean()})  # fmt: skip
+        drawn.append((each @ counts) / counts.sum(0))
     if not rows:
-        raise MissingData(f"no network has what {task.title} needs", task.name, "extract logits, too")
-    return Measured.of(rows, np.stack(drawn), profile=profile.name)
+        raise MissingData(f"{at.model} has not what {task.title} needs", task.name, "extract logits, too")
+    return Measured.of(rows, np.stack(drawn), profile=at.profile.name)
 
 
 # ---- tables for figures ----------------------------------------------------------------------------------------------
