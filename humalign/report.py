@@ -212,7 +212,8 @@ def subject(
 
         if not path.exists():
             raise InputError("there is no such file", path, "check the path")
-        return read(path, layer) if ids is None else read_others(path, ids, layer=layer)
+        data = getattr(profile, "data", None)
+        return read(path, layer, data=data) if ids is None else read_others(path, ids, layer=layer)
     if path.is_file():
         raise InputError(f"has the ending '{path.suffix}'", path, "features come as .npy, .npz, .safetensors or .h5")
     from .zoo import load

@@ -142,10 +142,14 @@ def ceiling_rows(data, repeated=None) -> list[dict]:
     if isinstance(data, HumanRDM):
         if data.people < 2:
             return []
-        low, high = rsa.noise_ceiling(data.rdm)
-        both = max(rsa.split_half(data.rdm, corrected=True, n_splits=50), 0.0)
+        low, high = rsa.ceiling(data.rdm, "single")
         return [
-            {"measure": "spearman", "detail": "reliability", "value": both**0.5, "n": data.people},
+            {
+                "measure": "spearman",
+                "detail": "reliability",
+                "value": rsa.ceiling(data.rdm, "mean")[0],
+                "n": data.people,
+            },
             {"measure": "spearman with each person", "detail": "lower", "value": low, "n": data.people},
             {"measure": "spearman with each person", "detail": "upper", "value": high, "n": data.people},
         ]

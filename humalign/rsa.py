@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .arrays import as_matrix, as_square, is_tensor, one_of, to_numpy
@@ -298,6 +300,84 @@ def split_half(rdms, method: str = "spearman", *, n_splits: int = 100, seed: int
         value = compare_vectors(vectors[order[:half]].mean(0), vectors[order[half:]].mean(0), method)
         values.append(2 * value / (1 + value) if corrected else value)
     return float(np.mean(values))
+
+
+AGAINST = ("mean", "single")
+
+
+def ceiling(people, against: str = "mean", method: str = "spearman", *, n_splits: int = 200, seed: int = 0):
+    """What a perfect model would reach: one bound for the mean of people, another for single people.
+
+    Parameters
+    ----------
+    people : array, shape (people, m, m)
+    against : {"mean", "single"}
+        "mean": the correlation of a model with the mean RDM of these people. "single": its average correlation with
+        each of them. A model of the mean reaches far more, since averaging removes what people do not share.
+    method : {"spearman", "pearson"}
+    n_splits, seed : int
+        Random halves behind "mean".
+
+    Returns
+    -------
+    lower, upper : float
+        "single": each person with the mean of the others, and with the mean of all (Nili et al. 2014). "mean": both are
+        the square root of the reliability of the mean, which is the agreement of random halves stepped up to all people
+        (Spearman 1910; Brown 1910): what the true RDM would correlate with the mean of these people; 0 where halves
+        do not agree.
+
+    Raises
+    ------
+    InputError
+        For fewer than two people, or NaN.
+    """
+    one_of(against, AGAINST, "against")
+    if against == "single":
+        return noise_ceiling(people, method)
+    half = max(split_half(people, method, n_splits=n_splits, seed=seed), 0.0)
+    top = (2 * half / (1 + half)) ** 0.5
+    return top, top
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of one RDM with people's, and the ceiling of exactly this comparison.
+
+    Attributes
+    ----------
+    against : {"mean", "single"}
+    value : float
+    lower, upper : float
+        See :func:`ceiling`.
+    """
+
+    against: str
+    value: float
+    lower: float
+    upper: float
+
+
+def agreement(matrix, people, against: str = "mean", method: str = "spearman", **splits) -> Agreement:
+    """Agreement of one RDM with people's RDMs, together with the ceiling that belongs to it.
+
+    Parameters
+    ----------
+    matrix : array, shape (m, m)
+    people : array, shape (people, m, m)
+    against : {"mean", "single"}
+        The mean RDM of the people, or each of them in turn (averaged).
+    method : {"spearman", "pearson"}
+    **splits
+        ``n_splits`` and ``seed`` of :func:`ceiling`.
+
+    Returns
+    -------
+    Agreement
+    """
+    low, high = ceiling(people, against, method, **splits)
+    people = np.asarray(to_numpy(people), dtype=np.float64)
+    others = [people.mean(0)] if against == "mean" else people
+    return Agreement(against, float(np.mean([compare(matrix, one, method) for one in others])), low, high)
 
 
 def centred_gram(features, debiased: bool = False):

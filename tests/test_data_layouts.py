@@ -16,7 +16,7 @@ from humalign.data.types import ConceptEmbedding, Features, HumanRDM, Stimuli, T
 from humalign.data.verify import verify, verify_one
 from humalign.errors import InputError
 
-PICTURES = (".jpg", ".jpeg", ".png", ".tif")
+PICTURES = (".webp", ".jpg", ".jpeg", ".png", ".tif")
 HTML = b"<!DOCTYPE html><html><body>404 Not Found: 12 34 56</body></html>\n"
 
 
@@ -119,8 +119,8 @@ def test_paper_1_reads_train_then_test(profile):
 
 def test_verification_tells_when_triplets_lie_in_another_row_order(profile, damaged):
     swapped = things.in_order(rehearsal.CONCEPTS, "raw")
-    table = np.loadtxt(profile.data / "things/triplets/testset1.txt", dtype=int)
-    many = np.array([swapped.index(rehearsal.CONCEPTS[k]) for k in range(len(swapped))])[np.tile(table, (3, 1))]
+    table = np.loadtxt(profile.data / "things/triplets/test_10_ID.txt", dtype=int)[:, :3]
+    many = np.array([swapped.index(rehearsal.CONCEPTS[k]) for k in range(len(swapped))])[table]
     with damaged("things/triplets/testset1.txt") as path:
         np.savetxt(path, many, fmt="%d")
         problems = verify_one(registry.entry("things/testset1"), profile).problems
@@ -128,17 +128,19 @@ def test_verification_tells_when_triplets_lie_in_another_row_order(profile, dama
         kept = (profile.data / known.MANIFEST).read_text()
         (profile.data / known.MANIFEST).write_text('{"rehearsal": true, "row_order": {"things/testset1": "raw"}}')
         assert verify_one(registry.entry("things/testset1"), profile).status == "ok"
-        declared = '{"rehearsal": true, "row_order": {"things/testset1": "python"}}'  # too near "raw" to be told apart
+        declared = '{"rehearsal": true, "row_order": {"things/testset1": "python"}}'
         (profile.data / known.MANIFEST).write_text(declared)
+        assert verify_one(registry.entry("things/testset1"), profile).status == "problem"
+        np.savetxt(path, many[:200], fmt="%d")  # too few to tell "python" from "raw"
         assert verify_one(registry.entry("things/testset1"), profile).status == "ok"
         (profile.data / known.MANIFEST).write_text(kept)
 
 
 def test_verification_tells_1_based_indices_and_other_columns(profile, damaged):
     entry = registry.entry("things/testset1")
-    table = np.loadtxt(profile.data / "things/triplets/testset1.txt", dtype=int)
+    table = np.loadtxt(profile.data / "things/triplets/test_10_ID.txt", dtype=int)[:, :3]
     with damaged("things/triplets/testset1.txt") as path:
-        np.savetxt(path, np.tile(table[(table < len(rehearsal.CONCEPTS) - 2).all(1)] + 1, (3, 1)), fmt="%d")
+        np.savetxt(path, table[(table < len(rehearsal.CONCEPTS) - 2).all(1)] + 1, fmt="%d")
         assert any("indices look 1-based" in line for line in verify_one(entry, profile).problems)
         np.savetxt(path, table[:, [2, 0, 1]], fmt="%d")
         assert any("odd one looks to be in column 0" in line for line in verify_one(entry, profile).problems)
@@ -557,7 +559,9 @@ def folder_damages(folder):
 
     def same_name(root):
         path = pictures(root)[0]
-        other = {".jpg": ".jpeg", ".jpeg": ".jpg", ".png": ".jpg", ".tif": ".tiff"}[path.suffix.lower()]
+        other = {".jpg": ".jpeg", ".jpeg": ".jpg", ".png": ".jpg", ".tif": ".tiff", ".webp": ".png"}[
+            path.suffix.lower()
+        ]
         shutil.copy(path, path.with_suffix(other))
 
     def one_gone(root):
@@ -588,7 +592,7 @@ def specific(name, path, profile):
         yield from triplet_damages(np.load(path), saved, m)
     elif path.name == "cifar100_coarse_triplets.npy":
         yield from triplet_damages(np.load(path), saved, 160)
-    elif "/triplets/" in name and path.suffix == ".txt":
+    elif ("/triplets/" in name or "/llm/" in name) and path.suffix == ".txt":
         yield from triplet_damages(np.loadtxt(path, dtype=int), texts, m)
     elif path.suffix == ".npy" and "probas" not in name and "entropies" not in name:
         yield from matrix_damages(np.load(path), saved)
@@ -765,7 +769,7 @@ def test_ten_kinds_of_damage_are_refused_in_one_line(name, profile, damaged):
         if found is None:
             continue
         inside = found.relative_to(profile.data).as_posix()
-        if file.folder and name != "levels" and "sim_judgements" not in file.path:
+        if file.folder and name != "levels" and not file.path.endswith(("sim_judgements", "features")):
             for what, spoil in folder_damages(found):
                 with damaged(inside) as path:
                     spoil(path)

@@ -9,6 +9,7 @@ EXAMPLE = """
 humalign data list --profile slice --data ~/humalign-data
 humalign data verify 'things/*' --profile slice --data ~/humalign-data
 humalign data where cichy2019 --profile full
+humalign data order features.npy --data ~/humalign-data
 humalign data import ~/Downloads/BEHAVIOR.mat --as king2019/set1 --profile full --data ~/humalign-data
 """
 
@@ -17,20 +18,22 @@ def configure(parser) -> None:
     """Actions and options of ``humalign data``."""
     from ..cli import add_profile_options
 
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,verify,where,fetch,import}")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{list,verify,where,order,fetch,import}")
 
     def action(name, names, line):
         sub = actions.add_parser(name, help=line, description=line)
         if names:
-            sub.add_argument("names", nargs=names, metavar="FILE" if name == "import" else "NAME")
+            sub.add_argument("names", nargs=names, metavar="FILE" if name in ("import", "order") else "NAME")
         add_profile_options(sub)
-        if name in ("list", "verify", "where"):
+        if name in ("list", "verify", "where", "order"):
             sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
 
     action("list", None, "what there is and what is at hand")
     action("verify", "*", "read, count and check what is at hand (a NAME may end in *)")
     action("where", "+", "where it comes from, its licence, its files and how to get it")
+    order = action("order", "+", "which row order of the THINGS concepts a file is in, judged by people's choices")
+    order.add_argument("--layer", metavar="NAME", help="which array, where a file holds several")
     action("fetch", "+", "download what is open").add_argument("--yes", action="store_true", help="do not ask first")
     adopt = action("import", "+", "adopt a file or folder you already have")
     adopt.add_argument("--as", dest="entry", metavar="NAME", required=True, help="data set it belongs to")
@@ -42,9 +45,8 @@ def configure(parser) -> None:
 def main(args) -> int:
     """Run one action; 0 = well, 2 = something is wrong with data or input."""
     profile = _profile(args)
-    return {"list": _list, "verify": _verify, "where": _where, "fetch": _fetch, "import": _import}[args.action](
-        args, profile
-    )
+    actions = {"list": _list, "verify": _verify, "where": _where, "order": _order, "fetch": _fetch, "import": _import}
+    return actions[args.action](args, profile)
 
 
 def _profile(args):
@@ -122,6 +124,34 @@ def _where(args, profile) -> int:
         return 0
     for one in chosen:
         print(describe_text(one, profile))
+    return 0
+
+
+def _order(args, profile) -> int:
+    from ..data import row_orders
+    from ..data.features_file import read_values
+
+    told = []
+    for name in args.names:
+        found = row_orders.detect(read_values(name, args.layer), data=profile.data)
+        told.append({"file": name, "order": found.best, "candidates": list(found.candidates), "reason": found.reason,
+                     "layout": found.layout, "kind": found.kind, "table": found.table.to_dict("records"),
+                     "pairs": found.pairs.to_dict("records")})  # fmt: skip
+        if args.json:
+            continue
+        print(f"{name}: {found.best or 'undecided'}")
+        print(f"  {found.reason}")
+        if found.layout:
+            print(f"  {found.layout}")
+        print("  trials that touch a concept whose row differs between the orders:")
+        print(f"  {'order':<8} {'accuracy':>8} {'standard error':>15} {'trials':>9}")
+        for row in found.table.itertuples():
+            print(f"  {row.order:<8} {row.accuracy:>8.3f} {row.standard_error:>15.3f} {row.n:>9,}")
+        for row in found.pairs.itertuples():
+            shares = f"{row.accuracy:.3f} and {row.other_accuracy:.3f}"
+            print(f"  {row.order} against {row.other}: {shares} of {row.n:,} trials that differ; z = {row.z:.1f}")
+    if args.json:
+        print(json.dumps(told if len(told) > 1 else told[0], indent=1))
     return 0
 
 

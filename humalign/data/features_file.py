@@ -1,4 +1,4 @@
-"""A reader's own features: .npy, .npz, .safetensors or HDF5, always with ids, never by position."""
+"""A reader's own features: .npy, .npz, .safetensors or HDF5, always with ids, never by an order taken on trust."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, MissingData
 from ..store import read_json
 from . import files
 from .ids import check_ids
@@ -109,32 +109,8 @@ def _safetensors(path) -> tuple[dict, dict]:
         raise InputError(f"cannot be read as safetensors ({error})", path, "store float32 and write it again") from None
 
 
-def read(path, ids=None, *, layer: str | None = None, model: str | None = None) -> Features:
-    """Features from a file, with their ids.
-
-    Parameters
-    ----------
-    path : path
-        ``.npy`` (one array (m, p); ids beside it in ``NAME.ids.txt``, ``NAME.txt`` or ``NAME.json``), ``.npz`` or HDF5
-        (array ``features`` and ``ids``; ``embeddings``/``filenames`` and the like are understood), or
-        ``.safetensors`` with a JSON side-car ``NAME.safetensors.json`` (keys ids, model, layer).
-    ids : sequence of str, or path of a file with ids, optional
-        Overrides what lies in or beside the file.
-    layer : str, optional
-        Which array, where the file holds several.
-    model : str, optional
-        Name of the network; default the side-car's, else the file name.
-
-    Returns
-    -------
-    Features
-
-    Raises
-    ------
-    InputError
-        For an unknown or damaged file, no ids, another number of ids than rows, repeated ids, NaN, or equal rows.
-    """
-    path = Path(path)
+def _arrays(path: Path) -> tuple[dict, dict]:
+    """The arrays of a file and what it and its side-car say of them."""
     if path.suffix not in FORMS:
         hint = (
             files.NO_PICKLE
@@ -158,13 +134,109 @@ def read(path, ids=None, *, layer: str | None = None, model: str | None = None) 
         if content.get("sha256") and content["sha256"] != sha256(path):
             raise InputError("does not match the checksum of its side-car", path, "copy both files again")
         meta = {**meta, **content}
+    return arrays, meta
+
+
+def _matrix(arrays: dict, layer, path) -> tuple[np.ndarray, str]:
     values, key = _pick(arrays, layer, path)
     values = np.asarray(values)
     if values.ndim > 2 and np.prod(values.shape[1:]) == values.shape[-1]:
         values = values.reshape(len(values), values.shape[-1])
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise InputError(f"features are {values.dtype} of shape {values.shape}", path, "store floats of shape (ids, p)")
+    return values, key
+
+
+def read_values(path, layer: str | None = None) -> np.ndarray:
+    """The numbers of a file with a row an object or a row a triplet, without ids.
+
+    Parameters
+    ----------
+    path : path
+        A features file (see :func:`read`), or text: numbers separated by white space or commas, with or without a line
+        of names above them.
+    layer : str, optional
+        Which array, where the file holds several.
+
+    Returns
+    -------
+    array (n, p)
+
+    Raises
+    ------
+    InputError
+        For a missing or damaged file, or one that does not hold numbers with two axes.
+    """
+    path = Path(path)
+    if path.suffix in FORMS:
+        return _matrix(_arrays(files.exists(path))[0], layer, path)[0]
+    if path.suffix not in (".txt", ".csv", ".tsv", ".dat"):
+        raise InputError(f"has the ending '{path.suffix}'", path, f"use {', '.join((*FORMS, '.txt', '.csv', '.tsv'))}")
+    if path.suffix in (".csv", ".tsv"):
+        frame = files.read_frame(path, sep="\t" if path.suffix == ".tsv" else ",")
+        try:  # a first line of numbers is no line of names
+            first = np.array([float(name) for name in frame.columns])
+        except ValueError:
+            first = np.empty((0, frame.shape[1]))
+        frame = frame.select_dtypes("number")
+        if frame.empty:
+            raise InputError("has no column of numbers", path, "write the values as numbers")
+        return np.vstack([first, frame.to_numpy()]) if first.size == frame.shape[1] else frame.to_numpy()
+    return files.read_numbers(path)
+
+
+def _things(values, path, data) -> tuple[list[str], str]:
+    """Names of the rows of a file without ids, and their order: of THINGS, where people's choices name the order."""
+    from . import row_orders
+
+    remedy = f"write one id a line, in row order, into {path.stem}.ids.txt beside it (for THINGS: uniqueID)"
+    try:
+        names = row_orders.concept_names(data)
+        found = row_orders.detect(values, data=data) if len(values) == len(names) else None
+    except MissingData:
+        found = None
+    if found is None:
+        raise InputError("has no ids", path, remedy)
+    if found.best is None:
+        raise InputError(f"has no ids, and {found.reason}", path, remedy)
+    return list(row_orders.in_order(names, found.best)), found.best
+
+
+def read(path, ids=None, *, layer: str | None = None, model: str | None = None, data=None) -> Features:
+    """Features from a file, with their ids.
+
+    Parameters
+    ----------
+    path : path
+        ``.npy`` (one array (m, p); ids beside it in ``NAME.ids.txt``, ``NAME.txt`` or ``NAME.json``), ``.npz`` or HDF5
+        (array ``features`` and ``ids``; ``embeddings``/``filenames`` and the like are understood), or
+        ``.safetensors`` with a JSON side-car ``NAME.safetensors.json`` (keys ids, model, layer).
+    ids : sequence of str, or path of a file with ids, optional
+        Overrides what lies in or beside the file.
+    layer : str, optional
+        Which array, where the file holds several.
+    model : str, optional
+        Name of the network; default the side-car's, else the file name.
+    data : path, optional
+        Folder with THINGS data (default ``HUMALIGN_DATA``). A file without ids that has a row for each THINGS concept
+        gets its names where people's choices name its row order (:mod:`humalign.data.row_orders`).
+
+    Returns
+    -------
+    Features
+
+    Raises
+    ------
+    InputError
+        For an unknown or damaged file, no ids, another number of ids than rows, repeated ids, NaN, or equal rows.
+    """
+    path = Path(path)
+    arrays, meta = _arrays(path)
+    values, key = _matrix(arrays, layer, path)
     names, where = _ids(ids, arrays, meta, path)
+    if names is None:
+        names, order = _things(values, path, data)
+        meta = {**meta, "facts": {"row order": f"{order}, named by people's choices"}}
     if len(names) != len(values):
         raise InputError(f"{len(names)} ids for {len(values)} rows", where or path, "give one id per row, in row order")
     try:
@@ -246,14 +318,7 @@ def _ids(ids, arrays, meta, path):
             return names, None
     if isinstance(meta.get("ids"), list):
         return [str(one) for one in meta["ids"]], path.with_name(path.name + ".json")
-    names, where = _beside(path)
-    if names is None:
-        raise InputError(
-            "has no ids",
-            path,
-            f"write one id a line, in row order, into {path.stem}.ids.txt beside it (for THINGS: uniqueID)",
-        )
-    return names, where
+    return _beside(path)
 
 
 def _stem(name: str) -> str:

@@ -9,6 +9,7 @@ from . import files as read
 from . import things
 from .ids import check_finite
 from .registry import File, dataset, raw_file
+from .row_orders import check_declared
 from .types import ConceptEmbedding, Features
 
 SLICE = ("slice", "full")
@@ -22,15 +23,15 @@ FITTED = "THINGS triplets"  # what every embedding here was fitted on
 
 def embedding(at, order: str) -> ConceptEmbedding:
     """The concept embedding of an entry, in the order of THINGS; the rows on disk are named by ``order``."""
-    path = at.path("embedding")
-    values = read.read_npy(path) if path.suffix == ".npy" else read.read_numbers(path)
-    ids = things.row_ids(at, order)
+    path, order = at.path("embedding"), things.declared_order(at, order)
+    values, ids = read.read_matrix(path), things.row_ids(at, order)
     if values.ndim != 2 or len(values) != len(ids):
         raise InputError(
             f"has shape {values.shape} where ({len(ids)}, dimensions) is expected",
             path,
             "rows are concepts: " + read.AGAIN,
         )
+    check_declared(at, "embedding", order, values)
     names = tuple(f"dimension {d + 1}" for d in range(values.shape[1]))
     found = at.make(ConceptEmbedding, path, ids=ids, values=values, dimensions=names, in_sample=FITTED)
     return found.align(things.concept_ids(at))
@@ -84,8 +85,10 @@ def spose_49(at):
 
 
 def _features(at, order, model, layer) -> Features:
-    path, ids = at.path("embedding"), things.row_ids(at, order)
+    path, order = at.path("embedding"), things.declared_order(at, order)
+    ids = things.row_ids(at, order)
     values = read.read_npy(path, (len(ids), None))
+    check_declared(at, "embedding", order, values)
     return at.make(Features, path, ids=ids, values=values, model=model, layer=layer).align(things.concept_ids(at))
 
 
@@ -102,13 +105,13 @@ def _features(at, order, model, layer) -> Features:
     source=f"https://github.com/{MIRKO}",
     licence="GPL-3.0 repository",
     citation="Radford et al. 2021, CLIP, ICML",
-    row_order="python",
+    row_order="upper",
     size="3.8 MB",
     expect={"objects": 1854, "dimensions": 512},
 )
 def clip_vit_b32(at):
     """CLIP ViT-B/32 image features, (concepts, 512), in the order of THINGS."""
-    return _features(at, "python", "clip-vit-b32", "visual")
+    return _features(at, "upper", "clip-vit-b32", "visual")
 
 
 @dataset(
@@ -131,6 +134,26 @@ def clip_vit_b32(at):
 def word2vec(at):
     """Word vectors, (concepts, 300); no image is involved."""
     return _features(at, "sorted", "word2vec", "words")
+
+
+@dataset(
+    "things/vgg16_srf200",
+    title="VGG-16 features of the THINGS images, as 200 non-negative factors",
+    kind="features",
+    profiles=SLICE,
+    files=embedding_files(
+        "things/features/vgg16_srf200.npy", "(1854, 200) float32, W with W W' near the linear kernel"
+    ),
+    source="https://github.com/florianmahner/pysrf",
+    licence="BSD-3-Clause",
+    citation="Simonyan, Zisserman 2015, VGG, ICLR; layer and pictures are not stated",
+    row_order="raw (a description says python; the two differ at ice and ice-cream_cone, see the page on real people)",
+    size="1.5 MB",
+    expect={"objects": 1854, "dimensions": 200},
+)
+def vgg16_srf200(at):
+    """Factors of the linear kernel of VGG-16, (concepts, 200); their dot products stand for those of the network."""
+    return _features(at, "raw", "vgg16", "srf200")
 
 
 @dataset(

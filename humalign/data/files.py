@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -141,14 +142,19 @@ def read_numbers(path, columns: int | None = None) -> np.ndarray:
     raise InputError("holds no numbers", path, AGAIN)
 
 
+def read_matrix(path) -> np.ndarray:
+    """Numbers with two axes, from .npy or from text separated by white space."""
+    path = Path(path)
+    return read_npy(path, (None, None)) if path.suffix == ".npy" else read_numbers(path)
+
+
 def read_triplets(path, columns: int = 3) -> np.ndarray:
     """Triplets from .npy or text -> int64 (n, columns).
 
     Whole numbers and the right number of columns are checked here; range and repetition by
     :class:`humalign.data.types.Triplets`.
     """
-    path = Path(path)
-    array = read_npy(path, (None, columns)) if path.suffix == ".npy" else read_numbers(path, columns)
+    array = read_npy(path, (None, columns)) if Path(path).suffix == ".npy" else read_numbers(path, columns)
     array = whole(array, path)
     if not len(array):
         raise InputError("holds no triplets", path, AGAIN)
@@ -161,8 +167,16 @@ def read_frame(path, columns=(), sep=",", text=()):
 
     path = exists(path)
     try:
-        frame = pd.read_csv(path, sep=sep, dtype=dict.fromkeys(text, str), encoding="utf-8-sig", index_col=False)
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        with warnings.catch_warnings():  # a line with more cells than the header is told by a warning alone
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(path, sep=sep, dtype=dict.fromkeys(text, str), encoding="utf-8-sig", index_col=False)
+    except (
+        ValueError,
+        pd.errors.ParserWarning,
+        UnicodeDecodeError,
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+    ) as error:
         raise InputError(f"cannot be read as a table ({error})", path, AGAIN) from None
     if missing := [c for c in columns if c not in frame]:
         names = ", ".join(map(str, list(frame.columns)[:8]))

@@ -63,10 +63,11 @@ def images(at):
         meta["categories"] = [
             tuple(str(label) for label, flag in zip(content["categoryLabels"], row) if flag) for row in vectors
         ]
-    return at.make(Stimuli, path, ids=_ids(len(names)), images=np.stack(pictures), concepts=tuple(names), meta=meta)
+    return at.make(Stimuli, path, ids=ids_of(len(names)), images=np.stack(pictures), concepts=tuple(names), meta=meta)
 
 
-def _ids(m: int) -> tuple[str, ...]:
+def ids_of(m: int) -> tuple[str, ...]:
+    """Names of the images, by place."""
     return tuple(f"image{n + 1:02d}" for n in range(m))
 
 
@@ -91,4 +92,4 @@ def rdms(at):
         raise InputError(f"rdms_behav_92 has no field RDM of numbers ({error})", path, read.AGAIN) from None
     if not matrices or any(one.shape != matrices[0].shape or one.ndim != 2 for one in matrices):
         raise InputError("the people's matrices differ in shape", path, read.AGAIN)
-    return at.make(HumanRDM, path, ids=_ids(len(matrices[0])), rdm=np.stack(matrices))
+    return at.make(HumanRDM, path, ids=ids_of(len(matrices[0])), rdm=np.stack(matrices))

@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 MODULES = (
-    "things", "things_full", "features_known", "mur92", "levels", "validation", "tables", "multi_arrangement",
-    "peterson", "cifar", "alignet", "imagenet", "fewshot",
+    "things", "things_full", "features_known", "mur92", "photographs", "levels", "validation", "tables",
+    "multi_arrangement", "peterson", "cifar", "alignet", "imagenet", "fewshot",
 )  # fmt: skip
 
 

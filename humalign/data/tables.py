@@ -78,3 +78,40 @@ def read_breeds(path) -> dict:
         if len(set(supers)) != len(supers):
             raise InputError(f"task {task} names one superclass twice", path, read.AGAIN)
     return tasks
+
+
+def _register_published(name, title, file, columns, filled, rows):
+    @dataset(
+        f"published/{name}",
+        title=title,
+        kind="table",
+        profiles=("slice", "full"),
+        files={"table": File(f"published/{file}.csv", ", ".join(columns))},
+        source="facts from the papers, their repositories and follow-ups, each cited in its row",
+        licence="facts",
+        row_order="none",
+        size="40 kB",
+        expect={"rows": rows},
+    )
+    def load(at):
+        """DataFrame, one published number a row; every cell but the remarks is filled."""
+        path = at.path("table")
+        frame = read.read_frame(path, columns)
+        for column in columns[: columns.index(filled) + 1]:
+            if (empty := frame[column].isna()).any():
+                raise InputError(f"row {int(empty.to_numpy().argmax())} has no {column}", path, read.AGAIN)
+        if name != "paper_numbers" and frame[filled].dtype.kind != "f":  # papers give some values as ranges
+            raise InputError(f"column {filled} holds text", path, read.AGAIN)
+        return frame
+
+
+for _row in (
+    ("paper_numbers", "Numbers that both papers and their follow-ups publish", "paper_numbers",
+     ("paper", "quantity", "network", "dataset", "value", "unit", "source", "evidence", "caveat"), "value", 170),
+    ("odd_one_out", "Odd-one-out accuracies that others publish", "published_odd_one_out",
+     ("source", "model", "dataset", "zero_shot_accuracy", "triplet_type", "accuracy_after_linear_transform"),
+     "zero_shot_accuracy", 25),
+    ("human_validation", "Results of the AligNet validation study as published", "alignet_human_validation_published",
+     ("quantity", "value", "note"), "value", 8),
+):  # fmt: skip
+    _register_published(*_row)

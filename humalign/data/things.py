@@ -1,4 +1,4 @@
-"""THINGS: concepts, their three row orders, categories, odd-one-out triplets and what a wrong row order costs."""
+"""THINGS: concepts, their four row orders, categories, odd-one-out triplets and what a wrong row order costs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import InputError
 from . import files as read
 from .ids import check_ids
 from .registry import File, dataset, raw_file
-from .row_orders import ORDERS, check_order, in_order, layout_evidence, order_evidence
+from .row_orders import ORDERS, check_declared, in_order
 from .types import Triplets
 
 OSF = "https://osf.io/f5rn6/ (THINGS-data, folder data/triplet_dataset)"
@@ -26,10 +26,11 @@ CONCEPTS = File(
         "ViCCo-Group/thingsvision", "a325699ecab4f29703ab10136641538ff8b44e2e", "thingsvision/data/things_concepts.tsv"
     ),
 )
-MAPS = File("things/concepts/index_maps.csv", "sorted_index, uniqueID, raw_index, python_sorted_index", optional=True)
-
-
-__all__ = ["ORDERS", "check_order", "in_order", "layout_evidence", "order_evidence", "row_order_cost"]
+MAPS = File(
+    "things/concepts/row_orders.csv",
+    "sorted_index, uniqueID, raw_index, python_index, upper_index: the row of each concept in each order",
+    optional=True,
+)
 
 
 # ---------------------------------------------------------------------------------------------- concepts and orders
@@ -70,18 +71,24 @@ def _check_maps(frame, at):
     if tuple(frame.index) != ids:
         yield f"{at.path('maps')}: rows are not in the order of things_concepts.tsv; {read.AGAIN}"
         return
-    for order in ("raw", "python"):
+    for order in ORDERS[1:]:
         if in_order(ids, order, frame) != in_order(ids, order):
             yield f"{at.path('maps')}: the {order} order is not the rule for it; {read.AGAIN}"
 
 
 @dataset(
     "things/orders",
-    title="The three row orders of the THINGS concepts",
+    title="The four row orders of the THINGS concepts",
     kind="concepts",
     profiles=("slice", "full"),
-    files={"maps": replace(MAPS, optional=False), "concepts": CONCEPTS},
-    source="derived from the concept names (sorted; by image file name; Python's sorted)",
+    files={
+        "maps": replace(MAPS, optional=False),
+        "earlier": File(
+            "things/concepts/index_maps.csv", "an earlier map without the order 'upper', not read", optional=True
+        ),
+        "concepts": CONCEPTS,
+    },
+    source="derived from the concept names (THINGS' own; by image file name; Python's sorted; sorted by str.upper)",
     licence=CC,
     row_order="sorted, ids inside",
     size="40 kB",
@@ -89,9 +96,10 @@ def _check_maps(frame, at):
     check=_check_maps,
 )
 def orders(at):
-    """Row orders: DataFrame, index = uniqueID, columns sorted_index, raw_index, python_sorted_index."""
+    """Row orders: DataFrame, index = uniqueID, columns sorted_index, raw_index, python_index, upper_index."""
     path = at.path("maps")
-    frame = read.read_frame(path, ("sorted_index", "uniqueID", "raw_index", "python_sorted_index"), text=("uniqueID",))
+    columns = tuple(f"{order}_index" for order in ORDERS)
+    frame = read.read_frame(path, ("uniqueID", *columns), text=("uniqueID",))
     frame.index = list(check_ids(frame.pop("uniqueID"), path))
     frame.index.name = "id"
     for column in frame:
@@ -180,14 +188,14 @@ def declared_order(at, order: str) -> str:
     return manifest(at.root).get("row_order", {}).get(at.entry.name, order)
 
 
-def load_triplets(at, *, columns: int = 3, order: str = "sorted") -> Triplets:
-    """Triplets of an entry; a fourth column is the person."""
+def load_triplets(at, *, columns: int = 3, order: str = "sorted", checked: bool = True) -> Triplets:
+    """Triplets of an entry; a fourth column is the person. ``checked``: people's choices must not refute the order."""
     path = at.path("triplets")
     order = declared_order(at, order)
     table = read.read_triplets(path, columns)
     if (table[:, :3] < 0).any():
         raise InputError(f"row {int(np.argmax((table[:, :3] < 0).any(1)))} has a negative index", path, read.AGAIN)
-    return at.make(
+    found = at.make(
         Triplets,
         path,
         ids=row_ids(at, order),
@@ -195,6 +203,9 @@ def load_triplets(at, *, columns: int = 3, order: str = "sorted") -> Triplets:
         participants=table[:, 3] if columns == 4 else None,
         meta={"row_order": order},
     )
+    if checked:
+        check_declared(at, "triplets", order, found.triplets)
+    return found
 
 
 def triplet_files(path: str, what: str, also=(), **more) -> dict:
@@ -227,7 +238,6 @@ def _register_repeated(trials, name, what, size):
         row_order="sorted",
         size=size,
         expect={"trials": trials, "objects": 1854},
-        check=check_order,
     )
     def load(at):
         return load_triplets(at)
@@ -255,7 +265,6 @@ for _row in _REPEATED:
     row_order="sorted",
     size="2.1 MB",
     expect={"trials": 127304, "objects": 1854, "people": 264},
-    check=check_order,
 )
 def test_10_id(at):
     """Triplets with people (the fourth column)."""
@@ -265,91 +274,45 @@ def test_10_id(at):
 test_10_id.__test__ = False  # a loader, not a test
 
 
-# ---------------------------------------------------------------------------------------------- a wrong row order
-
-ORDER_OF = {
-    "things/vice_42": ("dot", "raw"),
-    "things/spose_49": ("dot", "sorted"),
-    "things/clip_vit_b32": ("cosine", "python"),
-    "things/word2vec": ("cosine", "sorted"),
-}
+MIRKO = "https://github.com/MirkoTh/semantic-representations-ID"
 
 
-def row_order_cost(profile, names=("things/test_10_id", "things/testset1", "things/testset2")):
-    """What a wrong row order costs: odd-one-out accuracy with rows met by name and by position.
-
-    "wrong" takes the rows as they lie for the other of the two orders in circulation: rows written in raw (or
-    Python's) order as if they were sorted, sorted rows as if they were raw.
-
-    Parameters
-    ----------
-    profile : Profile
-        Needs the files of the slice.
-    names : sequence of str
-        Triplet data sets; those not at hand are left out.
-
-    Returns
-    -------
-    DataFrame
-        A result table (:mod:`humalign.results`): measure "accuracy", detail "right order, all trials",
-        "wrong order, all trials", and both for "affected trials" (trials touching a concept whose row differs between
-        the two orders); ``low``/``high`` = 95 % Wilson interval over trials, ``n`` = trials.
-    """
-    from .. import odd_one_out
-    from ..results import table
-    from ..similarity import similarity_matrix
-    from .registry import available, load
-
-    here = set(available(profile))
-    rows = []
-    for model, (kernel, order) in ORDER_OF.items():
-        if model not in here:
-            continue
-        thing = load(model, profile)
-        ids = tuple(load("things/concepts", profile).index)
-        lying = in_order(ids, order)
-        stranger = "sorted" if order != "sorted" else "raw"
-        right = thing.align(ids).values
-        if order == "sorted":  # sorted rows taken for raw ones
-            place = {name: row for row, name in enumerate(in_order(ids, "raw"))}
-            wrong = thing.align(lying).values[[place[name] for name in ids]]
-        else:  # other rows taken for sorted ones
-            wrong = thing.align(lying).values
-        moved = (
-            np.array([a != b for a, b in zip(lying, in_order(ids, stranger))])
-            if order != "sorted"
-            else np.array([a != b for a, b in zip(ids, in_order(ids, "raw"))])
-        )
-        for name in names:
-            if name not in here:
-                continue
-            responses = load(name, profile).align(ids).triplets
-            touched = moved[responses].any(1)
-            for label, values in (("right", right), ("wrong", wrong)):
-                similarity = similarity_matrix(values.astype(np.float64), kernel)
-                hit = odd_one_out.choices(similarity, responses) == 2
-                for scope, part in (("all trials", hit), ("affected trials", hit[touched])):
-                    low, high = wilson(part.sum(), len(part))
-                    rows.append(
-                        {
-                            "dataset": name,
-                            "model": model,
-                            "measure": "accuracy",
-                            "detail": f"{label} order, {scope}",
-                            "value": part.mean() if len(part) else np.nan,
-                            "low": low,
-                            "high": high,
-                            "n": len(part),
-                        }
-                    )
-    return table(rows, profile=profile.name, source="wrong row order")
+@dataset(
+    "things/responses_2025",
+    title="THINGS odd-one-out, a new crowd: 160 people answered the same 440 triplets",
+    kind="triplets",
+    profiles=("slice", "full"),
+    files=triplet_files("things/triplets/responses_2025.txt", "(n, 4) text, 0-based, odd one third, person fourth"),
+    source=f"{MIRKO} (collected in 2025, not part of THINGS-data)",
+    licence="GPL-3.0 repository",
+    citation="Thalmann et al., semantic representations and individual differences (repository)",
+    row_order="sorted",
+    size="1.2 MB",
+    expect={"trials": 70400, "objects": 1854, "people": 160},
+)
+def responses_2025(at):
+    """Triplets with people (the fourth column); every person answered every triplet."""
+    return load_triplets(at, columns=4)
 
 
-def wilson(hits, n, z: float = 1.959964):
-    """Wilson's 95 % interval of a proportion (Wilson 1927)."""
-    if not n:
-        return float("nan"), float("nan")
-    share = hits / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return float(middle - half), float(middle + half)
+def _register_choosers(name, title, kind):
+    @dataset(
+        f"things/llm_{name}",
+        title=f"THINGS odd-one-out: {title} on the same 2,171 triplets",
+        kind=kind,
+        profiles=("slice", "full"),
+        files=triplet_files(f"things/llm/{name}.txt", "(n, 3) text, 0-based, odd one last"),
+        source="https://github.com/ChangdeDu/LLMs_core_dimensions",
+        licence="MIT",
+        citation="Du et al. 2025, Human-like object concept representations emerge naturally in multimodal large "
+        "language models, Nature Machine Intelligence 7:860-875",
+        row_order="sorted",
+        size="29 kB",
+        expect={"trials": 2171, "objects": 1854},
+    )
+    def load(at):
+        return load_triplets(at)
+
+
+for _row in (("people", "people", "triplets"), ("gpt4", "GPT-4", "choices"), ("chatgpt35", "ChatGPT-3.5", "choices")):
+    _register_choosers(*_row)

@@ -9,7 +9,8 @@ from . import files as read
 from . import things
 from .features_known import SPOSE, VICE, embedding, embedding_files
 from .registry import File, dataset
-from .things import CC, CONCEPTS, HEBART, MAPS, OSF, check_order, load_triplets, row_ids
+from .row_orders import check_declared
+from .things import CC, CONCEPTS, HEBART, MAPS, OSF, load_triplets, row_ids
 from .types import Stimuli, Triplets
 
 OSF_SPOSE = "https://osf.io/z2784/ (SPoSE release)"
@@ -39,7 +40,6 @@ def _register(stem, title, source, citation, order, size, expect, note=""):
         row_order=order + note,
         size=size,
         expect=expect,
-        check=check_order,
         steps=(
             f"open {source.split(' ')[0]} and take {stem}.npy, or {stem}.txt",
             f"humalign data import FILE --as things/{stem}",
@@ -106,7 +106,6 @@ def everything(at):
     citation=HEBART,
     row_order="raw (its description says that it is not resorted); verify checks it",
     size="about 400 MB",
-    check=check_order,
     steps=(
         "open https://osf.io/f5rn6/, folder data/triplet_dataset",
         "take triplets_large_final_correctednc_correctedorder.csv",
@@ -139,7 +138,7 @@ def large(at):
     if "noise_ceiling" in frame:
         level = np.array([f"{v:g}" for v in _numbers(frame["noise_ceiling"].fillna(0), path, "noise_ceiling")])
     order = things.declared_order(at, "raw")
-    return at.make(
+    found = at.make(
         Triplets,
         path,
         ids=row_ids(at, order),
@@ -148,6 +147,8 @@ def large(at):
         level=level,
         meta={"row_order": order},
     )
+    check_declared(at, "triplets", order, found.triplets)
+    return found
 
 
 def _numbers(column, path, name):

@@ -99,6 +99,18 @@ def picture_problems(stimuli: Stimuli, most: int = 64) -> list[str]:
     return [f"{bad[0]}: is not a picture or is cut short ({len(bad)} of {len(rows)} looked at); get it again"]
 
 
+def _files(entry, root) -> list[Path]:
+    """The files of an entry; of a folder those that have a known checksum."""
+    found = []
+    for path in entry.found(root).values():
+        if path.is_dir():
+            inside = path.relative_to(root).as_posix() + "/"
+            found += [root / name for name in known.published() if name.startswith(inside) and (root / name).is_file()]
+        else:
+            found.append(path)
+    return found
+
+
 def verify_one(entry, profile) -> Report:
     """Read, count and check one entry; never raises for bad data, the report says what is wrong."""
     if profile.name == "mini":
@@ -119,7 +131,7 @@ def verify_one(entry, profile) -> Report:
             [f"{Path(root) / path}: is not here; 'humalign data where {entry.name}' says how to get it"],
         )
     report = Report(entry.name, "ok")
-    for path in entry.found(root).values():
+    for path in _files(entry, root):
         if path.is_file():
             try:
                 if known.check_known(path, root, entry):

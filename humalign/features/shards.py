@@ -103,7 +103,7 @@ def _choose(layers, layer, where) -> str:
     return layer
 
 
-def read(path, layer: str | None = None, ids=None, verify: bool = True) -> Features:
+def read(path, layer: str | None = None, ids=None, verify: bool = True, data=None) -> Features:
     """Read features.
 
     Parameters
@@ -117,6 +117,8 @@ def read(path, layer: str | None = None, ids=None, verify: bool = True) -> Featu
         Only these rows, in this order; other shards' rows are dropped as they are read.
     verify : bool
         Compare checksums.
+    data : path, optional
+        Folder with THINGS data, to name the rows of a file without ids.
 
     Returns
     -------
@@ -138,7 +140,7 @@ def read(path, layer: str | None = None, ids=None, verify: bool = True) -> Featu
             return _read_merged(path, layer, ids, verify)
     from ..data.features_file import read as read_others
 
-    found = read_others(path, layer=layer)
+    found = read_others(path, layer=layer, data=data)
     return found if ids is None else found.align(ids)
 
 

@@ -123,20 +123,36 @@ def glocal(table: pd.DataFrame):
 
 
 def rsa92(table: pd.DataFrame):
-    """Agreement of SqueezeNet's layers with 16 people on 92 images, with the noise ceiling."""
-    rows = table[(table.dataset == "mur92") & (table.measure == "spearman")]
-    rows_of_people = table[(table.dataset == "mur92") & (table.measure == "ceiling")]
-    ceiling = rows_of_people.set_index("detail")["value"]
-    fig, ax = plt.subplots(figsize=(style.WIDTH * 0.75, 0.6 * len(rows) + 1.5))
-    ax.axvspan(ceiling["lower"], ceiling["upper"], color=style.GREY, alpha=0.25, lw=0)
-    people = f"noise ceiling of {int(rows_of_people['n'].max())} people"
-    place = {"transform": ax.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-    ax.text(ceiling[["lower", "upper"]].mean(), 1.01, people, fontsize=9.5, color=style.GREY, **place)
-    for y, row in enumerate(rows.itertuples()):
-        _interval(ax, None, y, row, "coral", "s")
-    ax.set_yticks(range(len(rows)), rows["layer"])
-    ax.set(xlabel="Spearman's ρ with the mean human RDM", xlim=(0, max(0.65, ceiling["upper"] + 0.05)),
-           ylim=(-0.5, len(rows) - 0.5))  # fmt: skip
+    """Agreement of SqueezeNet with 16 people on 92 images: with their mean and with each, each with its own ceiling."""
+    rows = table[table.dataset == "mur92"]
+    ceiling = rows[rows.measure == "ceiling"].set_index("detail")["value"]
+    people = int(rows[rows.measure == "ceiling"]["n"].max())
+    layers = list(dict.fromkeys(rows[rows.measure == "spearman"]["layer"]))
+    titles = {
+        "spearman": f"with the mean of {people} people",
+        "spearman with each person": "with single people, averaged",
+    }
+    limits = {"spearman": (ceiling["mean"],) * 2,
+              "spearman with each person": (ceiling["single, lower"], ceiling["single, upper"])}  # fmt: skip
+    size = (style.WIDTH, 0.6 * len(layers) + 1.9)
+    fig, axes = plt.subplots(1, 2, figsize=size, sharey=True, sharex=True, layout="constrained")
+    for ax, (measure, title) in zip(axes, titles.items()):
+        low, high = limits[measure]
+        if low < high:
+            ax.axvspan(low, high, color=style.GREY, alpha=0.25, lw=0)
+        ax.axvline(high, color=style.GREY, ls=":", lw=1.4)
+        words = f"ceiling {high:.2f}" if low == high else f"ceiling {low:.2f} to {high:.2f}"
+        ax.annotate(words, (high, 0.97), xycoords=ax.get_xaxis_transform(), xytext=(-4 if high > 0.7 else 4, 0),
+                    textcoords="offset points", ha="right" if high > 0.7 else "left", va="top", fontsize=9.5,
+                    color=style.GREY)  # fmt: skip
+        for y, layer in enumerate(layers):
+            part = rows[(rows.measure == measure) & (rows.layer == layer)]
+            for row in part.itertuples():
+                _interval(ax, None, y, row, "coral", "s")
+        ax.set_title(title, fontsize=11)
+        ax.set(xlim=(0, 1), ylim=(-0.5, len(layers) - 0.2))
+    axes[0].set_yticks(range(len(layers)), layers)
+    fig.supxlabel("Spearman's ρ", fontsize=11)
     return fig
 
 

@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from .. import odd_one_out, probing, rsa
+from .. import odd_one_out, probing, results, rsa
 from .. import record as recording
 from ..config import Profile, get_profile
 from ..data import registry
-from ..data.things import row_order_cost
+from ..data.row_orders import ORDERS, detect, in_order
 from ..errors import InputError, MissingData
 from ..measured import Measured, combine
 from ..similarity import similarity_matrix
@@ -23,8 +23,8 @@ TEST_SETS = ("things/testset1", "things/testset2")
 TRAINING = "things/test_10_id"
 NEEDED = {
     *TEST_SETS, TRAINING, "things/testset2_repeat", "things/concepts", "things/categories_27", "things/vice_42",
-    "things/spose_49", "things/clip_vit_b32", "things/word2vec", "things_eeg2/clip_vit_l14", "mur92", "mur92/images",
-    "glocal/clip_ViT-L_14_visual", "weights/squeezenet1_0",
+    "things/spose_49", "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", "things_eeg2/clip_vit_l14",
+    "mur92", "mur92/images", "glocal/clip_ViT-L_14_visual", "weights/squeezenet1_0",
 }  # fmt: skip
 DRAWS = resampling.DRAWS
 STRENGTHS = (1.0, 0.3, 0.1)
@@ -33,6 +33,7 @@ MODELS = {
     "things/vice_42": ("VICE (42 dimensions)", ("dot", "cosine"), IN_SAMPLE),
     "things/spose_49": ("SPoSE (49 dimensions)", ("dot", "cosine"), IN_SAMPLE),
     "things/clip_vit_b32": ("CLIP ViT-B/32", ("cosine", "dot"), ""),
+    "things/vgg16_srf200": ("VGG-16 (200 factors)", ("cosine", "dot"), ""),
     "things/word2vec": ("word2vec (concept names)", ("cosine", "dot"), ""),
 }
 """Data set of the features: display name, kernels (the first is the one to read), remark."""
@@ -40,7 +41,11 @@ MODELS = {
 
 def facts() -> pd.DataFrame:
     """Name and training group of each model of this chapter, for figures."""
-    group = {"things/clip_vit_b32": "Image/Text", "things/word2vec": "Text only"}
+    group = {
+        "things/clip_vit_b32": "Image/Text",
+        "things/vgg16_srf200": "Supervised (ImageNet-1K)",
+        "things/word2vec": "Text only",
+    }
     rows = [{"model": key, "name": name, "group": group.get(key, "People")} for key, (name, _, _) in MODELS.items()]
     rows += [
         {"model": "squeezenet1_0", "name": "SqueezeNet 1.0", "group": "Supervised (ImageNet-1K)"},
@@ -238,21 +243,38 @@ def squeezenet_features(profile) -> dict:
     return dict(found)
 
 
+PAIRINGS = {"mean": "spearman", "single": "spearman with each person"}
+
+
 def objects92(profile, draws: int = DRAWS) -> Measured:
-    """RSA of SqueezeNet with 16 people on 92 images, with the noise ceiling over people; draws resample images."""
+    """RSA of SqueezeNet with 16 people on 92 images, each comparison with its own ceiling; draws resample images.
+
+    Returns
+    -------
+    Measured
+        measure "spearman" (with the mean RDM of the people) and "spearman with each person" (averaged); model "people",
+        measure "ceiling": detail "mean" for the first, "single, lower" and "single, upper" for the second.
+    """
     human = registry.load("mur92", profile)
-    mean, bootstrap = human.mean(), resampling.PairBootstrap(len(human), draws)
+    bootstrap = resampling.PairBootstrap(len(human), draws)
     common = {"dataset": "mur92", "detail": "correlation"}
     rows, out = [], []
     for layer, features in squeezenet_features(profile).items():
         own = rsa.rdm(features.align(human.ids).values, "correlation")
-        rows.append({**common, "model": "squeezenet1_0", "layer": layer, "stage": "zero-shot", "measure": "spearman",
-                     "value": rsa.compare(own, mean), "n": len(human)})  # fmt: skip
-        out.append(bootstrap.correlate(rsa.upper_triangle(own), rsa.upper_triangle(mean)))
-    for kind, value in zip(("lower", "upper"), rsa.noise_ceiling(human.rdm)):
-        rows.append(
-            {**common, "detail": kind, "model": "people", "measure": "ceiling", "value": value, "n": human.people}
-        )
+        for against, measure in PAIRINGS.items():
+            found = rsa.agreement(own, human.rdm, against)
+            others = [human.mean()] if against == "mean" else human.rdm
+            rows.append({**common, "model": "squeezenet1_0", "layer": layer, "stage": "zero-shot", "measure": measure,
+                         "value": found.value, "n": len(human)})  # fmt: skip
+            drawn = [bootstrap.correlate(rsa.upper_triangle(own), rsa.upper_triangle(one)) for one in others]
+            out.append(np.mean(drawn, axis=0))
+    limits = {}
+    for against in PAIRINGS:
+        low, high = rsa.ceiling(human.rdm, against)
+        limits |= {against: low} if low == high else {f"{against}, lower": low, f"{against}, upper": high}
+    for detail, value in limits.items():
+        rows.append({**common, "detail": detail, "model": "people", "measure": "ceiling", "value": value,
+                     "n": human.people})  # fmt: skip
         out.append(np.full(draws, np.nan))
     return Measured.of(rows, np.array(out), profile=profile.name)
 
@@ -309,6 +331,100 @@ def category_map(profile, model: str = "things/clip_vit_b32") -> pd.DataFrame:
     return pd.DataFrame({"concept": ids, "x": place[:, 0], "y": place[:, 1], "category": category})
 
 
+# model: kernel, the order its file is in, and an order that it can be (and for CLIP was) taken for
+ROW_ORDERS = {
+    "things/vice_42": ("dot", "raw", "sorted"),
+    "things/spose_49": ("dot", "sorted", "raw"),
+    "things/clip_vit_b32": ("cosine", "upper", "python"),
+    "things/vgg16_srf200": ("cosine", "raw", "sorted"),
+    "things/word2vec": ("cosine", "sorted", "raw"),
+}
+
+
+def row_order_cost(profile) -> pd.DataFrame:
+    """What a wrong row order costs: odd-one-out accuracy with rows met by name, and by position in another order.
+
+    Returns
+    -------
+    DataFrame
+        A result table: measure "accuracy", detail "right order, all trials", "wrong order, all trials", and both for
+        "affected trials" (those that touch a concept whose row differs between the two orders); ``low``/``high`` =
+        95 % Wilson interval over trials, ``n`` = trials.
+    """
+    from scipy.stats import binomtest
+
+    ids, rows = object_ids(profile), []
+    for model, (kernel, order, other) in ROW_ORDERS.items():
+        right = registry.load(model, profile).align(ids).values
+        place = {name: row for row, name in enumerate(in_order(ids, other))}
+        as_they_lie = registry.load(model, profile).align(in_order(ids, order)).values
+        wrong = as_they_lie[[place[name] for name in ids]]
+        moved = np.array([a != b for a, b in zip(in_order(ids, order), in_order(ids, other))])
+        moved = np.isin(ids, np.array(in_order(ids, order))[moved])
+        for name in (TRAINING, *TEST_SETS):
+            responses = registry.load(name, profile).align(ids).triplets
+            touched = moved[responses].any(1)
+            for label, values in (("right", right), ("wrong", wrong)):
+                similarity = similarity_matrix(values.astype(np.float64), kernel)
+                hit = odd_one_out.choices(similarity, responses) == 2
+                for scope, part in (("all trials", hit), ("affected trials", hit[touched])):
+                    low, high = binomtest(int(part.sum()), len(part)).proportion_ci(method="wilson")
+                    rows.append({"dataset": name, "model": model, "measure": "accuracy", "n": len(part),
+                                 "value": part.mean(), "low": low, "high": high,
+                                 "detail": f"{label} order, {scope}"})  # fmt: skip
+    return results.table(rows, profile=profile.name, source="wrong row order")
+
+
+def order_evidence(profile) -> pd.DataFrame:
+    """Which row order people's choices name for each file; see :func:`humalign.data.row_orders.detect`.
+
+    Returns
+    -------
+    DataFrame
+        file, order, accuracy, standard_error, n (trials that touch a concept whose row differs), named (the order that
+        the evidence names, or those it cannot tell apart).
+    """
+    ids, parts = object_ids(profile), []
+    for model, (_, order, _) in ROW_ORDERS.items():
+        found = detect(registry.load(model, profile).align(in_order(ids, order)).values, data=profile.data)
+        named = " or ".join(found.candidates)
+        parts.append(found.table.assign(file=MODELS[model][0], named=named)[["file", *found.table, "named"]])
+    return pd.concat(parts, ignore_index=True)
+
+
+def order_table(evidence: pd.DataFrame) -> pd.DataFrame:
+    """:func:`order_evidence` for display: one row a file, one column an order."""
+    words = evidence.assign(text=[f"{v:.3f} ± {e:.3f}" for v, e in zip(evidence.accuracy, evidence.standard_error)])
+    out = words.pivot(index=["file", "named"], columns="order", values="text").reset_index()
+    out = out.set_index("file").loc[list(dict.fromkeys(evidence["file"]))].reset_index()
+    return out[["file", *ORDERS, "named"]].rename(columns={"named": "people's choices name"})
+
+
+CORRECTED = {  # of the table of corrections: what, and the row of the results that holds it now
+    "CLIP ViT-B/32, zero-shot, test set 1": ("things/testset1", "zero-shot", "cosine", "accuracy"),
+    "CLIP ViT-B/32, zero-shot, test set 2": ("things/testset2", "zero-shot", "cosine", "accuracy"),
+    "CLIP ViT-B/32, zero-shot, unseen objects": ("unseen objects", "zero-shot", "cosine", "accuracy"),
+    "CLIP ViT-B/32, probed, test set 1": ("things/testset1", "probed", "dot", "accuracy"),
+    "CLIP ViT-B/32, probed, test set 2": ("things/testset2", "probed", "dot", "accuracy"),
+    "CLIP ViT-B/32, probed, unseen objects": ("unseen objects", "probed", "dot", "accuracy"),
+    "92 images, ceiling shown for the mean of 16 people": ("mur92", "", "mean", "ceiling"),
+}
+
+
+def corrections(tables: Tables) -> pd.DataFrame:
+    """Numbers of this page before and after its two errors were mended.
+
+    "before" was recorded with the errors in place (CLIP's rows named by Python's order; the mean of people beside the
+    upper ceiling for single people); "now" is read off the tables.
+    """
+    before = recording.read("slice_before", "correction").set_index("what")["value"]
+    rows = tables.results.drop_duplicates(["dataset", "stage", "detail", "measure", "model"])
+    rows = rows[rows.model.isin(["things/clip_vit_b32", "people"])].set_index(["dataset", "stage", "detail", "measure"])
+    now = {what: rows.loc[key, "value"] for what, key in CORRECTED.items()}
+    out = pd.DataFrame({"what": list(now), "before": before.loc[list(now)].to_numpy(), "now": list(now.values())})
+    return out.assign(difference=out["now"] - out["before"], provenance=tables.provenance)
+
+
 def inputs(profile) -> dict:
     """Checksums of the data sets this chapter reads."""
     from ..store import sha256
@@ -320,7 +436,9 @@ def inputs(profile) -> dict:
     return out
 
 
-CODE = ("odd_one_out", "similarity", "rsa", "probing", "features", "studies.real", "studies.resampling")
+CODE = (
+    "odd_one_out", "similarity", "rsa", "probing", "features", "data.row_orders", "studies.real", "studies.resampling"
+)  # fmt: skip
 
 
 def measure(profile) -> Measured:
@@ -336,6 +454,8 @@ class Tables:
     ----------
     results, row_order : DataFrame
         Result tables (:mod:`humalign.results`).
+    order_evidence : DataFrame
+        See :func:`order_evidence`.
     category_rdms, concept_map : DataFrame
         See :func:`category_rdms`, :func:`category_map`.
     provenance : {"live", "recorded"}
@@ -345,6 +465,7 @@ class Tables:
 
     results: pd.DataFrame
     row_order: pd.DataFrame
+    order_evidence: pd.DataFrame
     category_rdms: pd.DataFrame
     concept_map: pd.DataFrame
     provenance: str
@@ -354,7 +475,8 @@ class Tables:
 def compute(profile) -> dict:
     """All tables, computed now or taken from the cache when data, code and seed are the same."""
     parts = [inputs(profile), keep.code(*CODE), profile.seed]
-    makers = {"row_order": row_order_cost, "category_rdms": category_rdms, "concept_map": category_map}
+    makers = {"row_order": row_order_cost, "order_evidence": order_evidence, "category_rdms": category_rdms,
+              "concept_map": category_map}  # fmt: skip
     tables = {"results": keep.measured(profile, "real-results", parts, lambda: measure(profile)).table}
     for name, make in makers.items():
         tables[name] = keep.frame(profile, f"real-{name}", parts, lambda make=make: make(profile))
@@ -377,7 +499,7 @@ def tables(profile) -> Tables:
         Its ``data`` folder decides; any profile name is taken as "slice".
     """
     if profile.data is None or not set(registry.available(profile := profile.with_(name="slice"))) >= NEEDED:
-        keys = ("results", "row_order", "category_rdms", "concept_map")
+        keys = ("results", "row_order", "order_evidence", "category_rdms", "concept_map")
         return Tables(*(recording.read("slice", key) for key in keys), "recorded", recording.facts("slice")["date"])
     return Tables(**compute(profile), provenance="live", when=datetime.date.today().isoformat())
 

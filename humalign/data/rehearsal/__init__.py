@@ -8,14 +8,22 @@ from ...errors import InputError
 from ...store import write_json
 from ..known import MANIFEST, manifest
 from .alignet import alignet, levels, transforms
-from .arrangements import arrangements
+from .arrangements import arrangements, photographs
 from .pictures import image_sets
 from .things import things
 from .writer import CONCEPTS, SYNSETS, Writer
 
 __all__ = ["CONCEPTS", "SYNSETS", "write"]
 
-PARTS = (things, arrangements, image_sets, levels, alignet, transforms)  # in this order: all draw from one generator
+PARTS = (
+    things,
+    arrangements,
+    image_sets,
+    levels,
+    alignet,
+    transforms,
+    photographs,
+)  # in this order: all draw from one generator
 
 
 def write(root, seed: int = 0) -> Path:

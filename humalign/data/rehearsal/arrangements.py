@@ -1,4 +1,4 @@
-"""Tiny files of arranged and rated pictures: Cichy, King, Mur, Peterson."""
+"""Tiny files of arranged and rated pictures: Cichy, King, Mur, Peterson; photographs of THINGS; features of both."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from ...store import write_text
 from .. import peterson
+from .writer import CONCEPTS
 
 
 def _rdms(writer, people: int, m: int) -> np.ndarray:
@@ -44,6 +45,24 @@ def arrangements(writer):
             writer.mat(f"{folder}/{category}_similarity.mat", simMatrix=similarity)
 
 
+def photographs(writer):
+    """Free photographs of some THINGS concepts, features of a network, and published numbers."""
+    some = CONCEPTS[::2]
+    for name in some:
+        writer.image(f"things_cc0/images/{name}.webp")
+    rows = [f"{name},{CONCEPTS.index(name)}" for name in some]
+    write_text(writer.path("things_cc0/concepts.csv"), "\n".join(["uniqueID,sorted_index", *rows]) + "\n")
+    _features(writer, "things_cc0/features", some)
+    accuracy = "source,model,dataset,triplet_type,zero_shot_accuracy,accuracy_after_linear_transform"
+    numbers = "paper,quantity,network,dataset,value,unit,source,evidence,caveat"
+    for name, head, row in (
+        ("paper_numbers", numbers, "1,accuracy,net,THINGS,.4,,a,b,c"),
+        ("published_odd_one_out", accuracy, "a,net,THINGS,,.4,"),
+        ("alignet_human_validation_published", "quantity,value,note", "rating,3.5,of 5"),
+    ):
+        write_text(writer.path(f"published/{name}.csv"), "\n".join([head, row, row, row]) + "\n")
+
+
 def _mur(writer):
     people = np.zeros(3, dtype=[("RDM", "O"), ("name", "O"), ("color", "O")])
     for k, rdm in enumerate(_rdms(writer, 3, 8)):
@@ -63,3 +82,9 @@ def _mur(writer):
         categoryLabels=labels[None],
         categoryVectors=vectors,
     )
+    _features(writer, "mur92/features", [f"{k:02d}" for k in range(8)])
+
+
+def _features(writer, folder: str, ids) -> None:
+    values = writer.rng.normal(size=(len(ids), 12)).astype(np.float16)
+    np.savez(writer.path(f"{folder}/efficientnet_lite0.penultimate.npz"), features=values, ids=np.array(ids))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...store import write_json, write_text
-from ..things import in_order
+from ..row_orders import ORDERS, in_order
 from .writer import CONCEPTS
 
 
@@ -36,10 +36,10 @@ def things(writer):
     lines = ["Word\tuniqueID\tTop-down Category (WordNet)"]
     lines += [f"{name.replace('_', ' ')}\t{name}\tkind{k % 5}" for k, name in enumerate(CONCEPTS)]
     write_text(writer.path("things/concepts/things_concepts.tsv"), "\n".join(lines) + "\n")
-    raw, python = (in_order(CONCEPTS, name) for name in ("raw", "python"))
-    rows = [f"{k},{name},{raw.index(name)},{python.index(name)}" for k, name in enumerate(CONCEPTS)]
-    head = "sorted_index,uniqueID,raw_index,python_sorted_index"
-    write_text(writer.path("things/concepts/index_maps.csv"), "\n".join([head, *rows]) + "\n")
+    others = [in_order(CONCEPTS, name) for name in ORDERS[1:]]
+    rows = [",".join(map(str, (k, name, *(one.index(name) for one in others)))) for k, name in enumerate(CONCEPTS)]
+    head = "sorted_index,uniqueID," + ",".join(f"{name}_index" for name in ORDERS[1:])
+    write_text(writer.path("things/concepts/row_orders.csv"), "\n".join([head, *rows]) + "\n")
     flags = np.eye(5, dtype=int)[np.arange(m) % 5]
     for name, head, cells in (
         (
@@ -63,21 +63,23 @@ def things(writer):
     writer.text("things/triplets/testset2_repeat.txt", again)
     people = writer.rng.integers(0, 9, 6000)
     writer.text("things/triplets/test_10_ID.txt", np.column_stack([choices(writer, 6000), people]))
+    some, people = repeated(writer, 60, 4), np.tile(np.arange(4), 60)
+    writer.text("things/triplets/responses_2025.txt", np.column_stack([some, people]))
+    for name in ("people", "gpt4", "chatgpt35"):
+        writer.text(f"things/llm/{name}.txt", choices(writer, 400))
     for name, n in (("train_90", 900), ("test_10", 100), ("correct_triplets", 400)):
         writer.npy(f"things/triplets/{name}.npy", choices(writer, n))
     _large(writer)
-    of = {
-        name: writer.latent[[CONCEPTS.index(c) for c in in_order(CONCEPTS, name)]]
-        for name in ("sorted", "raw", "python")
-    }
+    of = {name: writer.latent[[CONCEPTS.index(c) for c in in_order(CONCEPTS, name)]] for name in ORDERS}
     writer.npy("things/embeddings/vice_42d.npy", of["raw"].astype(np.float32))
     writer.npy("things/embeddings/vice_44d.npy", of["raw"].astype(np.float32))
     writer.npy("things/dimensions/vice_embedding.npy", of["raw"].astype(np.float32))
     for name in ("49d", "66d"):
         writer.text(f"things/embeddings/spose_embedding_{name}_sorted.txt", of["sorted"], "%.6f")
     mix = writer.rng.normal(size=(6, 16))
-    writer.npy("things/features/clip_vit_b32.npy", (of["python"] @ mix).astype(np.float32))
+    writer.npy("things/features/clip_vit_b32.npy", (of["upper"] @ mix).astype(np.float32))
     writer.npy("things/features/word2vec.npy", (of["sorted"] @ mix).astype(np.float32))
+    writer.npy("things/features/vgg16_srf200.npy", np.abs(of["raw"] @ mix).astype(np.float32))
     p = writer.rng.dirichlet([1, 1, 1], 1000)
     writer.npy("things/probas/probabilities_all_triplets.npy", p)
     writer.npy("things/entropies/entropies_all_triplets.npy", -(p * np.log(p)).sum(1))

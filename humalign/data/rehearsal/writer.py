@@ -13,7 +13,7 @@ from ..known import MANIFEST
 CONCEPTS = (
     "aardvark", "apple", "bear", "bicycle", "bus", "camera_lens", "camera1", "camera2", "car", "cat", "chair", "dog",
     "duck", "guitar", "hammer", "hot_chocolate", "hot_tub", "hot-air_balloon", "ice", "ice_cream", "ice_cube",
-    "ice-cream_cone", "pepper_mill", "pepper1", "pepper2", "piano", "rose", "sofa", "table", "violin",
+    "ice-cream_cone", "pepper_mill", "pepper1", "pepper2", "piano", "rose_bush", "rosette", "table", "violin",
 )  # fmt: skip
 SYNSETS = tuple(f"n{1440000 + 137 * k:08d}" for k in range(24))
 
