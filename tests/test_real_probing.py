@@ -15,7 +15,9 @@ DATA = os.environ.get("HUMALIGN_DATA")
 pytestmark = [pytest.mark.data, pytest.mark.skipif(not DATA, reason="HUMALIGN_DATA is not set: no real files at hand")]
 STRENGTH = 0.01  # of the squared norm; the better of two that were tried (0.001, 0.01) on the test sets
 PULL = 0.3  # towards a scaled identity; the best of 0.05, 0.1, 0.3, 1 on the first fold's held-out objects
-PROTOTYPE = {"triplets": 0.600, "gain on objects": 0.562 - 0.493}  # the plain NumPy prototype on the same files
+# An independent fit on the same files, rows in the right order (pull of .1, triplets that touch none of 92 concepts):
+# .510 to .627 on both test sets, .508 to .610 on triplets that touch one of the 92.
+INDEPENDENT = {"triplets": 0.627, "gain on objects": 0.610 - 0.508}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,20 +45,20 @@ def rows(triplets, ids):
 
 
 def test_unseen_triplets(data):
-    """Fitted on all of test_10_ID, as the prototype was; and without the triplets that the two test sets repeat."""
+    """Fitted on all of test_10_ID, and without the triplets that the two test sets repeat."""
     clip, train, tests = data
     held = [rows(one, train.ids) for one in tests]
     both = np.vstack(held)
     before = similarity_matrix(clip)
     zero_shot = np.mean([odd_one_out.accuracy(before, one) for one in held])
-    assert zero_shot == pytest.approx(0.4932, abs=5e-4)
+    assert zero_shot == pytest.approx((0.520 + 0.506) / 2, abs=1e-3)  # as the data's description has it
     repeated = {tuple(row) for row in np.sort(both, axis=1)}
     fresh = np.array([tuple(row) not in repeated for row in np.sort(train.triplets, axis=1)])
     assert 0.95 < fresh.mean() < 1
     start = None
     for name, triplets, least in (
-        ("all", train.triplets, PROTOTYPE["triplets"]),
-        ("fresh", train.triplets[fresh], 0.58),
+        ("all", train.triplets, INDEPENDENT["triplets"]),
+        ("fresh", train.triplets[fresh], 0.615),
     ):
         fitted = probing.fit(clip, triplets, penalty="fro2", strength=STRENGTH, tolerance=1e-6, init=start)
         start = fitted.weights
@@ -72,7 +74,7 @@ def test_unseen_triplets(data):
 def test_unseen_objects(data):
     """Held-out thirds of the objects, triplets of test_10_ID wholly among them.
 
-    The prototype's split is not recorded, and zero-shot accuracy differs between splits; so gains are compared.
+    The independent fit's split is another one, and zero-shot accuracy differs between splits; so gains are compared.
     """
     clip, train, _ = data
     crossed = probing.cross_validation(clip, train.triplets, (PULL,), penalty="identity", max_iterations=40)
@@ -82,5 +84,6 @@ def test_unseen_objects(data):
     after = (held["choice"] == 2).to_numpy(float)
     probed, gain = bootstrap.triplet_interval(after, triplets), bootstrap.triplet_interval(after - before, triplets)
     print(f"unseen objects: zero-shot {before.mean():.4f}, probed {probed}, gain {gain}\n{crossed.table}")
-    assert gain.value >= PROTOTYPE["gain on objects"]
-    assert gain.low > 0.03
+    # harder than the independent test: all three objects are unseen, and a third of the objects is held out, not 92
+    assert gain.value >= 0.85 * INDEPENDENT["gain on objects"]
+    assert gain.low > 0.07

@@ -1,5 +1,7 @@
 """RSA and CKA against closed forms, SciPy, and known invariances."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -149,3 +151,38 @@ def test_upper_triangle_reads_rows_first():
     np.testing.assert_array_equal(rsa.upper_triangle(matrix), [1, 2, 3, 6, 7, 11])
     np.testing.assert_array_equal(rsa.upper_triangle(np.stack([matrix, matrix + 1]))[1], [2, 3, 4, 7, 8, 12])
     np.testing.assert_array_equal(rsa.upper_triangle(torch.tensor(matrix)), [1, 2, 3, 6, 7, 11])
+
+
+def test_a_comparison_comes_with_its_own_ceiling():
+    rng = np.random.default_rng(3)
+    truth = rsa.rdm(rng.normal(size=(30, 5)), "euclidean")
+    noise = rng.normal(size=(16, 30, 30))
+    people = truth + 1.2 * (noise + noise.transpose(0, 2, 1))
+    mean, single = (rsa.agreement(truth, people, against) for against in ("mean", "single"))
+    # closed form: halves of the people agree with r, all of them with the truth at the root of 2 r / (1 + r)
+    half = rsa.split_half(people, n_splits=200)
+    assert mean.lower == mean.upper == pytest.approx((2 * half / (1 + half)) ** 0.5)
+    assert mean.value == pytest.approx(rsa.compare(truth, people.mean(0)))
+    assert mean.value == pytest.approx(mean.upper, abs=0.03)  # the truth reaches the ceiling for the mean
+    assert single.value == pytest.approx(np.mean([rsa.compare(truth, one) for one in people]))
+    assert (single.lower, single.upper) == rsa.noise_ceiling(people)
+    assert single.lower - 0.02 < single.value < single.upper + 0.02
+    assert mean.value > single.upper + 0.1  # what was once set beside the wrong ceiling
+    same = rsa.agreement(truth, np.stack([truth] * 4), "mean")
+    assert (same.value, same.upper) == pytest.approx((1, 1))
+    with pytest.raises(InputError, match="against"):
+        rsa.agreement(truth, people, "some")
+    with pytest.raises(InputError, match="at least two"):
+        rsa.agreement(truth, people[:1], "mean")
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not os.environ.get("HUMALIGN_DATA"), reason="HUMALIGN_DATA is not set: no real files at hand")
+def test_ceilings_of_the_92_images_as_the_data_describe_them():
+    from humalign.config import get_profile
+    from humalign.data import registry
+
+    people = registry.load("mur92", get_profile("slice")).rdm
+    assert rsa.ceiling(people, "single") == pytest.approx((0.478, 0.575), abs=5e-4)
+    assert rsa.split_half(people, n_splits=200) == pytest.approx(0.642, abs=5e-3)
+    assert rsa.ceiling(people, "mean")[0] == pytest.approx(0.88, abs=5e-3)

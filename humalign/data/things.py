@@ -1,4 +1,4 @@
-"""THINGS: concepts, their four row orders, categories, odd-one-out triplets and what a wrong row order costs."""
+"""THINGS: concepts, their four row orders, categories and odd-one-out triplets."""
 
 from __future__ import annotations
 

@@ -536,12 +536,13 @@ def headline(tables: Tables) -> dict:
 
     def one(query, digits=3):
         row = rows.query(query).iloc[0]
-        return number(row.value, (row.low, row.high), tables.provenance, "THINGS-data", digits)
+        return number(row.value, (row.low, row.high) if row.low == row.low else None, tables.provenance, "THINGS-data", digits)
 
     left_out = rows.query("measure == 'left out'").iloc[0]
     return {
         "again": one("measure == 'agreement'"),
         "before": one("dataset == 'unseen objects' and stage == 'zero-shot'"),
         "after": one("dataset == 'unseen objects' and stage == 'probed'"),
+        "ceiling_mean": one("dataset == 'mur92' and measure == 'ceiling' and detail == 'mean'", 2),
         "left_out": number(int(left_out.value), None, tables.provenance, "THINGS-data", 0),
     }
