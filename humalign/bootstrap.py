@@ -157,28 +157,3 @@ def triplet_interval(
     variance = np.square(by_unit).sum() / len(rows) ** 2
     shrink = np.sqrt(max(variance - 2 * own, own) / variance) if variance > 0 else 1.0
     return interval_of(value + shrink * deviation, value, len(rows), level)
-
-
-def statistic_interval(statistic, *columns, n_boot: int = 1000, level: float = 0.95, seed: int = 0) -> Interval:
-    """Any statistic of aligned columns, with rows drawn with replacement.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes the columns, returns a number; for example a correlation over models.
-    *columns : arrays, shape (n, ...)
-    n_boot, level, seed
-
-    Returns
-    -------
-    Interval
-    """
-    columns = [np.asarray(to_numpy(column)) for column in columns]
-    sizes = {len(column) for column in columns}
-    if len(sizes) != 1 or min(sizes) < 2:
-        raise InputError(f"have {sorted(sizes)} rows", "columns", "give columns of one length, at least two")
-    n = sizes.pop()
-    draws = np.random.default_rng(seed).integers(0, n, (n_boot, n))
-    with np.errstate(all="ignore"):
-        replicates = [statistic(*(column[draw] for column in columns)) for draw in draws]
-    return interval_of(replicates, float(statistic(*columns)), n, level)

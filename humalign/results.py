@@ -93,9 +93,3 @@ def read(path, provenance: str | None = None) -> pd.DataFrame:
     except ValueError as error:
         raise InputError(f"cannot be read as CSV ({error})", path, "compute it again") from None
     return table(frame, **({"provenance": provenance} if provenance else {}))
-
-
-def best_layer(frame: pd.DataFrame) -> pd.DataFrame:
-    """Per key without the layer, the row with the largest value (the paper's best-of-two-layers rule)."""
-    keys = [k for k in KEYS if k != "layer"]
-    return frame.loc[frame.groupby(keys, sort=False)["value"].idxmax()].reset_index(drop=True)

@@ -333,22 +333,6 @@ def _u_centred(gram):
     return hollow(gram - means.reshape(-1, 1) - means.reshape(1, -1) + gram.sum() / ((m - 1) * (m - 2)))
 
 
-def hsic_unbiased(gram_a, gram_b) -> float:
-    """Unbiased estimate of the Hilbert-Schmidt independence criterion (Song et al. 2012) from two Gram matrices.
-
-    Parameters
-    ----------
-    gram_a, gram_b : arrays or tensors, shape (m, m)
-        Not centred; m at least 4.
-
-    Returns
-    -------
-    float
-    """
-    m = gram_a.shape[0]
-    return float((_u_centred(gram_a) * _u_centred(gram_b)).sum()) / (m * (m - 3))
-
-
 def cka(x, y, debiased: bool = False) -> float:
     r"""Linear centred kernel alignment of two feature matrices over the same objects.
 

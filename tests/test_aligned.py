@@ -114,7 +114,7 @@ def test_lines_of_chance_and_people(tmp_path):
 
 
 def test_examples_are_what_people_agree_on_most():
-    from humalign.plots import triplets as plots
+    from humalign.plots import panels
 
     table = examples.judged(hierarchy.recorded_features("test"))
     assert (table["people"] >= 1 / 3).all()
@@ -125,4 +125,4 @@ def test_examples_are_what_people_agree_on_most():
     for row in best.itertuples():
         assert row.people == table.loc[table["kind"] == row.kind, "people"].max()
     blank = {name: np.zeros((4, 4, 3), np.uint8) for name in best[["first", "second", "odd"]].to_numpy().ravel()}
-    assert len(plots.examples(best, blank).axes) == 3 * len(best)
+    assert len(panels.examples(best, blank).axes) == 3 * len(best)

@@ -81,13 +81,9 @@ def test_groups_are_drawn_whole():
     assert low <= value <= high
 
 
-def test_constant_scores_have_no_width_and_statistics_take_columns():
+def test_constant_scores_have_no_width():
     triplets = np.array([[0, 1, 2], [1, 2, 3], [0, 2, 3]])
     assert tuple(bootstrap.triplet_interval(np.ones(3), triplets)) == (1, 1, 1)
-    x = np.arange(30.0)
-    interval = bootstrap.statistic_interval(lambda a, b: np.corrcoef(a, b)[0, 1], x, -x, n_boot=50)
-    assert interval.low == pytest.approx(-1)
-    assert interval.high == pytest.approx(-1)
 
 
 def test_one_line_errors():
@@ -98,5 +94,3 @@ def test_one_line_errors():
         bootstrap.triplet_interval(np.ones(1), triplets, method="jackknife")
     with pytest.raises(InputError, match="level"):
         bootstrap.mean_interval(np.arange(4), level=95)
-    with pytest.raises(InputError, match="columns"):
-        bootstrap.statistic_interval(np.mean, np.ones(3), np.ones(4))

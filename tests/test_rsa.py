@@ -82,10 +82,11 @@ def brute_unbiased(k, l):
     return total / n
 
 
-def test_unbiased_hsic_equals_the_mean_over_quadruples():
+def test_debiased_cka_equals_the_mean_over_quadruples():
     x, y = X[:7, :3], Y[:7, :4]
     k, l = x @ x.T, y @ y.T
-    assert rsa.hsic_unbiased(k, l) == pytest.approx(brute_unbiased(k, l), abs=1e-10)
+    expected = brute_unbiased(k, l) / np.sqrt(brute_unbiased(k, k) * brute_unbiased(l, l))
+    assert rsa.cka(x, y, debiased=True) == pytest.approx(expected, abs=1e-10)
 
 
 def test_debiased_cka_does_not_rise_with_width():

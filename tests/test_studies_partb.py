@@ -60,7 +60,7 @@ def test_partition_keeps_what_dimensions_predict_and_attributes_to_the_heaviest(
     assert odd_one_out.accuracy(similarity, part.triplets.triplets) == 1
 
 
-def test_accuracy_by_dimension_equals_counting_and_subsets_keep_their_triplets():
+def test_accuracy_within_dimensions_equals_counting_and_subsets_keep_their_triplets():
     part = concepts.divide(TRIPLETS, VALUES, NAMES, 2)
     scores = RNG.random((3, len(part.rows))) < 0.6
     value, drawn, n = concepts.of_scores(scores, part, draws=50)

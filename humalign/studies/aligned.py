@@ -250,8 +250,8 @@ def verdict(low: float, high: float) -> str:
 
 
 def headline(contrasts: pd.DataFrame, log: pd.DataFrame) -> dict:
-    """Numbers and verdicts for the prose of the student page: key to what :func:`humalign.display.glue` shows."""
-    from .. import display
+    """Numbers and verdicts for the prose of the student page: key to what :func:`humalign.show.glue` shows."""
+    from .. import show
 
     own = contrasts[contrasts["model"] == "all"].set_index(["plus", "minus", "dataset", "detail"])
     places = {"coarse": ("levels", "H2/coarse"), "fine": ("levels", "H2/fine"), "boundary": ("levels", "H2/boundary"),
@@ -260,12 +260,12 @@ def headline(contrasts: pd.DataFrame, log: pd.DataFrame) -> dict:
     for name, place in places.items():
         for minus in ("base", "UnAligNet"):
             row, key = own.loc[("AligNet", minus, *place)], f"{name}_{'base' if minus == 'base' else 'un'}"
-            out[key] = display.number(row["value"], (row["low"], row["high"]), "recorded")
-            out[f"{key}_word"] = display.Words(verdict(row["low"], row["high"]))
+            out[key] = show.number(row["value"], (row["low"], row["high"]), "recorded")
+            out[f"{key}_word"] = show.Words(verdict(row["low"], row["high"]))
     single = contrasts[contrasts["model"] != "all"]
-    out["seeds"] = display.number(int(single["seeds"].max()), None, "recorded", digits=0)
-    out["done"] = display.number(int((log["state"] == "done").sum()), None, "recorded", digits=0)
-    out["planned"] = display.number(len(log), None, "recorded", digits=0)
+    out["seeds"] = show.number(int(single["seeds"].max()), None, "recorded", digits=0)
+    out["done"] = show.number(int((log["state"] == "done").sum()), None, "recorded", digits=0)
+    out["planned"] = show.number(len(log), None, "recorded", digits=0)
     return out
 
 

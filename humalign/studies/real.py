@@ -408,7 +408,7 @@ def accuracy_table(tables: Tables, facts: pd.DataFrame) -> pd.DataFrame:
 
 def headline(tables: Tables) -> dict:
     """The numbers that the prose of the chapter quotes, with interval and provenance."""
-    from ..display import number
+    from ..show import number
 
     rows = tables.results
 

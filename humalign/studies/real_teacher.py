@@ -344,12 +344,12 @@ def wide(found: pd.DataFrame) -> pd.DataFrame:
 
 def headline(found: pd.DataFrame) -> dict:
     """Numbers for the prose: held-out accuracy and cross-entropy of CLIP ViT-B/32 before and after, key to number."""
-    from .. import display
+    from .. import show
 
     own = found[(found["detail"] == HELD_OUT)].set_index(["stage", "measure"])
     out = {}
     for key, stage in (("before", "untransformed"), ("vice", "uncertainty, VICE"), ("plain", "plain")):
         for short, measure in (("accuracy", "accuracy"), ("surprise", "cross-entropy")):
             row = own.loc[stage, measure]
-            out[f"{key}_{short}"] = display.number(row["value"], (row["low"], row["high"]), row["provenance"])
+            out[f"{key}_{short}"] = show.number(row["value"], (row["low"], row["high"]), row["provenance"])
     return out
