@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import InputError
-from .measured import LEVEL, Measured, interval
-from .results import farthest
+from .results import LEVEL, Measured, farthest, interval
 
 VERDICTS = ("replicates", "does not replicate", "undecided", "not measured")
 REQUIRED = {"id", "paper", "claim", "source", "status", "test", "criterion"}

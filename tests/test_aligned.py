@@ -6,7 +6,7 @@ import pytest
 
 from humalign.alignet.experiments import STUDENTS, plan
 from humalign.config import get_profile
-from humalign.measured import Measured
+from humalign.results import Measured
 from humalign.studies import aligned, alignet, alignet_mini, hierarchy
 from humalign.studies import alignet_examples as examples
 

@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 
-from humalign import measured
+from humalign import results
 from humalign.alignet import diagnose, experiments, measure, mini, relations, transfer
 from humalign.alignet.optim import rate_sum
 from humalign.config import get_profile
-from humalign.measured import Measured
+from humalign.results import Measured
 from humalign.studies import alignet as study
 from humalign.world.drawing import world
 from humalign.world.splits import concepts_of
@@ -96,7 +96,7 @@ def test_gains_and_contrasts_are_paired():
     assert set(gain.table["measure"]) == {"gain"}
     assert np.allclose(gain.table["value"], 0.1)
     assert np.allclose(gain.draws, 0.1, atol=1e-6)
-    both = measured.combine(base, aligned, table("base", seed=1), table("AligNet", seed=1, shift=0.2))
+    both = results.combine(base, aligned, table("base", seed=1), table("AligNet", seed=1, shift=0.2))
     found = study.contrast(both, "AligNet", "base", "H2/coarse").set_index("model")
     assert found.loc["m", "value"] == pytest.approx(0.15)
     assert found.loc["all", "seeds"] == 2

@@ -7,7 +7,7 @@ import pytest
 from humalign import claims, results
 from humalign.claims import Cells, describe, judge, ledger, verdict
 from humalign.errors import InputError
-from humalign.measured import Measured, combine, interval
+from humalign.results import Measured, combine, interval
 
 B = 400
 

@@ -8,9 +8,9 @@ from pages_made import MODELS, STAGES, measured, points
 from humalign import show
 from humalign.config import get_profile
 from humalign.data.types import Features, HumanRDM, Triplets
-from humalign.measured import Measured
 from humalign.plots import rsa as rsa_plot
 from humalign.plots import tables
+from humalign.results import Measured
 from humalign.studies.pages import common
 from humalign.studies.pages import probing as probing_page
 from humalign.studies.pages import rsa as rsa_page

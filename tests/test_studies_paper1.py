@@ -8,7 +8,7 @@ from humalign import odd_one_out
 from humalign.config import get_profile
 from humalign.data.types import Features, HumanRDM, Triplets
 from humalign.errors import InputError
-from humalign.measured import Measured
+from humalign.results import Measured
 from humalign.studies import evidence, keep, networks, probing, recovery, rsa, zero_shot
 
 M, K = 36, 18

@@ -7,10 +7,10 @@ import pytest
 from humalign import odd_one_out
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError, MissingData
-from humalign.measured import Measured
 from humalign.plots import calibration as calibration_plots
 from humalign.plots import comparison as comparison_plots
 from humalign.plots import concepts as concept_plots
+from humalign.results import Measured
 from humalign.similarity import similarity_matrix
 from humalign.studies import calibration, comparison, concepts, public, vice
 

@@ -10,7 +10,7 @@ import pandas as pd
 from .. import levels as levels_data
 from .. import odd_one_out, rsa
 from ..data.types import Triplets
-from ..measured import Measured
+from ..results import Measured, Rows
 from ..similarity import similarity_matrix
 from ..studies import resampling
 
@@ -149,23 +149,6 @@ def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _triplet_weights(within, drawn: np.ndarray) -> np.ndarray:
     """Weight of each triplet in each bootstrap sample: 1 + sum of (count - 1) over its concepts, at least 0, (n, B)."""
     return np.maximum(1 + within @ (drawn.astype(np.float64) - 1), 0)
-
-
-class Rows:
-    """Collects rows of a result table with their draws."""
-
-    def __init__(self, **common):
-        self.common, self.rows, self.draws = common, [], []
-
-    def add(self, dataset, measure, detail, value, draws, n, **more):
-        """One row; ``draws`` (B,); ``more`` columns beside the common ones."""
-        own = {"dataset": dataset, "measure": measure, "detail": detail, "value": float(value), "n": n}
-        self.rows.append({**own, **self.common, **more})
-        self.draws.append(np.asarray(draws, np.float32))
-
-    def measured(self) -> Measured:
-        """The table."""
-        return Measured.of(self.rows, np.stack(self.draws))
 
 
 def _levels(rows: Rows, similarity, profile) -> None:

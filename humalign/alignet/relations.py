@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .. import hierarchy, rsa
-from ..measured import Measured
+from ..results import Measured, Rows
 from ..studies import resampling
 from . import transfer
-from .measure import Rows, gains, spearman
+from .measure import gains, spearman
 
 NAMES = ("same concept", "same superordinate", "different superordinate")
 STAGES = ("base", "AligNet", "UnAligNet")

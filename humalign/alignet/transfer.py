@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 
 from .. import downstream
-from ..measured import Measured
-from .measure import Rows, mean_over
+from ..results import Measured, Rows
+from .measure import mean_over
 
 SHOTS = (1, 2, 3)  # examples of each concept; four pictures of each are kept
 DRAWS = 10  # of the examples

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..config import Profile
-from ..measured import Measured, interval
+from ..results import Measured, interval
 
 STAGES = ("base", "UnAligNet", "AligNet")
 NAMES = {

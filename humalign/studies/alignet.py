@@ -10,7 +10,7 @@ import pandas as pd
 
 from .. import results
 from ..errors import MissingData
-from ..measured import Measured, interval
+from ..results import Measured, interval
 
 RUNS, LOG, DIAGNOSIS = "alignet_runs.csv", "alignet_log.csv", "alignet_diagnosis.csv"
 

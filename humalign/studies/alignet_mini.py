@@ -10,7 +10,7 @@ from ..alignet.experiments import PRIMARY
 from ..alignet.optim import learning_rate
 from ..alignet.settings import Settings
 from ..config import Profile
-from ..measured import Measured
+from ..results import Measured
 from . import aligned, alignet, keep
 
 TEACHER = "teacher-web"

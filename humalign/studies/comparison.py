@@ -10,7 +10,7 @@ from .. import odd_one_out, results
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
-from ..measured import Measured
+from ..results import Measured
 from ..similarity import similarity_matrix
 from . import concepts as dimensions
 from . import keep, networks, public, resampling, sources, vice

@@ -14,7 +14,7 @@ from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
 from ..errors import MissingData
-from ..measured import Measured, combine, interval
+from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
 from . import keep, networks, resampling, sources
 from . import probing as probes

@@ -8,8 +8,7 @@ import pandas as pd
 from .. import claims, show
 from ..config import Profile
 from ..errors import MissingData
-from ..measured import Measured
-from ..results import KEYS, farthest
+from ..results import KEYS, Measured, farthest
 from . import concepts, networks, probing, rsa, zero_shot
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..measured import Measured
+from ..results import Measured
 from . import aligned, alignet
 
 NAMES = aligned.NAMES

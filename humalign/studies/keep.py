@@ -13,7 +13,7 @@ import pandas as pd
 
 from .. import results
 from ..config import Profile
-from ..measured import Measured
+from ..results import Measured
 from ..store import cached, digest
 
 

@@ -9,7 +9,7 @@ from .. import odd_one_out
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from . import comparison, feature_store, keep, networks, resampling, sources, zero_shot
 

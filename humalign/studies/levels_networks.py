@@ -11,7 +11,7 @@ from .. import levels, odd_one_out
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
-from ..measured import Measured, combine
+from ..results import Measured, Rows, combine
 from ..similarity import similarity_matrix
 from . import feature_store, keep, networks
 from .levels import QUANTITIES, answers, people_summary
@@ -109,7 +109,7 @@ def measure(profile: Profile) -> Measured:
 def _of_network(profile, dataset, model, data, table) -> Measured:
     from ..alignet import measure
 
-    rows = measure.Rows(profile=profile.name, stage=STAGE)
+    rows = Rows(profile=profile.name, stage=STAGE)
     for part in networks.iterate(profile, dataset, (LAYER,), [model]):
         chosen, doubt = choices(part.align(data.ids).values, data.triplets, measure.SHARPNESS)
         right = levels.correct(chosen, table["top"].to_numpy())

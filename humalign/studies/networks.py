@@ -15,8 +15,7 @@ from ..claims import Cells
 from ..config import Profile
 from ..data.types import Features
 from ..errors import InputError, MissingData
-from ..measured import Measured, combine
-from ..results import farthest
+from ..results import Measured, combine, farthest
 from ..store import read_json
 from . import feature_store, keep, sources
 
@@ -333,7 +332,7 @@ def points(measured: Measured, models: pd.DataFrame, layer: str = "best", **wher
     if not len(cells.value) and len(measured.table) and measured.table["profile"].iloc[0] != "mini":
         asked = ", ".join(f"{key} {value}" for key, value in {**where, "layer": layer}.items())
         raise MissingData("nothing was measured", asked, "'humalign plan --profile full' says what is missing")
-    from ..measured import interval
+    from ..results import interval
 
     low, high = interval(cells.draws) if len(cells.draws) else (np.empty(0), np.empty(0))
     out = cells.facts.assign(value=cells.value, low=low, high=high)

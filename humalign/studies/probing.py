@@ -12,7 +12,7 @@ from .. import odd_one_out, probing
 from ..config import Profile
 from ..data.types import Features, Triplets
 from ..errors import InputError
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from . import keep, networks, resampling, sources
 

@@ -15,7 +15,7 @@ from ..config import Profile, get_profile
 from ..data import registry
 from ..data.things import row_order_cost
 from ..errors import InputError, MissingData
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from . import keep, resampling
 

@@ -16,8 +16,8 @@ from ..config import Profile
 from ..data import registry
 from ..data.types import Features, Triplets
 from ..errors import HumalignError, MissingData
-from ..measured import LEVEL, Measured, combine, interval
 from ..probing import object_folds, partition_masks
+from ..results import LEVEL, Measured, combine, interval
 from ..similarity import similarity_matrix
 from . import keep, resampling
 from .real import questions

@@ -13,7 +13,7 @@ from .. import rsa as measures
 from ..config import Profile
 from ..data.types import Features, HumanRDM
 from ..errors import MissingData
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from . import keep, networks, resampling, sources
 
 METRICS = ("correlation", "cosine")

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from ..store import digest
 from . import feature_store, keep, networks, resampling, sources, zero_shot
 from .transfer_tasks import FEW, LAYER, TASKS, At, Task, superclasses

@@ -11,7 +11,7 @@ from .. import concepts as measures
 from .. import odd_one_out, probing
 from ..data import registry
 from ..data.types import Triplets
-from ..measured import combine, interval
+from ..results import combine, interval
 from ..similarity import similarity_matrix
 from . import concepts, public
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from .. import odd_one_out, results
 from ..config import Profile
 from ..data.types import Features, Triplets
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from . import keep, networks, resampling, sources
 

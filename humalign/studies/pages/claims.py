@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import claims, show
-from ...measured import Measured
+from ...results import Measured
 from .. import evidence
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ... import show
 from ...config import Profile
-from ...measured import Measured
+from ...results import Measured
 from .. import concepts, networks, vice
 from ..public import Tables
 from . import common

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ... import show
 from ...config import Profile
-from ...measured import Measured
+from ...results import Measured
 from .. import networks, probing, rsa, sources
 from . import common
 

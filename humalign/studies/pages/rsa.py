@@ -9,7 +9,7 @@ from ... import rsa as measures
 from ... import show
 from ...config import Profile
 from ...data.types import HumanRDM
-from ...measured import Measured
+from ...results import Measured
 from .. import networks, rsa, sources
 from . import common
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ... import show
 from ...data.types import Triplets
-from ...measured import Measured
+from ...results import Measured
 from .. import networks
 from . import common
 
