@@ -253,7 +253,7 @@ def test_recorded_tables_stand_in_where_the_files_are_not(tmp_path, monkeypatch)
     from humalign.config import Profile
 
     frame = pd.DataFrame({"model": ["m"], "value": [0.5]})
-    study = public.Study("tiny", frozenset({"things/word2vec"}), ("table",), (), lambda profile: {"table": frame})
+    study = public.Study("tiny", frozenset({"things/word2vec"}), ("table",), 1, lambda profile: {"table": frame})
     nowhere = Profile("mini", None, tmp_path)
     with pytest.raises(MissingData):
         study.record(nowhere, tmp_path)

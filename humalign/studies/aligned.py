@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pandas as pd
 
+from ..cache import kept
 from ..config import Profile
 from ..results import Measured, interval
 
@@ -33,6 +34,7 @@ SECOND_HAND = (  # level: lowest and highest base network, lowest and highest Al
     ("boundary", 0.7037, 0.9367, 0.9309, 0.9424),
 )
 """Levels accuracies of the paper as others quote them."""
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 def over_seeds(draws: np.ndarray, name: str = "") -> np.ndarray:
@@ -144,7 +146,6 @@ def split_lines(profile: Profile, part: str = "H2", n: int = 2000) -> dict:
     dict
         Title of the panel (as in :func:`humalign.studies.alignet_mini.levels`) to {label: value}.
     """
-    from . import keep
 
     def make():
         from ..alignet import measure
@@ -156,8 +157,7 @@ def split_lines(profile: Profile, part: str = "H2", n: int = 2000) -> dict:
             rows.append({"level": level, "best": observers.group_probabilities(measure._seen(), own).max(1).mean()})
         return pd.DataFrame(rows)
 
-    parts = [part, n, keep.code("world.observers", "world.stimuli", "alignet.measure")]
-    best = keep.frame(profile, f"alignet-best-{part}", parts, make).set_index("level")["best"]
+    best = kept(profile, f"alignet-best-{part}", VERSION, n, make).set_index("level")["best"]
     return {f"{k}, {part}": {"chance": 1 / 3, "best possible": float(v)} for k, v in best.items()}
 
 
@@ -183,11 +183,9 @@ def level_options(profile: Profile, networks=tuple(NAMES), teacher: str = "teach
         model, stage, level, kernel (cosine, dot), ties (either, drop), value.
     """
     from ..alignet import mini
-    from . import keep
 
     parts = [[networks, teacher], [mini.weights_of(profile, n) for n in (*networks, teacher)]]
-    parts.append(keep.code("alignet.measure", "alignet.teacher", "levels", "odd_one_out", level_options))
-    return keep.frame(profile, "level-options", parts, lambda: _level_options(profile, networks, teacher))
+    return kept(profile, "level-options", VERSION, parts, lambda: _level_options(profile, networks, teacher))
 
 
 def _level_options(profile, networks, teacher) -> pd.DataFrame:

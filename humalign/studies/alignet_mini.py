@@ -9,11 +9,13 @@ from ..alignet import dataset, mini, sampling, teacher
 from ..alignet.experiments import PRIMARY
 from ..alignet.optim import learning_rate
 from ..alignet.settings import Settings
+from ..cache import kept
 from ..config import Profile
 from ..results import Measured
-from . import aligned, alignet, keep
+from . import aligned, alignet
 
 TEACHER = "teacher-web"
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 STRENGTHS = (0.01, 0.1, 1.0)
 KINDS = ("uncertainty", "plain", "glocal")
 RULES = ("between_class", "class_border", "within_class", "cluster", "cluster_border", "random", "mixed")
@@ -33,11 +35,7 @@ MEASURES = {  # (dataset, detail): words
 def _state(profile, network: str):
     from ..world import stimuli
 
-    return [
-        mini.weights_of(profile, network),
-        stimuli.drawings_digest(),
-        keep.code("alignet.teacher", "alignet.mini", "alignet.sampling", "probing", "world.observers"),
-    ]
+    return [mini.weights_of(profile, network), stimuli.drawings_digest()]
 
 
 def strengths(profile: Profile, network: str = TEACHER) -> pd.DataFrame:
@@ -49,8 +47,8 @@ def strengths(profile: Profile, network: str = TEACHER) -> pd.DataFrame:
         kind, strength, measure, value (mean of three folds), low, high (range), and the kind "untransformed" at the
         temperature that fits best (strength NaN).
     """
-    parts = [_state(profile, network), keep.code(_strengths)]
-    return keep.frame(profile, "alignet-strengths", parts, lambda: _strengths(profile, network))
+    inputs = _state(profile, network)
+    return kept(profile, "alignet-strengths", VERSION, inputs, lambda: _strengths(profile, network))
 
 
 def _strengths(profile, network):
@@ -93,9 +91,8 @@ def _pool(profile, network: str, kind: str, clusters: int):
     def make():
         return {"labels": sampling.kmeans(values - values.mean(0), clusters, seed=0)[0]}
 
-    labels = keep.arrays(profile, f"alignet-clusters-{kind}", [found.key, clusters, _state(profile, network)], make)[
-        "labels"
-    ]
+    inputs = [found.key, clusters, _state(profile, network)]
+    labels = kept(profile, f"alignet-clusters-{kind}", VERSION, inputs, make)["labels"]
     concepts = np.array([concept_of(i) for i in ids])
     return ids, values, labels, concepts, np.array([world().superordinate[c] for c in concepts])
 

@@ -10,13 +10,14 @@ from tqdm import tqdm
 
 from .. import concepts as measures
 from .. import odd_one_out, probing
+from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
 from ..errors import MissingData
 from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import keep, networks, resampling, sources
+from . import networks, resampling, sources
 from . import probing as probes
 
 LAYERS = ("penultimate", "logits")
@@ -34,7 +35,7 @@ LABELS = (  # of the paper's 45 dimensions, as in the authors' code
     "String-related", "Arms/legs/skin", "Elongated", "Home-related", "Toy-related", "Yellow", "Medicine-related",
     "Ice/Winter",
 )  # fmt: skip
-CODE = ("concepts", "similarity", "odd_one_out", "probing.partitions", "studies.concepts", "studies.resampling")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 @dataclass(frozen=True)
@@ -256,9 +257,8 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
             group_rows(own, [p.right[at] for p in found], held, PROBED, **common),
         )
 
-    parts = [probes.state(profile, seeds, models), keep.code(*CODE), layer, k or nearest(profile), state(profile)]
-    parts += [sources.triplets(profile).checksum]
-    return keep.measured(profile, f"concepts-{layer}", parts, make)
+    parts = [probes.state(profile, seeds, models), layer, k or nearest(profile), state(profile)]
+    return kept(profile, f"concepts-{layer}", VERSION, [*parts, sources.triplets(profile).checksum], make)
 
 
 def kinds(models: pd.DataFrame) -> pd.Series:
@@ -422,8 +422,8 @@ def regression(profile: Profile, seeds=(0,), models=None, layers=LAYERS) -> Meas
         )
         return of_features(features, sources.triplets(profile), values, names, profile=profile.name)
 
-    parts = [networks.state(profile, seeds, models), keep.code(*CODE), sources.triplets(profile).checksum, layers]
-    return keep.measured(profile, "regression", [*parts, state(profile)], make)
+    parts = [networks.state(profile, seeds, models), sources.triplets(profile).checksum, layers, state(profile)]
+    return kept(profile, "regression", VERSION, parts, make)
 
 
 def regression_accuracy(profile: Profile, seeds=(0,), models=None) -> Measured:

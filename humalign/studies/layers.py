@@ -6,15 +6,16 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import odd_one_out
+from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import comparison, feature_store, keep, networks, resampling, sources, zero_shot
+from . import comparison, feature_store, networks, resampling, sources, zero_shot
 
 DATASET, STAGE = "things", "layers"
-CODE = ("similarity", "odd_one_out", "studies.resampling")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 BLOCKS = ("Block", "Bottleneck", "InvertedResidual", "DepthwiseSeparableConv")  # ends of the names of their classes
 EXAMPLE = "resnet18"  # named by the remedy where no features are there at all
 
@@ -94,8 +95,8 @@ def _drawn(profile: Profile, models) -> Measured:
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 
-    parts = [networks.state(profile, models=wanted), keep.code(*CODE, "studies.layers", "features", "zoo")]
-    return keep.measured(profile, "layers", [*parts, triplets.checksum, wanted], make)
+    parts = [networks.state(profile, models=wanted), triplets.checksum, wanted]
+    return kept(profile, "layers", VERSION, parts, make)
 
 
 # ---- the feature store -----------------------------------------------------------------------------------------------
@@ -168,6 +169,5 @@ def _of_network(profile: Profile, model: str, layers, triplets) -> Measured:
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 
-    code = keep.code(*CODE, zero_shot.scores, zero_shot.in_blocks, _of_network)
-    parts = [model, layers, feature_store.about(path)["digest"], code, triplets.checksum]
-    return keep.measured(profile, f"layers-{model.replace('/', '_')}", parts, make)
+    parts = [model, layers, feature_store.about(path)["digest"], triplets.checksum]
+    return kept(profile, f"layers-{model}", VERSION, parts, make)

@@ -11,13 +11,14 @@ import pandas as pd
 
 from .. import odd_one_out, probing, rsa
 from .. import record as recording
+from ..cache import kept
 from ..config import Profile, get_profile
 from ..data import registry
 from ..data.things import row_order_cost
 from ..errors import InputError, MissingData
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import keep, resampling
+from . import resampling
 
 TEST_SETS = ("things/testset1", "things/testset2")
 TRAINING = "things/test_10_id"
@@ -320,7 +321,7 @@ def inputs(profile) -> dict:
     return out
 
 
-CODE = ("odd_one_out", "similarity", "rsa", "probing", "features", "studies.real", "studies.resampling")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 def measure(profile) -> Measured:
@@ -352,12 +353,12 @@ class Tables:
 
 
 def compute(profile) -> dict:
-    """All tables, computed now or taken from the cache when data, code and seed are the same."""
-    parts = [inputs(profile), keep.code(*CODE), profile.seed]
+    """All tables, computed now or taken from the cache when data, version and seed are the same."""
+    parts = [inputs(profile), profile.seed]
     makers = {"row_order": row_order_cost, "category_rdms": category_rdms, "concept_map": category_map}
-    tables = {"results": keep.measured(profile, "real-results", parts, lambda: measure(profile)).table}
+    tables = {"results": kept(profile, "real-results", VERSION, parts, lambda: measure(profile)).table}
     for name, make in makers.items():
-        tables[name] = keep.frame(profile, f"real-{name}", parts, lambda make=make: make(profile))
+        tables[name] = kept(profile, f"real-{name}", VERSION, parts, lambda make=make: make(profile))
     return tables
 
 

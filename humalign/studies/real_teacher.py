@@ -11,6 +11,7 @@ import pandas as pd
 from .. import odd_one_out, results
 from .. import record as recording
 from ..alignet import teacher
+from ..cache import kept
 from ..calibration import expected_calibration_error
 from ..config import Profile
 from ..data import registry
@@ -19,7 +20,7 @@ from ..errors import HumalignError, MissingData
 from ..probing import object_folds, partition_masks
 from ..results import LEVEL, Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import keep, resampling
+from . import resampling
 from .real import questions
 
 STRENGTH = 0.1  # fixed in advance for every map, in the middle of the range .03 to .3 that worked for another map
@@ -39,6 +40,7 @@ RESPONSES = ("things/test_10_id", "things/testset1", "things/testset2")
 HELD_OUT, REPEATED = "held-out objects", "repeated triplets"
 SAME, PARTLY = "same objects, other responses", "a held-out object in each triplet"
 FOLDS_FEW = 10  # where objects are few
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 FEW = 5000  # judged triplets below which maps are fitted on random ones
 MEASURES = ("accuracy", "cross-entropy", "calibration error", "entropy", "entropy-disagreement")
 
@@ -147,7 +149,6 @@ def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES
     from tqdm import tqdm
 
     sources = [registry.load(name, profile).checksum for name in (*EMBEDDINGS.values(), *RESPONSES)]
-    code = keep.code("alignet.teacher", "probing", "calibration", "odd_one_out", *FITTING)
     parts = []
     for network in networks:
         for stage in tqdm(stages, desc=NETWORKS.get(network, network), unit="map", leave=False):
@@ -155,7 +156,7 @@ def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES
             name = "real-teacher-" + "".join(c if c.isalnum() else "-" for c in f"{network}-{stage}".lower())
             if not (few(profile, network) and STAGES[stage][0] in ("plain", "glocal")):
                 make = partial(_of_map, profile, network, stage)
-                parts.append(keep.measured(profile, name, [about, sources, code], make))
+                parts.append(kept(profile, name, VERSION, [about, sources], make))
     return combine(*parts)
 
 
@@ -236,18 +237,6 @@ def _measured(profile, rows, draws) -> Measured:
     drawn = np.stack(draws).astype(np.float32)
     table["low"], table["high"] = interval(drawn, LEVEL)
     return Measured(table, drawn)
-
-
-FITTING = (
-    _map,
-    _similarity,
-    _random_rows,
-    _rows_of,
-    disagreement,
-    _judged,
-    _repeated,
-    _of_map,
-)  # what the kept results depend on
 
 
 def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:

@@ -10,15 +10,17 @@ from tqdm import tqdm
 
 from .. import results
 from .. import rsa as measures
+from ..cache import kept
 from ..config import Profile
 from ..data.types import Features, HumanRDM
 from ..errors import MissingData
 from ..results import Measured, combine
-from . import keep, networks, resampling, sources
+from . import networks, resampling, sources
 
 METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
 LAYERS = ("penultimate", "logits")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 def upper(rdm: np.ndarray) -> np.ndarray:
@@ -88,18 +90,14 @@ def measure(
     out = []
     for dataset in sources.at_hand(profile, datasets):
         human = sources.arrangement(profile, dataset)
-        parts = [
-            networks.state(profile, seeds, models),
-            keep.code("rsa", "studies.resampling", of_features),
-            human.checksum,
-        ]
+        parts = [networks.state(profile, seeds, models), human.checksum]
 
         def raw(dataset=dataset, human=human):
             features = networks.features(profile, dataset, LAYERS, models, seeds)
             features = tqdm(features, desc=f"RSA on {dataset}", unit="layer", leave=False)
             return of_features(features, human, "zero-shot", dataset=dataset, profile=profile.name)
 
-        out.append(keep.measured(profile, f"rsa-{dataset}", parts, raw))
+        out.append(kept(profile, f"rsa-{dataset}", VERSION, parts, raw))
         if transformed:
             from . import probing
 
@@ -109,7 +107,7 @@ def measure(
                 return of_features(features, human, "probed", dataset=dataset, profile=profile.name)
 
             state = probing.state(profile, seeds, models)
-            out.append(keep.measured(profile, f"rsa-probed-{dataset}", [*parts, state], after))
+            out.append(kept(profile, f"rsa-probed-{dataset}", VERSION, [*parts, state], after))
     return combine(*out)
 
 

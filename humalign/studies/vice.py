@@ -70,7 +70,7 @@ NAMES = {
     "people": "people",
 }
 STRENGTH = 0.1  # of the probe of CLIP; the page on real human data chooses among several
-INFO = ("probing", *concepts.CODE, "studies.vice")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 def responses(profile, names=RESPONSES) -> Triplets:
@@ -134,7 +134,7 @@ def _public(profile) -> dict:
     }
 
 
-PUBLIC = public.Study("slice_concepts", NEEDED, ("accuracy", "r2", "examples", "facts"), INFO, _public)
+PUBLIC = public.Study("slice_concepts", NEEDED, ("accuracy", "r2", "examples", "facts"), VERSION, _public)
 
 
 def record(profile, folder=None) -> list:

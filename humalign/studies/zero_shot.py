@@ -9,15 +9,17 @@ import pandas as pd
 from tqdm import tqdm
 
 from .. import odd_one_out, results
+from ..cache import kept
 from ..config import Profile
 from ..data.types import Features, Triplets
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import keep, networks, resampling, sources
+from . import networks, resampling, sources
 
 KERNELS = ("cosine", "dot", "euclidean")
 LAYERS = ("penultimate", "logits")
 STAGE = "zero-shot"
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 LARGE = 8192  # objects; more are compared block by block
 
 
@@ -124,15 +126,14 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
         if not names:
             continue
         triplets = {n: sources.triplets(profile, n) for n in names}
-        code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, in_blocks, of_features)
-        parts = [networks.state(profile, seeds, models), code, kernels, [t.checksum for t in triplets.values()]]
+        parts = [networks.state(profile, seeds, models), kernels, [t.checksum for t in triplets.values()]]
 
         def make(names=names, kernels=kernels, triplets=triplets):
             features = networks.iterate(profile, names[0], LAYERS, models, seeds)
             features = tqdm(features, desc=f"accuracy on {names[0]}", unit="layer", leave=False)
             return of_features(features, triplets, kernels, profile=profile.name)
 
-        out.append(keep.measured(profile, f"zero-shot-{names[0]}", parts, make))
+        out.append(kept(profile, f"zero-shot-{names[0]}", VERSION, parts, make))
     return combine(*out)
 
 
@@ -180,9 +181,8 @@ def predicted(profile: Profile, layer: str = "penultimate", models=None) -> Meas
         features = networks.iterate(profile, "things", (layer,), models)
         return of_features(features, sets, profile=profile.name)
 
-    code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, of_features, predicted)
-    parts = [networks.state(profile, models=models), code, layer, sources.triplets(profile).checksum]
-    return keep.measured(profile, "predicted", [*parts, concepts.state(profile)], make)
+    parts = [networks.state(profile, models=models), layer, sources.triplets(profile).checksum]
+    return kept(profile, "predicted", VERSION, [*parts, concepts.state(profile)], make)
 
 
 def silent(profile: Profile, dataset: str = "things") -> float:
@@ -246,6 +246,4 @@ def ceilings(profile: Profile) -> pd.DataFrame:
         keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
         return results.table([{**keys, "detail": d, "value": v, "n": n} for d, v, n in rows], profile=profile.name)
 
-    checksum = sources.triplets(profile, "things").checksum
-    parts = [checksum, keep.code("odd_one_out", "world.observers", "world.datasets", ceilings.__wrapped__)]
-    return results.table(keep.frame(profile, "ceilings", parts, make))
+    return results.table(kept(profile, "ceilings", VERSION, sources.triplets(profile, "things").checksum, make))
