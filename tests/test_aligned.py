@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from humalign import resample
 from humalign.alignet.experiments import STUDENTS, plan
 from humalign.config import get_profile
 from humalign.results import Measured
@@ -47,8 +48,8 @@ def test_means_and_intervals_are_over_training_runs(everything):
 
 def test_resampled_runs_stay_paired_within_a_network():
     draws = np.random.default_rng(1).normal(size=(3, 40))
-    np.testing.assert_allclose(aligned.over_seeds(draws, "a") + 1, aligned.over_seeds(draws + 1, "a"))
-    assert not np.array_equal(aligned.over_seeds(draws, "a"), aligned.over_seeds(draws, "b"))
+    np.testing.assert_allclose(resample.over_runs(draws, "a") + 1, resample.over_runs(draws + 1, "a"))
+    assert not np.array_equal(resample.over_runs(draws, "a"), resample.over_runs(draws, "b"))
 
 
 def test_every_control_of_the_protocol_has_a_place(everything):

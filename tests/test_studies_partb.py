@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign import odd_one_out
+from humalign import odd_one_out, resample
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError, MissingData
 from humalign.plots import calibration as calibration_plots
@@ -93,21 +93,21 @@ def test_group_means_and_ranks():
 def test_r2_of_a_perfect_an_average_and_a_weighted_prediction():
     folds = [np.arange(M) % 2 == 0, np.arange(M) % 2 == 1]
     groups = [f"thing{i // 4}" for i in range(M)]
-    value, drawn = concepts.r2_draws(VALUES, VALUES, folds, groups, draws=20)
+    value, drawn = resample.r2(VALUES, VALUES, folds, groups, draws=20)
     np.testing.assert_allclose(value, 1)
     np.testing.assert_allclose(drawn, 1)
     flat = np.empty_like(VALUES)
     for train in folds:
         flat[~train] = VALUES[~train].mean(0)
-    np.testing.assert_allclose(concepts.r2_draws(VALUES, flat, folds, groups, draws=5)[0], 0, atol=1e-9)
+    np.testing.assert_allclose(resample.r2(VALUES, flat, folds, groups, draws=5)[0], 0, atol=1e-9)
     noisy = VALUES + RNG.normal(0, 0.3, VALUES.shape)
     from sklearn.metrics import r2_score
 
     expected = [np.mean([r2_score(VALUES[~t, d], noisy[~t, d]) for t in folds]) for d in range(D)]
-    np.testing.assert_allclose(concepts.r2_draws(VALUES, noisy, folds, groups, draws=5)[0], expected)
+    np.testing.assert_allclose(resample.r2(VALUES, noisy, folds, groups, draws=5)[0], expected)
     spread = sum(((VALUES[~t] - VALUES[~t].mean(0)) ** 2).sum(0) for t in folds)
     pooled = 1 - ((VALUES - noisy) ** 2).sum(0) / spread
-    np.testing.assert_allclose(concepts.r2_draws(VALUES, noisy, folds, groups, draws=5, pooled=True)[0], pooled)
+    np.testing.assert_allclose(resample.r2(VALUES, noisy, folds, groups, draws=5, pooled=True)[0], pooled)
 
 
 def test_regression_finds_linear_dimensions_and_none_in_noise():

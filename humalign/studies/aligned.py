@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 import pandas as pd
 
+from .. import resample
 from ..cache import kept
 from ..config import Profile
-from ..results import Measured, interval
+from ..results import Measured
 
 STAGES = ("base", "UnAligNet", "AligNet")
 NAMES = {
@@ -37,26 +36,6 @@ SECOND_HAND = (  # level: lowest and highest base network, lowest and highest Al
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
-def over_seeds(draws: np.ndarray, name: str = "") -> np.ndarray:
-    """Draws of the mean over training runs, with the runs resampled as well.
-
-    Parameters
-    ----------
-    draws : array (runs, B)
-        Draws over objects of each training run, in the order of the seeds.
-    name : str
-        Of the network: all rows of one network resample its runs alike, so that differences stay paired.
-
-    Returns
-    -------
-    array (B,)
-    """
-    draws = np.asarray(draws)
-    generator = np.random.default_rng([0, zlib.crc32(name.encode())])
-    pick = generator.integers(len(draws), size=(len(draws), draws.shape[1]))
-    return draws[pick, np.arange(draws.shape[1])].mean(0)
-
-
 def averaged(measured: Measured, stages=STAGES, models=tuple(NAMES)) -> pd.DataFrame:
     """Mean over training runs of every network, stage and measure.
 
@@ -73,15 +52,9 @@ def averaged(measured: Measured, stages=STAGES, models=tuple(NAMES)) -> pd.DataF
         model, stage, dataset, measure, detail, value, low, high (95 %, objects and training runs resampled), seeds,
         each (the single runs in words, where there are several).
     """
-    t, rows = measured.table, []
-    known = t[t["stage"].isin(list(stages)) & t["model"].isin(list(models))].sort_values("seed", kind="stable")
-    keys = ["model", "stage", "dataset", "measure", "detail"]
-    for key, own in known.groupby(keys, sort=False):
-        low, high = interval(over_seeds(measured.draws[own.index], key[0]))
-        each = " ".join(f"{v:.4f}" for v in own["value"]) if len(own) > 1 else ""
-        rows.append({**dict(zip(keys, key)), "value": own["value"].mean(), "low": float(low), "high": float(high),
-                     "seeds": len(own), "each": each})  # fmt: skip
-    out = pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "seeds", "each"])
+    t = measured.table
+    known = t["stage"].isin(list(stages)) & t["model"].isin(list(models))
+    out = resample.averaged(measured.select(known.to_numpy()), ["model", "stage", "dataset", "measure", "detail"])
     order = {"model": list(models), "stage": list(stages)}
     return out.sort_values(
         ["model", "stage"], key=lambda c: c.map(order[c.name].index), kind="stable", ignore_index=True

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .. import concepts as measures
-from .. import odd_one_out, results
+from .. import odd_one_out, resample, results
 from ..cache import kept
 from ..config import Profile
 from ..data import registry
@@ -14,7 +14,7 @@ from ..errors import MissingData
 from ..results import Measured
 from ..similarity import similarity_matrix
 from . import concepts as dimensions
-from . import networks, public, resampling, sources, vice
+from . import networks, public, sources, vice
 
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
@@ -333,7 +333,8 @@ def _public(profile) -> dict:
     found["people"] = np.full(len(triplets), 2)
     names = list(found)
     both = [(a, b) for i, a in enumerate(names) for b in names[:i]]
-    mean, drawn = resampling.means(np.stack([found[a] == found[b] for a, b in both]), triplets)
+    same = np.stack([found[a] == found[b] for a, b in both])
+    mean, drawn = resample.triplet_means(same, triplets.triplets, triplets.concepts)
     rows = [{"model": a, "detail": b, "measure": "agreement", "value": v} for (a, b), v in zip(both, mean)]
     table = Measured.of(rows, drawn, profile="slice", dataset="things/testset1 and 2", n=len(triplets)).table
     cka = measures.cka_matrix(values)

@@ -9,7 +9,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from .. import concepts as measures
-from .. import odd_one_out, probing
+from .. import odd_one_out, probing, resample
 from ..cache import kept
 from ..config import Profile
 from ..data import registry
@@ -17,7 +17,7 @@ from ..data.types import Triplets
 from ..errors import MissingData
 from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import networks, resampling, sources
+from . import networks, sources
 from . import probing as probes
 
 LAYERS = ("penultimate", "logits")
@@ -169,7 +169,7 @@ def largest(profile: Profile) -> float:
     return float(np.bincount(part.dimension.ravel()).max() / len(part.rows))
 
 
-def of_scores(scores, part: Partition, draws: int = resampling.DRAWS):
+def of_scores(scores, part: Partition, draws: int = resample.DRAWS):
     """Accuracy within each dimension, with bootstrap draws over concepts.
 
     Parameters
@@ -190,7 +190,9 @@ def of_scores(scores, part: Partition, draws: int = resampling.DRAWS):
     n = np.bincount(part.dimension.ravel(), minlength=d)
     for k in np.flatnonzero(n):
         inside = np.flatnonzero((part.dimension == k).any(1))
-        value[:, k], drawn[:, k] = resampling.means(scores[:, inside], part.triplets.select(inside), draws)
+        value[:, k], drawn[:, k] = resample.triplet_means(
+            scores[:, inside], part.triplets.triplets[inside], part.triplets.concepts, draws
+        )
     return value, drawn, n
 
 
@@ -332,43 +334,7 @@ def top(profile: Profile, n: int = 6) -> pd.DataFrame:
 # ---- regression ------------------------------------------------------------------------------------------------------
 
 
-def r2_draws(target, predicted, folds, groups, draws: int = resampling.DRAWS, pooled: bool = False):
-    """R2 of each dimension on held-out objects and its bootstrap draws over groups of objects.
-
-    Parameters
-    ----------
-    target, predicted : float (m, d)
-        Each row predicted while it was held out.
-    folds : list of bool (m,)
-        Training objects of each fold.
-    groups : sequence (m,)
-        Concept of each object.
-    pooled : bool
-        Squares summed over folds before they are divided, instead of the mean of the folds' R2 (the paper); steadier
-        where a fold holds few objects of a dimension.
-
-    Returns
-    -------
-    value : float (d,)
-    drawn : float (d, B)
-    """
-    codes, k = resampling.concept_codes(groups)
-    counts = np.c_[np.ones(k), resampling.counts(k, draws)][codes]
-    parts = []
-    for train in folds:
-        weight, y = counts[~train].T, target[~train]
-        total = weight.sum(1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            spread = weight @ y**2 - (weight @ y) ** 2 / total
-            residual = weight @ (y - predicted[~train]) ** 2
-        parts.append((residual, np.where(spread > 1e-9 * total, spread, np.nan)))
-    residual, spread = (np.stack(part) for part in zip(*parts))
-    residual = np.where(np.isnan(spread), np.nan, residual)
-    both = 1 - np.nansum(residual, 0) / np.nansum(spread, 0) if pooled else np.nanmean(1 - residual / spread, axis=0)
-    return both[0], both[1:].T
-
-
-def of_features(features, triplets: Triplets, values, names, draws: int = resampling.DRAWS, **common) -> Measured:
+def of_features(features, triplets: Triplets, values, names, draws: int = resample.DRAWS, **common) -> Measured:
     """Ridge regression of dimensions from features, and the odd-one-out task on what it predicts for held-out objects.
 
     Parameters
@@ -395,7 +361,7 @@ def of_features(features, triplets: Triplets, values, names, draws: int = resamp
     for part in features:
         x = part.align(triplets.ids).values
         _, predicted, _ = measures.regress_dimensions(x, values, names=names, n_folds=FOLDS, seed=SEED, groups=concepts)
-        value, spread = r2_draws(values, predicted, folds, concepts, draws, pooled=True)
+        value, spread = resample.r2(values, predicted, folds, concepts, draws, pooled=True)
         key = {"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer, "stage": REGRESSION}
         keys.append(key)
         rows += [
@@ -404,7 +370,7 @@ def of_features(features, triplets: Triplets, values, names, draws: int = resamp
         ]
         drawn.append(spread)
         right.append(odd_one_out.scores(similarity_matrix(predicted, "cosine"), held.triplets) == 1)
-    value, scores = resampling.means(np.stack(right), held, draws)
+    value, scores = resample.triplet_means(np.stack(right), held.triplets, held.concepts, draws)
     task = [
         {**k, "dataset": "things", "measure": "accuracy", "detail": "cosine", "value": v, "n": len(held)}
         for k, v in zip(keys, value)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from tqdm import tqdm
 
-from .. import odd_one_out
+from .. import odd_one_out, resample
 from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import comparison, feature_store, networks, resampling, sources, zero_shot
+from . import comparison, feature_store, networks, sources, zero_shot
 
 DATASET, STAGE = "things", "layers"
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
@@ -91,7 +91,7 @@ def _drawn(profile: Profile, models) -> Measured:
                 similarity = similarity_matrix(found[layer.name].numpy(), "cosine")
                 rows.append({"model": name, "layer": layer.name, "detail": str(k + 1), "n": len(triplets)})
                 right.append(odd_one_out.scores(similarity, triplets.triplets) == 1)
-        value, drawn = resampling.means(np.stack(right), triplets)
+        value, drawn = resample.triplet_means(np.stack(right), triplets.triplets, triplets.concepts)
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 
@@ -165,7 +165,7 @@ def _of_network(profile: Profile, model: str, layers, triplets) -> Measured:
             found = shards.read(path, layer, ids=triplets.ids, verify=k == 0)
             rows.append({"model": model, "layer": layer, "detail": str(k + 1), "n": len(triplets)})
             right.append(zero_shot.scores(found, {DATASET: triplets})[DATASET])
-        value, drawn = resampling.means(np.stack(right), triplets)
+        value, drawn = resample.triplet_means(np.stack(right), triplets.triplets, triplets.concepts)
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 

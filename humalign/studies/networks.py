@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from .. import resample
 from ..cache import kept
-from ..claims import Cells
 from ..config import Profile
 from ..data.types import Features
 from ..errors import InputError, MissingData
@@ -328,13 +328,11 @@ def points(measured: Measured, models: pd.DataFrame, layer: str = "best", **wher
     for column, value in where.items():
         mask &= (measured.table[column] == value).to_numpy()
     part = measured.select(mask)
-    cells = Cells(part, models, layer)
+    cells = resample.networks(part, models, layer)
     if not len(cells.value) and len(measured.table) and measured.table["profile"].iloc[0] != "mini":
         asked = ", ".join(f"{key} {value}" for key, value in {**where, "layer": layer}.items())
         raise MissingData("nothing was measured", asked, "'humalign plan --profile full' says what is missing")
-    from ..results import interval
-
-    low, high = interval(cells.draws) if len(cells.draws) else (np.empty(0), np.empty(0))
+    low, high = resample.interval(cells.draws) if len(cells.draws) else (np.empty(0), np.empty(0))
     out = cells.facts.assign(value=cells.value, low=low, high=high)
     rows = part.table if layer in ("", "best") else part.table[part.table["layer"] == layer]
     means = rows.groupby(["model", "layer"], sort=False)["value"].mean()

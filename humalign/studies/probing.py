@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .. import odd_one_out, probing
+from .. import odd_one_out, probing, resample
 from ..cache import kept
 from ..config import Profile
 from ..data.types import Features, Triplets
@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..probing.fitting import one_thread
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import networks, resampling, sources
+from . import networks, sources
 
 LAYERS = ("penultimate", "logits")
 # the papers' grid ends at .1; here weaker penalties fit too closely, and from .2 on most transforms collapse to zero
@@ -199,7 +199,7 @@ def state(profile: Profile, seeds=(0,), models=None) -> list:
     return [networks.state(profile, seeds, models), checksum, VERSION, STRENGTHS, FOLDS, SEED, PENALTY]
 
 
-def of_probes(found, triplets: Triplets, draws: int = resampling.DRAWS, stage: str = "probed", **common) -> Measured:
+def of_probes(found, triplets: Triplets, draws: int = resample.DRAWS, stage: str = "probed", **common) -> Measured:
     """Held-out accuracy of probes, before and after, with bootstrap draws over concepts.
 
     Parameters
@@ -220,7 +220,7 @@ def of_probes(found, triplets: Triplets, draws: int = resampling.DRAWS, stage: s
     held = triplets.select(first)
     parts = []
     for name, detail, scores in ((stage, "dot", [p.right for p in found]), (SAME, "cosine", [p.before for p in found])):
-        value, drawn = resampling.means(np.stack(scores), held, draws)
+        value, drawn = resample.triplet_means(np.stack(scores), held.triplets, held.concepts, draws)
         keys = {"stage": name, "measure": "accuracy", "detail": detail, "n": len(held)}
         rows = [{**keys, "model": p.model, "seed": p.seed, "layer": p.layer, "value": v} for p, v in zip(found, value)]
         parts.append(Measured.of(rows, drawn, **common))

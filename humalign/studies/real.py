@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from .. import odd_one_out, probing, rsa
+from .. import odd_one_out, probing, resample, rsa
 from .. import record as recording
 from ..cache import kept
 from ..config import Profile, get_profile
@@ -18,7 +18,6 @@ from ..data.things import row_order_cost
 from ..errors import InputError, MissingData
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import resampling
 
 TEST_SETS = ("things/testset1", "things/testset2")
 TRAINING = "things/test_10_id"
@@ -27,7 +26,7 @@ NEEDED = {
     "things/spose_49", "things/clip_vit_b32", "things/word2vec", "things_eeg2/clip_vit_l14", "mur92", "mur92/images",
     "glocal/clip_ViT-L_14_visual", "weights/squeezenet1_0",
 }  # fmt: skip
-DRAWS = resampling.DRAWS
+DRAWS = resample.DRAWS
 STRENGTHS = (1.0, 0.3, 0.1)
 IN_SAMPLE = "in-sample: fitted to THINGS triplets"
 MODELS = {
@@ -96,7 +95,7 @@ def ceilings(profile, draws: int = DRAWS) -> Measured:
     same = (first.triplets[:, 2] == again.triplets[:, 2]).astype(float)
     _, _, index = odd_one_out.response_counts(first.triplets)
     size, hits = np.bincount(index), np.bincount(index, same)
-    weights = resampling.counts(len(size), draws).T
+    weights = resample.counts(len(size), draws).T
     rows.append({"dataset": "things/testset2", "model": "people", "measure": "agreement", "detail": "same person again",
                  "value": same.mean(), "n": len(same)})  # fmt: skip
     out.append((weights @ hits) / (weights @ size))
@@ -106,7 +105,7 @@ def ceilings(profile, draws: int = DRAWS) -> Measured:
 def _accuracies(triplets, similarities: dict, draws: int, **common):
     """Rows and draws of accuracies on one set of triplets; ``similarities`` maps facts (a tuple of pairs) to S."""
     scores = np.stack([odd_one_out.scores(similarity, triplets.triplets) for similarity in similarities.values()])
-    value, drawn = resampling.means(scores, triplets, draws)
+    value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts, draws)
     rows = [{**common, **dict(facts), "measure": "accuracy", "value": v, "n": len(triplets)}
             for facts, v in zip(similarities, value)]  # fmt: skip
     return rows, list(drawn)
@@ -181,7 +180,7 @@ def probe(profile, draws: int = DRAWS, strengths=STRENGTHS, n_folds: int = 3) ->
     held = cross.held_out()
     triplets = replace(everything, triplets=training[held["triplet"]], participants=None)
     scores = np.stack([odd_one_out.scores(before, triplets.triplets), (held["choice"] == 2).to_numpy(float)])
-    value, drawn = resampling.means(scores, triplets, draws)
+    value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts, draws)
     common |= {"dataset": "unseen objects", "measure": "accuracy", "n": len(triplets)}
     common |= {"source": f"{n_folds} folds over objects, strength {cross.strength:g}"}
     rows += [{**common, **dict(facts), "value": v} for facts, v in zip(stages, value)]
@@ -205,7 +204,7 @@ def glocal(profile, draws: int = DRAWS) -> Measured:
     parts = [_within(registry.load(name, profile), features.ids) for name in (*TEST_SETS, TRAINING)]
     parts = [part for part in parts if part is not None]
     triplets = replace(parts[0], triplets=np.concatenate([p.triplets for p in parts]), participants=None)
-    bootstrap = resampling.PairBootstrap(len(features), draws)
+    pairs = resample.Pairs(len(features), draws)
     target = rsa.upper_triangle(human)
     rows, out = [], []
     for stage, (values, kernel) in stages.items():
@@ -213,7 +212,7 @@ def glocal(profile, draws: int = DRAWS) -> Measured:
         common = {"model": "things_eeg2/clip_vit_l14", "layer": "visual", "stage": stage, "source": IN_SAMPLE}
         rows.append({**common, "dataset": "SPoSE similarities, 200 concepts", "measure": "spearman", "detail": kernel,
                      "value": rsa.compare(similarity, human), "n": len(features)})  # fmt: skip
-        out.append(bootstrap.correlate(rsa.upper_triangle(similarity), target))
+        out.append(pairs.correlate(rsa.upper_triangle(similarity), target))
         common |= {"dataset": "human triplets within 200 concepts"}
         part = _accuracies(triplets, {_row(detail=kernel): similarity}, draws, **common)
         rows += part[0]
@@ -242,14 +241,14 @@ def squeezenet_features(profile) -> dict:
 def objects92(profile, draws: int = DRAWS) -> Measured:
     """RSA of SqueezeNet with 16 people on 92 images, with the noise ceiling over people; draws resample images."""
     human = registry.load("mur92", profile)
-    mean, bootstrap = human.mean(), resampling.PairBootstrap(len(human), draws)
+    mean, pairs = human.mean(), resample.Pairs(len(human), draws)
     common = {"dataset": "mur92", "detail": "correlation"}
     rows, out = [], []
     for layer, features in squeezenet_features(profile).items():
         own = rsa.rdm(features.align(human.ids).values, "correlation")
         rows.append({**common, "model": "squeezenet1_0", "layer": layer, "stage": "zero-shot", "measure": "spearman",
                      "value": rsa.compare(own, mean), "n": len(human)})  # fmt: skip
-        out.append(bootstrap.correlate(rsa.upper_triangle(own), rsa.upper_triangle(mean)))
+        out.append(pairs.correlate(rsa.upper_triangle(own), rsa.upper_triangle(mean)))
     for kind, value in zip(("lower", "upper"), rsa.noise_ceiling(human.rdm)):
         rows.append(
             {**common, "detail": kind, "model": "people", "measure": "ceiling", "value": value, "n": human.people}

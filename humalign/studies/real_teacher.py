@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import odd_one_out, results
+from .. import odd_one_out, resample, results
 from .. import record as recording
 from ..alignet import teacher
 from ..cache import kept
@@ -20,7 +20,6 @@ from ..errors import HumalignError, MissingData
 from ..probing import object_folds, partition_masks
 from ..results import LEVEL, Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import resampling
 from .real import questions
 
 STRENGTH = 0.1  # fixed in advance for every map, in the middle of the range .03 to .3 that worked for another map
@@ -82,11 +81,11 @@ def _rows_of(p: np.ndarray, triplets: Triplets, **common) -> tuple[list, list]:
     values = {"accuracy": right, "cross-entropy": surprise, "entropy": odd_one_out.entropy(p)}
     rows, draws = [], []
     for name, scores in values.items():
-        value, drawn = resampling.means(scores[None], triplets)
-        rows.append(dict(measure=name, value=float(value[0]), n=len(p), **common))
-        draws.append(drawn[0])
+        value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts)
+        rows.append(dict(measure=name, value=value, n=len(p), **common))
+        draws.append(drawn)
     rows.append(dict(measure="calibration error", value=float(expected_calibration_error(p)), n=len(p), **common))
-    draws.append(np.full(resampling.DRAWS, np.nan, np.float32))
+    draws.append(np.full(resample.DRAWS, np.nan, np.float32))
     return rows, draws
 
 
@@ -105,18 +104,17 @@ def disagreement(similarity, triplets: Triplets, least: int = 10) -> tuple[float
     -------
     value, draws (B,) over triplets, number of triplets
     """
-    from ..alignet.measure import spearman
-
     objects, counts, _ = odd_one_out.response_counts(triplets.triplets)
     enough = counts.sum(1) >= least
     objects, counts = objects[enough], counts[enough]
     if len(objects) < 10:
-        return float("nan"), np.full(resampling.DRAWS, np.nan), len(objects)
+        return float("nan"), np.full(resample.DRAWS, np.nan), len(objects)
     share = counts / counts.sum(1, keepdims=True)
     people = odd_one_out.entropy(share)
     model = odd_one_out.entropy(odd_one_out.probabilities(similarity, objects))
-    drawn = resampling.counts(len(objects)).astype(np.float64)
-    return float(spearman(model, people, np.ones((len(objects), 1)))[0]), spearman(model, people, drawn), len(objects)
+    drawn = resample.counts(len(objects)).astype(np.float64)
+    value = resample.spearman(model, people, np.ones((len(objects), 1)))[0]
+    return float(value), resample.spearman(model, people, drawn), len(objects)
 
 
 def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES)) -> Measured:
@@ -281,7 +279,7 @@ def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:
                           "cross-entropy": float(np.average(entropy, weights=counts.sum(1)))}  # fmt: skip
                 for measure, value in people.items():
                     rows.append(dict(measure=measure, value=value, n=len(counts), stage="people", **common))
-                    draws.append(np.full(resampling.DRAWS, np.nan))
+                    draws.append(np.full(resample.DRAWS, np.nan))
     return _measured(profile, rows, draws).table
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .. import results
+from .. import resample, results
 from .. import rsa as measures
 from ..cache import kept
 from ..config import Profile
 from ..data.types import Features, HumanRDM
 from ..errors import MissingData
 from ..results import Measured, combine
-from . import networks, resampling, sources
+from . import networks, sources
 
 METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
@@ -29,7 +29,7 @@ def upper(rdm: np.ndarray) -> np.ndarray:
 
 
 def of_features(
-    features, human: HumanRDM, stage: str, metrics=METRICS, methods=METHODS, draws=resampling.DRAWS, **common
+    features, human: HumanRDM, stage: str, metrics=METRICS, methods=METHODS, draws=resample.DRAWS, **common
 ) -> Measured:
     """Agreement of each network's RDM with the mean RDM of the people, with bootstrap draws over images.
 
@@ -48,7 +48,7 @@ def of_features(
     Measured
         Measure = method, detail = metric.
     """
-    target, bootstrap = upper(human.mean()), resampling.PairBootstrap(len(human), draws)
+    target, pairs = upper(human.mean()), resample.Pairs(len(human), draws)
     rows, drawn = [], []
     for part in features:
         values = part.align(human.ids).values
@@ -65,7 +65,7 @@ def of_features(
                         "value": float(measures.compare(rdm, human.mean(), method=method)),
                     }
                 )
-                drawn.append(bootstrap.correlate(upper(rdm), target, method))
+                drawn.append(pairs.correlate(upper(rdm), target, method))
     if not rows:
         raise MissingData("leaves no features to compare, as every transform collapsed", stage, "fit more triplets")
     return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
@@ -125,7 +125,7 @@ def ceilings(profile: Profile, dataset: str, splits: int = 50) -> pd.DataFrame:
     """
     human = sources.arrangement(profile, dataset)
     vectors = np.stack([upper(r) for r in human.rdm])
-    people, generator = len(vectors), np.random.default_rng(resampling.SEED)
+    people, generator = len(vectors), np.random.default_rng(resample.SEED)
     mean, rows = vectors.mean(0), []
     for method in METHODS:
 
@@ -161,7 +161,7 @@ def correlate(a: np.ndarray, b: np.ndarray, method: str = "spearman") -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def references(profile: Profile, dataset: str, draws: int = resampling.DRAWS) -> pd.DataFrame:
+def references(profile: Profile, dataset: str, draws: int = resample.DRAWS) -> pd.DataFrame:
     """Agreement of simple descriptions of the same pictures with people's arrangements; none is a network."""
     human = sources.arrangement(profile, dataset)
     made = networks.descriptions(profile, dataset, human.ids)

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from .. import resample
 from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
 from ..results import Measured, combine
 from ..store import digest
-from . import feature_store, networks, resampling, sources, zero_shot
+from . import feature_store, networks, sources, zero_shot
 from .transfer_tasks import FEW, LAYER, TASKS, At, Task, superclasses
 
 STAGE = "transfer"
@@ -127,11 +128,11 @@ def _of_network(task: Task, at: At) -> Measured:
     rows, drawn = [], []
     for detail, found in task.measure(task, at).items():
         each = found[task.value].to_numpy(float)
-        counts = resampling.counts(len(each)).astype(np.float64)
+        value, draws = resample.unit_means(each)
         layer = "logits" if detail == "own head" else LAYER
         rows.append({"model": at.model, "seed": 0, "layer": layer, "dataset": task.name, "measure": task.value,
-                     "detail": detail, "stage": STAGE, "n": len(each), "value": each.mean()})  # fmt: skip
-        drawn.append((each @ counts) / counts.sum(0))
+                     "detail": detail, "stage": STAGE, "n": len(each), "value": value})  # fmt: skip
+        drawn.append(draws)
     if not rows:
         raise MissingData(f"{at.model} has not what {task.title} needs", task.name, "extract logits, too")
     return Measured.of(rows, np.stack(drawn), profile=at.profile.name)

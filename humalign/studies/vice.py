@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .. import concepts as measures
-from .. import odd_one_out, probing
+from .. import odd_one_out, probing, resample
 from ..data import registry
 from ..data.types import Triplets
 from ..results import combine, interval
@@ -116,7 +116,7 @@ def _public(profile) -> dict:
     both = np.hstack([vice, spose])
     for model, x in ((CLIP, clip), (WORDS, words)):
         _, predicted, _ = measures.regress_dimensions(x, both, names=labels, n_folds=concepts.FOLDS, seed=concepts.SEED)
-        value, drawn = concepts.r2_draws(both, predicted, folds, ids)
+        value, drawn = resample.r2(both, predicted, folds, ids)
         low, high = interval(drawn)
         columns = {"target": targets, "model": model, "position": position, "dimension": labels, "r2": value}
         fits.append(pd.DataFrame({**columns, "low": low, "high": high}))

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .. import odd_one_out, results
+from .. import odd_one_out, resample, results
 from ..cache import kept
 from ..config import Profile
 from ..data.types import Features, Triplets
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import networks, resampling, sources
+from . import networks, sources
 
 KERNELS = ("cosine", "dot", "euclidean")
 LAYERS = ("penultimate", "logits")
@@ -67,7 +67,7 @@ def in_blocks(values: np.ndarray, triplets: np.ndarray, kernel: str = "cosine", 
 
 
 def of_features(
-    features, triplets: dict[str, Triplets], kernels=("cosine",), draws=resampling.DRAWS, **common
+    features, triplets: dict[str, Triplets], kernels=("cosine",), draws=resample.DRAWS, **common
 ) -> Measured:
     """Accuracy of each network, layer and kernel with bootstrap draws over concepts.
 
@@ -97,7 +97,7 @@ def of_features(
                 right[name].append(values)
     out = []
     for name, part in triplets.items():
-        value, drawn = resampling.means(np.stack(right[name]), part, draws)
+        value, drawn = resample.triplet_means(np.stack(right[name]), part.triplets, part.concepts, draws)
         keys = {"dataset": name, "measure": "accuracy", "stage": STAGE, "n": len(part)}
         out.append(Measured.of([{**r, **keys, "value": v} for r, v in zip(rows, value)], drawn, **common))
     return combine(*out)
@@ -137,7 +137,7 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
     return combine(*out)
 
 
-def references(profile: Profile, dataset: str = "things", draws: int = resampling.DRAWS) -> pd.DataFrame:
+def references(profile: Profile, dataset: str = "things", draws: int = resample.DRAWS) -> pd.DataFrame:
     """Accuracy of simple descriptions of the pictures: pixels, colour histogram, category, people's dimensions.
 
     None of them is a network; the last two know what the pictures show.
@@ -149,7 +149,8 @@ def references(profile: Profile, dataset: str = "things", draws: int = resamplin
         part = Features(ids, values, name, "", source="computed from the pictures or their labels")
         similarity = similarity_matrix(part.values, "cosine")
         made.append((name, odd_one_out.scores(similarity, triplets.triplets, ties="fraction")))
-    value, drawn = resampling.means(np.stack([s for _, s in made]), triplets, draws)
+    scores = np.stack([s for _, s in made])
+    value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts, draws)
     rows = [
         {"dataset": dataset, "model": n, "stage": "reference", "measure": "accuracy", "detail": "cosine", "value": v}
         for (n, _), v in zip(made, value)
