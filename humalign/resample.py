@@ -357,6 +357,53 @@ def networks(measured: Measured, facts: pd.DataFrame, layer: str = "best") -> Ne
     return Networks(np.array(values), drawn, known.assign(runs=runs))
 
 
+def difference(measured: Measured, plus: dict, minus: dict, by=("model",)) -> pd.DataFrame:
+    """Rows that match ``plus`` less rows that match ``minus``: paired draws, mean over the training runs of both.
+
+    Parameters
+    ----------
+    measured : Measured
+        Rows of one measure, data set and detail.
+    plus, minus : dict
+        Columns and their values, for instance ``{"stage": "AligNet"}``.
+    by : sequence of str
+        Columns that both sides share, ``model`` among them.
+
+    Returns
+    -------
+    DataFrame
+        These columns, value, low, high (95 %), seeds (common runs); the mean over all lines comes last, as model "all".
+        No lines where nothing is common.
+
+    Raises
+    ------
+    InputError
+        When several rows of one run match.
+    """
+    table, by, sides = measured.table, list(by), []
+    for where in (plus, minus):
+        own = table[np.all([table[column] == value for column, value in where.items()], axis=0)]
+        if own.duplicated([*by, "seed"]).any():
+            raise InputError(f"{where} names several rows of a run", "difference", "select one measure and detail")
+        sides.append(own[[*by, "seed"]].reset_index())
+    common = sides[0].merge(sides[1], on=[*by, "seed"], suffixes=("", "_minus")).sort_values("seed", kind="stable")
+    order = sides[0][by].drop_duplicates().merge(common[by].drop_duplicates())
+    values, rows, drawn = table["value"].to_numpy(), [], []
+    for key in order.itertuples(index=False, name=None):
+        own = common[(common[by] == list(key)).all(axis=1)]
+        i, j, found = own["index"], own["index_minus"], dict(zip(by, key))
+        drawn.append(over_runs(measured.draws[i] - measured.draws[j], found["model"]))
+        rows.append({**found, "value": (values[i] - values[j]).mean(), "seeds": len(own)})
+    if rows:
+        mean, runs = np.mean([row["value"] for row in rows]), sum(row["seeds"] for row in rows)
+        rows.append({**dict.fromkeys(by, ""), "model": "all", "value": mean, "seeds": runs})
+        low, high = interval([*drawn, np.mean(drawn, 0)])
+    else:
+        low = high = []
+    out = pd.DataFrame(rows, columns=[*by, "value", "seeds"])
+    return out.assign(low=low, high=high)[[*by, "value", "low", "high", "seeds"]]
+
+
 # ---- one value with its interval -------------------------------------------------------------------------------------
 
 

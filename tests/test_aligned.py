@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign import resample
+from humalign import claims, resample
 from humalign.alignet.experiments import STUDENTS, plan
 from humalign.config import get_profile
 from humalign.results import Measured
@@ -78,6 +78,20 @@ def test_prose_takes_its_verdicts_from_the_numbers(everything):
     assert (told["seeds"].value, told["done"].value, told["planned"].value) == (3, 2, 3)
     assert aligned.verdict(-0.2, -0.1).startswith("lower")
     assert aligned.verdict(-0.2, 0.1).startswith("not resolved")
+
+
+def test_page_and_claims_agree_on_the_recorded_runs():
+    """One difference of stages has one interval in the whole book."""
+    runs, facts = alignet.runs(), pd.DataFrame({"model": list(aligned.NAMES)})
+    found = alignet_mini.contrasts(runs)
+    found = found[found["model"] == "all"]
+    assert len(found) == 3 * len(alignet_mini.MEASURES)
+    for row in found.itertuples():
+        select = {"dataset": row.dataset, "measure": "accuracy", "detail": row.detail}
+        test = {"select": select, "plus": {"stage": row.plus}, "minus": {"stage": row.minus}}
+        values, _ = claims.paired_difference(runs, facts, test)
+        assert row.value == pytest.approx(values[0])
+        np.testing.assert_allclose([row.low, row.high], resample.interval(values[1:]), atol=1e-6)
 
 
 def test_recorded_runs_fill_every_panel():

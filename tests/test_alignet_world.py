@@ -9,6 +9,7 @@ from humalign import resample, results
 from humalign.alignet import diagnose, experiments, measure, mini, relations, transfer
 from humalign.alignet.optim import rate_sum
 from humalign.config import get_profile
+from humalign.errors import InputError
 from humalign.results import Measured
 from humalign.studies import alignet as study
 from humalign.world.drawing import world
@@ -97,11 +98,14 @@ def test_gains_and_contrasts_are_paired():
     assert np.allclose(gain.table["value"], 0.1)
     assert np.allclose(gain.draws, 0.1, atol=1e-6)
     both = results.combine(base, aligned, table("base", seed=1), table("AligNet", seed=1, shift=0.2))
-    found = study.contrast(both, "AligNet", "base", "H2/coarse").set_index("model")
+    own = study.accuracy(both, "H2/coarse")
+    found = resample.difference(own, {"stage": "AligNet"}, {"stage": "base"}).set_index("model")
     assert found.loc["m", "value"] == pytest.approx(0.15)
     assert found.loc["all", "seeds"] == 2
     assert found.loc["m", "low"] == pytest.approx(0.1, abs=1e-6)  # both seeds may be drawn twice
-    assert study.contrast(both, "AligNet", "Scratch", "H2/coarse").empty
+    assert resample.difference(own, {"stage": "AligNet"}, {"stage": "Scratch"}).empty
+    with pytest.raises(InputError, match="several rows"):
+        resample.difference(both, {"stage": "AligNet"}, {"stage": "base"})
 
 
 def test_distances_shrink_within_and_grow_between():

@@ -190,20 +190,20 @@ def changes(runs: Measured, models=tuple(NAMES)) -> pd.DataFrame:
     DataFrame
         student, control, coarse, fine, boundary, one-shot, shift (H2, each with its 95 % interval in words), runs.
     """
-    from .alignet import contrast
+    from .alignet import accuracy
 
     wanted = {"coarse": ("levels", "H2/coarse"), "fine": ("levels", "H2/fine"), "boundary": ("levels", "H2/boundary"),
               "one-shot": ("one-shot", "H2"), "shift": ("shift", "H2")}  # fmt: skip
     rows = []
     for model in models:
-        stages = dict.fromkeys(runs.table.loc[runs.table["model"] == model, "stage"])
-        for stage in (s for s in stages if "," in s):
+        own = runs.select((runs.table["model"] == model).to_numpy())
+        for stage in (s for s in dict.fromkeys(own.table["stage"]) if "," in s):
             row = {"student": NAMES[model], "control": stage}
             for name, (dataset, detail) in wanted.items():
-                found = contrast(runs, stage, stage.partition(",")[0], detail, dataset, models=[model])
+                found = accuracy(own, detail, dataset)
+                found = resample.difference(found, {"stage": stage}, {"stage": stage.partition(",")[0]})
                 if len(found):
-                    own = found.iloc[0]
-                    row |= {name: _signed(own), "runs": int(own["seeds"])}
+                    row |= {name: _signed(found.iloc[0]), "runs": int(found["seeds"].iloc[0])}
             rows.append(row)
     return pd.DataFrame(rows).assign(provenance="recorded")
 

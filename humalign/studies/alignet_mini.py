@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..alignet import dataset, mini, sampling, teacher
+from .. import resample
+from ..alignet import dataset as files
+from ..alignet import mini, sampling, teacher
 from ..alignet.experiments import PRIMARY
 from ..alignet.optim import learning_rate
 from ..alignet.settings import Settings
@@ -119,7 +121,7 @@ def sampled(
         rows = sampling.sample(
             n, rule, len(ids), groups[sampling.RULES[rule][1]], rng=np.random.default_rng([1, len(rule)])
         )
-        rows, similarities = dataset.order_rows(rows, dataset.dot_products(values, rows))
+        rows, similarities = files.order_rows(rows, files.dot_products(values, rows))
         frame = pd.DataFrame(names[rows], columns=["first", "second", "odd"])
         frame[["s01", "s02", "s12"]] = similarities
         for column, code in (("concepts", concepts), ("superordinates", kinds)):
@@ -188,16 +190,16 @@ def levels(runs: Measured, part: str = "H2") -> pd.DataFrame:
     return aligned.panels(runs, {("levels", "accuracy", f"{part}/{level}"): f"{level}, {part}" for level in LEVELS})
 
 
-def contrasts(
-    runs: Measured, models=None, pairs=(("AligNet", "base"), ("AligNet", "UnAligNet"), ("UnAligNet", "base"))
-):
-    """All contrasts of :data:`MEASURES` as one table (see :func:`humalign.studies.alignet.contrast`)."""
-    parts = [
-        alignet.contrast(runs, plus, minus, detail, name, models=models)
-        for plus, minus in pairs
-        for name, detail in MEASURES
-    ]
-    return pd.concat([p for p in parts if len(p)], ignore_index=True) if any(len(p) for p in parts) else pd.DataFrame()
+def contrasts(runs: Measured, pairs=(("AligNet", "base"), ("AligNet", "UnAligNet"), ("UnAligNet", "base"))):
+    """All differences of :data:`MEASURES` as one table: plus, minus, dataset, detail, and what
+    :func:`humalign.resample.difference` gives."""
+    parts = []
+    for plus, minus in pairs:
+        for dataset, detail in MEASURES:
+            own = alignet.accuracy(runs, detail, dataset)
+            found = resample.difference(own, {"stage": plus}, {"stage": minus})
+            parts.append(found.assign(detail=detail, dataset=dataset, plus=plus, minus=minus))
+    return pd.concat(parts, ignore_index=True)
 
 
 def mean_table(table: pd.DataFrame) -> pd.DataFrame:
