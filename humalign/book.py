@@ -363,7 +363,7 @@ def run_all(
 
 
 def scalars(path: Path) -> dict[str, float]:
-    """Numbers that an executed notebook glued (``humalign.display.glue``), by key."""
+    """Numbers that an executed notebook glued (``humalign.show.glue``), by key."""
     found = {}
     for cell in json.loads(Path(path).read_text("utf8"))["cells"]:
         for output in cell.get("outputs", []):

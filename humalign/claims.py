@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-import zlib
 from importlib import resources
 
 import numpy as np
 import pandas as pd
 
 from .errors import InputError
-from .measured import LEVEL, Measured, interval
-from .results import farthest
+from .resample import Networks, networks
+from .results import LEVEL, Measured, farthest, interval
 
 VERDICTS = ("replicates", "does not replicate", "undecided", "not measured")
 REQUIRED = {"id", "paper", "claim", "source", "status", "test", "criterion"}
@@ -42,56 +41,6 @@ def ledger() -> list[dict]:
     return claims
 
 
-class Cells:
-    """One value per network (mean over its seeds), with B draws that resample objects and seeds together.
-
-    Parameters
-    ----------
-    measured : Measured
-        Rows of one measure; where a network has several layers, ``layer`` says which counts.
-    models : DataFrame
-        Facts of the networks, column ``model``.
-    layer : str
-        A layer name, or "best" for the larger value of those present (the first paper's rule), or "" for any.
-    """
-
-    def __init__(self, measured: Measured, models: pd.DataFrame, layer: str = "best", seed: int = 0):
-        if layer not in ("", "best"):
-            measured = measured.select((measured.table["layer"] == layer).to_numpy())
-        frame, draws = measured.table, measured.draws
-        known = frame["model"].isin(models["model"]).to_numpy()
-        frame, draws = frame[known].reset_index(drop=True), draws[known]
-        order = frame.sort_values("seed", kind="stable").groupby("model", sort=False)
-        names, values, out, runs = [], [], [], []
-        for name, rows in order:
-            if layer == "best":  # one layer per network: that with the larger mean over seeds
-                best = rows.groupby("layer")["value"].mean().idxmax()
-                rows = rows[rows["layer"] == best]
-            index = rows.index.to_numpy()
-            # by name, so that two measures of one network resample its training runs alike: differences stay paired
-            generator = np.random.default_rng([seed, zlib.crc32(str(name).encode())])
-            pick = generator.integers(len(index), size=(len(index), draws.shape[1]))
-            names.append(name)
-            runs.append(len(index))
-            values.append(rows["value"].mean())
-            out.append(draws[index[pick], np.arange(draws.shape[1])].mean(0))
-        self.value = np.array(values)
-        self.draws = np.array(out).reshape(len(names), draws.shape[1])
-        facts = models.drop_duplicates("model").set_index("model")
-        self.facts = facts.loc[names].reset_index() if names else facts.iloc[:0].reset_index()
-        self.facts["runs"] = runs
-
-    def rows(self, query: str | None) -> np.ndarray:
-        """Row numbers of the networks a pandas query names (all when empty)."""
-        if not query:
-            return np.arange(len(self.facts))
-        return self.facts.index.get_indexer(self.facts.query(query).index)
-
-    def both(self) -> np.ndarray:
-        """Values and draws side by side, (networks, 1 + B)."""
-        return np.concatenate([self.value[:, None], self.draws], axis=1)
-
-
 def _pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Pearson correlation over rows, for every column of y (n, B); x is (n,) or (n, B)."""
     x = np.broadcast_to(x[:, None] if x.ndim == 1 else x, y.shape)
@@ -114,8 +63,8 @@ def _mask(measured: Measured, test: dict, key: str) -> np.ndarray:
     return mask
 
 
-def _select(measured: Measured, models: pd.DataFrame, test: dict, key: str = "where") -> Cells:
-    return Cells(measured.select(_mask(measured, test, key)), models, test.get("layer", "best"))
+def _select(measured: Measured, models: pd.DataFrame, test: dict, key: str = "where") -> Networks:
+    return networks(measured.select(_mask(measured, test, key)), models, test.get("layer", "best"))
 
 
 def provenance(measured: Measured, test: dict) -> str:
@@ -125,7 +74,7 @@ def provenance(measured: Measured, test: dict) -> str:
     return farthest(measured.table["provenance"][mask])
 
 
-def _match(a: Cells, b: Cells):
+def _match(a: Networks, b: Networks):
     """The networks both have, in one order: rows of a, rows of b."""
     common = [m for m in a.facts["model"] if m in set(b.facts["model"])]
     return (a.facts.set_index("model").index.get_indexer(common), b.facts.set_index("model").index.get_indexer(common))

@@ -6,7 +6,6 @@ import numpy as np
 
 from . import odd_one_out
 from .arrays import as_matrix, as_triplets, is_tensor, to_numpy
-from .bootstrap import triplet_interval
 from .errors import InputError
 from .rsa import alignment, centred_gram
 from .similarity import similarity_matrix
@@ -65,74 +64,6 @@ def attribute(triplets, embedding, k: int = 1):
 def recovered(similarity, triplets):
     """Mask of the triplets whose human choice a similarity (of VICE, say) predicts: bool (n,); the papers' D*."""
     return to_numpy(odd_one_out.choices(similarity, triplets)) == 2
-
-
-def accuracy_by_dimension(
-    scores,
-    attribution,
-    *,
-    triplets=None,
-    names=None,
-    n_dimensions: int | None = None,
-    groups=None,
-    n_boot: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-):
-    """Odd-one-out accuracy within each dimension.
-
-    Parameters
-    ----------
-    scores : array, shape (n,)
-        Score of each triplet (see :func:`humalign.odd_one_out.scores`; ``choices == 2`` will do).
-    attribution : int array, shape (n,) or (n, k)
-        From :func:`attribute`; with k columns a triplet counts in each of its k dimensions.
-    triplets : int array, shape (n, 3), optional
-        Adds intervals over objects.
-    names : sequence of str, optional
-        Of the dimensions.
-    n_dimensions : int, optional
-        Default: as many as names, or as occur.
-    groups : array, shape (m,), optional
-        Concept of each object, for the intervals.
-    n_boot, level, seed
-
-    Returns
-    -------
-    DataFrame
-        One row a dimension: dimension (from 0), name, n, hits, value, low, high (NaN without triplets, or for fewer
-        than two triplets).
-    """
-    import pandas as pd
-
-    scores = np.asarray(to_numpy(scores), dtype=float)
-    attribution = to_numpy(attribution).reshape(len(scores), -1)
-    d = n_dimensions or (len(names) if names is not None else int(attribution.max()) + 1)
-    if attribution.min() < 0 or attribution.max() >= d:
-        raise InputError(f"name dimension {int(attribution.max())} of {d}", "attribution", "count dimensions from 0")
-    if names is not None and len(names) != d:
-        raise InputError(f"are {len(names)}", "names", f"give {d}")
-    n = np.bincount(attribution.reshape(-1), minlength=d)
-    hits = np.bincount(attribution.reshape(-1), np.repeat(scores, attribution.shape[1]), d)
-    rows = None if triplets is None else to_numpy(triplets)
-    table = []
-    for dimension in range(d):
-        low = high = np.nan
-        if rows is not None and n[dimension] > 1:
-            chosen = (attribution == dimension).any(1)
-            _, low, high = triplet_interval(scores[chosen], rows[chosen], groups, n_boot=n_boot, level=level, seed=seed)
-        table.append(
-            {
-                "dimension": dimension,
-                "name": str(names[dimension]) if names is not None else str(dimension),
-                "n": int(n[dimension]),
-                "hits": float(hits[dimension]),
-                "value": hits[dimension] / n[dimension] if n[dimension] else np.nan,
-                "low": low,
-                "high": high,
-            }
-        )
-    return pd.DataFrame(table)
 
 
 def regress_dimensions(

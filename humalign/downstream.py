@@ -147,38 +147,6 @@ def few_shot(
                          "n": (table["tests"] / len(seeds)).to_numpy()})  # fmt: skip
 
 
-def nearest_shot(features, labels, *, seeds=range(20), centre=None) -> pd.DataFrame:
-    """One-shot classification by cosine similarity to the single example of each class.
-
-    Parameters
-    ----------
-    features : float array (n, p)
-    labels : array (n,)
-    seeds : iterable of int
-    centre : float array (p,), optional
-        Subtracted first (for instance the mean over a reference set).
-
-    Returns
-    -------
-    DataFrame
-        label, accuracy, n: one row a class.
-    """
-    x = _features(features, "features") - (0 if centre is None else np.asarray(centre))
-    x = x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12)
-    labels = np.asarray(labels)
-    classes = pd.unique(pd.Series(labels))
-    hit, tests = np.zeros(len(labels)), np.zeros(len(labels))
-    for seed in seeds:
-        shot = draw_shots(labels, 1, seed)
-        test = np.setdiff1d(np.arange(len(labels)), shot)
-        predicted = labels[shot][(x[test] @ x[shot].T).argmax(1)]
-        hit[test] += predicted == labels[test]
-        tests[test] += 1
-    own = [labels == c for c in classes]
-    accuracy = [hit[rows].sum() / tests[rows].sum() for rows in own]
-    return pd.DataFrame({"label": classes, "accuracy": accuracy, "n": [int(rows.sum()) - 1 for rows in own]})
-
-
 def shift(
     features, superclass, subclass, source, *, holdout: float = 0.25, seed: int = 0, strengths=SHIFT_STRENGTHS
 ) -> pd.DataFrame:
@@ -315,27 +283,21 @@ class StreamedRidge:
 
 
 def restricted_choices(scores, classes) -> np.ndarray:
-    """The class with the highest score among those that may be answered, (n,); see :func:`restricted_accuracy`."""
-    scores, classes = np.asarray(scores), np.asarray(sorted(classes))
-    return classes[scores[:, classes].argmax(1)]
-
-
-def restricted_accuracy(scores, labels, classes) -> float:
-    """Accuracy of a head whose answers are restricted to some classes, as for ImageNet-A.
+    """The class with the highest score among those that may be answered, as for ImageNet-A.
 
     Parameters
     ----------
     scores : float array (n, c)
         Scores of all classes of the head.
-    labels : int array (n,)
-        Class numbers of the head.
     classes : sequence of int
         The classes that may be answered.
+
+    Returns
+    -------
+    int array (n,)
     """
-    labels = np.asarray(labels)
-    if not np.isin(labels, list(classes)).all():
-        raise InputError("a label is not among the classes allowed", "restricted head", "check the class list")
-    return float((restricted_choices(scores, classes) == labels).mean())
+    scores, classes = np.asarray(scores), np.asarray(sorted(classes))
+    return classes[scores[:, classes].argmax(1)]
 
 
 def anomaly_scores(train, test, k: int = 5) -> np.ndarray:

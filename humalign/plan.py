@@ -1,7 +1,7 @@
 """What a profile costs: data sets, networks, extraction, probing, disk; what is known and what is estimated.
 
 Sizes of data sets are those of the registry. Sizes of weights follow from the number of values in each network, hours
-from the operations of one forward pass, counted on networks without weights (``zoo/costs.csv``, :func:`count_costs`).
+from the operations of one forward pass, counted on networks without weights (``zoo/costs.csv``).
 What is not known is None and shown as "unknown"; sums name how many parts are unknown.
 """
 
@@ -83,33 +83,6 @@ def costs() -> dict[str, dict]:
     """By model: side of the input (pixels), operations of a forward pass (multiply and add: 2), stored values."""
     text = resources.files("humalign.zoo").joinpath("costs.csv").read_text("utf8")
     return {row.pop("model"): {k: int(v) for k, v in row.items()} for row in csv.DictReader(io.StringIO(text))}
-
-
-def count_costs(name: str) -> dict:
-    """Count one network's costs: built without weights on torch's meta device, one picture, nothing is computed.
-
-    Parameters
-    ----------
-    name : str
-        As for :func:`humalign.zoo.load`.
-
-    Returns
-    -------
-    dict
-        size (pixels), flop (floating-point operations of one picture), values (numbers in its weights and buffers).
-    """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from . import zoo
-
-    with torch.device("meta"):
-        model = zoo.load(name, pretrained=False)
-        picture = torch.empty(1, 3, model.preprocess.size, model.preprocess.size)
-        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            model.module(picture)
-    values = sum(tensor.numel() for tensor in model.module.state_dict().values())
-    return {"size": model.preprocess.size, "flop": counter.get_total_flops(), "values": values}
 
 
 # ---- the lines -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import bootstrap, calibration, odd_one_out, rsa
+from . import calibration, odd_one_out, resample, rsa
 from .data.types import Features, HumanRDM, Triplets
 from .errors import InputError
 from .levels import LEVELS
@@ -43,7 +43,7 @@ def triplet_rows(features: Features, data: Triplets, *, n_boot: int, seed: int) 
             groups = np.asarray(data.concepts)
             if len(set(groups)) < 2:
                 groups = np.asarray(data.ids)
-            found = bootstrap.triplet_interval(scores[at], data.triplets[at], groups, **options)
+            found = resample.triplet_interval(scores[at], data.triplets[at], groups, **options)
             rows.append(
                 {"stage": "zero-shot", "measure": "accuracy", "detail": f"{kernel}, {level}" if level else kernel,
                  "value": found.value, "low": found.low, "high": found.high, "n": found.n}
@@ -67,7 +67,7 @@ def calibration_rows(similarity, triplets, *, n_boot: int, seed: int) -> tuple[l
     out, curves = [], []
     for stage, t in (("zero-shot", 1.0), ("calibrated", temperature)):
         p = np.asarray(odd_one_out.probabilities(similarity, held, t))
-        low, high = _calibration_interval(p, held, min(n_boot, 200), seed)
+        low, high = resample.calibration_interval(p, held, n_boot=min(n_boot, 200), seed=seed)
         value = calibration.expected_calibration_error(p)
         out.append({"stage": stage, "measure": "ece", "detail": f"temperature {t:.3g}", "value": value, "low": low,
                     "high": high, "n": len(held)})  # fmt: skip
@@ -75,25 +75,6 @@ def calibration_rows(similarity, triplets, *, n_boot: int, seed: int) -> tuple[l
         for row in table[table["n"] > 0].itertuples():
             curves.append({"stage": stage, "confidence": row.confidence, "accuracy": row.accuracy, "n": int(row.n)})
     return out, curves
-
-
-def _calibration_interval(p, triplets, n_boot, seed) -> tuple[float, float]:
-    """Bootstrap interval of the calibration error, objects drawn with replacement, centred on the estimate."""
-    confidence = p.max(1)
-    gap = (p.argmax(1) == 0) - confidence
-    index = np.minimum((confidence * 10).astype(int), 9)
-    units, inverse = np.unique(triplets, return_inverse=True)
-    a, b, c = inverse.reshape(-1, 3).T
-    found = []
-    for count in bootstrap.multinomial_counts(len(units), n_boot, seed):
-        weight = (count[a] * count[b] * count[c]).astype(float)
-        if total := weight.sum():
-            found.append(np.abs(np.bincount(index, weight * gap, 10)).sum() / total)
-    if not found:
-        return np.nan, np.nan
-    bias = np.mean(found) - np.abs(np.bincount(index, gap, 10)).sum() / len(gap)  # noise only ever adds to the error
-    low, high = np.quantile(found, [0.025, 0.975]) - bias
-    return max(float(low), 0.0), float(high)
 
 
 def probe_rows(features: Features, data: Triplets, *, n_boot: int, seed: int) -> list[dict]:
@@ -114,7 +95,7 @@ def probe_rows(features: Features, data: Triplets, *, n_boot: int, seed: int) ->
         ("zero-shot, same folds", "accuracy", before), ("probed", "accuracy", after),
         ("probed", "gain", after - before),
     ):  # fmt: skip
-        one = bootstrap.triplet_interval(scores, triplets, groups, n_boot=n_boot, seed=seed)
+        one = resample.triplet_interval(scores, triplets, groups, n_boot=n_boot, seed=seed)
         detail = "cosine" if stage.startswith("zero") else f"strength {found.strength:g}"
         rows.append({"stage": stage, "measure": measure, "detail": detail, "value": one.value, "low": one.low,
                      "high": one.high, "n": one.n})  # fmt: skip
@@ -126,12 +107,12 @@ def rdm_rows(features: Features, data: HumanRDM, *, n_boot: int, seed: int) -> l
     own = rsa.rdm(features.align(data.ids).values, "correlation")
     rows = []
     for method in rsa.METHODS:
-        found = rsa.compare_interval(own, data.mean(), method, n_boot=min(n_boot, 400), seed=seed)
+        found = resample.rdm_interval(own, data.mean(), method, n_boot=min(n_boot, 400), seed=seed)
         rows.append({"stage": "zero-shot", "measure": method, "detail": "correlation", "value": found.value,
                      "low": found.low, "high": found.high, "n": found.n})  # fmt: skip
     if data.people > 1:
         single = np.array([rsa.compare(own, one) for one in data.rdm])
-        one = bootstrap.mean_interval(single, n_boot=n_boot, seed=seed)
+        one = resample.mean_interval(single, n_boot=n_boot, seed=seed)
         rows.append({"stage": "zero-shot", "measure": "spearman with each person", "detail": "correlation",
                      "value": one.value, "low": one.low, "high": one.high, "n": data.people})  # fmt: skip
     return rows

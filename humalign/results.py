@@ -1,19 +1,26 @@
-"""Tidy result tables: one row = data set x model x seed x layer x stage x measure, with its provenance."""
+"""Tidy result tables: one row = data set x model x seed x layer x stage x measure, with its provenance.
+
+A :class:`Measured` adds bootstrap draws row by row, so that any contrast of rows has an interval that respects shared
+objects.
+"""
 
 from __future__ import annotations
 
 import io
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from .errors import InputError
-from .store import write_text
+from .store import load_arrays, save_arrays, write_text
 
 KEYS = ["profile", "dataset", "model", "seed", "layer", "stage", "measure", "detail"]
 COLUMNS = [*KEYS, "value", "low", "high", "n", "provenance", "source"]
 PROVENANCE = ("live", "recorded", "published", "second-hand")
+LEVEL = 0.95  # coverage of intervals
 DEFAULTS = {
     "seed": 0,
     "layer": "",
@@ -72,12 +79,6 @@ def table(rows, **common) -> pd.DataFrame:
     return frame
 
 
-def combine(*tables) -> pd.DataFrame:
-    """Several result tables as one, checked again."""
-    tables = [t for t in tables if len(t)]
-    return table(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame(columns=COLUMNS)
-
-
 def write(frame: pd.DataFrame, path) -> Path:
     """Write a result table as CSV, atomically; numbers to 6 significant digits."""
     return write_text(path, table(frame).to_csv(index=False, float_format="%.6g", lineterminator="\n"))
@@ -95,7 +96,110 @@ def read(path, provenance: str | None = None) -> pd.DataFrame:
     return table(frame, **({"provenance": provenance} if provenance else {}))
 
 
-def best_layer(frame: pd.DataFrame) -> pd.DataFrame:
-    """Per key without the layer, the row with the largest value (the paper's best-of-two-layers rule)."""
-    keys = [k for k in KEYS if k != "layer"]
-    return frame.loc[frame.groupby(keys, sort=False)["value"].idxmax()].reset_index(drop=True)
+def interval(draws: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval of bootstrap draws along the last axis; NaN draws are left out.
+
+    Parameters
+    ----------
+    draws : float array (..., B)
+    level : float
+        Coverage, for instance .95.
+
+    Returns
+    -------
+    low, high : float arrays (...)
+    """
+    tail = 50 * (1 - level)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # rows without any draw have no interval: NaN
+        low, high = np.nanpercentile(np.asarray(draws, dtype=float), [tail, 100 - tail], axis=-1)
+    return low, high
+
+
+@dataclass
+class Measured:
+    """A result table and, row by row, bootstrap draws of its values.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns of :mod:`humalign.results`.
+    draws : float array (rows, B)
+        Draw b of every row of one data set uses the same resampled objects, so differences of rows are paired.
+    """
+
+    table: pd.DataFrame
+    draws: np.ndarray
+
+    def __post_init__(self):
+        self.draws = np.asarray(self.draws, dtype=np.float32)
+        if self.draws.ndim != 2 or len(self.draws) != len(self.table):
+            raise InputError(f"draws of shape {self.draws.shape} for {len(self.table)} rows", "results", "one row each")
+        self.table = self.table.reset_index(drop=True)
+
+    @classmethod
+    def of(cls, rows, draws, **common) -> Measured:
+        """A result table with its intervals filled from ``draws``."""
+        draws = np.asarray(draws, dtype=np.float32)
+        frame = table(rows, **common)
+        frame["low"], frame["high"] = interval(draws)
+        return cls(frame, draws)
+
+    def select(self, rows) -> Measured:
+        """Rows by mask or by a pandas query string."""
+        if isinstance(rows, str):
+            rows = self.table.index.isin(self.table.query(rows).index)
+        rows = np.asarray(rows)
+        return Measured(self.table[rows], self.draws[rows])
+
+    def save(self, path) -> Path:
+        """Write ``path`` (CSV) and the draws beside it (safetensors), atomically."""
+        path = Path(path)
+        write(self.table, path)
+        save_arrays(
+            path.with_suffix(".draws.safetensors"), {"draws": self.draws.astype(np.float16)}, {"rows": len(self.table)}
+        )
+        return path
+
+    @classmethod
+    def load(cls, path, provenance: str | None = None) -> Measured:
+        """Read what :meth:`save` wrote."""
+        path = Path(path)
+        arrays, _ = load_arrays(path.with_suffix(".draws.safetensors"))
+        return cls(read(path, provenance), arrays["draws"])
+
+
+def combine(*parts):
+    """Several result tables as one, checked again; or several :class:`Measured`, which must have equally many draws.
+
+    Raises
+    ------
+    InputError
+        Without any, or when numbers of draws differ.
+    """
+    if not parts:
+        raise InputError("nothing was measured", "results", "name networks and layers whose features are at hand")
+    if not any(isinstance(part, Measured) for part in parts):
+        tables = [part for part in parts if len(part)]
+        return table(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame(columns=COLUMNS)
+    sizes = {part.draws.shape[1] for part in parts}
+    if len(sizes) != 1:
+        raise InputError(f"parts have {sorted(sizes)} draws", "results", "compute them with one number of draws")
+    return Measured(combine(*[part.table for part in parts]), np.concatenate([part.draws for part in parts]))
+
+
+class Rows:
+    """Collects rows of a result table with their draws; ``common`` fills columns of all rows."""
+
+    def __init__(self, **common):
+        self.common, self.rows, self.draws = common, [], []
+
+    def add(self, dataset, measure, detail, value, draws, n, **more):
+        """One row; ``draws`` (B,); ``more`` columns beside the common ones."""
+        own = {"dataset": dataset, "measure": measure, "detail": detail, "value": float(value), "n": n}
+        self.rows.append({**own, **self.common, **more})
+        self.draws.append(np.asarray(draws, np.float32))
+
+    def measured(self) -> Measured:
+        """The table."""
+        return Measured.of(self.rows, np.stack(self.draws))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import as_matrix, as_square, is_tensor, one_of, to_numpy
-from .bootstrap import Interval, interval_of, multinomial_counts
 from .errors import InputError
 from .similarity import similarity_matrix
 
@@ -86,21 +85,13 @@ def ranks(values):
         _, group, counts = torch.unique(values, return_inverse=True, return_counts=True)
         last = counts.cumsum(0).double()
         return (last - (counts.double() - 1) / 2)[group]
-    order, starts, _ = _sorted_groups(values)
+    order = np.argsort(values)
+    ordered = values[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     sizes = np.diff(np.append(starts, len(order)))
     out = np.empty(len(order))
     out[order] = np.repeat(starts + (sizes + 1) / 2, sizes)
     return out
-
-
-def _sorted_groups(values):
-    """Order that sorts, starts of runs of equal values, and the run of each sorted place."""
-    order = np.argsort(values)
-    ordered = values[order]
-    new = np.empty(len(ordered), bool)
-    new[0] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    return order, np.flatnonzero(new), new
 
 
 def _correlate(a, b):
@@ -156,77 +147,6 @@ def compare(rdm_a, rdm_b, method: str = "spearman") -> float:
     one_of(method, METHODS, "method")
     a, b = _both(rdm_a, rdm_b)
     return compare_vectors(upper_triangle(a), upper_triangle(b), method)
-
-
-def _weighted_ranks(order, starts, new, weights):
-    """Average ranks when sorted entry i stands for weights[i] copies; weights: (replicates, n)."""
-    ordered = weights[:, order]
-    totals = np.add.reduceat(ordered, starts, axis=1)
-    middle = np.cumsum(totals, axis=1) - totals / 2
-    out = np.empty(weights.shape)
-    out[:, order] = middle[:, np.cumsum(new) - 1]
-    return out
-
-
-def compare_interval(
-    rdm_a,
-    rdm_b,
-    method: str = "spearman",
-    *,
-    n_boot: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-    groups=None,
-) -> Interval:
-    """Comparison of two dissimilarity matrices with a bootstrap interval over objects.
-
-    Parameters
-    ----------
-    rdm_a, rdm_b : arrays, shape (m, m)
-    method : {"spearman", "pearson"}
-    n_boot, level, seed
-    groups : array, shape (m,), optional
-        Concept of each object; concepts are drawn whole.
-
-    Returns
-    -------
-    Interval
-
-    Notes
-    -----
-    A pair weighs the product of the counts of its two objects, which is the same as repeating rows and columns and
-    dropping the pairs of an object with its own copy. Those would be zeros in both matrices and inflate the result.
-    """
-    one_of(method, METHODS, "method")
-    a, b = (to_numpy(matrix) for matrix in _both(rdm_a, rdm_b))
-    m = len(a)
-    rows, columns = np.triu_indices(m, 1)
-    x, y = upper_triangle(a).astype(np.float64), upper_triangle(b).astype(np.float64)
-    if groups is None:
-        labels = np.arange(m)
-    else:
-        _, labels = np.unique(np.asarray(groups), return_inverse=True)
-        if len(labels) != m:
-            raise InputError(f"name {len(labels)} objects", "groups", f"give one label for each of {m}")
-    counts = multinomial_counts(int(labels.max()) + 1, n_boot, seed).astype(np.float64)
-    sorted_x, sorted_y = (_sorted_groups(x), _sorted_groups(y)) if method == "spearman" else (None, None)
-    replicates = np.empty(n_boot)
-    block = max(1, int(2e6 // len(x)))
-    for start in range(0, n_boot, block):
-        count = counts[start : start + block][:, labels]
-        weight = count[:, rows] * count[:, columns]
-        if method == "spearman":
-            u, v = _weighted_ranks(*sorted_x, weight), _weighted_ranks(*sorted_y, weight)
-        else:
-            u, v = np.broadcast_to(x, weight.shape), np.broadcast_to(y, weight.shape)
-        total = weight.sum(1, keepdims=True)
-        u = u - (weight * u).sum(1, keepdims=True) / total
-        v = v - (weight * v).sum(1, keepdims=True) / total
-        with np.errstate(invalid="ignore", divide="ignore"):
-            replicates[start : start + block] = (weight * u * v).sum(1) / np.sqrt(
-                (weight * u * u).sum(1) * (weight * v * v).sum(1)
-            )
-    return interval_of(replicates, compare_vectors(x, y, method), len(x), level)
 
 
 def _people(rdms):
@@ -411,22 +331,6 @@ def _u_centred(gram):
     gram = hollow(gram)
     means = gram.sum(0) / (m - 2)
     return hollow(gram - means.reshape(-1, 1) - means.reshape(1, -1) + gram.sum() / ((m - 1) * (m - 2)))
-
-
-def hsic_unbiased(gram_a, gram_b) -> float:
-    """Unbiased estimate of the Hilbert-Schmidt independence criterion (Song et al. 2012) from two Gram matrices.
-
-    Parameters
-    ----------
-    gram_a, gram_b : arrays or tensors, shape (m, m)
-        Not centred; m at least 4.
-
-    Returns
-    -------
-    float
-    """
-    m = gram_a.shape[0]
-    return float((_u_centred(gram_a) * _u_centred(gram_b)).sum()) / (m * (m - 3))
 
 
 def cka(x, y, debiased: bool = False) -> float:

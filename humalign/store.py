@@ -127,6 +127,15 @@ def load_arrays(path, verify: bool = True):
         raise InputError(f"cannot be read as safetensors ({error})", path, "delete it and make it again") from None
 
 
+def lock(path):
+    """One process at a time: ``with lock(path): ...`` waits until no other process is inside."""
+    from filelock import FileLock
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
+
+
 def cached(folder, name: str, parts, make):
     """Arrays made by ``make()`` (a dict), kept under ``folder/name-<digest of parts>.safetensors``.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from humalign.measured import Measured
+from humalign.results import Measured
 
 MODELS = pd.DataFrame(
     {

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from humalign import claims, resample
 from humalign.alignet.experiments import STUDENTS, plan
 from humalign.config import get_profile
-from humalign.measured import Measured
+from humalign.results import Measured
 from humalign.studies import aligned, alignet, alignet_mini, hierarchy
 from humalign.studies import alignet_examples as examples
 
@@ -47,8 +48,8 @@ def test_means_and_intervals_are_over_training_runs(everything):
 
 def test_resampled_runs_stay_paired_within_a_network():
     draws = np.random.default_rng(1).normal(size=(3, 40))
-    np.testing.assert_allclose(aligned.over_seeds(draws, "a") + 1, aligned.over_seeds(draws + 1, "a"))
-    assert not np.array_equal(aligned.over_seeds(draws, "a"), aligned.over_seeds(draws, "b"))
+    np.testing.assert_allclose(resample.over_runs(draws, "a") + 1, resample.over_runs(draws + 1, "a"))
+    assert not np.array_equal(resample.over_runs(draws, "a"), resample.over_runs(draws, "b"))
 
 
 def test_every_control_of_the_protocol_has_a_place(everything):
@@ -77,6 +78,20 @@ def test_prose_takes_its_verdicts_from_the_numbers(everything):
     assert (told["seeds"].value, told["done"].value, told["planned"].value) == (3, 2, 3)
     assert aligned.verdict(-0.2, -0.1).startswith("lower")
     assert aligned.verdict(-0.2, 0.1).startswith("not resolved")
+
+
+def test_page_and_claims_agree_on_the_recorded_runs():
+    """One difference of stages has one interval in the whole book."""
+    runs, facts = alignet.runs(), pd.DataFrame({"model": list(aligned.NAMES)})
+    found = alignet_mini.contrasts(runs)
+    found = found[found["model"] == "all"]
+    assert len(found) == 3 * len(alignet_mini.MEASURES)
+    for row in found.itertuples():
+        select = {"dataset": row.dataset, "measure": "accuracy", "detail": row.detail}
+        test = {"select": select, "plus": {"stage": row.plus}, "minus": {"stage": row.minus}}
+        values, _ = claims.paired_difference(runs, facts, test)
+        assert row.value == pytest.approx(values[0])
+        np.testing.assert_allclose([row.low, row.high], resample.interval(values[1:]), atol=1e-6)
 
 
 def test_recorded_runs_fill_every_panel():
@@ -114,7 +129,7 @@ def test_lines_of_chance_and_people(tmp_path):
 
 
 def test_examples_are_what_people_agree_on_most():
-    from humalign.plots import triplets as plots
+    from humalign.plots import panels
 
     table = examples.judged(hierarchy.recorded_features("test"))
     assert (table["people"] >= 1 / 3).all()
@@ -125,4 +140,4 @@ def test_examples_are_what_people_agree_on_most():
     for row in best.itertuples():
         assert row.people == table.loc[table["kind"] == row.kind, "people"].max()
     blank = {name: np.zeros((4, 4, 3), np.uint8) for name in best[["first", "second", "odd"]].to_numpy().ravel()}
-    assert len(plots.examples(best, blank).axes) == 3 * len(best)
+    assert len(panels.examples(best, blank).axes) == 3 * len(best)

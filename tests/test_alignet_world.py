@@ -5,11 +5,12 @@ import os
 import numpy as np
 import pytest
 
-from humalign import measured
+from humalign import resample, results
 from humalign.alignet import diagnose, experiments, measure, mini, relations, transfer
 from humalign.alignet.optim import rate_sum
 from humalign.config import get_profile
-from humalign.measured import Measured
+from humalign.errors import InputError
+from humalign.results import Measured
 from humalign.studies import alignet as study
 from humalign.world.drawing import world
 from humalign.world.splits import concepts_of
@@ -76,7 +77,7 @@ def test_weighted_spearman_is_scipys_on_repeated_rows():
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 6, 40).astype(float), rng.normal(size=40)
     counts = rng.multinomial(40, np.full(40, 1 / 40), size=3).T
-    found = measure.spearman(x, y, counts.astype(float))
+    found = resample.spearman(x, y, counts.astype(float))
     for k in range(3):
         rows = np.repeat(np.arange(40), counts[:, k])
         assert found[k] == pytest.approx(spearmanr(x[rows], y[rows]).statistic, abs=1e-9)
@@ -96,12 +97,15 @@ def test_gains_and_contrasts_are_paired():
     assert set(gain.table["measure"]) == {"gain"}
     assert np.allclose(gain.table["value"], 0.1)
     assert np.allclose(gain.draws, 0.1, atol=1e-6)
-    both = measured.combine(base, aligned, table("base", seed=1), table("AligNet", seed=1, shift=0.2))
-    found = study.contrast(both, "AligNet", "base", "H2/coarse").set_index("model")
+    both = results.combine(base, aligned, table("base", seed=1), table("AligNet", seed=1, shift=0.2))
+    own = study.accuracy(both, "H2/coarse")
+    found = resample.difference(own, {"stage": "AligNet"}, {"stage": "base"}).set_index("model")
     assert found.loc["m", "value"] == pytest.approx(0.15)
     assert found.loc["all", "seeds"] == 2
     assert found.loc["m", "low"] == pytest.approx(0.1, abs=1e-6)  # both seeds may be drawn twice
-    assert study.contrast(both, "AligNet", "Scratch", "H2/coarse").empty
+    assert resample.difference(own, {"stage": "AligNet"}, {"stage": "Scratch"}).empty
+    with pytest.raises(InputError, match="several rows"):
+        resample.difference(both, {"stage": "AligNet"}, {"stage": "base"})
 
 
 def test_distances_shrink_within_and_grow_between():

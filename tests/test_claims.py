@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from humalign import claims, results
-from humalign.claims import Cells, describe, judge, ledger, verdict
+from humalign.claims import describe, judge, ledger, verdict
 from humalign.errors import InputError
-from humalign.measured import Measured, combine, interval
+from humalign.resample import networks
+from humalign.results import Measured, combine, interval
 
 B = 400
 
@@ -105,15 +106,15 @@ def test_a_network_of_unknown_size_does_not_hide_the_slope():
 
 def test_best_layer_per_network():
     m = combine(made({"a1": 0.5, "a2": 0.3}, noise=0), made({"a1": 0.4, "a2": 0.6}, noise=0, layer="logits"))
-    assert Cells(m, MODELS, "best").value.tolist() == pytest.approx([0.5, 0.6])
-    assert Cells(m, MODELS, "penultimate").value.tolist() == pytest.approx([0.5, 0.3])
+    assert networks(m, MODELS, "best").value.tolist() == pytest.approx([0.5, 0.6])
+    assert networks(m, MODELS, "penultimate").value.tolist() == pytest.approx([0.5, 0.3])
 
 
 def test_seeds_widen_the_interval():
     rows = [{**SELECT, "layer": "p", "model": "a1", "seed": s, "value": v} for s, v in enumerate((0.3, 0.5, 0.7))]
     m = Measured.of(rows, np.repeat([[0.3], [0.5], [0.7]], B, 1), profile="mini")
-    low, high = interval(Cells(m, MODELS, "").draws[0])
-    assert Cells(m, MODELS, "").value[0] == pytest.approx(0.5)
+    low, high = interval(networks(m, MODELS, "").draws[0])
+    assert networks(m, MODELS, "").value[0] == pytest.approx(0.5)
     assert low < 0.45 < 0.55 < high  # no object noise at all: the width is that of the seeds
 
 

@@ -24,9 +24,9 @@ scale = 1.5
 ```
 
 ```{code-cell} ipython3
-from humalign import display
+from humalign import show
 assert seed != 13, "unlucky"
-display.glue("double", scale * 2 * seed)
+show.glue("double", scale * 2 * seed)
 ```
 """
 

@@ -30,22 +30,6 @@ def test_attribution_equals_a_loop(k, seed):
         np.testing.assert_array_equal(out.reshape(40, k), expected)
 
 
-def test_accuracy_by_dimension_partitions_the_triplets():
-    score = RNG.random(4000) < 0.6
-    attribution = concepts.attribute(TRIPLETS, EMBEDDING)
-    table = concepts.accuracy_by_dimension(score, attribution, triplets=TRIPLETS, names=list("abcdef"), n_boot=200)
-    assert table["n"].sum() == 4000
-    assert table["hits"].sum() == score.sum()
-    for row in table.itertuples():
-        assert row.value == pytest.approx(score[attribution == row.dimension].mean())
-        assert row.low < row.value < row.high
-    two = concepts.accuracy_by_dimension(score, concepts.attribute(TRIPLETS, EMBEDDING, 2))
-    assert two["n"].sum() == 8000
-    empty = concepts.accuracy_by_dimension(score, attribution, n_dimensions=9)
-    assert empty["n"].tolist()[6:] == [0, 0, 0]
-    assert empty["value"].isna().tolist()[6:] == [True] * 3
-
-
 def test_recovered_triplets_are_those_predicted():
     s = EMBEDDING @ EMBEDDING.T
     mask = concepts.recovered(s, TRIPLETS)
@@ -131,7 +115,6 @@ BAD = [
     (lambda: concepts.regress_dimensions(EMBEDDING[:20], EMBEDDING), "align it"),
     (lambda: concepts.cka_matrix({"a": EMBEDDING, "b": EMBEDDING[:4]}), "align all"),
     (lambda: concepts.contrast({"a": np.ones(3)}, ["a"], ["b"]), "no choices for b"),
-    (lambda: concepts.accuracy_by_dimension(np.ones(3), np.array([0, 1, 9]), n_dimensions=3), "dimension 9"),
     (lambda: concepts.entropy_bins({"a": np.ones(3)}, np.ones(4)), "entropy"),
 ]
 

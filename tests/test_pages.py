@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from pages_made import MODELS, STAGES, measured, points
 
-from humalign import display
+from humalign import show
 from humalign.config import get_profile
 from humalign.data.types import Features, HumanRDM, Triplets
-from humalign.measured import Measured
 from humalign.plots import rsa as rsa_plot
 from humalign.plots import tables
+from humalign.results import Measured
 from humalign.studies.pages import common
 from humalign.studies.pages import probing as probing_page
 from humalign.studies.pages import rsa as rsa_page
@@ -45,8 +45,8 @@ def test_tables_of_panels():
 
 def test_glue_all_puts_the_prefix_first(monkeypatch):
     glued = {}
-    monkeypatch.setattr(display, "glue", glued.__setitem__)
-    display.glue_all({"a": 1, "b": "x"}, "te_")
+    monkeypatch.setattr(show, "glue", glued.__setitem__)
+    show.glue_all({"a": 1, "b": "x"}, "te_")
     assert glued == {"te_a": 1, "te_b": "x"}
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from humalign.config import get_profile
-from humalign.measured import Measured
+from humalign.results import Measured
 from humalign.studies.pages import alignet as alignet_page
 from humalign.studies.pages import table1 as table1_page
 from humalign.studies.pages import zoo as zoo_page

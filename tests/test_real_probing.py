@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from humalign import bootstrap, odd_one_out, probing
+from humalign import odd_one_out, probing, resample
 from humalign.config import get_profile
 from humalign.data import registry
 from humalign.similarity import similarity_matrix
@@ -64,7 +64,7 @@ def test_unseen_triplets(data):
         start = fitted.weights
         after = similarity_matrix(fitted.apply(clip), "dot")
         probed = np.mean([odd_one_out.accuracy(after, one) for one in held])
-        gain = bootstrap.triplet_interval(odd_one_out.scores(after, both) - odd_one_out.scores(before, both), both)
+        gain = resample.triplet_interval(odd_one_out.scores(after, both) - odd_one_out.scores(before, both), both)
         print(f"{name}: zero-shot {zero_shot:.4f}, probed {probed:.4f}, gain {gain}, {fitted.report}")
         assert probed >= least
         assert gain.low > 0.05
@@ -82,7 +82,7 @@ def test_unseen_objects(data):
     triplets = train.triplets[held["triplet"]]
     before = odd_one_out.scores(similarity_matrix(clip), triplets)
     after = (held["choice"] == 2).to_numpy(float)
-    probed, gain = bootstrap.triplet_interval(after, triplets), bootstrap.triplet_interval(after - before, triplets)
+    probed, gain = resample.triplet_interval(after, triplets), resample.triplet_interval(after - before, triplets)
     print(f"unseen objects: zero-shot {before.mean():.4f}, probed {probed}, gain {gain}\n{crossed.table}")
     # harder than the independent test: all three objects are unseen, and a third of the objects is held out, not 92
     assert gain.value >= 0.85 * INDEPENDENT["gain on objects"]

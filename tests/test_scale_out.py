@@ -31,10 +31,10 @@ seed = 0
 ```{code-cell} ipython3
 import time
 import numpy as np
-from humalign import display
+from humalign import show
 time.sleep(1)
 total = float(np.random.default_rng(seed).normal(size=1000).sum())
-display.glue("total", total)
+show.glue("total", total)
 total
 ```
 """

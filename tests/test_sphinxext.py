@@ -57,8 +57,8 @@ def ran(tmp_path_factory):
         "pathlib.Path(humalign.__file__).with_name('calibration.py').read_bytes()\n"
         "print(np.loadtxt(pathlib.Path(os.environ['HUMALIGN_DATA'], 'numbers.txt')).sum() + seed)",
         "import humalign.data.registry\n"
-        "from humalign import display\nimport pandas as pd\n"
-        "display.glue('total', 1.25)\ndisplay.figure_data(pd.DataFrame({'a': [1]}), 'fig-one')",
+        "from humalign import show\nimport pandas as pd\n"
+        "show.glue('total', 1.25)\nshow.figure_data(pd.DataFrame({'a': [1]}), 'fig-one')",
     )
     before = os.environ.get("HUMALIGN_DATA")
     os.environ["HUMALIGN_DATA"] = str(data)

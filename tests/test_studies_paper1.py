@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from humalign import odd_one_out
+from humalign.cache import kept
 from humalign.config import get_profile
 from humalign.data.types import Features, HumanRDM, Triplets
 from humalign.errors import InputError
-from humalign.measured import Measured
-from humalign.studies import evidence, keep, networks, probing, recovery, rsa, zero_shot
+from humalign.results import Measured
+from humalign.studies import evidence, networks, probing, recovery, rsa, zero_shot
 
 M, K = 36, 18
 
@@ -244,18 +245,27 @@ def test_category_is_silent_on_triplets_of_three_categories():
     assert 0.5 < zero_shot.silent(get_profile("mini")) < 1
 
 
-def test_cache_is_keyed_by_inputs_and_code(tmp_path):
+def test_products_are_kept_under_version_and_inputs(tmp_path):
     profile, calls = get_profile("mini", cache=tmp_path), []
 
     def make():
         calls.append(1)
         return rows_of({"a": 0.5})
 
-    first = keep.measured(profile, "x", ["one"], make)
-    again = keep.measured(profile, "x", ["one"], make)
-    keep.measured(profile, "x", ["two"], make)
-    assert len(calls) == 2
+    first, again = (kept(profile, "x", 1, ["one"], make) for _ in range(2))
+    kept(profile, "x", 1, ["two"], make)
+    kept(profile, "x", 2, ["one"], make)
+    assert len(calls) == 3
     pd.testing.assert_frame_equal(first.table, again.table)
     assert (first.draws == again.draws).all()
-    assert keep.code("rsa") == keep.code("rsa") != keep.code("similarity")
-    assert keep.code(make) != keep.code(rows_of)
+
+
+def test_tables_and_arrays_come_back_as_they_went(tmp_path):
+    profile = get_profile("mini", cache=tmp_path)
+    frame = pd.DataFrame({"name": ["a", "b"], "value": [1 / 3, np.nan]})
+    pixels = np.arange(6, dtype=np.uint8)  # no text, although it is made of bytes
+    for _ in range(2):
+        pd.testing.assert_frame_equal(kept(profile, "frame", 1, [], lambda: frame), frame)
+        found = kept(profile, "a / b", 1, [], lambda: {"pixels": pixels, "table": frame})
+        pd.testing.assert_frame_equal(found["table"], frame)
+        np.testing.assert_array_equal(found["pixels"], pixels)

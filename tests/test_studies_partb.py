@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign import odd_one_out
+from humalign import odd_one_out, resample
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError, MissingData
-from humalign.measured import Measured
 from humalign.plots import calibration as calibration_plots
 from humalign.plots import comparison as comparison_plots
 from humalign.plots import concepts as concept_plots
+from humalign.results import Measured
 from humalign.similarity import similarity_matrix
 from humalign.studies import calibration, comparison, concepts, public, vice
 
@@ -60,7 +60,7 @@ def test_partition_keeps_what_dimensions_predict_and_attributes_to_the_heaviest(
     assert odd_one_out.accuracy(similarity, part.triplets.triplets) == 1
 
 
-def test_accuracy_by_dimension_equals_counting_and_subsets_keep_their_triplets():
+def test_accuracy_within_dimensions_equals_counting_and_subsets_keep_their_triplets():
     part = concepts.divide(TRIPLETS, VALUES, NAMES, 2)
     scores = RNG.random((3, len(part.rows))) < 0.6
     value, drawn, n = concepts.of_scores(scores, part, draws=50)
@@ -93,21 +93,21 @@ def test_group_means_and_ranks():
 def test_r2_of_a_perfect_an_average_and_a_weighted_prediction():
     folds = [np.arange(M) % 2 == 0, np.arange(M) % 2 == 1]
     groups = [f"thing{i // 4}" for i in range(M)]
-    value, drawn = concepts.r2_draws(VALUES, VALUES, folds, groups, draws=20)
+    value, drawn = resample.r2(VALUES, VALUES, folds, groups, draws=20)
     np.testing.assert_allclose(value, 1)
     np.testing.assert_allclose(drawn, 1)
     flat = np.empty_like(VALUES)
     for train in folds:
         flat[~train] = VALUES[~train].mean(0)
-    np.testing.assert_allclose(concepts.r2_draws(VALUES, flat, folds, groups, draws=5)[0], 0, atol=1e-9)
+    np.testing.assert_allclose(resample.r2(VALUES, flat, folds, groups, draws=5)[0], 0, atol=1e-9)
     noisy = VALUES + RNG.normal(0, 0.3, VALUES.shape)
     from sklearn.metrics import r2_score
 
     expected = [np.mean([r2_score(VALUES[~t, d], noisy[~t, d]) for t in folds]) for d in range(D)]
-    np.testing.assert_allclose(concepts.r2_draws(VALUES, noisy, folds, groups, draws=5)[0], expected)
+    np.testing.assert_allclose(resample.r2(VALUES, noisy, folds, groups, draws=5)[0], expected)
     spread = sum(((VALUES[~t] - VALUES[~t].mean(0)) ** 2).sum(0) for t in folds)
     pooled = 1 - ((VALUES - noisy) ** 2).sum(0) / spread
-    np.testing.assert_allclose(concepts.r2_draws(VALUES, noisy, folds, groups, draws=5, pooled=True)[0], pooled)
+    np.testing.assert_allclose(resample.r2(VALUES, noisy, folds, groups, draws=5, pooled=True)[0], pooled)
 
 
 def test_regression_finds_linear_dimensions_and_none_in_noise():
@@ -253,7 +253,7 @@ def test_recorded_tables_stand_in_where_the_files_are_not(tmp_path, monkeypatch)
     from humalign.config import Profile
 
     frame = pd.DataFrame({"model": ["m"], "value": [0.5]})
-    study = public.Study("tiny", frozenset({"things/word2vec"}), ("table",), (), lambda profile: {"table": frame})
+    study = public.Study("tiny", frozenset({"things/word2vec"}), ("table",), 1, lambda profile: {"table": frame})
     nowhere = Profile("mini", None, tmp_path)
     with pytest.raises(MissingData):
         study.record(nowhere, tmp_path)

@@ -147,7 +147,7 @@ def test_transfer_and_people_without_a_common_network_is_one_line(monkeypatch):
 
 
 def test_contrasts_tell_people_from_a_good_teacher():
-    from humalign.measured import Measured
+    from humalign.results import Measured
     from humalign.studies import generalisation as study
 
     rows, draws = [], []

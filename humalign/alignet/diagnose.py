@@ -85,10 +85,9 @@ def perform(name: str, profile, student: str = "softmax-resnet-m", seed: int = 0
         Result table: dataset levels (held-out and seen concepts, coarse and boundary), stage "diagnosis: NAME"; and
         dataset training: first and last loss, relative change of the weights.
     """
-    from .. import odd_one_out
+    from .. import odd_one_out, resample
     from ..results import table
     from ..similarity import similarity_matrix
-    from ..studies import resampling
     from .measure import level_triplets
 
     rows = []
@@ -123,14 +122,12 @@ def perform(name: str, profile, student: str = "softmax-resnet-m", seed: int = 0
     similarity = similarity_matrix(values, "cosine")
     for part in ("H2", "seen"):
         data = level_triplets(part)
-        right = np.asarray(odd_one_out.scores(similarity, data.triplets, ties="fraction"))[None]
+        right = np.asarray(odd_one_out.scores(similarity, data.triplets, ties="fraction"))
         for level in ("coarse", "boundary"):
             keep = data.level == level
-            value, draws = resampling.means(right[:, keep], data.select(keep))
-            low, high = np.percentile(draws[0], [2.5, 97.5])
-            row = dict(
-                dataset="levels", measure="accuracy", detail=f"{part}/{level}", value=value[0], n=int(keep.sum())
-            )
+            value, draws = resample.triplet_means(right[keep], data.triplets[keep], data.concepts)
+            low, high = resample.interval(draws)
+            row = dict(dataset="levels", measure="accuracy", detail=f"{part}/{level}", value=value, n=int(keep.sum()))
             rows.append({**row, "low": low, "high": high})
     common = {"profile": "mini", "model": student, "seed": seed, "layer": LAYER, "stage": f"diagnosis: {name}"}
     return table(rows, provenance="live", source="humalign.alignet.diagnose", **common)

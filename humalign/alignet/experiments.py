@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import measured as measured_tables
+from .. import results
 from ..config import get_profile
 from ..errors import HumalignError, MissingData
-from ..measured import Measured
+from ..results import Measured
 from ..store import load_arrays, read_json, save_arrays, write_json, write_text
 from . import measure
 from .mini import Run, features, start, student_features, teacher, trainer
@@ -312,7 +312,7 @@ def collect(profile, target: Path | None = None) -> pd.DataFrame:
     frame = pd.DataFrame(log)
     if tables:
         tables += relations.derived(by_stage, STUDENTS)
-        measured_tables.combine(*tables).save(target / RECORDED)
+        results.combine(*tables).save(target / RECORDED)
         if stored:
             save_arrays(target / FEATURES, stored, {"source": SOURCE})
         columns = [

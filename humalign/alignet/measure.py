@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from .. import levels as levels_data
-from .. import odd_one_out, rsa
+from .. import odd_one_out, resample, rsa
 from ..data.types import Triplets
-from ..measured import Measured
+from ..results import Measured, Rows
 from ..similarity import similarity_matrix
-from ..studies import resampling
 
 SPLITS = ("test", "things", "cichy", "king1", "king2")
 ARRANGED = ("cichy", "king1", "king2")
@@ -129,53 +128,14 @@ def level_set(profile):
 # ---- measures --------------------------------------------------------------------------------------------------------
 
 
-def _weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mid-ranks of ``values`` (n,) among rows that occur ``weights`` (n, B) times; equal values share a rank."""
-    _, inverse = np.unique(values, return_inverse=True)
-    total = np.zeros((inverse.max() + 1, weights.shape[1]))
-    np.add.at(total, inverse, weights)
-    upto = np.cumsum(total, 0)
-    return (upto - total / 2)[inverse]
-
-
-def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Spearman correlation of two vectors (n,) in every bootstrap sample, weights (n, B): float (B,)."""
-    a, b = _weighted_ranks(x, weights), _weighted_ranks(y, weights)
-    w = weights / weights.sum(0)
-    a, b = a - (w * a).sum(0), b - (w * b).sum(0)
-    return (w * a * b).sum(0) / np.sqrt((w * a * a).sum(0) * (w * b * b).sum(0))
-
-
-def _triplet_weights(within, drawn: np.ndarray) -> np.ndarray:
-    """Weight of each triplet in each bootstrap sample: 1 + sum of (count - 1) over its concepts, at least 0, (n, B)."""
-    return np.maximum(1 + within @ (drawn.astype(np.float64) - 1), 0)
-
-
-class Rows:
-    """Collects rows of a result table with their draws."""
-
-    def __init__(self, **common):
-        self.common, self.rows, self.draws = common, [], []
-
-    def add(self, dataset, measure, detail, value, draws, n, **more):
-        """One row; ``draws`` (B,); ``more`` columns beside the common ones."""
-        own = {"dataset": dataset, "measure": measure, "detail": detail, "value": float(value), "n": n}
-        self.rows.append({**own, **self.common, **more})
-        self.draws.append(np.asarray(draws, np.float32))
-
-    def measured(self) -> Measured:
-        """The table."""
-        return Measured.of(self.rows, np.stack(self.draws))
-
-
 def _levels(rows: Rows, similarity, profile) -> None:
     for part in PARTS:
         data = level_triplets(part)
-        right = odd_one_out.scores(similarity, data.triplets)[None]
+        right = odd_one_out.scores(similarity, data.triplets)
         for level in LEVELS:
             keep = data.level == level
-            value, draws = resampling.means(right[:, keep], data.select(keep))
-            rows.add("levels", "accuracy", f"{part}/{level}", value[0], draws[0], int(keep.sum()))
+            found = resample.triplet_means(right[keep], data.triplets[keep], data.concepts)
+            rows.add("levels", "accuracy", f"{part}/{level}", *found, int(keep.sum()))
     data, table = level_set(profile)
     chosen = odd_one_out.choices(similarity, data.triplets)
     right = levels_data.correct(chosen, table["top"].to_numpy())
@@ -201,23 +161,14 @@ def add_levels(rows: Rows, right, doubt, data: Triplets, table: pd.DataFrame, **
     **more
         Further columns.
     """
-    codes, k = resampling.concept_codes(data.concepts)
-    drawn = resampling.counts(k)
     for level in LEVELS:
         keep = data.level == level
-        value, draws = resampling.means(right[None][:, keep], data.select(keep))
-        rows.add("levels", "accuracy", level, value[0], draws[0], int(keep.sum()), **more)
-        weights = _triplet_weights(resampling.incidence(codes[data.triplets[keep]], k), drawn)
-        times = table["log_seconds"].to_numpy()[keep]
-        once = spearman(doubt[keep], times, np.ones((keep.sum(), 1)))[0]
-        draws = spearman(doubt[keep], times, weights)
+        triplets, times = data.triplets[keep], table["log_seconds"].to_numpy()[keep]
+        found = resample.triplet_means(right[keep], triplets, data.concepts)
+        rows.add("levels", "accuracy", level, *found, int(keep.sum()), **more)
+        once = resample.spearman(doubt[keep], times, np.ones((keep.sum(), 1)))[0]
+        draws = resample.spearman(doubt[keep], times, resample.triplet_weights(triplets, data.concepts))
         rows.add("levels", "entropy-time", level, once, draws, int(keep.sum()), **more)
-
-
-def mean_over(values: np.ndarray):
-    """Mean over concepts and its bootstrap draws."""
-    drawn = resampling.counts(len(values)).astype(np.float64)
-    return values.mean(), (values @ drawn) / drawn.sum(0)
 
 
 def one_shot(features: np.ndarray, ids, part: str) -> np.ndarray:
@@ -297,28 +248,24 @@ def measure(features: dict, profile, **common) -> Measured:
     _levels(rows, similarity_matrix(test, "cosine"), profile)
     for part in ("H1", "H2"):
         each = one_shot(test, ids, part)
-        rows.add("one-shot", "accuracy", part, *mean_over(each), len(each))
+        rows.add("one-shot", "accuracy", part, *resample.unit_means(each), len(each))
     owner = [concept_of(i) for i in shift_ids()]
     for part in PARTS:
         each = shift(features["train"], owner, test, owners, part)
-        rows.add("shift", "accuracy", part, *mean_over(each), len(each))
+        rows.add("shift", "accuracy", part, *resample.unit_means(each), len(each))
     data, similarity = things("test"), similarity_matrix(features["things"], "cosine")
-    right = odd_one_out.scores(similarity, data.triplets)[None]
-    value, draws = resampling.means(right, data)
-    rows.add("things", "accuracy", "cosine", value[0], draws[0], len(data))
+    found = resample.triplet_means(odd_one_out.scores(similarity, data.triplets), data.triplets, data.concepts)
+    rows.add("things", "accuracy", "cosine", *found, len(data))
     data = things("all")
     held = np.isin(np.array(data.concepts), concepts_of("held-out"))
     data = data.select(held[data.triplets].all(1))
-    value, draws = resampling.means(odd_one_out.scores(similarity, data.triplets)[None], data)
-    rows.add("things", "accuracy", "cosine, held-out concepts", value[0], draws[0], len(data))
+    found = resample.triplet_means(odd_one_out.scores(similarity, data.triplets), data.triplets, data.concepts)
+    rows.add("things", "accuracy", "cosine, held-out concepts", *found, len(data))
     for name in ARRANGED:
         people = arrangement(name).mean()
-        upper = np.triu_indices(len(people), 1)
         own = rsa.rdm(features[name], "correlation")
-        drawn = resampling.counts(len(people)).astype(np.float64)
-        weights = drawn[upper[0]] * drawn[upper[1]]
-        value = rsa.compare(own, people, "spearman")
-        rows.add(name, "spearman", "correlation", value, spearman(own[upper], people[upper], weights), len(people))
+        draws = resample.Pairs(len(people)).correlate(rsa.upper_triangle(own), rsa.upper_triangle(people))
+        rows.add(name, "spearman", "correlation", rsa.compare(own, people), draws, len(people))
     return rows.measured()
 
 

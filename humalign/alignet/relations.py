@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import hierarchy, rsa
-from ..measured import Measured
-from ..studies import resampling
+from .. import hierarchy, resample, rsa
+from ..results import Measured, Rows
 from . import transfer
-from .measure import Rows, gains, spearman
+from .measure import gains
 
 NAMES = ("same concept", "same superordinate", "different superordinate")
 STAGES = ("base", "AligNet", "UnAligNet")
@@ -29,8 +28,8 @@ def distance_changes(base: np.ndarray, aligned: np.ndarray, **common) -> Measure
     changes = hierarchy.distance_change(
         base.astype(np.float32), aligned.astype(np.float32), (concepts, kinds), names=NAMES
     )
-    codes, k = resampling.concept_codes(concepts)
-    drawn = resampling.counts(k)
+    codes, k = resample.codes(concepts)
+    drawn = resample.counts(k)
     rows = Rows(**common)
     first, second = codes[changes["first"].to_numpy()], codes[changes["second"].to_numpy()]
     values = changes["change"].to_numpy(np.float32)
@@ -46,7 +45,7 @@ def distance_changes(base: np.ndarray, aligned: np.ndarray, **common) -> Measure
 def _pairs(features: np.ndarray) -> np.ndarray:
     """Upper triangle of the RDM of concept means (correlation distance)."""
     concepts, _ = labels()
-    codes, k = resampling.concept_codes(concepts)
+    codes, k = resample.codes(concepts)
     x = features.astype(np.float32)
     means = np.stack([np.bincount(codes, x[:, d], k) for d in range(x.shape[1])], 1) / np.bincount(codes)[:, None]
     return rsa.rdm(means, "correlation")[np.triu_indices(k, 1)]
@@ -57,15 +56,13 @@ def network_similarity(by_stage: dict, models, stage: str, seed: int, **common) 
     present = [m for m in models if (stage, m, seed) in by_stage]
     if len(present) < 2:
         return []
-    drawn = resampling.counts(len(np.unique(labels()[0]))).astype(np.float64)
-    upper = np.triu_indices(len(drawn), 1)
-    weights = drawn[upper[0]] * drawn[upper[1]]
+    pairs = resample.Pairs(len(np.unique(labels()[0])))
     vectors = {m: _pairs(by_stage[stage, m, seed][1]["things"]) for m in present}
     found = {}
     for i, a in enumerate(present):
         for b in present[i + 1 :]:
             once = rsa.compare(_square(vectors[a]), _square(vectors[b]), "spearman")
-            found[a, b] = (float(once), spearman(vectors[a], vectors[b], weights))
+            found[a, b] = (float(once), pairs.correlate(vectors[a], vectors[b]))
     out = []
     for m in present:
         own = [v for pair, v in found.items() if m in pair]

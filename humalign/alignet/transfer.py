@@ -6,9 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .. import downstream
-from ..measured import Measured
-from .measure import Rows, mean_over
+from .. import downstream, resample
+from ..results import Measured, Rows
 
 SHOTS = (1, 2, 3)  # examples of each concept; four pictures of each are kept
 DRAWS = 10  # of the examples
@@ -51,8 +50,8 @@ def measure(features: np.ndarray, **common) -> Measured:
     own = np.isin(concepts, concepts_of(PART))
     for shots in SHOTS:
         found = downstream.few_shot(x[own], concepts[own], shots, seeds=range(DRAWS), strength=STRENGTH)
-        rows.add("few-shot", "accuracy", str(shots), *mean_over(found["accuracy"].to_numpy()), len(found))
+        rows.add("few-shot", "accuracy", str(shots), *resample.unit_means(found["accuracy"].to_numpy()), len(found))
     known = downstream.half_of_each(concepts, kinds, KNOWN_SEED)
     found = downstream.anomaly_detection(x[known], kinds[known], x[~known], kinds[~known])
-    rows.add("anomaly", "auroc", "superordinate", *mean_over(found["auroc"].to_numpy()), len(found))
+    rows.add("anomaly", "auroc", "superordinate", *resample.unit_means(found["auroc"].to_numpy()), len(found))
     return rows.measured()

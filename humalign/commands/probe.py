@@ -57,7 +57,7 @@ def main(args) -> int:
     values = features.align(data.ids).values
 
     from .. import odd_one_out, probing
-    from ..bootstrap import triplet_interval
+    from ..resample import triplet_interval
     from ..similarity import similarity_matrix
     from ..store import write_json
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import seaborn
 
 from . import style
 
+FLARE = seaborn.color_palette("flare", as_cmap=True)
 ONE_LABEL = "Supervised (ImageNet-1K)"  # or the group that plays it in the drawn world
 MEASURES = {"agreement": "Odd-one-out choice agreement", "CKA": "Centred kernel alignment (CKA)"}
 CATEGORIES = {  # the paper's colours of the superordinates, brightened where they would vanish on a dark page
@@ -19,15 +21,6 @@ CATEGORIES = {  # the paper's colours of the superordinates, brightened where th
     "container": ("#ff8fab", "v"),
     "other": (style.GREY, "."),
 }
-
-
-def flare():
-    """A colour map from pale orange to dark violet, in the manner of seaborn's "flare"."""
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list(
-        "flare", ["#edb081", "#e98d6b", "#e3685c", "#d14a61", "#b13c6c", "#8f3371", "#6c2b6d", "#4b2362"]
-    )
 
 
 def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame, people: str):
@@ -57,7 +50,7 @@ def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame, people: str):
             part = table[(table["layer"] == layer) & (table["measure"] == measure)]
             here = [n for n in order if n in set(part["first"])]
             grid = part.pivot(index="first", columns="second", values="value").loc[here, here]
-            picture = ax.imshow(grid, vmin=0, vmax=1, cmap=flare(), alpha=0.9, interpolation="nearest")
+            picture = ax.imshow(grid, vmin=0, vmax=1, cmap=FLARE, alpha=0.9, interpolation="nearest")
             for k, name in enumerate(here):
                 colour = style.color(group.get(name, "People"))
                 edge = {"ec": style.OUTLINE, "lw": 0.4} if colour == "black" else {"lw": 0}  # shows in the dark
@@ -285,7 +278,7 @@ def public_pairs(table: pd.DataFrame, names: dict[str, str]):
         grid = pd.DataFrame(np.eye(len(here)), here, here)
         for row in part.itertuples():
             grid.loc[row.model, row.detail] = grid.loc[row.detail, row.model] = row.value
-        ax.imshow(grid, vmin=0, vmax=1, cmap=flare(), alpha=0.9)
+        ax.imshow(grid, vmin=0, vmax=1, cmap=FLARE, alpha=0.9)
         for i, j in np.ndindex(grid.shape):
             ax.text(j, i, f"{grid.iloc[i, j]:.2f}", ha="center", va="center", fontsize=9, color="white")
         labels = [names[n] for n in here]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import numpy as np
@@ -15,6 +16,17 @@ from .solvers import Outcome, adam, lbfgs, scaled_identity
 from .transform import LinearTransform, standardisation
 
 SOLVERS = ("exact", "paper")
+
+
+@contextlib.contextmanager
+def one_thread():
+    """Run torch on one thread inside the block: in many small steps, threads wait more than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Basis:

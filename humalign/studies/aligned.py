@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 import pandas as pd
 
+from .. import resample
+from ..cache import kept
 from ..config import Profile
-from ..measured import Measured, interval
+from ..results import Measured
 
 STAGES = ("base", "UnAligNet", "AligNet")
 NAMES = {
@@ -33,26 +33,7 @@ SECOND_HAND = (  # level: lowest and highest base network, lowest and highest Al
     ("boundary", 0.7037, 0.9367, 0.9309, 0.9424),
 )
 """Levels accuracies of the paper as others quote them."""
-
-
-def over_seeds(draws: np.ndarray, name: str = "") -> np.ndarray:
-    """Draws of the mean over training runs, with the runs resampled as well.
-
-    Parameters
-    ----------
-    draws : array (runs, B)
-        Draws over objects of each training run, in the order of the seeds.
-    name : str
-        Of the network: all rows of one network resample its runs alike, so that differences stay paired.
-
-    Returns
-    -------
-    array (B,)
-    """
-    draws = np.asarray(draws)
-    generator = np.random.default_rng([0, zlib.crc32(name.encode())])
-    pick = generator.integers(len(draws), size=(len(draws), draws.shape[1]))
-    return draws[pick, np.arange(draws.shape[1])].mean(0)
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 def averaged(measured: Measured, stages=STAGES, models=tuple(NAMES)) -> pd.DataFrame:
@@ -71,15 +52,9 @@ def averaged(measured: Measured, stages=STAGES, models=tuple(NAMES)) -> pd.DataF
         model, stage, dataset, measure, detail, value, low, high (95 %, objects and training runs resampled), seeds,
         each (the single runs in words, where there are several).
     """
-    t, rows = measured.table, []
-    known = t[t["stage"].isin(list(stages)) & t["model"].isin(list(models))].sort_values("seed", kind="stable")
-    keys = ["model", "stage", "dataset", "measure", "detail"]
-    for key, own in known.groupby(keys, sort=False):
-        low, high = interval(over_seeds(measured.draws[own.index], key[0]))
-        each = " ".join(f"{v:.4f}" for v in own["value"]) if len(own) > 1 else ""
-        rows.append({**dict(zip(keys, key)), "value": own["value"].mean(), "low": float(low), "high": float(high),
-                     "seeds": len(own), "each": each})  # fmt: skip
-    out = pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "seeds", "each"])
+    t = measured.table
+    known = t["stage"].isin(list(stages)) & t["model"].isin(list(models))
+    out = resample.averaged(measured.select(known.to_numpy()), ["model", "stage", "dataset", "measure", "detail"])
     order = {"model": list(models), "stage": list(stages)}
     return out.sort_values(
         ["model", "stage"], key=lambda c: c.map(order[c.name].index), kind="stable", ignore_index=True
@@ -144,7 +119,6 @@ def split_lines(profile: Profile, part: str = "H2", n: int = 2000) -> dict:
     dict
         Title of the panel (as in :func:`humalign.studies.alignet_mini.levels`) to {label: value}.
     """
-    from . import keep
 
     def make():
         from ..alignet import measure
@@ -156,8 +130,7 @@ def split_lines(profile: Profile, part: str = "H2", n: int = 2000) -> dict:
             rows.append({"level": level, "best": observers.group_probabilities(measure._seen(), own).max(1).mean()})
         return pd.DataFrame(rows)
 
-    parts = [part, n, keep.code("world.observers", "world.stimuli", "alignet.measure")]
-    best = keep.frame(profile, f"alignet-best-{part}", parts, make).set_index("level")["best"]
+    best = kept(profile, f"alignet-best-{part}", VERSION, n, make).set_index("level")["best"]
     return {f"{k}, {part}": {"chance": 1 / 3, "best possible": float(v)} for k, v in best.items()}
 
 
@@ -183,11 +156,9 @@ def level_options(profile: Profile, networks=tuple(NAMES), teacher: str = "teach
         model, stage, level, kernel (cosine, dot), ties (either, drop), value.
     """
     from ..alignet import mini
-    from . import keep
 
     parts = [[networks, teacher], [mini.weights_of(profile, n) for n in (*networks, teacher)]]
-    parts.append(keep.code("alignet.measure", "alignet.teacher", "levels", "odd_one_out", level_options))
-    return keep.frame(profile, "level-options", parts, lambda: _level_options(profile, networks, teacher))
+    return kept(profile, "level-options", VERSION, parts, lambda: _level_options(profile, networks, teacher))
 
 
 def _level_options(profile, networks, teacher) -> pd.DataFrame:
@@ -219,20 +190,20 @@ def changes(runs: Measured, models=tuple(NAMES)) -> pd.DataFrame:
     DataFrame
         student, control, coarse, fine, boundary, one-shot, shift (H2, each with its 95 % interval in words), runs.
     """
-    from .alignet import contrast
+    from .alignet import accuracy
 
     wanted = {"coarse": ("levels", "H2/coarse"), "fine": ("levels", "H2/fine"), "boundary": ("levels", "H2/boundary"),
               "one-shot": ("one-shot", "H2"), "shift": ("shift", "H2")}  # fmt: skip
     rows = []
     for model in models:
-        stages = dict.fromkeys(runs.table.loc[runs.table["model"] == model, "stage"])
-        for stage in (s for s in stages if "," in s):
+        own = runs.select((runs.table["model"] == model).to_numpy())
+        for stage in (s for s in dict.fromkeys(own.table["stage"]) if "," in s):
             row = {"student": NAMES[model], "control": stage}
             for name, (dataset, detail) in wanted.items():
-                found = contrast(runs, stage, stage.partition(",")[0], detail, dataset, models=[model])
+                found = accuracy(own, detail, dataset)
+                found = resample.difference(found, {"stage": stage}, {"stage": stage.partition(",")[0]})
                 if len(found):
-                    own = found.iloc[0]
-                    row |= {name: _signed(own), "runs": int(own["seeds"])}
+                    row |= {name: _signed(found.iloc[0]), "runs": int(found["seeds"].iloc[0])}
             rows.append(row)
     return pd.DataFrame(rows).assign(provenance="recorded")
 
@@ -250,8 +221,8 @@ def verdict(low: float, high: float) -> str:
 
 
 def headline(contrasts: pd.DataFrame, log: pd.DataFrame) -> dict:
-    """Numbers and verdicts for the prose of the student page: key to what :func:`humalign.display.glue` shows."""
-    from .. import display
+    """Numbers and verdicts for the prose of the student page: key to what :func:`humalign.show.glue` shows."""
+    from .. import show
 
     own = contrasts[contrasts["model"] == "all"].set_index(["plus", "minus", "dataset", "detail"])
     places = {"coarse": ("levels", "H2/coarse"), "fine": ("levels", "H2/fine"), "boundary": ("levels", "H2/boundary"),
@@ -260,12 +231,12 @@ def headline(contrasts: pd.DataFrame, log: pd.DataFrame) -> dict:
     for name, place in places.items():
         for minus in ("base", "UnAligNet"):
             row, key = own.loc[("AligNet", minus, *place)], f"{name}_{'base' if minus == 'base' else 'un'}"
-            out[key] = display.number(row["value"], (row["low"], row["high"]), "recorded")
-            out[f"{key}_word"] = display.Words(verdict(row["low"], row["high"]))
+            out[key] = show.number(row["value"], (row["low"], row["high"]), "recorded")
+            out[f"{key}_word"] = show.Words(verdict(row["low"], row["high"]))
     single = contrasts[contrasts["model"] != "all"]
-    out["seeds"] = display.number(int(single["seeds"].max()), None, "recorded", digits=0)
-    out["done"] = display.number(int((log["state"] == "done").sum()), None, "recorded", digits=0)
-    out["planned"] = display.number(len(log), None, "recorded", digits=0)
+    out["seeds"] = show.number(int(single["seeds"].max()), None, "recorded", digits=0)
+    out["done"] = show.number(int((log["state"] == "done").sum()), None, "recorded", digits=0)
+    out["planned"] = show.number(len(log), None, "recorded", digits=0)
     return out
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..alignet import dataset, mini, sampling, teacher
+from .. import resample
+from ..alignet import dataset as files
+from ..alignet import mini, sampling, teacher
 from ..alignet.experiments import PRIMARY
 from ..alignet.optim import learning_rate
 from ..alignet.settings import Settings
+from ..cache import kept
 from ..config import Profile
-from ..measured import Measured
-from . import aligned, alignet, keep
+from ..results import Measured
+from . import aligned, alignet
 
 TEACHER = "teacher-web"
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 STRENGTHS = (0.01, 0.1, 1.0)
 KINDS = ("uncertainty", "plain", "glocal")
 RULES = ("between_class", "class_border", "within_class", "cluster", "cluster_border", "random", "mixed")
@@ -33,11 +37,7 @@ MEASURES = {  # (dataset, detail): words
 def _state(profile, network: str):
     from ..world import stimuli
 
-    return [
-        mini.weights_of(profile, network),
-        stimuli.drawings_digest(),
-        keep.code("alignet.teacher", "alignet.mini", "alignet.sampling", "probing", "world.observers"),
-    ]
+    return [mini.weights_of(profile, network), stimuli.drawings_digest()]
 
 
 def strengths(profile: Profile, network: str = TEACHER) -> pd.DataFrame:
@@ -49,8 +49,8 @@ def strengths(profile: Profile, network: str = TEACHER) -> pd.DataFrame:
         kind, strength, measure, value (mean of three folds), low, high (range), and the kind "untransformed" at the
         temperature that fits best (strength NaN).
     """
-    parts = [_state(profile, network), keep.code(_strengths)]
-    return keep.frame(profile, "alignet-strengths", parts, lambda: _strengths(profile, network))
+    inputs = _state(profile, network)
+    return kept(profile, "alignet-strengths", VERSION, inputs, lambda: _strengths(profile, network))
 
 
 def _strengths(profile, network):
@@ -93,9 +93,8 @@ def _pool(profile, network: str, kind: str, clusters: int):
     def make():
         return {"labels": sampling.kmeans(values - values.mean(0), clusters, seed=0)[0]}
 
-    labels = keep.arrays(profile, f"alignet-clusters-{kind}", [found.key, clusters, _state(profile, network)], make)[
-        "labels"
-    ]
+    inputs = [found.key, clusters, _state(profile, network)]
+    labels = kept(profile, f"alignet-clusters-{kind}", VERSION, inputs, make)["labels"]
     concepts = np.array([concept_of(i) for i in ids])
     return ids, values, labels, concepts, np.array([world().superordinate[c] for c in concepts])
 
@@ -122,7 +121,7 @@ def sampled(
         rows = sampling.sample(
             n, rule, len(ids), groups[sampling.RULES[rule][1]], rng=np.random.default_rng([1, len(rule)])
         )
-        rows, similarities = dataset.order_rows(rows, dataset.dot_products(values, rows))
+        rows, similarities = files.order_rows(rows, files.dot_products(values, rows))
         frame = pd.DataFrame(names[rows], columns=["first", "second", "odd"])
         frame[["s01", "s02", "s12"]] = similarities
         for column, code in (("concepts", concepts), ("superordinates", kinds)):
@@ -191,16 +190,16 @@ def levels(runs: Measured, part: str = "H2") -> pd.DataFrame:
     return aligned.panels(runs, {("levels", "accuracy", f"{part}/{level}"): f"{level}, {part}" for level in LEVELS})
 
 
-def contrasts(
-    runs: Measured, models=None, pairs=(("AligNet", "base"), ("AligNet", "UnAligNet"), ("UnAligNet", "base"))
-):
-    """All contrasts of :data:`MEASURES` as one table (see :func:`humalign.studies.alignet.contrast`)."""
-    parts = [
-        alignet.contrast(runs, plus, minus, detail, name, models=models)
-        for plus, minus in pairs
-        for name, detail in MEASURES
-    ]
-    return pd.concat([p for p in parts if len(p)], ignore_index=True) if any(len(p) for p in parts) else pd.DataFrame()
+def contrasts(runs: Measured, pairs=(("AligNet", "base"), ("AligNet", "UnAligNet"), ("UnAligNet", "base"))):
+    """All differences of :data:`MEASURES` as one table: plus, minus, dataset, detail, and what
+    :func:`humalign.resample.difference` gives."""
+    parts = []
+    for plus, minus in pairs:
+        for dataset, detail in MEASURES:
+            own = alignet.accuracy(runs, detail, dataset)
+            found = resample.difference(own, {"stage": plus}, {"stage": minus})
+            parts.append(found.assign(detail=detail, dataset=dataset, plus=plus, minus=minus))
+    return pd.concat(parts, ignore_index=True)
 
 
 def mean_table(table: pd.DataFrame) -> pd.DataFrame:

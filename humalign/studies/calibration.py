@@ -10,18 +10,19 @@ from tqdm import tqdm
 
 from .. import calibration as measures
 from .. import odd_one_out
+from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
 from ..errors import MissingData
 from ..similarity import similarity_matrix
-from . import keep, networks, public, sources
+from . import networks, public, sources
 from . import vice as slices
 
 TEMPERATURES = tuple(float(f"{t:.4g}") for t in np.geomspace(0.02, 20, 21))
 N = 16_000  # triplets at most: half of them choose a temperature, the other half judge it
 BINS = 10
-CODE = ("calibration", "similarity", "odd_one_out", "studies.calibration")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 CRITERIA = {
     "ece": "ECE",
     "ece_mass": "ECE, equal numbers",
@@ -175,9 +176,8 @@ def study(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
             relate(part.model, made["entropy"])
         return {k: pd.concat([p for p in v if len(p)] or v, ignore_index=True) for k, v in found.items()}
 
-    parts = [networks.state(profile, seeds, models), keep.code(*CODE), triplets.checksum, layer, TEMPERATURES, N, BINS]
-    parts += inputs
-    return public.frames(profile, f"calibration-{layer}", parts, make)
+    parts = [networks.state(profile, seeds, models), triplets.checksum, layer, TEMPERATURES, N, BINS, inputs]
+    return kept(profile, f"calibration-{layer}", VERSION, parts, make)
 
 
 def _rho(a, b) -> float:
@@ -232,7 +232,8 @@ def _public(profile) -> dict:
     return {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
 
 
-PUBLIC = public.Study("slice_calibration", slices.NEEDED, ("curves", "chosen", "reliability"), CODE, _public)
+# version 2: rows of CLIP by their right names
+PUBLIC = public.Study("slice_calibration", slices.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
 
 
 def record(profile, folder=None) -> list:

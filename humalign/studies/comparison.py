@@ -6,17 +6,18 @@ import numpy as np
 import pandas as pd
 
 from .. import concepts as measures
-from .. import odd_one_out, results
+from .. import odd_one_out, resample, results
+from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
-from ..measured import Measured
+from ..results import Measured
 from ..similarity import similarity_matrix
 from . import concepts as dimensions
-from . import keep, networks, public, resampling, sources, vice
+from . import networks, public, sources, vice
 
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
-CODE = ("concepts", "rsa", "similarity", "odd_one_out", "studies.comparison", "studies.resampling")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 TOP = {  # superordinates of the drawn world by the colours of the paper's t-SNE figure
     "animal": ("mammal", "bird", "sea", "bug", "reptile"),
     "vehicle": ("vehicle",),
@@ -46,9 +47,8 @@ def choices(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,
             out[part.model] = odd_one_out.choices(similarity, triplets.triplets).astype(np.int8)
         return out
 
-    parts = [networks.state(profile, seeds, models), dimensions.state(profile), keep.code(*CODE)]
-    parts += [triplets.checksum, layer]
-    found = keep.arrays(profile, f"choices-{layer}", parts, make)
+    parts = [networks.state(profile, seeds, models), dimensions.state(profile), triplets.checksum, layer]
+    found = kept(profile, f"choices-{layer}", VERSION, parts, make)
     known = list(networks.facts(profile)["model"])
     return {name: found[name] for name in [PEOPLE, *(m for m in known if m in found)]}
 
@@ -79,9 +79,8 @@ def pairs(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
             [_long(same, "agreement", layer), _long(measures.cka_matrix(features), "CKA", layer)], ignore_index=True
         )
 
-    parts = [networks.state(profile, seeds, models), dimensions.state(profile), keep.code(*CODE)]
-    parts += [triplets.checksum, layer]
-    return keep.frame(profile, f"pairs-{layer}", parts, make)
+    parts = [networks.state(profile, seeds, models), dimensions.state(profile), triplets.checksum, layer]
+    return kept(profile, f"pairs-{layer}", VERSION, parts, make)
 
 
 def order(names, models: pd.DataFrame) -> list[str]:
@@ -130,10 +129,9 @@ def people_entropy(profile: Profile) -> np.ndarray:
     """Entropy (nats) of the probabilities with which people keep the pairs of each triplet: (n,)."""
     if profile.name != "mini":
         return sources.people_entropy(profile)
-    parts = [sources.triplets(profile).checksum, keep.code("world.observers", "odd_one_out")]
-    return keep.arrays(profile, "people-entropy", parts, lambda: {"entropy": sources.people_entropy(profile)})[
-        "entropy"
-    ]
+    checksum = sources.triplets(profile).checksum
+    found = kept(profile, "people-entropy", VERSION, checksum, lambda: {"entropy": sources.people_entropy(profile)})
+    return found["entropy"]
 
 
 def trained(found: dict, models: pd.DataFrame) -> dict:
@@ -276,8 +274,8 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
         return pd.concat(rows, ignore_index=True)
 
     state = networks.state(profile, models=wanted) if wanted else []
-    parts = [state, keep.code(*CODE, "world.observers"), triplets.checksum, wanted, layer]
-    return keep.frame(profile, "maps", [*parts, dimensions.state(profile), category], make)
+    parts = [state, triplets.checksum, wanted, layer, dimensions.state(profile), category]
+    return kept(profile, "maps", VERSION, parts, make)
 
 
 def perplexity(n: int) -> float:
@@ -335,7 +333,8 @@ def _public(profile) -> dict:
     found["people"] = np.full(len(triplets), 2)
     names = list(found)
     both = [(a, b) for i, a in enumerate(names) for b in names[:i]]
-    mean, drawn = resampling.means(np.stack([found[a] == found[b] for a, b in both]), triplets)
+    same = np.stack([found[a] == found[b] for a, b in both])
+    mean, drawn = resample.triplet_means(same, triplets.triplets, triplets.concepts)
     rows = [{"model": a, "detail": b, "measure": "agreement", "value": v} for (a, b), v in zip(both, mean)]
     table = Measured.of(rows, drawn, profile="slice", dataset="things/testset1 and 2", n=len(triplets)).table
     cka = measures.cka_matrix(values)
@@ -348,7 +347,8 @@ def _public(profile) -> dict:
     return {"pairs": pd.concat([table, more], ignore_index=True)}
 
 
-PUBLIC = public.Study("slice_comparison", vice.NEEDED, ("pairs",), CODE, _public)
+# version 2: rows of CLIP by their right names
+PUBLIC = public.Study("slice_comparison", vice.NEEDED, ("pairs",), 2, _public)
 
 
 def record(profile, folder=None) -> list:

@@ -9,14 +9,15 @@ import pandas as pd
 from tqdm import tqdm
 
 from .. import concepts as measures
-from .. import odd_one_out, probing
+from .. import odd_one_out, probing, resample
+from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
 from ..errors import MissingData
-from ..measured import Measured, combine, interval
+from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import keep, networks, resampling, sources
+from . import networks, sources
 from . import probing as probes
 
 LAYERS = ("penultimate", "logits")
@@ -34,7 +35,7 @@ LABELS = (  # of the paper's 45 dimensions, as in the authors' code
     "String-related", "Arms/legs/skin", "Elongated", "Home-related", "Toy-related", "Yellow", "Medicine-related",
     "Ice/Winter",
 )  # fmt: skip
-CODE = ("concepts", "similarity", "odd_one_out", "probing.partitions", "studies.concepts", "studies.resampling")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def largest(profile: Profile) -> float:
     return float(np.bincount(part.dimension.ravel()).max() / len(part.rows))
 
 
-def of_scores(scores, part: Partition, draws: int = resampling.DRAWS):
+def of_scores(scores, part: Partition, draws: int = resample.DRAWS):
     """Accuracy within each dimension, with bootstrap draws over concepts.
 
     Parameters
@@ -189,7 +190,9 @@ def of_scores(scores, part: Partition, draws: int = resampling.DRAWS):
     n = np.bincount(part.dimension.ravel(), minlength=d)
     for k in np.flatnonzero(n):
         inside = np.flatnonzero((part.dimension == k).any(1))
-        value[:, k], drawn[:, k] = resampling.means(scores[:, inside], part.triplets.select(inside), draws)
+        value[:, k], drawn[:, k] = resample.triplet_means(
+            scores[:, inside], part.triplets.triplets[inside], part.triplets.concepts, draws
+        )
     return value, drawn, n
 
 
@@ -256,9 +259,8 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
             group_rows(own, [p.right[at] for p in found], held, PROBED, **common),
         )
 
-    parts = [probes.state(profile, seeds, models), keep.code(*CODE), layer, k or nearest(profile), state(profile)]
-    parts += [sources.triplets(profile).checksum]
-    return keep.measured(profile, f"concepts-{layer}", parts, make)
+    parts = [probes.state(profile, seeds, models), layer, k or nearest(profile), state(profile)]
+    return kept(profile, f"concepts-{layer}", VERSION, [*parts, sources.triplets(profile).checksum], make)
 
 
 def kinds(models: pd.DataFrame) -> pd.Series:
@@ -332,43 +334,7 @@ def top(profile: Profile, n: int = 6) -> pd.DataFrame:
 # ---- regression ------------------------------------------------------------------------------------------------------
 
 
-def r2_draws(target, predicted, folds, groups, draws: int = resampling.DRAWS, pooled: bool = False):
-    """R2 of each dimension on held-out objects and its bootstrap draws over groups of objects.
-
-    Parameters
-    ----------
-    target, predicted : float (m, d)
-        Each row predicted while it was held out.
-    folds : list of bool (m,)
-        Training objects of each fold.
-    groups : sequence (m,)
-        Concept of each object.
-    pooled : bool
-        Squares summed over folds before they are divided, instead of the mean of the folds' R2 (the paper); steadier
-        where a fold holds few objects of a dimension.
-
-    Returns
-    -------
-    value : float (d,)
-    drawn : float (d, B)
-    """
-    codes, k = resampling.concept_codes(groups)
-    counts = np.c_[np.ones(k), resampling.counts(k, draws)][codes]
-    parts = []
-    for train in folds:
-        weight, y = counts[~train].T, target[~train]
-        total = weight.sum(1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            spread = weight @ y**2 - (weight @ y) ** 2 / total
-            residual = weight @ (y - predicted[~train]) ** 2
-        parts.append((residual, np.where(spread > 1e-9 * total, spread, np.nan)))
-    residual, spread = (np.stack(part) for part in zip(*parts))
-    residual = np.where(np.isnan(spread), np.nan, residual)
-    both = 1 - np.nansum(residual, 0) / np.nansum(spread, 0) if pooled else np.nanmean(1 - residual / spread, axis=0)
-    return both[0], both[1:].T
-
-
-def of_features(features, triplets: Triplets, values, names, draws: int = resampling.DRAWS, **common) -> Measured:
+def of_features(features, triplets: Triplets, values, names, draws: int = resample.DRAWS, **common) -> Measured:
     """Ridge regression of dimensions from features, and the odd-one-out task on what it predicts for held-out objects.
 
     Parameters
@@ -395,7 +361,7 @@ def of_features(features, triplets: Triplets, values, names, draws: int = resamp
     for part in features:
         x = part.align(triplets.ids).values
         _, predicted, _ = measures.regress_dimensions(x, values, names=names, n_folds=FOLDS, seed=SEED, groups=concepts)
-        value, spread = r2_draws(values, predicted, folds, concepts, draws, pooled=True)
+        value, spread = resample.r2(values, predicted, folds, concepts, draws, pooled=True)
         key = {"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer, "stage": REGRESSION}
         keys.append(key)
         rows += [
@@ -404,7 +370,7 @@ def of_features(features, triplets: Triplets, values, names, draws: int = resamp
         ]
         drawn.append(spread)
         right.append(odd_one_out.scores(similarity_matrix(predicted, "cosine"), held.triplets) == 1)
-    value, scores = resampling.means(np.stack(right), held, draws)
+    value, scores = resample.triplet_means(np.stack(right), held.triplets, held.concepts, draws)
     task = [
         {**k, "dataset": "things", "measure": "accuracy", "detail": "cosine", "value": v, "n": len(held)}
         for k, v in zip(keys, value)
@@ -422,8 +388,8 @@ def regression(profile: Profile, seeds=(0,), models=None, layers=LAYERS) -> Meas
         )
         return of_features(features, sources.triplets(profile), values, names, profile=profile.name)
 
-    parts = [networks.state(profile, seeds, models), keep.code(*CODE), sources.triplets(profile).checksum, layers]
-    return keep.measured(profile, "regression", [*parts, state(profile)], make)
+    parts = [networks.state(profile, seeds, models), sources.triplets(profile).checksum, layers, state(profile)]
+    return kept(profile, "regression", VERSION, parts, make)
 
 
 def regression_accuracy(profile: Profile, seeds=(0,), models=None) -> Measured:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import claims, display
+from .. import claims, show
 from ..config import Profile
 from ..errors import MissingData
-from ..measured import Measured
-from ..results import KEYS, farthest
+from ..results import KEYS, Measured, farthest
 from . import concepts, networks, probing, rsa, zero_shot
 
 
@@ -64,7 +63,7 @@ def collect(profile: Profile) -> tuple[Measured, pd.DataFrame]:
 def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
     """What a reader wants of :func:`humalign.claims.judge`: each effect with its unit, interval and provenance."""
     effects = [
-        "" if row.verdict == "not measured" else display.number(row.effect, (row.low, row.high), row.provenance)
+        "" if row.verdict == "not measured" else show.number(row.effect, (row.low, row.high), row.provenance)
         for row in verdicts.itertuples()
     ]
     basis = [f"{s} ({b})" if b else s for s, b in zip(verdicts["statistic"], verdicts["basis"])]
@@ -86,7 +85,7 @@ def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
     return verdict_table(effects.assign(criterion="", verdict=marked)).drop(columns=["criterion", "verdict"])
 
 
-def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, display.Number | str]:
+def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, show.Number | str]:
     """How many claims of each paper got each verdict: ``<prefix>_<verdict>_<paper>``, ``<prefix>_all_<paper>``.
 
     Controls are counted apart: ``<prefix>_controls_<paper>``, and ``<prefix>_controls_kept_<paper>`` that hold.
@@ -96,10 +95,10 @@ def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, disp
         basis = farthest(part["provenance"], "live")
         control, part = part[part["control"]], part[~part["control"]]
         kept = int((control["verdict"] == "replicates").sum())
-        out[f"{prefix}_controls_{paper}"] = display.Words(len(control))
-        out[f"{prefix}_controls_kept_{paper}"] = display.number(kept, provenance=basis)
-        out[f"{prefix}_all_{paper}"] = display.Words(len(part))
+        out[f"{prefix}_controls_{paper}"] = show.Words(len(control))
+        out[f"{prefix}_controls_kept_{paper}"] = show.number(kept, provenance=basis)
+        out[f"{prefix}_all_{paper}"] = show.Words(len(part))
         for verdict in claims.VERDICTS:
             count = int((part["verdict"] == verdict).sum())
-            out[f"{prefix}_{verdict.replace(' ', '_')}_{paper}"] = display.number(count, provenance=basis)
+            out[f"{prefix}_{verdict.replace(' ', '_')}_{paper}"] = show.number(count, provenance=basis)
     return out

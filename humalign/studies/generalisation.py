@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ..measured import Measured
+from .. import resample
+from ..results import Measured
 from . import aligned, alignet
 
 NAMES = aligned.NAMES
@@ -56,10 +57,12 @@ def contrasts(runs: Measured) -> pd.DataFrame:
         task, "AligNet minus" ("base": all that alignment brings, "UnAligNet": what people add), value, low, high (95 %,
         paired over objects and training runs), students, verdict, provenance.
     """
-    rows = []
+    students, rows = runs.select(runs.table["model"].isin(list(NAMES)).to_numpy()), []
     for task, (dataset, measure, detail) in TASKS.items():
         for minus in ("base", "UnAligNet"):
-            found = alignet.contrast(runs, "AligNet", minus, detail, dataset, measure, tuple(NAMES))
+            found = resample.difference(
+                alignet.accuracy(students, detail, dataset, measure), {"stage": "AligNet"}, {"stage": minus}
+            )
             own = found[found["model"] == "all"].iloc[0]
             rows.append({"task": task, "AligNet minus": minus, "value": own["value"], "low": own["low"],
                          "high": own["high"], "students": len(found) - 1,

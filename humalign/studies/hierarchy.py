@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import hierarchy
 from ..errors import MissingData
-from ..measured import Measured
+from ..results import Measured
 from ..store import load_arrays
 from . import aligned
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 from tqdm import tqdm
 
-from .. import odd_one_out
+from .. import odd_one_out, resample
+from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import comparison, feature_store, keep, networks, resampling, sources, zero_shot
+from . import comparison, feature_store, networks, sources, zero_shot
 
 DATASET, STAGE = "things", "layers"
-CODE = ("similarity", "odd_one_out", "studies.resampling")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 BLOCKS = ("Block", "Bottleneck", "InvertedResidual", "DepthwiseSeparableConv")  # ends of the names of their classes
 EXAMPLE = "resnet18"  # named by the remedy where no features are there at all
 
@@ -90,12 +91,12 @@ def _drawn(profile: Profile, models) -> Measured:
                 similarity = similarity_matrix(found[layer.name].numpy(), "cosine")
                 rows.append({"model": name, "layer": layer.name, "detail": str(k + 1), "n": len(triplets)})
                 right.append(odd_one_out.scores(similarity, triplets.triplets) == 1)
-        value, drawn = resampling.means(np.stack(right), triplets)
+        value, drawn = resample.triplet_means(np.stack(right), triplets.triplets, triplets.concepts)
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 
-    parts = [networks.state(profile, models=wanted), keep.code(*CODE, "studies.layers", "features", "zoo")]
-    return keep.measured(profile, "layers", [*parts, triplets.checksum, wanted], make)
+    parts = [networks.state(profile, models=wanted), triplets.checksum, wanted]
+    return kept(profile, "layers", VERSION, parts, make)
 
 
 # ---- the feature store -----------------------------------------------------------------------------------------------
@@ -164,10 +165,9 @@ def _of_network(profile: Profile, model: str, layers, triplets) -> Measured:
             found = shards.read(path, layer, ids=triplets.ids, verify=k == 0)
             rows.append({"model": model, "layer": layer, "detail": str(k + 1), "n": len(triplets)})
             right.append(zero_shot.scores(found, {DATASET: triplets})[DATASET])
-        value, drawn = resampling.means(np.stack(right), triplets)
+        value, drawn = resample.triplet_means(np.stack(right), triplets.triplets, triplets.concepts)
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 
-    code = keep.code(*CODE, zero_shot.scores, zero_shot.in_blocks, _of_network)
-    parts = [model, layers, feature_store.about(path)["digest"], code, triplets.checksum]
-    return keep.measured(profile, f"layers-{model.replace('/', '_')}", parts, make)
+    parts = [model, layers, feature_store.about(path)["digest"], triplets.checksum]
+    return kept(profile, f"layers-{model}", VERSION, parts, make)

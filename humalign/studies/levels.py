@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import levels
+from .. import levels, resample
 from ..data import registry
 from ..errors import InputError, MissingData
 
@@ -94,8 +94,6 @@ def people_summary(profile) -> pd.DataFrame:
 
 def _intervals(own: pd.DataFrame, seed: int, draws: int = 200) -> dict:
     """Bootstrap intervals over triplets of the quantities that are means or correlations over triplets."""
-    from scipy.stats import spearmanr
-
     table = levels.triplets(own)
     share = levels.counts(own)[[0, 1, 2]].to_numpy()
     table["majority_share"] = share.max(1) / share.sum(1)
@@ -103,18 +101,13 @@ def _intervals(own: pd.DataFrame, seed: int, draws: int = 200) -> dict:
     out = {}
     for level in (*levels.LEVELS, "all"):
         part = table if level == "all" else table[table["level"] == level]
-        rows = generator.integers(len(part), size=(draws, len(part)))
-        for quantity, column in (
-            ("ceiling", "agreement"),
-            ("majority_share", "majority_share"),
-            ("entropy", "entropy"),
-        ):
-            out[quantity, level] = tuple(np.percentile(part[column].to_numpy()[rows].mean(1), [2.5, 97.5]))
-        x, y = part["log_seconds"].to_numpy(), part["entropy"].to_numpy()
-        rho = [spearmanr(x[r], y[r]).statistic for r in rows]
-        out["time_entropy", level] = tuple(np.percentile(rho, [2.5, 97.5]))
-        unanimous = (y == 0)[rows].mean(1)
-        out["share_unanimous", level] = tuple(np.percentile(unanimous, [2.5, 97.5]))
+        drawn = resample.drawn_rows(len(part), generator, draws)
+        columns = {"ceiling": part["agreement"], "majority_share": part["majority_share"], "entropy": part["entropy"],
+                   "share_unanimous": part["entropy"] == 0}  # fmt: skip
+        found = {quantity: values.to_numpy(float) @ drawn / len(part) for quantity, values in columns.items()}
+        found["time_entropy"] = resample.spearman(part["log_seconds"], part["entropy"], drawn)
+        for quantity, values in found.items():
+            out[quantity, level] = tuple(resample.interval(values))
     return out
 
 

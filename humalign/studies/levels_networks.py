@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 
 from .. import levels, odd_one_out
+from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
-from ..measured import Measured, combine
+from ..results import Measured, Rows, combine
 from ..similarity import similarity_matrix
-from . import feature_store, keep, networks
+from . import feature_store, networks
 from .levels import QUANTITIES, answers, people_summary
 
 LAYER = "penultimate"
 STAGE = "zero-shot"
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 BLOCK = 2048  # triplets compared at a time, so that similarities of all pictures need not fit into memory
 DATASET = {"mini": "test", "full": "levels"}  # pictures, by their name in the studies
 
@@ -96,20 +98,19 @@ def measure(profile: Profile) -> Measured:
     """
     data, table = level_set(profile)
     dataset, mini = DATASET[profile.name], profile.name == "mini"
-    fixed = [data.checksum, table.to_csv(), keep.code("alignet.measure", "levels", "odd_one_out", _of_network, choices)]
+    fixed = [data.checksum, table.to_csv()]
     out = []
     for model in networks.trained(profile) if mini else feature_store.models(profile, dataset):
         state = networks.state(profile, models=[model]) if mini else feature_store.digests(profile, dataset, [model])
         make = partial(_of_network, profile, dataset, model, data, table)
-        name = "levels-" + "".join(c if c.isalnum() else "-" for c in model)
-        out.append(keep.measured(profile, name, [state, *fixed], make))
+        out.append(kept(profile, f"levels-{model}", VERSION, [state, *fixed], make))
     return combine(*out)
 
 
 def _of_network(profile, dataset, model, data, table) -> Measured:
     from ..alignet import measure
 
-    rows = measure.Rows(profile=profile.name, stage=STAGE)
+    rows = Rows(profile=profile.name, stage=STAGE)
     for part in networks.iterate(profile, dataset, (LAYER,), [model]):
         chosen, doubt = choices(part.align(data.ids).values, data.triplets, measure.SHARPNESS)
         right = levels.correct(chosen, table["top"].to_numpy())

@@ -11,16 +11,17 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ..claims import Cells
+from .. import resample
+from ..cache import kept
 from ..config import Profile
 from ..data.types import Features
 from ..errors import InputError, MissingData
-from ..measured import Measured, combine
-from ..results import farthest
+from ..results import Measured, combine, farthest
 from ..store import read_json
-from . import feature_store, keep, sources
+from . import feature_store, sources
 
 LAYERS = ("penultimate", "logits")
+VERSION = 1  # of the features of the drawn world: goes up when their numbers change
 OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them
     "extra l2": "Extra L2",
     "simclr": "SimCLR",
@@ -153,16 +154,16 @@ def chosen(profile: Profile, models=None, seeds=(0,)) -> list[tuple[str, int]]:
 
 
 def state(profile: Profile, seeds=(0,), models=None) -> list:
-    """What the features depend on, for cache keys: checksum of the weights of each run, and the code."""
+    """What the features depend on, for cache keys: checksum of the weights of each run, and their version."""
     if profile.name != "mini":
-        return [feature_store.state(profile, models), keep.code("studies.feature_store")]
+        return [feature_store.state(profile, models)]
     from ..world import networks as zoo
 
     sums = []
     for name, seed in chosen(profile, models, seeds):
         path = zoo.weights_path(name, seed, profile)
         sums.append([name, seed, read_json(path.with_name(path.name + ".json"))["sha256"]])
-    return [sums, keep.code("world.networks")]
+    return [sums, VERSION]
 
 
 # ---- features --------------------------------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ def iterate(profile: Profile, dataset: str, layers=LAYERS, models=None, seeds=(0
     from ..world import stimuli
 
     split, runs = sources.split(dataset), chosen(profile, models, seeds)
-    source, pictures = keep.code("world.networks"), None
+    pictures = None
 
     def images():
         nonlocal pictures
@@ -202,7 +203,6 @@ def iterate(profile: Profile, dataset: str, layers=LAYERS, models=None, seeds=(0
         return pictures
 
     ids, drawn = stimuli.split_ids(split), stimuli.drawings_digest()
-    folder = profile.cache / "features"
     for name, seed in tqdm(runs, desc=f"features of {split}", unit="network", leave=False):
         path = zoo.weights_path(name, seed, profile)
         weights = read_json(path.with_name(path.name + ".json"))["sha256"]
@@ -211,8 +211,7 @@ def iterate(profile: Profile, dataset: str, layers=LAYERS, models=None, seeds=(0
             network = zoo.load(name, seed, profile)
             return {layer: zoo.features(network, images().images, layer) for layer in LAYERS if hasattr(network, layer)}
 
-        with keep.lock(folder / f".{split}.lock"):
-            arrays = keep.cached(folder, f"{name}.s{seed}-{split}", [weights, source, drawn, ids], make)
+        arrays = kept(profile, f"features-{name}.s{seed}-{split}", VERSION, [weights, drawn, ids], make)
         for layer in layers:
             if layer in arrays:
                 meta = {"seed": seed, "weights": weights}
@@ -329,13 +328,11 @@ def points(measured: Measured, models: pd.DataFrame, layer: str = "best", **wher
     for column, value in where.items():
         mask &= (measured.table[column] == value).to_numpy()
     part = measured.select(mask)
-    cells = Cells(part, models, layer)
+    cells = resample.networks(part, models, layer)
     if not len(cells.value) and len(measured.table) and measured.table["profile"].iloc[0] != "mini":
         asked = ", ".join(f"{key} {value}" for key, value in {**where, "layer": layer}.items())
         raise MissingData("nothing was measured", asked, "'humalign plan --profile full' says what is missing")
-    from ..measured import interval
-
-    low, high = interval(cells.draws) if len(cells.draws) else (np.empty(0), np.empty(0))
+    low, high = resample.interval(cells.draws) if len(cells.draws) else (np.empty(0), np.empty(0))
     out = cells.facts.assign(value=cells.value, low=low, high=high)
     rows = part.table if layer in ("", "best") else part.table[part.table["layer"] == layer]
     means = rows.groupby(["model", "layer"], sort=False)["value"].mean()

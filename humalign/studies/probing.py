@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .. import odd_one_out, probing
+from .. import odd_one_out, probing, resample
+from ..cache import kept
 from ..config import Profile
 from ..data.types import Features, Triplets
 from ..errors import InputError
-from ..measured import Measured, combine
+from ..probing.fitting import one_thread
+from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import keep, networks, resampling, sources
+from . import networks, sources
 
 LAYERS = ("penultimate", "logits")
 # the papers' grid ends at .1; here weaker penalties fit too closely, and from .2 on most transforms collapse to zero
@@ -23,6 +25,7 @@ FOLDS = 3
 SEED = 42
 PENALTY = "fro"
 SAME = "zero-shot, same folds"
+VERSION = 1  # of probes and tables that are kept: goes up when their numbers change
 
 
 @dataclass(frozen=True)
@@ -132,10 +135,9 @@ def one(features: Features, triplets: Triplets, transform: str = "last", **setti
 
 
 def _pack(probe: Probe) -> dict:
-    text = probe.table.to_csv(index=False).encode()
     scale = np.array([probe.transform.mean, probe.transform.std])
     return {
-        "table": np.frombuffer(text, np.uint8),
+        "table": probe.table,
         "rows": probe.rows,
         "right": probe.right,
         "before": probe.before,
@@ -145,16 +147,8 @@ def _pack(probe: Probe) -> dict:
 
 
 def _unpack(arrays: dict, model: str, layer: str, seed: int) -> Probe:
-    import io
-
-    table = pd.read_csv(io.BytesIO(arrays["table"].tobytes()))
     transform = probing.LinearTransform(arrays["weights"], *map(float, arrays["scale"]))
-    return Probe(model, layer, seed, table, arrays["rows"], arrays["right"], arrays["before"], transform)
-
-
-def code() -> str:
-    """Digest of the code that a probe depends on."""
-    return keep.code("probing", "similarity", "odd_one_out", one, refit, _pack)
+    return Probe(model, layer, seed, arrays["table"], arrays["rows"], arrays["right"], arrays["before"], transform)
 
 
 def probes(
@@ -179,7 +173,6 @@ def probes(
         As :func:`one`.
     """
     triplets = sources.triplets(profile, dataset)
-    source = code()
     features = networks.iterate(profile, dataset, layers, models, seeds)
     total = len(networks.chosen(profile, models, seeds)) * len(layers)
     for part in tqdm(features, desc=f"probing on {dataset}", unit="layer", leave=False, total=total):
@@ -187,27 +180,26 @@ def probes(
             part.meta.get("weights", part.checksum),
             part.layer,
             triplets.checksum,
-            source,
             transform,
             sorted(settings.items()),
         ]
         name = f"probe-{dataset}-{part.model}.s{part.meta.get('seed', 0)}-{part.layer}"
 
         def make(part=part):
-            with keep.one_thread():
+            with one_thread():
                 return _pack(one(part, triplets, transform, **settings))
 
-        arrays = keep.arrays(profile, name, [*parts, STRENGTHS, FOLDS, SEED, PENALTY], make, lock_as=f"probe-{dataset}")
+        arrays = kept(profile, name, VERSION, [*parts, STRENGTHS, FOLDS, SEED, PENALTY], make)
         yield _unpack(arrays, part.model, part.layer, int(part.meta.get("seed", 0)))
 
 
 def state(profile: Profile, seeds=(0,), models=None) -> list:
     """What the transforms depend on, for cache keys."""
     checksum = sources.triplets(profile, "things").checksum
-    return [networks.state(profile, seeds, models), checksum, code(), STRENGTHS, FOLDS, SEED, PENALTY]
+    return [networks.state(profile, seeds, models), checksum, VERSION, STRENGTHS, FOLDS, SEED, PENALTY]
 
 
-def of_probes(found, triplets: Triplets, draws: int = resampling.DRAWS, stage: str = "probed", **common) -> Measured:
+def of_probes(found, triplets: Triplets, draws: int = resample.DRAWS, stage: str = "probed", **common) -> Measured:
     """Held-out accuracy of probes, before and after, with bootstrap draws over concepts.
 
     Parameters
@@ -228,7 +220,7 @@ def of_probes(found, triplets: Triplets, draws: int = resampling.DRAWS, stage: s
     held = triplets.select(first)
     parts = []
     for name, detail, scores in ((stage, "dot", [p.right for p in found]), (SAME, "cosine", [p.before for p in found])):
-        value, drawn = resampling.means(np.stack(scores), held, draws)
+        value, drawn = resample.triplet_means(np.stack(scores), held.triplets, held.concepts, draws)
         keys = {"stage": name, "measure": "accuracy", "detail": detail, "n": len(held)}
         rows = [{**keys, "model": p.model, "seed": p.seed, "layer": p.layer, "value": v} for p, v in zip(found, value)]
         parts.append(Measured.of(rows, drawn, **common))
@@ -249,8 +241,8 @@ def measure(profile: Profile, seeds=(0,), models=None, dataset: str = "things") 
         found = list(probes(profile, seeds, models, dataset=dataset))
         return of_probes(found, triplets, dataset=dataset, profile=profile.name)
 
-    parts = [state(profile, seeds, models), dataset, triplets.checksum, keep.code("studies.resampling", of_probes)]
-    return keep.measured(profile, f"probing-{dataset}", parts, make)
+    parts = [state(profile, seeds, models), dataset, triplets.checksum]
+    return kept(profile, f"probing-{dataset}", VERSION, parts, make)
 
 
 def transformed(profile: Profile, dataset: str, seeds=(0,), models=None, layers=LAYERS, **settings):
@@ -333,14 +325,7 @@ def solvers(
         gap (nats; how much better any matrix of no larger norm could be, from the certificate).
     """
     triplets = sources.triplets(profile, "things")
-    source = [
-        keep.code("probing", refit, solvers),
-        triplets.checksum,
-        strength,
-        layer,
-        max_epochs,
-        networks.state(profile, models=models),
-    ]
+    parts = [triplets.checksum, strength, layer, max_epochs, networks.state(profile, models=models)]
 
     def make():
         fold = probing.object_folds(len(triplets.ids), FOLDS, SEED, np.asarray(triplets.concepts))[0]
@@ -371,10 +356,10 @@ def solvers(
         return pd.DataFrame(rows)
 
     def alone():
-        with keep.one_thread():
+        with one_thread():
             return make()
 
-    return keep.frame(profile, "probe-solvers", source, alone)
+    return kept(profile, "probe-solvers", VERSION, parts, alone)
 
 
 def gains(

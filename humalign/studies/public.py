@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from .. import record as recording
+from ..cache import kept
 from ..data import registry
 from ..errors import MissingData
-from . import keep
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Study:
-    """Some tables of the slice: their record's name, the data sets they need, the code they rest on, how to make them.
+    """Some tables of the slice: their record's name, the data sets they need, their version, how to make them.
 
     Attributes
     ----------
@@ -40,8 +38,8 @@ class Study:
         Names in the data registry.
     keys : tuple of str
         Names of the tables.
-    code : tuple of str
-        Modules whose source decides the numbers.
+    version : int
+        Goes up when the numbers change.
     make : callable
         Profile to dict of str to DataFrame.
     """
@@ -49,7 +47,7 @@ class Study:
     name: str
     needed: frozenset
     keys: tuple[str, ...]
-    code: tuple[str, ...]
+    version: int
     make: Callable
 
     def at_hand(self, profile) -> bool:
@@ -66,15 +64,7 @@ class Study:
     def compute(self, profile) -> dict:
         """All tables, kept in the cache."""
         profile = profile.with_(name="slice")
-        parts = [self.inputs(profile), keep.code(*self.code), profile.seed]
-        made: dict = {}
-
-        def table(key):
-            if not made:
-                made.update(self.make(profile))
-            return made[key]
-
-        return {k: keep.frame(profile, f"{self.name}-{k}", [*parts, k], lambda k=k: table(k)) for k in self.keys}
+        return kept(profile, self.name, self.version, [self.inputs(profile), profile.seed], lambda: self.make(profile))
 
     def record(self, profile, folder=None) -> list:
         """Compute all tables and store them with the package; see :mod:`humalign.record`.
@@ -97,14 +87,3 @@ class Study:
             return Tables(self.compute(profile), "live", datetime.date.today().isoformat())
         made = {key: recording.read(self.name, key) for key in self.keys}
         return Tables(made, "recorded", recording.facts(self.name)["date"])
-
-
-def frames(profile, name: str, parts, make) -> dict[str, pd.DataFrame]:
-    """Several data frames of ``make()`` (a dict), kept in the cache of the profile as CSV text at full precision."""
-    made = keep.arrays(
-        profile,
-        name,
-        parts,
-        lambda: {k: np.frombuffer(v.to_csv(index=False).encode(), np.uint8) for k, v in make().items()},
-    )
-    return {key: pd.read_csv(io.BytesIO(text.tobytes())) for key, text in made.items()}

@@ -9,15 +9,15 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from .. import odd_one_out, probing, results, rsa
+from .. import odd_one_out, probing, resample, results, rsa
 from .. import record as recording
+from ..cache import kept
 from ..config import Profile, get_profile
 from ..data import registry
 from ..data.row_orders import ORDERS, detect, in_order
 from ..errors import InputError, MissingData
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import keep, resampling
 
 TEST_SETS = ("things/testset1", "things/testset2")
 TRAINING = "things/test_10_id"
@@ -26,7 +26,7 @@ NEEDED = {
     "things/spose_49", "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", "things_eeg2/clip_vit_l14",
     "mur92", "mur92/images", "glocal/clip_ViT-L_14_visual", "weights/squeezenet1_0",
 }  # fmt: skip
-DRAWS = resampling.DRAWS
+DRAWS = resample.DRAWS
 STRENGTHS = (1.0, 0.3, 0.1)
 IN_SAMPLE = "in-sample: fitted to THINGS triplets"
 MODELS = {
@@ -100,7 +100,7 @@ def ceilings(profile, draws: int = DRAWS) -> Measured:
     same = (first.triplets[:, 2] == again.triplets[:, 2]).astype(float)
     _, _, index = odd_one_out.response_counts(first.triplets)
     size, hits = np.bincount(index), np.bincount(index, same)
-    weights = resampling.counts(len(size), draws).T
+    weights = resample.counts(len(size), draws).T
     rows.append({"dataset": "things/testset2", "model": "people", "measure": "agreement", "detail": "same person again",
                  "value": same.mean(), "n": len(same)})  # fmt: skip
     out.append((weights @ hits) / (weights @ size))
@@ -110,7 +110,7 @@ def ceilings(profile, draws: int = DRAWS) -> Measured:
 def _accuracies(triplets, similarities: dict, draws: int, **common):
     """Rows and draws of accuracies on one set of triplets; ``similarities`` maps facts (a tuple of pairs) to S."""
     scores = np.stack([odd_one_out.scores(similarity, triplets.triplets) for similarity in similarities.values()])
-    value, drawn = resampling.means(scores, triplets, draws)
+    value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts, draws)
     rows = [{**common, **dict(facts), "measure": "accuracy", "value": v, "n": len(triplets)}
             for facts, v in zip(similarities, value)]  # fmt: skip
     return rows, list(drawn)
@@ -185,7 +185,7 @@ def probe(profile, draws: int = DRAWS, strengths=STRENGTHS, n_folds: int = 3) ->
     held = cross.held_out()
     triplets = replace(everything, triplets=training[held["triplet"]], participants=None)
     scores = np.stack([odd_one_out.scores(before, triplets.triplets), (held["choice"] == 2).to_numpy(float)])
-    value, drawn = resampling.means(scores, triplets, draws)
+    value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts, draws)
     common |= {"dataset": "unseen objects", "measure": "accuracy", "n": len(triplets)}
     common |= {"source": f"{n_folds} folds over objects, strength {cross.strength:g}"}
     rows += [{**common, **dict(facts), "value": v} for facts, v in zip(stages, value)]
@@ -209,7 +209,7 @@ def glocal(profile, draws: int = DRAWS) -> Measured:
     parts = [_within(registry.load(name, profile), features.ids) for name in (*TEST_SETS, TRAINING)]
     parts = [part for part in parts if part is not None]
     triplets = replace(parts[0], triplets=np.concatenate([p.triplets for p in parts]), participants=None)
-    bootstrap = resampling.PairBootstrap(len(features), draws)
+    pairs = resample.Pairs(len(features), draws)
     target = rsa.upper_triangle(human)
     rows, out = [], []
     for stage, (values, kernel) in stages.items():
@@ -217,7 +217,7 @@ def glocal(profile, draws: int = DRAWS) -> Measured:
         common = {"model": "things_eeg2/clip_vit_l14", "layer": "visual", "stage": stage, "source": IN_SAMPLE}
         rows.append({**common, "dataset": "SPoSE similarities, 200 concepts", "measure": "spearman", "detail": kernel,
                      "value": rsa.compare(similarity, human), "n": len(features)})  # fmt: skip
-        out.append(bootstrap.correlate(rsa.upper_triangle(similarity), target))
+        out.append(pairs.correlate(rsa.upper_triangle(similarity), target))
         common |= {"dataset": "human triplets within 200 concepts"}
         part = _accuracies(triplets, {_row(detail=kernel): similarity}, draws, **common)
         rows += part[0]
@@ -256,7 +256,7 @@ def objects92(profile, draws: int = DRAWS) -> Measured:
         measure "ceiling": detail "mean" for the first, "single, lower" and "single, upper" for the second.
     """
     human = registry.load("mur92", profile)
-    bootstrap = resampling.PairBootstrap(len(human), draws)
+    pairs = resample.Pairs(len(human), draws)
     common = {"dataset": "mur92", "detail": "correlation"}
     rows, out = [], []
     for layer, features in squeezenet_features(profile).items():
@@ -266,7 +266,7 @@ def objects92(profile, draws: int = DRAWS) -> Measured:
             others = [human.mean()] if against == "mean" else human.rdm
             rows.append({**common, "model": "squeezenet1_0", "layer": layer, "stage": "zero-shot", "measure": measure,
                          "value": found.value, "n": len(human)})  # fmt: skip
-            drawn = [bootstrap.correlate(rsa.upper_triangle(own), rsa.upper_triangle(one)) for one in others]
+            drawn = [pairs.correlate(rsa.upper_triangle(own), rsa.upper_triangle(one)) for one in others]
             out.append(np.mean(drawn, axis=0))
     limits = {}
     for against in PAIRINGS:
@@ -436,9 +436,7 @@ def inputs(profile) -> dict:
     return out
 
 
-CODE = (
-    "odd_one_out", "similarity", "rsa", "probing", "features", "data.row_orders", "studies.real", "studies.resampling"
-)  # fmt: skip
+VERSION = 2  # of the tables that are kept: goes up when their numbers change
 
 
 def measure(profile) -> Measured:
@@ -473,13 +471,13 @@ class Tables:
 
 
 def compute(profile) -> dict:
-    """All tables, computed now or taken from the cache when data, code and seed are the same."""
-    parts = [inputs(profile), keep.code(*CODE), profile.seed]
+    """All tables, computed now or taken from the cache when data, version and seed are the same."""
+    parts = [inputs(profile), profile.seed]
     makers = {"row_order": row_order_cost, "order_evidence": order_evidence, "category_rdms": category_rdms,
               "concept_map": category_map}  # fmt: skip
-    tables = {"results": keep.measured(profile, "real-results", parts, lambda: measure(profile)).table}
+    tables = {"results": kept(profile, "real-results", VERSION, parts, lambda: measure(profile)).table}
     for name, make in makers.items():
-        tables[name] = keep.frame(profile, f"real-{name}", parts, lambda make=make: make(profile))
+        tables[name] = kept(profile, f"real-{name}", VERSION, parts, lambda make=make: make(profile))
     return tables
 
 
@@ -530,13 +528,14 @@ def accuracy_table(tables: Tables, facts: pd.DataFrame) -> pd.DataFrame:
 
 def headline(tables: Tables) -> dict:
     """The numbers that the prose of the chapter quotes, with interval and provenance."""
-    from ..display import number
+    from ..show import number
 
     rows = tables.results
 
     def one(query, digits=3):
         row = rows.query(query).iloc[0]
-        return number(row.value, (row.low, row.high) if row.low == row.low else None, tables.provenance, "THINGS-data", digits)
+        ends = (row.low, row.high) if row.low == row.low else None
+        return number(row.value, ends, tables.provenance, "THINGS-data", digits)
 
     left_out = rows.query("measure == 'left out'").iloc[0]
     return {

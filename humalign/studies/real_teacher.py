@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import odd_one_out, results
+from .. import odd_one_out, resample, results
 from .. import record as recording
 from ..alignet import teacher
+from ..cache import kept
 from ..calibration import expected_calibration_error
 from ..config import Profile
 from ..data import registry
 from ..data.types import Features, Triplets
 from ..errors import HumalignError, MissingData
-from ..measured import LEVEL, Measured, combine, interval
 from ..probing import object_folds, partition_masks
+from ..results import LEVEL, Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import keep, resampling
 from .real import questions
 
 STRENGTH = 0.1  # fixed in advance for every map, in the middle of the range .03 to .3 that worked for another map
@@ -39,6 +39,7 @@ RESPONSES = ("things/test_10_id", "things/testset1", "things/testset2")
 HELD_OUT, REPEATED = "held-out objects", "repeated triplets"
 SAME, PARTLY = "same objects, other responses", "a held-out object in each triplet"
 FOLDS_FEW = 10  # where objects are few
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 FEW = 5000  # judged triplets below which maps are fitted on random ones
 MEASURES = ("accuracy", "cross-entropy", "calibration error", "entropy", "entropy-disagreement")
 
@@ -80,11 +81,11 @@ def _rows_of(p: np.ndarray, triplets: Triplets, **common) -> tuple[list, list]:
     values = {"accuracy": right, "cross-entropy": surprise, "entropy": odd_one_out.entropy(p)}
     rows, draws = [], []
     for name, scores in values.items():
-        value, drawn = resampling.means(scores[None], triplets)
-        rows.append(dict(measure=name, value=float(value[0]), n=len(p), **common))
-        draws.append(drawn[0])
+        value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts)
+        rows.append(dict(measure=name, value=value, n=len(p), **common))
+        draws.append(drawn)
     rows.append(dict(measure="calibration error", value=float(expected_calibration_error(p)), n=len(p), **common))
-    draws.append(np.full(resampling.DRAWS, np.nan, np.float32))
+    draws.append(np.full(resample.DRAWS, np.nan, np.float32))
     return rows, draws
 
 
@@ -103,18 +104,17 @@ def disagreement(similarity, triplets: Triplets, least: int = 10) -> tuple[float
     -------
     value, draws (B,) over triplets, number of triplets
     """
-    from ..alignet.measure import spearman
-
     objects, counts, _ = odd_one_out.response_counts(triplets.triplets)
     enough = counts.sum(1) >= least
     objects, counts = objects[enough], counts[enough]
     if len(objects) < 10:
-        return float("nan"), np.full(resampling.DRAWS, np.nan), len(objects)
+        return float("nan"), np.full(resample.DRAWS, np.nan), len(objects)
     share = counts / counts.sum(1, keepdims=True)
     people = odd_one_out.entropy(share)
     model = odd_one_out.entropy(odd_one_out.probabilities(similarity, objects))
-    drawn = resampling.counts(len(objects)).astype(np.float64)
-    return float(spearman(model, people, np.ones((len(objects), 1)))[0]), spearman(model, people, drawn), len(objects)
+    drawn = resample.counts(len(objects)).astype(np.float64)
+    value = resample.spearman(model, people, np.ones((len(objects), 1)))[0]
+    return float(value), resample.spearman(model, people, drawn), len(objects)
 
 
 def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES)) -> Measured:
@@ -147,7 +147,6 @@ def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES
     from tqdm import tqdm
 
     sources = [registry.load(name, profile).checksum for name in (*EMBEDDINGS.values(), *RESPONSES)]
-    code = keep.code("alignet.teacher", "probing", "calibration", "odd_one_out", *FITTING)
     parts = []
     for network in networks:
         for stage in tqdm(stages, desc=NETWORKS.get(network, network), unit="map", leave=False):
@@ -155,7 +154,7 @@ def real_teacher(profile: Profile, networks=tuple(NETWORKS), stages=tuple(STAGES
             name = "real-teacher-" + "".join(c if c.isalnum() else "-" for c in f"{network}-{stage}".lower())
             if not (few(profile, network) and STAGES[stage][0] in ("plain", "glocal")):
                 make = partial(_of_map, profile, network, stage)
-                parts.append(keep.measured(profile, name, [about, sources, code], make))
+                parts.append(kept(profile, name, VERSION, [about, sources], make))
     return combine(*parts)
 
 
@@ -238,18 +237,6 @@ def _measured(profile, rows, draws) -> Measured:
     return Measured(table, drawn)
 
 
-FITTING = (
-    _map,
-    _similarity,
-    _random_rows,
-    _rows_of,
-    disagreement,
-    _judged,
-    _repeated,
-    _of_map,
-)  # what the kept results depend on
-
-
 def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:
     """What the same tests give for the human embeddings themselves, and what people leave open.
 
@@ -292,7 +279,7 @@ def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:
                           "cross-entropy": float(np.average(entropy, weights=counts.sum(1)))}  # fmt: skip
                 for measure, value in people.items():
                     rows.append(dict(measure=measure, value=value, n=len(counts), stage="people", **common))
-                    draws.append(np.full(resampling.DRAWS, np.nan))
+                    draws.append(np.full(resample.DRAWS, np.nan))
     return _measured(profile, rows, draws).table
 
 
@@ -344,12 +331,12 @@ def wide(found: pd.DataFrame) -> pd.DataFrame:
 
 def headline(found: pd.DataFrame) -> dict:
     """Numbers for the prose: held-out accuracy and cross-entropy of CLIP ViT-B/32 before and after, key to number."""
-    from .. import display
+    from .. import show
 
     own = found[(found["detail"] == HELD_OUT)].set_index(["stage", "measure"])
     out = {}
     for key, stage in (("before", "untransformed"), ("vice", "uncertainty, VICE"), ("plain", "plain")):
         for short, measure in (("accuracy", "accuracy"), ("surprise", "cross-entropy")):
             row = own.loc[stage, measure]
-            out[f"{key}_{short}"] = display.number(row["value"], (row["low"], row["high"]), row["provenance"])
+            out[f"{key}_{short}"] = show.number(row["value"], (row["low"], row["high"]), row["provenance"])
     return out

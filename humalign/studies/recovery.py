@@ -7,10 +7,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from .. import odd_one_out, probing
+from ..cache import kept
 from ..config import Profile
 from ..data.types import Triplets
+from ..probing.fitting import one_thread
 from ..similarity import similarity_matrix
-from . import keep, networks, sources
+from . import networks, sources
 from . import probing as probes
 
 CANDIDATES = (
@@ -26,6 +28,7 @@ CANDIDATES = (
 STRENGTHS = (0.003, 0.1)  # of the penalty; the weak one, since fits to choices that a network cannot explain collapse
 TRIALS = 60_000
 LAYER = "penultimate"
+VERSION = 1  # of the table that is kept: goes up when its numbers change
 
 
 def simulate(similarity: np.ndarray, triplets: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -130,10 +133,10 @@ def table(profile: Profile, models=None, trials: int = TRIALS, strengths=STRENGT
 
     def make():
         found = networks.iterate(profile, "things", (LAYER,), here)
-        with keep.one_thread():
+        with one_thread():
             return confusion({f.model: f.align(triplets.ids).values for f in found}, triplets, strengths, seed)
 
-    return keep.frame(profile, "recovery", [*parts, keep.code("probing", probes.refit, simulate, confusion)], make)
+    return kept(profile, "recovery", VERSION, parts, make)
 
 
 def recovered(frame: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:

@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .. import results
+from .. import resample, results
 from .. import rsa as measures
+from ..cache import kept
 from ..config import Profile
 from ..data.types import Features, HumanRDM
 from ..errors import MissingData
-from ..measured import Measured, combine
-from . import keep, networks, resampling, sources
+from ..results import Measured, combine
+from . import networks, sources
 
 METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
 LAYERS = ("penultimate", "logits")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 def upper(rdm: np.ndarray) -> np.ndarray:
@@ -27,7 +29,7 @@ def upper(rdm: np.ndarray) -> np.ndarray:
 
 
 def of_features(
-    features, human: HumanRDM, stage: str, metrics=METRICS, methods=METHODS, draws=resampling.DRAWS, **common
+    features, human: HumanRDM, stage: str, metrics=METRICS, methods=METHODS, draws=resample.DRAWS, **common
 ) -> Measured:
     """Agreement of each network's RDM with the mean RDM of the people, with bootstrap draws over images.
 
@@ -46,7 +48,7 @@ def of_features(
     Measured
         Measure = method, detail = metric.
     """
-    target, bootstrap = upper(human.mean()), resampling.PairBootstrap(len(human), draws)
+    target, pairs = upper(human.mean()), resample.Pairs(len(human), draws)
     rows, drawn = [], []
     for part in features:
         values = part.align(human.ids).values
@@ -63,7 +65,7 @@ def of_features(
                         "value": float(measures.compare(rdm, human.mean(), method=method)),
                     }
                 )
-                drawn.append(bootstrap.correlate(upper(rdm), target, method))
+                drawn.append(pairs.correlate(upper(rdm), target, method))
     if not rows:
         raise MissingData("leaves no features to compare, as every transform collapsed", stage, "fit more triplets")
     return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
@@ -88,18 +90,14 @@ def measure(
     out = []
     for dataset in sources.at_hand(profile, datasets):
         human = sources.arrangement(profile, dataset)
-        parts = [
-            networks.state(profile, seeds, models),
-            keep.code("rsa", "studies.resampling", of_features),
-            human.checksum,
-        ]
+        parts = [networks.state(profile, seeds, models), human.checksum]
 
         def raw(dataset=dataset, human=human):
             features = networks.features(profile, dataset, LAYERS, models, seeds)
             features = tqdm(features, desc=f"RSA on {dataset}", unit="layer", leave=False)
             return of_features(features, human, "zero-shot", dataset=dataset, profile=profile.name)
 
-        out.append(keep.measured(profile, f"rsa-{dataset}", parts, raw))
+        out.append(kept(profile, f"rsa-{dataset}", VERSION, parts, raw))
         if transformed:
             from . import probing
 
@@ -109,7 +107,7 @@ def measure(
                 return of_features(features, human, "probed", dataset=dataset, profile=profile.name)
 
             state = probing.state(profile, seeds, models)
-            out.append(keep.measured(profile, f"rsa-probed-{dataset}", [*parts, state], after))
+            out.append(kept(profile, f"rsa-probed-{dataset}", VERSION, [*parts, state], after))
     return combine(*out)
 
 
@@ -127,7 +125,7 @@ def ceilings(profile: Profile, dataset: str, splits: int = 50) -> pd.DataFrame:
     """
     human = sources.arrangement(profile, dataset)
     vectors = np.stack([upper(r) for r in human.rdm])
-    people, generator = len(vectors), np.random.default_rng(resampling.SEED)
+    people, generator = len(vectors), np.random.default_rng(resample.SEED)
     mean, rows = vectors.mean(0), []
     for method in METHODS:
 
@@ -163,7 +161,7 @@ def correlate(a: np.ndarray, b: np.ndarray, method: str = "spearman") -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def references(profile: Profile, dataset: str, draws: int = resampling.DRAWS) -> pd.DataFrame:
+def references(profile: Profile, dataset: str, draws: int = resample.DRAWS) -> pd.DataFrame:
     """Agreement of simple descriptions of the same pictures with people's arrangements; none is a network."""
     human = sources.arrangement(profile, dataset)
     made = networks.descriptions(profile, dataset, human.ids)

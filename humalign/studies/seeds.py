@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import MissingData
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from . import concepts, networks, probing, rsa, zero_shot
 
 FURTHER = (1, 2)

@@ -8,15 +8,18 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from .. import resample
+from ..cache import kept
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from ..store import digest
-from . import feature_store, keep, networks, resampling, sources, zero_shot
+from . import feature_store, networks, sources, zero_shot
 from .transfer_tasks import FEW, LAYER, TASKS, At, Task, superclasses
 
 STAGE = "transfer"
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 # ---- all networks ----------------------------------------------------------------------------------------------------
@@ -88,17 +91,15 @@ def measure(profile: Profile, shots=(1, 2, 5), draws: int = 10) -> Measured:
         When no task is at hand.
     """
     shots, draws = tuple(int(n) for n in shots), int(draws)
-    code = keep.code("downstream", "studies.transfer_tasks", "studies.resampling", _of_network)
     load = lru_cache(maxsize=None)(partial(registry.load, profile=profile))  # each data set is read once
     out, empty = [], []
     for task in tqdm(at_hand(profile), desc="transfer", unit="task", leave=False):
-        fixed = [_shown(profile, task, load), [shots, draws] if task.kind == FEW else [], code]
+        fixed = [_shown(profile, task, load), [shots, draws] if task.kind == FEW else []]
         for model in tqdm(networks_of(profile, task), desc=task.title, unit="network", leave=False):
             at = At(profile, model, shots, draws, load)
-            name = "".join(c if c.isalnum() else "-" for c in f"transfer-{task.name}-{model}")
             try:
-                parts = [_state(profile, task, model), *fixed]
-                out.append(keep.measured(profile, name, parts, partial(_of_network, task, at)))
+                parts, make = [_state(profile, task, model), *fixed], partial(_of_network, task, at)
+                out.append(kept(profile, f"transfer-{task.name}-{model}", VERSION, parts, make))
             except MissingData as error:  # this network cannot do it: all others stand
                 if error.where != task.name:
                     raise
@@ -127,11 +128,11 @@ def _of_network(task: Task, at: At) -> Measured:
     rows, drawn = [], []
     for detail, found in task.measure(task, at).items():
         each = found[task.value].to_numpy(float)
-        counts = resampling.counts(len(each)).astype(np.float64)
+        value, draws = resample.unit_means(each)
         layer = "logits" if detail == "own head" else LAYER
         rows.append({"model": at.model, "seed": 0, "layer": layer, "dataset": task.name, "measure": task.value,
-                     "detail": detail, "stage": STAGE, "n": len(each), "value": each.mean()})  # fmt: skip
-        drawn.append((each @ counts) / counts.sum(0))
+                     "detail": detail, "stage": STAGE, "n": len(each), "value": value})  # fmt: skip
+        drawn.append(draws)
     if not rows:
         raise MissingData(f"{at.model} has not what {task.title} needs", task.name, "extract logits, too")
     return Measured.of(rows, np.stack(drawn), profile=at.profile.name)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from .. import concepts as measures
-from .. import odd_one_out, probing
+from .. import odd_one_out, probing, resample
 from ..data import registry
 from ..data.types import Triplets
-from ..measured import combine, interval
+from ..results import combine, interval
 from ..similarity import similarity_matrix
 from . import concepts, public
 
@@ -70,7 +70,7 @@ NAMES = {
     "people": "people",
 }
 STRENGTH = 0.1  # of the probe of CLIP; the page on real human data chooses among several
-INFO = ("probing", *concepts.CODE, "studies.vice")
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 def responses(profile, names=RESPONSES) -> Triplets:
@@ -116,7 +116,7 @@ def _public(profile) -> dict:
     both = np.hstack([vice, spose])
     for model, x in ((CLIP, clip), (WORDS, words)):
         _, predicted, _ = measures.regress_dimensions(x, both, names=labels, n_folds=concepts.FOLDS, seed=concepts.SEED)
-        value, drawn = concepts.r2_draws(both, predicted, folds, ids)
+        value, drawn = resample.r2(both, predicted, folds, ids)
         low, high = interval(drawn)
         columns = {"target": targets, "model": model, "position": position, "dimension": labels, "r2": value}
         fits.append(pd.DataFrame({**columns, "low": low, "high": high}))
@@ -134,7 +134,8 @@ def _public(profile) -> dict:
     }
 
 
-PUBLIC = public.Study("slice_concepts", NEEDED, ("accuracy", "r2", "examples", "facts"), INFO, _public)
+# version 2: rows of CLIP by their right names
+PUBLIC = public.Study("slice_concepts", NEEDED, ("accuracy", "r2", "examples", "facts"), 2, _public)
 
 
 def record(profile, folder=None) -> list:

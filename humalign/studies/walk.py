@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..config import Profile
 from ..errors import HumalignError
-from . import keep
+from ..probing.fitting import one_thread
 
 STUDENT = "mini:softmax-resnet-m"
 COMMANDS = {  # what the step is for: the command, as it stands on the page
@@ -86,7 +86,7 @@ def walk(profile: Profile, n: int = 480, steps: int = 60, student: str = STUDENT
         When a command fails.
     """
     rows = []
-    with tempfile.TemporaryDirectory() as folder, keep.one_thread():
+    with tempfile.TemporaryDirectory() as folder, one_thread():
         root = Path(folder)
         pictures(root / "pictures", n)
         for step, text in COMMANDS.items():

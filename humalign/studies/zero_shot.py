@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .. import odd_one_out, results
+from .. import odd_one_out, resample, results
+from ..cache import kept
 from ..config import Profile
 from ..data.types import Features, Triplets
-from ..measured import Measured, combine
+from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import keep, networks, resampling, sources
+from . import networks, sources
 
 KERNELS = ("cosine", "dot", "euclidean")
 LAYERS = ("penultimate", "logits")
 STAGE = "zero-shot"
+VERSION = 1  # of the tables that are kept: goes up when their numbers change
 LARGE = 8192  # objects; more are compared block by block
 
 
@@ -65,7 +67,7 @@ def in_blocks(values: np.ndarray, triplets: np.ndarray, kernel: str = "cosine", 
 
 
 def of_features(
-    features, triplets: dict[str, Triplets], kernels=("cosine",), draws=resampling.DRAWS, **common
+    features, triplets: dict[str, Triplets], kernels=("cosine",), draws=resample.DRAWS, **common
 ) -> Measured:
     """Accuracy of each network, layer and kernel with bootstrap draws over concepts.
 
@@ -95,7 +97,7 @@ def of_features(
                 right[name].append(values)
     out = []
     for name, part in triplets.items():
-        value, drawn = resampling.means(np.stack(right[name]), part, draws)
+        value, drawn = resample.triplet_means(np.stack(right[name]), part.triplets, part.concepts, draws)
         keys = {"dataset": name, "measure": "accuracy", "stage": STAGE, "n": len(part)}
         out.append(Measured.of([{**r, **keys, "value": v} for r, v in zip(rows, value)], drawn, **common))
     return combine(*out)
@@ -124,19 +126,18 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
         if not names:
             continue
         triplets = {n: sources.triplets(profile, n) for n in names}
-        code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, in_blocks, of_features)
-        parts = [networks.state(profile, seeds, models), code, kernels, [t.checksum for t in triplets.values()]]
+        parts = [networks.state(profile, seeds, models), kernels, [t.checksum for t in triplets.values()]]
 
         def make(names=names, kernels=kernels, triplets=triplets):
             features = networks.iterate(profile, names[0], LAYERS, models, seeds)
             features = tqdm(features, desc=f"accuracy on {names[0]}", unit="layer", leave=False)
             return of_features(features, triplets, kernels, profile=profile.name)
 
-        out.append(keep.measured(profile, f"zero-shot-{names[0]}", parts, make))
+        out.append(kept(profile, f"zero-shot-{names[0]}", VERSION, parts, make))
     return combine(*out)
 
 
-def references(profile: Profile, dataset: str = "things", draws: int = resampling.DRAWS) -> pd.DataFrame:
+def references(profile: Profile, dataset: str = "things", draws: int = resample.DRAWS) -> pd.DataFrame:
     """Accuracy of simple descriptions of the pictures: pixels, colour histogram, category, people's dimensions.
 
     None of them is a network; the last two know what the pictures show.
@@ -148,7 +149,8 @@ def references(profile: Profile, dataset: str = "things", draws: int = resamplin
         part = Features(ids, values, name, "", source="computed from the pictures or their labels")
         similarity = similarity_matrix(part.values, "cosine")
         made.append((name, odd_one_out.scores(similarity, triplets.triplets, ties="fraction")))
-    value, drawn = resampling.means(np.stack([s for _, s in made]), triplets, draws)
+    scores = np.stack([s for _, s in made])
+    value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts, draws)
     rows = [
         {"dataset": dataset, "model": n, "stage": "reference", "measure": "accuracy", "detail": "cosine", "value": v}
         for (n, _), v in zip(made, value)
@@ -180,9 +182,8 @@ def predicted(profile: Profile, layer: str = "penultimate", models=None) -> Meas
         features = networks.iterate(profile, "things", (layer,), models)
         return of_features(features, sets, profile=profile.name)
 
-    code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, of_features, predicted)
-    parts = [networks.state(profile, models=models), code, layer, sources.triplets(profile).checksum]
-    return keep.measured(profile, "predicted", [*parts, concepts.state(profile)], make)
+    parts = [networks.state(profile, models=models), layer, sources.triplets(profile).checksum]
+    return kept(profile, "predicted", VERSION, [*parts, concepts.state(profile)], make)
 
 
 def silent(profile: Profile, dataset: str = "things") -> float:
@@ -246,6 +247,4 @@ def ceilings(profile: Profile) -> pd.DataFrame:
         keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
         return results.table([{**keys, "detail": d, "value": v, "n": n} for d, v, n in rows], profile=profile.name)
 
-    checksum = sources.triplets(profile, "things").checksum
-    parts = [checksum, keep.code("odd_one_out", "world.observers", "world.datasets", ceilings.__wrapped__)]
-    return results.table(keep.frame(profile, "ceilings", parts, make))
+    return results.table(kept(profile, "ceilings", VERSION, sources.triplets(profile, "things").checksum, make))

@@ -131,7 +131,9 @@ def load(ids, size: int, profile=None, name: str = "pictures", kappa: float = dr
         return {"pixels": pixels, "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
 
     parts = [drawings_digest(), ids, size, float(kappa)]
-    arrays = store.cached(profile.cache / "world", f"{name}-{size}", parts, make)
+    folder = profile.cache / "world"
+    with store.lock(folder / f".{name}-{size}.lock"):
+        arrays = store.cached(folder, f"{name}-{size}", parts, make)
     return arrays["pixels"], json.loads(arrays["facts"].tobytes())
 
 

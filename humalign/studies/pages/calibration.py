@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ... import display
+from ... import show
 from .. import calibration, vice
 from ..public import Tables
 from . import common
@@ -58,10 +58,10 @@ def headline(models: pd.DataFrame, chosen: pd.DataFrame) -> dict:
     group = chosen["model"].map(models.set_index("model")["group"])
     median = chosen[group != "Untrained"].groupby("rule")[["ece", "temperature"]].median()
     return {
-        "cal_n": display.number(2 * int(chosen["n"].max())),
-        "cal_before": display.number(median.loc["1", "ece"]),
-        "cal_after": display.number(median.loc["continuous", "ece"]),
-        "cal_temperature": display.number(median.loc["continuous", "temperature"]),
+        "cal_n": show.number(2 * int(chosen["n"].max())),
+        "cal_before": show.number(median.loc["1", "ece"]),
+        "cal_after": show.number(median.loc["continuous", "ece"]),
+        "cal_temperature": show.number(median.loc["continuous", "temperature"]),
     }
 
 
@@ -86,7 +86,7 @@ def entropies(found: dict[str, pd.DataFrame], names: dict[str, str]) -> dict:
         When nobody says how sure people are.
     """
     best = _surest(found)
-    return {"cal_doubt_name": names[best.name], "cal_doubt": display.number(best["entropy"])}
+    return {"cal_doubt_name": names[best.name], "cal_doubt": show.number(best["entropy"])}
 
 
 def times(found: dict[str, pd.DataFrame]) -> dict:
@@ -98,7 +98,7 @@ def times(found: dict[str, pd.DataFrame]) -> dict:
         When there are no response times.
     """
     people = calibration.known(found, "time").set_index("model").loc["people", "time"]
-    return {"cal_time_people": display.number(people), "cal_time": display.number(_surest(found)["time"])}
+    return {"cal_time_people": show.number(people), "cal_time": show.number(_surest(found)["time"])}
 
 
 def public_table(public: Tables) -> pd.DataFrame:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ... import claims, display
-from ...measured import Measured
+from ... import claims, show
+from ...results import Measured
 from .. import evidence
 
 
@@ -37,7 +37,7 @@ def recovered(probed: pd.DataFrame, plain: pd.DataFrame) -> dict:
         :func:`humalign.studies.recovery.recovered`.
     """
     return {
-        "cl_recovered": display.number(int(probed["right"].sum())),
-        "cl_recovered_plain": display.number(int(plain["right"].sum())),
-        "cl_generators": display.number(len(probed)),
+        "cl_recovered": show.number(int(probed["right"].sum())),
+        "cl_recovered_plain": show.number(int(plain["right"].sum())),
+        "cl_generators": show.number(len(probed)),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ... import display, results
+from ... import results, show
 
 
 def trained(points: pd.DataFrame) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def worst(points: pd.DataFrame) -> pd.Series:
     return part.loc[part["value"].idxmin()]
 
 
-def count(mask: pd.Series, points: pd.DataFrame) -> display.Number:
+def count(mask: pd.Series, points: pd.DataFrame) -> show.Number:
     """How many rows a mask holds, with the provenance farthest from live of all rows that were asked.
 
     Parameters
@@ -33,7 +33,7 @@ def count(mask: pd.Series, points: pd.DataFrame) -> display.Number:
     points : DataFrame
         The n rows, with a column provenance.
     """
-    return display.number(int(mask.sum()), None, results.farthest(points["provenance"], "live"))
+    return show.number(int(mask.sum()), None, results.farthest(points["provenance"], "live"))
 
 
 def names(models: pd.DataFrame) -> dict[str, str]:

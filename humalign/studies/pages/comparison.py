@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ... import display
+from ... import show
 from ...config import Profile
 from .. import comparison, concepts, networks, vice
 from ..public import Tables
@@ -45,8 +45,8 @@ def agreement(found: pd.DataFrame) -> dict:
     once = (found["layer"] == "penultimate") & (found["measure"] == "agreement") & (found["first"] < found["second"])
     people = (found["first"] == comparison.PEOPLE) | (found["second"] == comparison.PEOPLE)
     return {
-        "cmp_agreement": display.number(found.loc[once & ~people, "value"].mean()),
-        "cmp_agreement_people": display.number(found.loc[once & people, "value"].mean()),
+        "cmp_agreement": show.number(found.loc[once & ~people, "value"].mean()),
+        "cmp_agreement_people": show.number(found.loc[once & people, "value"].mean()),
     }
 
 
@@ -62,12 +62,12 @@ def shared_failures(wrong: pd.DataFrame) -> dict:
     expected = 100 * every["independent"]
     shown = expected if expected >= SMALL else f"less than {SMALL:.4f}"
     return {
-        "cmp_all": display.number(100 * every["share"], digits=1, unit=" %"),
-        "cmp_all_n": display.number(int(every["triplets"])),
-        "cmp_all_expected": display.number(shown, digits=4, unit=" %"),
-        "cmp_none": display.number(100 * none["share"], digits=1, unit=" %"),
-        "cmp_known": display.number(100 * every["dimensions"], digits=0, unit=" %"),
-        "cmp_networks": display.number(int(wrong["wrong"].max())),
+        "cmp_all": show.number(100 * every["share"], digits=1, unit=" %"),
+        "cmp_all_n": show.number(int(every["triplets"])),
+        "cmp_all_expected": show.number(shown, digits=4, unit=" %"),
+        "cmp_none": show.number(100 * none["share"], digits=1, unit=" %"),
+        "cmp_known": show.number(100 * every["dimensions"], digits=0, unit=" %"),
+        "cmp_networks": show.number(int(wrong["wrong"].max())),
     }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ... import display
+from ... import show
 from ...config import Profile
-from ...measured import Measured
+from ...results import Measured
 from .. import concepts, networks, vice
 from ..public import Tables
 from . import common
@@ -103,11 +103,11 @@ def table(groups: pd.DataFrame, order: pd.DataFrame, columns) -> pd.DataFrame:
 def task(profile: Profile, part: concepts.Partition, nearest: int) -> dict:
     """Numbers for the prose on the division of triplets by dimension; key to number."""
     return {
-        "con_kept": display.number(len(part.rows)),
+        "con_kept": show.number(len(part.rows)),
         "con_source": concepts.title(profile),
-        "con_single": display.number(100 * concepts.largest(profile), digits=0, unit=" %"),
-        "con_nearest": display.number(nearest),
-        "con_total": display.number(part.total),
+        "con_single": show.number(100 * concepts.largest(profile), digits=0, unit=" %"),
+        "con_nearest": show.number(nearest),
+        "con_total": show.number(part.total),
     }
 
 
@@ -127,12 +127,12 @@ def headline(same: dict[str, pd.DataFrame], order: pd.DataFrame) -> dict:
     before, after = (_means(same[stage], held) for stage in (concepts.SAME, "probed"))
     every = order.set_index("dimension")["triplets"][held.index]
     return {
-        "con_held": display.number(100 * held.sum() / every.sum(), digits=0, unit=" %"),
+        "con_held": show.number(100 * held.sum() / every.sum(), digits=0, unit=" %"),
         "con_best": ", ".join(after.nlargest(4).index),
         "con_worst": ", ".join(after.nsmallest(4).index),
         "con_gain": ", ".join((after - before).nlargest(4).index),
-        "con_best_value": display.number(after.max()),
-        "con_worst_value": display.number(after.min()),
+        "con_best_value": show.number(after.max()),
+        "con_worst_value": show.number(after.min()),
     }
 
 
@@ -182,8 +182,8 @@ def regression_table(pairs: dict[str, pd.DataFrame], found: pd.DataFrame) -> pd.
                     "network": row["name"],
                     "layer": name,
                     "mean R²": mean[row["model"]],
-                    "regression": display.number(row["y"], (row["y_low"], row["y_high"]), row["provenance"]),
-                    "probed": display.number(row["x"], (row["x_low"], row["x_high"]), row["provenance"]),
+                    "regression": show.number(row["y"], (row["y_low"], row["y_high"]), row["provenance"]),
+                    "probed": show.number(row["x"], (row["x_low"], row["x_high"]), row["provenance"]),
                 }
             )
     return pd.DataFrame(out)
@@ -213,13 +213,13 @@ def public_headline(public: Tables, few: int) -> dict:
     gain = (stages["probed"] - stages[concepts.SAME]).sort_values(ascending=False)
     best = gain.index[0]
     return {
-        "con_public": display.number(public.when, None, public.provenance, "THINGS-data, VICE, SPoSE"),
-        "con_public_kept": display.number(int(counted["predicted by VICE"]), None, public.provenance),
-        "con_public_total": display.number(int(counted["triplets"]), None, public.provenance),
+        "con_public": show.number(public.when, None, public.provenance, "THINGS-data, VICE, SPoSE"),
+        "con_public_kept": show.number(int(counted["predicted by VICE"]), None, public.provenance),
+        "con_public_total": show.number(int(counted["triplets"]), None, public.provenance),
         "con_public_gain": ", ".join(gain.index[:4]),
         "con_public_best": best,
-        "con_public_before": display.number(stages.loc[best, concepts.SAME], None, public.provenance),
-        "con_public_after": display.number(stages.loc[best, "probed"], None, public.provenance),
+        "con_public_before": show.number(stages.loc[best, concepts.SAME], None, public.provenance),
+        "con_public_after": show.number(stages.loc[best, "probed"], None, public.provenance),
     }
 
 

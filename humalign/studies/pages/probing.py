@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ... import display
+from ... import show
 from ...config import Profile
-from ...measured import Measured
+from ...results import Measured
 from .. import networks, probing, rsa, sources
 from . import common
 
@@ -49,7 +49,7 @@ def table(before: pd.DataFrame, after: pd.DataFrame, gains: pd.DataFrame, logits
         :func:`humalign.studies.probing.gains`.
     """
     parts = {"zero-shot, same triplets": before, "probed": after, "gain": gains}
-    columns = {label: display.estimates(part, after["model"]) for label, part in parts.items()}
+    columns = {label: show.estimates(part, after["model"]) for label, part in parts.items()}
     columns["probed, logits"] = after["model"].map(logits.set_index("model")["value"]).to_numpy()
     return common.numbered(after[["number", "name", "group"]].assign(**columns))
 
@@ -72,7 +72,7 @@ def transforms(profile: Profile, examples, layer: str, names: dict[str, str]) ->
         found = rsa.of_features(
             features, human, label, ("correlation",), ("spearman",), dataset="cichy", profile=profile.name
         )
-        columns.append(found.table.set_index("model").apply(display.estimate, axis=1).rename(label))
+        columns.append(found.table.set_index("model").apply(show.estimate, axis=1).rename(label))
     return pd.concat(columns, axis=1).rename(index=names).rename_axis("network")
 
 
@@ -99,15 +99,13 @@ def headline(after: pd.DataFrame, gains: pd.DataFrame, shrunk: pd.DataFrame, arr
     best, own = common.best(after), common.trained(gains)
     rise = common.count(own["value"] > 0, own)
     out = {
-        "pr_best": display.estimate(best),
+        "pr_best": show.estimate(best),
         "pr_best_name": best["name"],
         "pr_rise": rise,
         "pr_sure": common.count(own["low"] > 0, own),
-        "pr_networks": display.number(len(own)),
-        "pr_shrunk": display.number(len(shrunk)),
-        "pr_gain": display.number(
-            100 * own["value"].mean(), None, rise.provenance, digits=1, unit=" percentage points"
-        ),
+        "pr_networks": show.number(len(own)),
+        "pr_shrunk": show.number(len(shrunk)),
+        "pr_gain": show.number(100 * own["value"].mean(), None, rise.provenance, digits=1, unit=" percentage points"),
     }
     for name, pairs in arranged.items():
         part = common.trained(pairs)

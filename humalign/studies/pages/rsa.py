@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ... import display
 from ... import rsa as measures
+from ... import show
 from ...config import Profile
 from ...data.types import HumanRDM
-from ...measured import Measured
+from ...results import Measured
 from .. import networks, rsa, sources
 from . import common
 
@@ -91,7 +91,7 @@ def table(found: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFram
         Data set to heading.
     """
     first = found["cichy"]
-    columns = {titles[name]: display.estimates(part, first["model"]) for name, part in found.items()}
+    columns = {titles[name]: show.estimates(part, first["model"]) for name, part in found.items()}
     return common.numbered(first[["number", "name", "group"]].assign(**columns))
 
 
@@ -109,9 +109,9 @@ def headline(found: dict[str, pd.DataFrame], people: pd.DataFrame, method: str) 
     out, top, one = {}, limits(people, method), limits(people, method, "one person")
     for name, part in found.items():
         row = common.best(part)
-        out[f"rsa_best_{name}"] = display.estimate(row)
+        out[f"rsa_best_{name}"] = show.estimate(row)
         out[f"rsa_best_name_{name}"] = row["name"]
-        out[f"rsa_limit_{name}"] = display.number(top[name])
+        out[f"rsa_limit_{name}"] = show.number(top[name])
     if "cichy" in one:
-        out["rsa_one_cichy"] = display.number(one["cichy"])
+        out["rsa_one_cichy"] = show.number(one["cichy"])
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ... import display
+from ... import show
 from ...config import Profile
 from .. import networks, probing, rsa, zero_shot
 
@@ -35,5 +35,5 @@ def headline(facts: pd.DataFrame, real: dict) -> dict:
     return {
         "t1_before": real["before"],
         "t1_after": real["after"],
-        "t1_networks": display.number(count, provenance="published", source="the authors' code"),
+        "t1_networks": show.number(count, provenance="published", source="the authors' code"),
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ... import display
+from ... import show
 from ...data.types import Triplets
-from ...measured import Measured
+from ...results import Measured
 from .. import networks
 from . import common
 
@@ -33,16 +33,16 @@ def table(points: pd.DataFrame, layers: dict[str, pd.DataFrame]) -> pd.DataFrame
     out = points[["number", "name", "group", "reference_accuracy"]].copy()
     for name, part in layers.items():
         out[name] = points["model"].map(part.set_index("model")["value"]).to_numpy()
-    out = out.assign(runs=points["runs"], best=display.estimates(points, points["model"]))
+    out = out.assign(runs=points["runs"], best=show.estimates(points, points["model"]))
     return common.numbered(out).rename(columns={"reference_accuracy": "linear probe"})
 
 
 def task(choices: Triplets, silent: float) -> dict:
     """Numbers for the prose: pictures, concepts, and the share of triplets of three categories; key to number."""
     return {
-        "zs_pictures": display.number(len(choices.ids)),
-        "zs_concepts": display.number(len(set(choices.concepts))),
-        "zs_span": display.number(silent, digits=2),
+        "zs_pictures": show.number(len(choices.ids)),
+        "zs_concepts": show.number(len(set(choices.concepts))),
+        "zs_span": show.number(silent, digits=2),
     }
 
 
@@ -73,13 +73,13 @@ def headline(points: pd.DataFrame, ceilings: pd.DataFrame, references: pd.DataFr
     """
     best, worst = common.best(points), common.worst(points)
     out = {
-        "zs_networks": display.number(len(points)),
-        "zs_best": display.estimate(best),
+        "zs_networks": show.number(len(points)),
+        "zs_best": show.estimate(best),
         "zs_best_name": best["name"],
-        "zs_worst": display.estimate(worst),
+        "zs_worst": show.estimate(worst),
         "zs_worst_name": worst["name"],
     }
     limit, simple = ceilings.set_index("detail")["value"], references.set_index("model")
-    out |= {f"zs_{key}": display.number(limit[name]) for key, name in CEILINGS.items() if name in limit}
-    out |= {f"zs_{key}": display.estimate(simple.loc[name]) for key, name in REFERENCES.items() if name in simple.index}
+    out |= {f"zs_{key}": show.number(limit[name]) for key, name in CEILINGS.items() if name in limit}
+    out |= {f"zs_{key}": show.estimate(simple.loc[name]) for key, name in REFERENCES.items() if name in simple.index}
     return out

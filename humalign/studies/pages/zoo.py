@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ... import display
+from ... import show
 
 SOURCE = "training records of the package"
 
@@ -29,13 +29,13 @@ def headline(models: pd.DataFrame, runs: pd.DataFrame, concepts: int) -> dict:
     recorded = {"provenance": "recorded", "source": SOURCE}
     own = trained(models)
     return {
-        "zoo_listed": display.number(len(models)),
-        "zoo_trained": display.number(len(own), **recorded),
-        "zoo_runs": display.number(len(runs), **recorded),
-        "zoo_minutes": display.number(runs["cpu_seconds"].sum() / 60, provenance="recorded", digits=0, unit=" minutes"),
-        "zoo_smallest": display.number(int(own["parameters"].min()), **recorded),
-        "zoo_largest": display.number(int(own["parameters"].max()), **recorded),
-        "zoo_chance": display.number(1 / concepts, digits=4),
+        "zoo_listed": show.number(len(models)),
+        "zoo_trained": show.number(len(own), **recorded),
+        "zoo_runs": show.number(len(runs), **recorded),
+        "zoo_minutes": show.number(runs["cpu_seconds"].sum() / 60, provenance="recorded", digits=0, unit=" minutes"),
+        "zoo_smallest": show.number(int(own["parameters"].min()), **recorded),
+        "zoo_largest": show.number(int(own["parameters"].max()), **recorded),
+        "zoo_chance": show.number(1 / concepts, digits=4),
     }
 
 
@@ -49,6 +49,6 @@ def drawings(check: pd.DataFrame) -> dict:
     """
     views = check.groupby("concept")["view"].nunique()
     return {
-        "world_concepts": display.number(len(views)),
-        "world_second": display.number(int((views > 1).sum())),
+        "world_concepts": show.number(len(views)),
+        "world_second": show.number(int((views > 1).sum())),
     }

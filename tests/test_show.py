@@ -6,16 +6,17 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 matplotlib.use("Agg")
 
-from humalign import display, results
+from humalign import results, show
 from humalign.errors import InputError
 from humalign.plots import style
 
 
 def test_number_in_all_three_forms():
-    number = display.number(0.6722, (0.66, 0.687), "published", 'Hebart "2020"', digits=2)
+    number = show.number(0.6722, (0.66, 0.687), "published", 'Hebart "2020"', digits=2)
     shown = number._repr_mimebundle_()
     assert shown["text/plain"] == "0.67 [0.66, 0.69] [published]"
     assert 'class="ha-badge ha-published"' in shown["text/html"]
@@ -23,15 +24,15 @@ def test_number_in_all_three_forms():
 
 
 def test_number_without_interval_and_with_unit():
-    assert display.number(-1.5, digits=1, unit=" %").text() == "−1.5 %"
-    assert repr(display.number(1854, provenance="recorded")) == "1,854 [recorded]"
-    assert display.number(float("nan")).text() == "–"
+    assert show.number(-1.5, digits=1, unit=" %").text() == "−1.5 %"
+    assert repr(show.number(1854, provenance="recorded")) == "1,854 [recorded]"
+    assert show.number(float("nan")).text() == "–"
 
 
 def test_estimates_follow_the_networks_and_keep_where_they_come_from():
     points = pd.DataFrame({"model": ["a", "b"], "value": [0.5, 0.6], "low": [0.4, 0.5], "high": [0.6, 0.7],
                            "provenance": ["live", "recorded"]})  # fmt: skip
-    shown = display.estimates(points, ["b", "a"])
+    shown = show.estimates(points, ["b", "a"])
     assert [repr(n) for n in shown] == ["0.600 [0.500, 0.700] [recorded]", "0.500 [0.400, 0.600] [live]"]
     assert results.farthest(points["provenance"]) == "recorded"
     assert results.farthest(["", "live"]) == "live"
@@ -39,16 +40,16 @@ def test_estimates_follow_the_networks_and_keep_where_they_come_from():
 
 
 def test_rounded_zero_has_no_minus():
-    assert display.number(-0.0001).text() == "0.000"
-    assert display.number(-0.0006).text() == "−0.001"
+    assert show.number(-0.0001).text() == "0.000"
+    assert show.number(-0.0006).text() == "−0.001"
 
 
 def test_infinity_is_shown_as_such():
     frame = pd.DataFrame({"nll": [1.5, float("inf"), -float("inf"), float("nan")]})
-    assert [line.split()[1] for line in display.table(frame).markdown().splitlines()[2:]] == ["1.500", "∞", "−∞", "–"]
+    assert [line.split()[1] for line in show.table(frame).markdown().splitlines()[2:]] == ["1.500", "∞", "−∞", "–"]
 
 
-@pytest.mark.parametrize("provenance", sorted(display.PROVENANCE))
+@pytest.mark.parametrize("provenance", sorted(show.PROVENANCE))
 def test_every_provenance_has_a_badge_and_a_style(provenance):
     from pathlib import Path
 
@@ -56,12 +57,12 @@ def test_every_provenance_has_a_badge_and_a_style(provenance):
     css = (Path(__file__).parents[1] / "book/_static/humalign.css").read_text("utf8")
     legend = (Path(__file__).parents[1] / "book/provenance.md").read_text("utf8")
     assert f".ha-{name}" in css
-    assert display.badge(provenance, markup="markdown") in legend
+    assert show.badge(provenance, markup="markdown") in legend
 
 
 def test_unknown_provenance_is_refused():
     with pytest.raises(InputError, match="is no provenance"):
-        display.number(1, provenance="guessed")
+        show.number(1, provenance="guessed")
 
 
 def test_table_markdown_is_safe_and_aligned():
@@ -73,7 +74,7 @@ def test_table_markdown_is_safe_and_aligned():
             "provenance": ["live", "second-hand"],
         }
     )
-    shown = display.table(frame, "tab-x", "A caption\nin two lines", digits=2)._repr_mimebundle_()
+    shown = show.table(frame, "tab-x", "A caption\nin two lines", digits=2)._repr_mimebundle_()
     lines = shown["text/markdown"].splitlines()
     assert lines[:2] == [":::{table} A caption in two lines", ":name: tab-x"]
     assert "| :-- | --: | --: | :-- |" in lines
@@ -83,15 +84,15 @@ def test_table_markdown_is_safe_and_aligned():
 
 
 def test_table_holds_numbers_and_index():
-    frame = pd.DataFrame({"value": [display.number(0.5, (0.4, 0.6), digits=1)]}, index=pd.Index(["a"], name="model"))
-    text = display.table(frame, index=True).markdown()
+    frame = pd.DataFrame({"value": [show.number(0.5, (0.4, 0.6), digits=1)]}, index=pd.Index(["a"], name="model"))
+    text = show.table(frame, index=True).markdown()
     assert "| a | 0.5 \\[0.4, 0.6\\] [live]{.ha-badge .ha-live} |" in text
 
 
 def test_figure_data_writes_the_csv_for_the_book(tmp_path, monkeypatch):
     monkeypatch.setenv("HUMALIGN_OUTPUT", str(tmp_path))
     frame = pd.DataFrame({"model": ["a", "b"], "value": [0.1, 0.2]})
-    shown = display.figure_data(frame, "fig-x")._repr_mimebundle_()
+    shown = show.figure_data(frame, "fig-x")._repr_mimebundle_()
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "fig-x.csv"), frame)
     assert "{download}`fig-x.csv (2 rows) <data/fig-x.csv>`" in shown["text/markdown"]
 
@@ -101,7 +102,7 @@ def test_figure_data_in_jupyter_needs_no_file(tmp_path, monkeypatch):
     import re
 
     monkeypatch.delenv("HUMALIGN_OUTPUT", raising=False)
-    shown = display.figure_data(pd.DataFrame({"a": [1]}), "fig-x")._repr_mimebundle_()
+    shown = show.figure_data(pd.DataFrame({"a": [1]}), "fig-x")._repr_mimebundle_()
     assert "text/markdown" not in shown
     data = re.search(r'href="data:text/csv;base64,([^"]+)"', shown["text/html"])[1]
     assert base64.b64decode(data).decode() == "a\n1\n"
@@ -110,7 +111,48 @@ def test_figure_data_in_jupyter_needs_no_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["../x", "", "a b", "/x"])
 def test_figure_data_refuses_bad_names(name):
     with pytest.raises(InputError):
-        display.figure_data(pd.DataFrame({"a": [1]}), name)
+        show.figure_data(pd.DataFrame({"a": [1]}), name)
+
+
+# Machado, Oliveira and Fernandes (2009), severity 1.0: what a reader without one cone type sees (linear RGB)
+MACHADO = {
+    "protan": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deutan": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritan": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+
+
+def _linear(colors) -> np.ndarray:
+    rgb = np.array([to_rgb(c) for c in colors])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def simulate(colors, kind: str | None) -> np.ndarray:
+    """Linear RGB (n, 3) of colours as seen with a colour deficiency ("protan", "deutan", "tritan"; None: none)."""
+    linear = _linear(colors)
+    return linear if kind is None else np.clip(linear @ MACHADO[kind].T, 0, 1)
+
+
+def lab(linear_rgb) -> np.ndarray:
+    """CIELAB (n, 3), white point D65, of linear sRGB (n, 3)."""
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
+    xyz = np.asarray(linear_rgb) @ to_xyz.T / (to_xyz.sum(1))
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
+
+
+def separation(colors, kind: str | None = None) -> np.ndarray:
+    """CIELAB distances (n, n) between colours, as seen with a colour deficiency."""
+    values = lab(simulate(colors, kind))
+    return np.linalg.norm(values[:, None] - values[None], axis=-1)
 
 
 def test_palette_and_markers_name_the_same_groups():
@@ -119,21 +161,19 @@ def test_palette_and_markers_name_the_same_groups():
 
 
 def test_machado_matrices_keep_white_and_lab_is_right():
-    for kind in style.MACHADO:
-        np.testing.assert_allclose(style.simulate(["white", "black"], kind), [[1, 1, 1], [0, 0, 0]], atol=2e-3)
-    np.testing.assert_allclose(
-        style.lab(style.simulate(["white", "red"], None)), [[100, 0, 0], [53.24, 80.09, 67.20]], atol=0.05
-    )
+    for kind in MACHADO:
+        np.testing.assert_allclose(simulate(["white", "black"], kind), [[1, 1, 1], [0, 0, 0]], atol=2e-3)
+    np.testing.assert_allclose(lab(simulate(["white", "red"], None)), [[100, 0, 0], [53.24, 80.09, 67.20]], atol=0.05)
 
 
 def close_pairs(kind, least):
     groups = [g for g in style.PALETTE if g not in ("Untrained", "People")]
-    distance = style.separation([style.PALETTE[g] for g in groups], kind)
+    distance = separation([style.PALETTE[g] for g in groups], kind)
     pairs = itertools.combinations(range(len(groups)), 2)
     return {(groups[i], groups[j]): float(distance[i, j]) for i, j in pairs if distance[i, j] < least}
 
 
-@pytest.mark.parametrize("kind", [None, *style.MACHADO])
+@pytest.mark.parametrize("kind", [None, *MACHADO])
 def test_training_groups_can_be_told_apart(kind):
     """The papers' colours keep a CIELAB distance of 15, but for one pair that deuteranopes see alike."""
     close = close_pairs(kind, 15)
@@ -142,13 +182,13 @@ def test_training_groups_can_be_told_apart(kind):
 
 
 def test_groups_that_look_alike_have_other_markers():
-    for kind in style.MACHADO:
+    for kind in MACHADO:
         for a, b in close_pairs(kind, 30):
             assert style.MARKERS[a] != style.MARKERS[b]
 
 
 def luminance(color):
-    return float(style.simulate([color], None)[0] @ [0.2126, 0.7152, 0.0722])
+    return float(simulate([color], None)[0] @ [0.2126, 0.7152, 0.0722])
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#121212"])

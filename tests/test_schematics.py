@@ -11,7 +11,7 @@ import pytest
 from humalign.alignet import mini
 from humalign.config import get_profile
 from humalign.odd_one_out import softmax
-from humalign.plots import schematic, style
+from humalign.plots import schematics, style
 from humalign.studies import alignet_mini, schemes
 from humalign.world import observers
 from humalign.world.stimuli import concept_of, split_ids
@@ -79,25 +79,25 @@ def test_levels_are_what_their_names_say(relations):
         assert sizes == {"coarse": (3, 3, 3), "fine": (1, 3, 3), "boundary": (1, 2, 3)}[level]
         assert part["odd"].sum() == pytest.approx(1)
         assert (part["concept"] == part["picture"].map(concept_of)).all()
-    assert set(relations["level"]) == set(schematic.RULES) == set(style.LEVELS)
+    assert set(relations["level"]) == set(schematics.RULES) == set(style.LEVELS)
 
 
 def test_drawings(world, relations):
     steps = schemes.pipeline(world)
     shown = schemes.pictures(steps, 8)
     assert set(shown) == set(steps[["first", "second", "third"]].stack().dropna())
-    fig = schematic.pipeline(steps, shown)
+    fig = schematics.pipeline(steps, shown)
     fig.canvas.draw()
     ax = fig.axes[0]
     assert len(ax.images) == 9
-    heights = sorted(round(bar.get_height() / schematic.BAR, 6) for c in ax.containers for bar in c)
+    heights = sorted(round(bar.get_height() / schematics.BAR, 6) for c in ax.containers for bar in c)
     odd = steps[["odd_1", "odd_2", "odd_3"]].stack().dropna()
     assert heights == pytest.approx(sorted(odd), abs=1e-5)
     words = " ".join(t.get_text().replace("\n", " ") for t in ax.texts)
     assert all(w in words for w in steps[steps["node"] == "works"]["words"])
     assert all(title in words for title in steps["title"])
 
-    fig = schematic.relations(relations, schemes.pictures(relations, 8))
+    fig = schematics.relations(relations, schemes.pictures(relations, 8))
     fig.canvas.draw()
     texts = [t.get_text() for t in fig.axes[0].texts]
     assert len(fig.axes[0].images) == 6
@@ -108,8 +108,8 @@ def test_drawings(world, relations):
 def test_no_words_leave_the_drawing(world, relations):
     steps = schemes.pipeline(world)
     for fig in (
-        schematic.pipeline(steps, schemes.pictures(steps, 8)),
-        schematic.relations(relations, schemes.pictures(relations, 8)),
+        schematics.pipeline(steps, schemes.pictures(steps, 8)),
+        schematics.relations(relations, schemes.pictures(relations, 8)),
     ):
         fig.canvas.draw()
         whole = fig.bbox
