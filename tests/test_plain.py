@@ -275,7 +275,6 @@ def test_a_missing_file_and_a_new_folder(study, tmp_path):
     assert plain.studies(tmp_path) == ["lab"]
     with pytest.raises(InputError, match="not an empty folder"), plain.new_folder(study):
         pass
-    with pytest.raises(KeyError), plain.new_folder(tmp_path / "new") as folder:
-        (folder / "half").write_text("")
-        raise KeyError
+    with pytest.raises(FileNotFoundError), plain.new_folder(tmp_path / "new") as folder:
+        (folder / "half" / "written").write_text("")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["lab"]

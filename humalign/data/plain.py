@@ -8,7 +8,7 @@ commas; their first line names the columns, in any order. Pictures are named by 
     One line a picture. ``id``: any text without control characters, each once. ``file``: path of a PNG, JPEG or WebP
     file below this folder, with ``/``, for instance ``pictures/dog1.png``. Optional: ``concept`` (what it shows;
     default the id: draws of intervals and folds keep pictures of a concept together), ``kind`` (its category), ``part``
-    (of a concept split, such as ``seen`` and ``held-out``). Further columns are kept in ``Stimuli.meta``.
+    (of a split of the concepts, such as ``seen``). Further columns are kept in ``Stimuli.meta``.
 ``answers.csv``
     One line an answer to "which is the odd one out?": ``first`` and ``second`` (ids of the pair that stays together),
     ``odd`` (id of the odd one), three different pictures. Optional: ``person``, ``seconds`` (response time, above 0, in
@@ -82,8 +82,8 @@ class People:
         People were simulated and this is the truth; else it is a model of people.
     nearest : int
         Dimensions that a triplet is attributed to.
-    title : str
-        Where the dimensions come from.
+    title, name : str
+        Where the dimensions come from, in words; the data set.
 
     Raises
     ------
@@ -98,35 +98,36 @@ class People:
     known: bool = False
     nearest: int = 1
     title: str = "people's dimensions"
+    name: str = "people"
 
     def __post_init__(self):
-        object.__setattr__(self, "ids", check_ids(self.ids, self.title))
-        object.__setattr__(self, "names", check_ids(self.names, f"{self.title} (names)"))
+        object.__setattr__(self, "ids", check_ids(self.ids, self.name))
+        object.__setattr__(self, "names", check_ids(self.names, f"{self.name} (names)"))
         found, shape = np.asarray(self.dimensions), (len(self.ids), len(self.names))
         if found.shape != shape or found.dtype.kind not in "fiu":
             told = f"dimensions are {found.dtype} {found.shape} for {shape[0]} ids and {shape[1]} names"
-            raise InputError(told, self.title, "give one row a picture and one column a dimension")
-        check_finite(found, f"{self.title} (dimensions)")
+            raise InputError(told, self.name, "give one row a picture and one column a dimension")
+        check_finite(found, f"{self.name} (dimensions)")
         if (found < 0).any():
             row = int(np.argwhere(found < 0)[0][0])
-            raise InputError(f"row {row} ('{self.ids[row]}') is negative", self.title, "dimensions begin at 0")
+            raise InputError(f"row {row} ('{self.ids[row]}') is negative", self.name, "dimensions begin at 0")
         if not 1 <= int(self.nearest) <= shape[1]:
-            raise InputError(f"nearest is {self.nearest} of {shape[1]} dimensions", self.title, "choose at least 1")
+            raise InputError(f"nearest is {self.nearest} of {shape[1]} dimensions", self.name, "choose at least 1")
         if self.probabilities is None:
             return
         chances = np.asarray(self.probabilities)
         if chances.ndim != 2 or chances.shape[1] != 3 or chances.dtype.kind != "f":
             told = f"probabilities are {chances.dtype} {chances.shape}"
-            raise InputError(told, self.title, "give floats of shape (answers, 3)")
-        check_finite(chances, f"{self.title} (probabilities)")
+            raise InputError(told, self.name, "give floats of shape (answers, 3)")
+        check_finite(chances, f"{self.name} (probabilities)")
         bad = (chances < 0).any(1) | (np.abs(chances.sum(1) - 1) > 1e-3)
         if bad.any():
             told = f"row {int(np.argmax(bad))} of the probabilities is negative or does not sum to 1"
-            raise InputError(told, self.title, "give chances")
+            raise InputError(told, self.name, "give chances")
 
     def align(self, ids) -> People:
         """The same people with pictures in the order of ``ids``; probabilities belong to answers and stay."""
-        rows = positions(self.ids, ids, self.title)
+        rows = positions(self.ids, ids, self.name)
         return replace(self, ids=tuple(self.ids[r] for r in rows), dimensions=self.dimensions[rows])
 
     @cached_property
@@ -445,7 +446,8 @@ def read_people(path, pictures: Stimuli) -> People:
     found = read.read_npz(path, ("ids", "names", "dimensions"))
     names = {key: tuple(map(str, np.atleast_1d(found[key]))) for key in ("ids", "names")}
     _known(names["ids"], pictures, path)
-    more = {key: kind(found[key]) for key, kind in (("known", bool), ("nearest", int), ("title", str)) if key in found}
+    kinds = {"known": bool, "nearest": int, "title": str, "name": str}
+    more = {key: kind(found[key]) for key, kind in kinds.items() if key in found}
     made = _of_file(path, People, **names, dimensions=found["dimensions"], probabilities=found.get("probabilities"),
                     **more)  # fmt: skip
     return _of_file(path, made.align, pictures.ids)
