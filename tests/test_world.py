@@ -6,6 +6,7 @@ from scipy.stats import spearmanr
 
 from humalign.config import get_profile
 from humalign.errors import InputError
+from humalign.features import simple
 from humalign.world import datasets, draw, drawing, observers, protocol, rules, splits, stimuli
 
 
@@ -535,7 +536,7 @@ def test_the_page_shows_the_frozen_tables():
 def test_histogram_counts_colours():
     pixels = np.zeros((2, 32, 32, 3), np.uint8)
     pixels[1, :16] = 255
-    features = rules.baselines(pixels)["colour histogram"] ** 2
+    features = simple.descriptions(pixels)["colour histogram"] ** 2
     assert np.allclose(features[0], [1024] + [0] * 63)
     assert np.allclose(features[1], [512] + [0] * 62 + [512])
 

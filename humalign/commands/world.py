@@ -8,6 +8,7 @@ EXAMPLE = """
 humalign world draw dog --size 256 --view 2 --out dog.png
 humalign world sheet --views --out sheet.png
 humalign world data --concepts
+humalign world data --out drawn-world
 humalign world verify
 humalign world train softmax-resnet-m --seed 0
 """
@@ -38,8 +39,9 @@ def configure(parser) -> None:
     sheet.add_argument("--size", type=int, default=96, help="pixels of a cell (default 96)")
     sheet.add_argument("--seed", type=int, default=0)
     sheet.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG to write (default sheet.png)")
-    data = action("data", "what the world holds: splits and data sets; draw pictures into the cache")
+    data = action("data", "what the world holds; write it as a data folder to imitate; draw pictures into the cache")
     data.add_argument("--concepts", action="store_true", help="list superordinates and concepts")
+    data.add_argument("--out", type=Path, metavar="DIR", help="write pictures and answers as a plain data folder")
     data.add_argument("--draw", nargs="+", metavar="SPLIT", help="draw these splits into the cache")
     data.add_argument("--size", type=int, default=32, help="pixels (default 32)")
     add_profile_options(data)
@@ -125,6 +127,13 @@ def _data(args) -> int:
                 for name in drawings.members(superordinate)
             )
             print(f"{superordinate}: {', '.join(names)}")
+        return 0
+    if args.out:
+        from ..data.plain import studies
+        from ..world import folder
+
+        folder.write(args.out, profile_from(args))
+        print(f"{args.out}: {', '.join(studies(args.out))}; 'python -m pydoc humalign.data.plain' describes the layout")
         return 0
     if args.draw:
         profile = profile_from(args)

@@ -155,7 +155,8 @@ class Triplets:
             for k in ("participants", "response_times", "level")
             if getattr(self, k) is not None
         }
-        return replace(self, triplets=self.triplets[rows], **pick)
+        meta = follow(self.meta, np.arange(len(self))[rows], len(self)) if self.meta else self.meta
+        return replace(self, triplets=self.triplets[rows], meta=meta, **pick)
 
     def align(self, ids) -> Triplets:
         """The same triplets with objects numbered in the order of ``ids``; every object used must be among them."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.types import Features
 from ..errors import InputError, MissingData
-from ..store import load_arrays, read_json, save_arrays
+from ..store import digest, load_arrays, read_json, save_arrays
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -250,3 +250,97 @@ def _read_merged(path: Path, layer, ids, verify) -> Features:
     chosen = _choose(list(arrays), layer, path)
     found = _features(arrays[chosen], meta["ids"], chosen, meta["manifest"], path)
     return found if ids is None else found.align(ids)
+
+
+# ---- the store of a data folder: features/MODEL/PICTURES -------------------------------------------------------------
+
+FOLDER = "features"
+FILES = (".safetensors", ".npz", ".npy", ".h5", ".hdf5")  # features of others, with their ids
+
+
+def place(root, model: str, pictures: str) -> Path:
+    """Where the features of a network for the pictures of a data set lie: a folder, or a file with an ending."""
+    return Path(root) / FOLDER / model / pictures
+
+
+def find(root, model: str, pictures: str) -> Path | None:
+    """The features of a network for the pictures of a data set, or None."""
+    if root is None:
+        return None
+    path = place(root, model, pictures)
+    if (path / MANIFEST).is_file():
+        return path
+    return next((p for end in FILES if (p := path.with_name(path.name + end)).is_file()), None)
+
+
+def models(root, pictures: str) -> list[str]:
+    """Names of all networks with features for the pictures of a data set, whoever made them, sorted."""
+    top = Path(root) / FOLDER
+    found = [p.parent for p in top.rglob(f"{pictures}/{MANIFEST}")]
+    found += [p.with_name(p.name.removesuffix(end)) for end in FILES for p in top.rglob(pictures + end)]
+    depth = len(Path(pictures).parts)
+    return sorted({p.relative_to(top).parents[depth - 1].as_posix() for p in found} - {"."})
+
+
+def command(model: str, pictures: str, logits: bool = True, gpus: int = 1, layers: str = "") -> str:
+    """The command that makes the features of a network for the pictures of a data set.
+
+    Parameters
+    ----------
+    model, pictures : str
+    logits : bool
+        Whether the network has such a layer.
+    gpus : int
+        More than one: by torchrun.
+    layers : str
+        Names of the layers to extract, separated by blanks (default: penultimate, and logits where there are any).
+    """
+    start = f"torchrun --nproc-per-node {gpus} -m humalign" if gpus > 1 else "humalign"
+    layers = layers or ("penultimate logits" if logits else "penultimate")
+    return (
+        f"{start} extract {model} --dataset {pictures} --layers {layers} --bf16"
+        f" --profile full --out $HUMALIGN_DATA/{FOLDER}/{model}/{pictures}"
+    )
+
+
+def about(path) -> dict:
+    """What is known of features without reading them: weights, layers, digest."""
+    path = Path(path)
+    if path.is_dir():
+        found = manifest(path)
+        parts = [found[k] for k in ("weights_digest", "preprocess", "layers", "dtype", "ids_digest")]
+        return {"weights": found["weights"], "layers": list(found["layers"]), "digest": digest(parts)}
+    side = path.with_name(path.name + ".json")
+    said = read_json(side).get("manifest", {}) if side.is_file() else {}
+    state = path.stat()
+    return {
+        "weights": said.get("weights", "as their owner says"),
+        "layers": list(said.get("layers", ())),
+        "digest": digest([path.name, state.st_size, state.st_mtime_ns]),
+    }
+
+
+def finished(path) -> bool:
+    """Whether all shards of a folder are there; true for a file."""
+    path = Path(path)
+    if not path.is_dir():
+        return True
+    found = manifest(path)
+    count = -(-found["n"] // found["shard_size"])
+    return all(shard_path(path, k).with_suffix(".safetensors.json").is_file() for k in range(count))
+
+
+def read_layers(path, wanted) -> list[Features]:
+    """Those of some layers that a store of features holds; the one array of a file of others by its own name."""
+    known = about(path)["layers"]
+    if known:
+        return [read(path, layer) for layer in wanted if layer in known]
+    found = []
+    for layer in wanted:
+        try:
+            found.append(read(path, layer))
+        except InputError as error:
+            if not error.problem.startswith("has no array called"):
+                raise
+    one = None if found else read(path)
+    return found or [part for part in [one] if part.layer in wanted]

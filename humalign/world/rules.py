@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..features.simple import descriptions
 from . import datasets, observers, stimuli
 from .drawing import world
 
@@ -62,22 +63,6 @@ def vice_statistics(profile) -> dict:
     return choice_statistics(observers.softmax(observers.pair_similarities(vice, shown)), vice)
 
 
-def baselines(pixels: np.ndarray) -> dict:
-    """Trivial features of pictures (m, 32, 32, 3): pixels, 8x8 pixels, colour histogram (root of counts), edges."""
-    x = pixels.astype(np.float64)
-    cell = (pixels // 64).astype(np.int64) @ np.array([16, 4, 1])
-    cell = cell.reshape(len(x), -1) + 64 * np.arange(len(x))[:, None]
-    counts = np.bincount(cell.ravel(), minlength=64 * len(x)).reshape(len(x), 64)
-    grey = x.mean(-1)
-    edges = np.abs(np.diff(grey, axis=1))[:, :, :-1] + np.abs(np.diff(grey, axis=2))[:, :-1]
-    return {
-        "pixels": x.reshape(len(x), -1),
-        "pixels 8x8": x.reshape(len(x), 8, 4, 8, 4, 3).mean((2, 4)).reshape(len(x), -1),
-        "colour histogram": np.sqrt(counts),
-        "edges": np.sqrt(edges.reshape(len(x), -1)),
-    }
-
-
 def zero_shot(features: np.ndarray, triplets: np.ndarray) -> float:
     """Share of triplets whose first two rows have the highest cosine of centred features."""
     centred = features - features.mean(0)
@@ -94,7 +79,7 @@ def calibrate_kappa(kappas=KAPPAS) -> dict:
     rows = {}
     for kappa in kappas:
         pixels, _ = stimuli.draw_ids(ids, 32, kappa, workers=1, progress=False)
-        rows[kappa] = {name: zero_shot(f, choices) for name, f in baselines(pixels).items()}
+        rows[kappa] = {name: zero_shot(f, choices) for name, f in descriptions(pixels).items()}
     allowed = [k for k in rows if rows[k]["colour histogram"] <= HISTOGRAM_LIMIT]
     return {"rows": rows, "chosen": max(allowed) if allowed else None}
 

@@ -1,0 +1,415 @@
+"""What a study asks for, by role: people's answers, pictures, networks and their features; in every profile alike.
+
+:func:`open_source` is the one place that asks which profile it is. The drawn world (``mini``) and a lab's own study are
+data folders in the plain layout (:mod:`humalign.data.plain`); ``slice`` and ``full`` are the published files that the
+registry reads, and plain folders beside them (:mod:`humalign.roles` says which data sets play a role).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from .answers import Answers
+from .config import Profile, get_profile
+from .data import plain, registry
+from .data.features_file import FORMS
+from .data.types import Features
+from .errors import InputError, MissingData
+from .features import shards
+from .roles import NETWORKS, ROLES
+from .store import cached, digest, lock, read_json
+
+LAYERS = ("penultimate", "logits")
+VERSION = 1  # of the features of the drawn world
+YOURS = "Yours"  # training group of the reader's own network
+
+
+@dataclass(frozen=True, eq=False)
+class Source(Answers):
+    """Data and networks of one profile; see :func:`open_source`.
+
+    Parameters
+    ----------
+    mine : tuple
+        The reader's own networks: (facts, list of Features or a Model), see :meth:`plus`.
+    """
+
+    mine: tuple = ()
+
+    # ---- what is there
+
+    def roles(self) -> list[str]:
+        """Roles whose answers or pictures are at hand, and studies of the data folder's owner."""
+        known = [name for name in ROLES if not self.missing(name)]
+        taken = {one.folder for one in ROLES.values()} if self.kind == "drawn" else {ROLES[n].folder for n in known}
+        return known + [name for name in (plain.studies(self.root) if self.root else ()) if name not in taken]
+
+    def missing(self, role: str, features: bool = False) -> str:
+        """What keeps a role from being used, in one line: people's answers, or features of networks; "" if nothing."""
+        try:
+            one = self.role(role)
+            if folder := self._folder(role):
+                self._file(folder, one.file)
+            elif self.root is None:
+                raise MissingData("needs a data folder", role, "point HUMALIGN_DATA or --data at it")
+            else:
+                name = self._published(one.answers or one.pictures, role)
+                gone = registry.entry(name).missing(self.root)
+                if gone or name not in registry.available(self.profile):
+                    told = gone[0] if gone else "a file"
+                    return f"{name}: {told} is not here; 'humalign data where {name}' says how to get it"
+            if features and not self.models(role):
+                raise self.no_features(role)
+        except InputError as error:
+            return str(error)
+        return ""
+
+    def at_hand(self, roles, features: bool = True) -> tuple[str, ...]:
+        """Those of some roles that can be used: with answers and, unless ``features`` is false, features.
+
+        Raises
+        ------
+        MissingData
+            When there is none.
+        """
+        told = {name: self.missing(name, features) for name in roles}
+        found = tuple(name for name, line in told.items() if not line)
+        if not found:
+            raise MissingData(next(iter(told.values())))
+        return found
+
+    # ---- networks
+
+    def networks(self) -> pd.DataFrame:
+        """Facts of the networks, one row each: those of the profile's table, then the reader's own.
+
+        Returns
+        -------
+        DataFrame
+            number (order of the table), model, name, family, size, arch, group, palette, role, objective, augmentation,
+            parameters, training_data, reference_accuracy (share), seeds, source, public, stand_in.
+        """
+        return self._table.copy()
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        from .studies.networks import facts
+
+        if self.kind == "own":
+            table = facts(self.profile.with_(name="full"))
+            found = {m for study in plain.studies(self.root) for m in shards.models(self.root, study)}
+            table = table[table["model"].isin(found)]
+            rows = [_facts(name, source="data folder") for name in sorted(found - set(table["model"]))]
+        else:
+            table, rows = facts(self.profile), []
+        rows += [row for row, _ in self.mine]
+        if rows:
+            table = pd.concat([table.astype(object), pd.DataFrame(rows, dtype=object)], ignore_index=True)
+            for column in ("name", "role", "objective", "augmentation", "family", "size", "arch", "stand_in"):
+                table[column] = table[column].fillna("")
+            table = table.infer_objects().assign(number=np.arange(1, len(table) + 1))
+        return table
+
+    def shown(self, role: str) -> str:
+        """The name under which the features of the pictures of a role are stored."""
+        if self._folder(role):
+            return self.role(role).folder
+        names = self.role(role).pictures
+        return self._published(names, f"pictures of {role}")
+
+    def stored(self, role: str, model: str, seed: int = 0) -> Path | None:
+        """The features of a training run for the pictures of a role in the data folder, or None."""
+        return shards.find(self.root, model if seed == 0 else f"{model}.s{seed}", self.shown(role))
+
+    def refused(self, role: str) -> list[str]:
+        """Networks whose features are there but are not used, with the reason."""
+        found = {m: p for m in self._table["model"] if (p := self.stored(role, m))}
+        return [f"{m} ({why})" for m, p in found.items() if (why := self._unusable(m, p))]
+
+    def _unusable(self, model: str, path: Path) -> str:
+        """Why features do not count: an extraction that is not finished, or random weights under the name of a trained
+        network (allowed in a rehearsal); "" where they count."""
+        if not shards.finished(path):
+            return "extraction not finished"
+        if shards.about(path)["weights"].startswith("untrained") and self._group[model] != "Untrained":
+            return "" if registry.rehearsal(self.root) else "random weights"
+        return ""
+
+    @cached_property
+    def _group(self) -> dict:
+        return dict(zip(self._table["model"], self._table["group"]))
+
+    def models(self, role: str | None = None, seed: int = 0) -> list[str]:
+        """Networks at hand, in the order of the table: with weights (drawn world), or with features.
+
+        Parameters
+        ----------
+        role : str, optional
+            Whose pictures; default: of any role that has answers.
+        seed : int
+            Training run.
+        """
+        return [m for m in self._table["model"] if self._digest(role, m, seed)]
+
+    def _digest(self, role: str | None, model: str, seed: int) -> str:
+        """What the features of a training run depend on; "" where there are none."""
+        if mine := self._mine(model):
+            return self._own_digest(role, mine) if seed == 0 else ""
+        if self.kind == "drawn":
+            from .world import networks, stimuli
+
+            try:
+                path = networks.weights_path(model, seed, self.profile)
+            except MissingData:
+                return ""
+            weights = read_json(path.with_name(path.name + ".json"))["sha256"]
+            return digest(weights, VERSION, stimuli.drawings_digest())
+        if role is None:
+            answered = [name for name, one in ROLES.items() if one.answers]
+            names = [*answered, *(plain.studies(self.root) if self.root else ())]
+            found = [one for name in names if (one := self._digest_of_stored(name, model, seed))]
+            return digest(found) if found else ""
+        return self._digest_of_stored(role, model, seed)
+
+    def _digest_of_stored(self, role: str, model: str, seed: int) -> str:
+        try:
+            path = self.stored(role, model, seed)
+        except MissingData:
+            return ""
+        if path is not None and not self._unusable(model, path):
+            return shards.about(path)["digest"]
+        name = self._of_registry(role, model) if seed == 0 and path is None else ""
+        return (
+            digest([str(p.stat().st_mtime_ns) for p in registry.entry(name).found(self.root).values()]) if name else ""
+        )
+
+    def _of_registry(self, role: str, model: str) -> str:
+        """The published data set with the features of a network for all objects of a role; "" for none."""
+        name = NETWORKS.get(model, "")
+        if self.kind != "published" or self.profile.name != "slice" or self.role(role).folder != "things":
+            return ""
+        if name not in registry.available(self.profile) or self._folder(role):
+            return ""
+        return name if set(self.ids(role)) <= set(self._read(name).ids) else ""
+
+    def state(self, role: str | None = None, models=None, seeds=(0,)) -> list:
+        """What the features depend on, for cache keys: network, training run and digest of each.
+
+        Raises
+        ------
+        MissingData
+            As :meth:`features`, where there are none.
+        """
+        return [[m, s, self._digest(role, m, s)] for m, s in self.runs(role, models, seeds)]
+
+    def runs(self, role: str | None = None, models=None, seeds=(0,)) -> list[tuple[str, int]]:
+        """The training runs that a study covers: (network, seed) pairs.
+
+        Raises
+        ------
+        MissingData
+            When none is at hand.
+        """
+        found = [(m, s) for s in seeds for m in self.models(role, s) if models is None or m in models]
+        if found:
+            return found
+        if self.kind == "drawn":
+            told = f"no weights are at hand (seeds {', '.join(map(str, seeds))})"
+            raise MissingData(told, "mini zoo", "humalign world train NAME")
+        if role is not None:
+            raise self.no_features(role)
+        told = "there are no features of " + ("any network" if models is None else ", ".join(map(str, models)))
+        mend = "'humalign plan --profile full' lists networks, costs and commands"
+        raise MissingData(told, f"profile {self.profile.name}", mend)
+
+    def no_features(self, role: str) -> MissingData:
+        """The error for a role without features of any network."""
+        pictures = self.shown(role)
+        return MissingData(
+            f"there are no features of any network for the pictures of {pictures}",
+            Path(self.root or "") / shards.FOLDER,
+            f"{shards.command('MODEL', pictures)}; 'humalign plan --profile full' lists networks and costs",
+        )
+
+    def features(self, role: str = "things", layers=LAYERS, models=None, seeds=(0,)) -> Iterator[Features]:
+        """Features of one network and layer after the other for the pictures of a role, with names of the pictures.
+
+        In the drawn world they are made on demand and kept; else they are read from the data folder
+        (``features/MODEL/PICTURES``).
+
+        Parameters
+        ----------
+        role : str
+        layers : tuple of str
+            Layers that a network does not have are left out.
+        models : list of str, optional
+            Default: all at hand.
+        seeds : tuple of int
+            Training runs.
+
+        Returns
+        -------
+        iterator of Features
+            ``meta``: seed, weights, digest.
+
+        Raises
+        ------
+        MissingData
+            When there are none at all.
+        InputError
+            When a file is damaged.
+        """
+        runs = self.runs(role, models, seeds)
+        for model, seed in tqdm(runs, f"features of {role}", unit="network", leave=False) if self._slow else runs:
+            about = {"seed": seed, "weights": (known := self._digest(role, model, seed)), "digest": known}
+            if mine := self._mine(model):
+                found = self._own(role, mine, layers)
+            elif self.kind == "drawn":
+                found = self._drawn(role, model, seed, layers, known)
+            elif path := self.stored(role, model, seed):
+                found = shards.read_layers(path, layers)
+            else:
+                one = self._read(self._of_registry(role, model))
+                found = [replace(one, layer="penultimate")] if "penultimate" in layers else []
+            for part in found:
+                yield replace(part, model=model, meta=about)
+
+    @property
+    def _slow(self) -> bool:
+        return self.kind == "drawn"
+
+    def _drawn(self, role, model, seed, layers, known) -> list[Features]:
+        """Features of the drawn world's networks, made on demand and kept."""
+        from .world import folder, networks
+
+        shown, place = self.pictures(role), self.profile.cache / shards.FOLDER
+
+        def make():
+            network, pixels = networks.load(model, seed, self.profile), self._sized(role, folder.SIDE).images
+            return {layer: networks.features(network, pixels, layer) for layer in LAYERS if hasattr(network, layer)}
+
+        with lock(place / f".{self.shown(role)}.lock"):
+            arrays = cached(place, f"{model}.s{seed}-{self.shown(role)}", [known, shown.ids], make)
+        return [Features(shown.ids, arrays[layer], model, layer, shown.source, shown.licence, f"{model} {layer}")
+                for layer in layers if layer in arrays]  # fmt: skip
+
+    # ---- the reader's own network
+
+    def plus(self, model_or_features, **facts) -> Source:
+        """The same source with one more network, the reader's own: it stands in every table, in the group "Yours".
+
+        Parameters
+        ----------
+        model_or_features : Features or list of them, path, Model, or str
+            Features of one network, in one layer or several, with the names of the pictures; a file or folder of
+            features; a network, or a name for :func:`humalign.zoo.load`, which then looks at the pictures.
+        **facts
+            Columns of :meth:`networks`, for instance ``name="My network"``.
+
+        Raises
+        ------
+        MissingData, InputError
+            A file that is not there or not readable; an unknown name.
+        """
+        found = model_or_features
+        if isinstance(found, (str, Path)):
+            path = Path(found)
+            if path.suffix in FORMS or path.is_dir():
+                layers = [one for one in shards.layers(path) if one in LAYERS]
+                found = [shards.read(path, one) for one in layers] or [shards.read(path)]
+            else:
+                from .zoo import load
+
+                found = load(str(found), profile=self.profile)
+        if isinstance(found, Features):
+            found = [found]
+        name = found[0].model if isinstance(found, list) else found.name
+        key = f"{name} (yours)" if name in set(self._table["model"]) else name
+        row = _facts(key, **{"name": name, **facts})
+        return replace(self, mine=(*self.mine, (row, found)), kept=self.kept)
+
+    def _mine(self, model: str):
+        return next((found for row, found in self.mine if row["model"] == model), None)
+
+    def _own_digest(self, role: str | None, mine) -> str:
+        if not isinstance(mine, list):
+            return mine.checksum
+        covered = role is None or set(self.ids(role)) <= set(mine[0].ids)
+        return digest([part.checksum for part in mine]) if covered else ""
+
+    def _own(self, role: str, mine, layers) -> list[Features]:
+        if isinstance(mine, list):
+            return [part for part in mine if part.layer in layers]
+        from .features import extract
+
+        shown, place = self.pictures(role), self.profile.cache / shards.FOLDER / YOURS.lower()
+
+        def make():
+            wanted = [layer for layer in LAYERS if layer in mine.layers]
+            found = extract(mine, shown, wanted, device=self.profile.device)
+            return {layer: part.values for layer, part in found.items()}
+
+        arrays = cached(place, self.shown(role).replace("/", "-"), [mine.checksum, shown.checksum], make)
+        return [Features(shown.ids, arrays[layer], mine.name, layer) for layer in layers if layer in arrays]
+
+
+def _facts(model: str, **facts) -> dict:
+    """Facts of a network that no table knows."""
+    return {"model": model, "name": model, "group": YOURS, "palette": YOURS, "source": "yours", "public": False,
+            "reference_accuracy": np.nan, "parameters": np.nan, **facts}  # fmt: skip
+
+
+def open_source(profile: Profile | str | Path | None = None, mine=None) -> Source:
+    """Data and networks of a profile, or of a data folder in the plain layout.
+
+    Parameters
+    ----------
+    profile : Profile, str or path
+        A profile; the name of one ("mini", "slice", "full"; None: from the environment); or a folder with studies in
+        the plain layout (:mod:`humalign.data.plain`), which need no code.
+    mine : path, Features, Model or str, optional
+        The reader's own network, see :meth:`Source.plus`.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    InputError
+        For a name that is neither a profile nor a folder, or a folder without studies.
+
+    Examples
+    --------
+    >>> source = open_source("mini")
+    >>> len(source.triplets("things"))
+    120000
+    """
+    if not isinstance(profile, Profile):
+        if profile is not None and Path(profile).expanduser().is_dir():
+            root = Path(profile).expanduser().resolve()
+            if (root / plain.PICTURES).is_file():
+                raise InputError("is one study", root, f"give the folder that holds it, {root.parent}")
+            if not plain.studies(root):
+                raise InputError("holds no study in the plain layout", root, plain.LIKE)
+            profile = Profile("own", root, get_profile("mini").cache)
+        else:
+            profile = get_profile(profile and str(profile))
+    found = _opened(profile)
+    return found if mine is None else found.plus(mine)
+
+
+@lru_cache(maxsize=8)
+def _opened(profile: Profile) -> Source:
+    if profile.name == "mini":
+        from .world import folder
+
+        return Source(profile, folder.ready(profile), "drawn")
+    return Source(profile, profile.data, "own" if profile.name == "own" else "published")
