@@ -13,7 +13,7 @@ from ..errors import MissingData
 from ..measured import Measured
 from ..similarity import similarity_matrix
 from . import concepts as dimensions
-from . import keep, networks, public, resampling, sources, vice
+from . import keep, networks, public, resampling, vice
 
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
 CODE = ("concepts", "rsa", "similarity", "odd_one_out", "studies.comparison", "studies.resampling")
@@ -36,17 +36,17 @@ def choices(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,
 
     The entry "people's dimensions" follows what people see in the pictures (dot product), as VICE in the paper.
     """
-    triplets = sources.triplets(profile)
+    triplets = networks.source(profile).triplets()
 
     def make():
         _, values = dimensions.dimensions(profile)
         out = {PEOPLE: odd_one_out.choices(similarity_matrix(values, "dot"), triplets.triplets).astype(np.int8)}
-        for part in networks.iterate(profile, "things", (layer,), models, seeds):
+        for part in networks.source(profile).features("things", (layer,), models, seeds):
             similarity = similarity_matrix(part.align(triplets.ids).values, "cosine")
             out[part.model] = odd_one_out.choices(similarity, triplets.triplets).astype(np.int8)
         return out
 
-    parts = [networks.state(profile, seeds, models), dimensions.state(profile), keep.code(*CODE)]
+    parts = [networks.source(profile).state("things", models, seeds), dimensions.state(profile), keep.code(*CODE)]
     parts += [triplets.checksum, layer]
     found = keep.arrays(profile, f"choices-{layer}", parts, make)
     known = list(networks.facts(profile)["model"])
@@ -66,20 +66,21 @@ def pairs(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
     DataFrame
         first, second, value, measure, layer; "people's dimensions" among the networks.
     """
-    triplets = sources.triplets(profile)
+    triplets = networks.source(profile).triplets()
 
     def make():
         _, values = dimensions.dimensions(profile)
         features = {PEOPLE: values}
         features |= {
-            p.model: p.align(triplets.ids).values for p in networks.iterate(profile, "things", (layer,), models, seeds)
+            p.model: p.align(triplets.ids).values
+            for p in networks.source(profile).features("things", (layer,), models, seeds)
         }
         same = measures.agreement(choices(profile, layer, models, seeds))
         return pd.concat(
             [_long(same, "agreement", layer), _long(measures.cka_matrix(features), "CKA", layer)], ignore_index=True
         )
 
-    parts = [networks.state(profile, seeds, models), dimensions.state(profile), keep.code(*CODE)]
+    parts = [networks.source(profile).state("things", models, seeds), dimensions.state(profile), keep.code(*CODE)]
     parts += [triplets.checksum, layer]
     return keep.frame(profile, f"pairs-{layer}", parts, make)
 
@@ -128,12 +129,12 @@ def within_and_between(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFram
 
 def people_entropy(profile: Profile) -> np.ndarray:
     """Entropy (nats) of the probabilities with which people keep the pairs of each triplet: (n,)."""
-    if profile.name != "mini":
-        return sources.people_entropy(profile)
-    parts = [sources.triplets(profile).checksum, keep.code("world.observers", "odd_one_out")]
-    return keep.arrays(profile, "people-entropy", parts, lambda: {"entropy": sources.people_entropy(profile)})[
-        "entropy"
-    ]
+    chances = networks.source(profile).people().probabilities
+    if chances is None:
+        raise MissingData(
+            "nobody says how sure people are", "things", "'humalign data where things/vice_probabilities'"
+        )
+    return odd_one_out.entropy(chances)
 
 
 def trained(found: dict, models: pd.DataFrame) -> dict:
@@ -214,7 +215,7 @@ def apart(profile: Profile, found: dict, models: pd.DataFrame, first: str, secon
     for group, names in members.items():
         if not names and profile.name != "mini":
             raise MissingData("has no network with features here", f"training group {group}", "humalign plan")
-    triplets = sources.triplets(profile)
+    triplets = networks.source(profile).triplets()
     table = measures.contrast(found, members[first], members[second])
     mirror = measures.contrast(found, members[second], members[first])
     mirror = mirror[mirror["kind"] == "first right, second wrong"].rename(
@@ -254,8 +255,8 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
     DataFrame
         model, id, x, y, superordinate, category (of the paper's colours; "other" else).
     """
-    triplets = sources.triplets(profile)
-    wanted = [m for m in models if m in networks.trained(profile)]
+    triplets = networks.source(profile).triplets()
+    wanted = [m for m in models if m in networks.source(profile).models("things")]
     above, category = categories(profile, triplets.ids)
 
     def make():
@@ -265,7 +266,8 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
         features = {PEOPLE: values}
         if wanted:
             features |= {
-                p.model: p.align(triplets.ids).values for p in networks.iterate(profile, "things", (layer,), wanted)
+                p.model: p.align(triplets.ids).values
+                for p in networks.source(profile).features("things", (layer,), wanted)
             }
         rows = []
         for name, x in features.items():
@@ -275,7 +277,7 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
             rows.append(pd.DataFrame({**columns, "superordinate": above, "category": category}))
         return pd.concat(rows, ignore_index=True)
 
-    state = networks.state(profile, models=wanted) if wanted else []
+    state = networks.source(profile).state("things", wanted) if wanted else []
     parts = [state, keep.code(*CODE, "world.observers"), triplets.checksum, wanted, layer]
     return keep.frame(profile, "maps", [*parts, dimensions.state(profile), category], make)
 
@@ -311,7 +313,7 @@ def categories(profile: Profile, ids) -> tuple[list[str], list[str]]:
 
 def examples(models: pd.DataFrame, profile: Profile, wanted) -> list[str]:
     """The wanted networks that are at hand; the first trained one of each group in place of those that are not."""
-    here = networks.trained(profile)
+    here = networks.source(profile).models("things")
     found = [m for m in wanted if m in here]
     group = models.set_index("model")["group"]
     for name in here:

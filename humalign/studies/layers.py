@@ -11,7 +11,8 @@ from ..data import registry
 from ..errors import MissingData
 from ..measured import Measured, combine
 from ..similarity import similarity_matrix
-from . import comparison, feature_store, keep, networks, resampling, sources, zero_shot
+from ..source import open_source
+from . import comparison, keep, networks, resampling, zero_shot
 
 DATASET, STAGE = "things", "layers"
 CODE = ("similarity", "odd_one_out", "studies.resampling")
@@ -67,8 +68,8 @@ def blocks(model) -> list[str]:
 
 
 def _drawn(profile: Profile, models) -> Measured:
-    triplets = sources.triplets(profile)
-    wanted = [m for m in models if m in networks.trained(profile)]
+    triplets = networks.source(profile).triplets()
+    wanted = [m for m in models if m in networks.source(profile).models("things")]
 
     def make():
         import torch
@@ -94,7 +95,7 @@ def _drawn(profile: Profile, models) -> Measured:
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 
-    parts = [networks.state(profile, models=wanted), keep.code(*CODE, "studies.layers", "features", "zoo")]
+    parts = [networks.source(profile).state("things", wanted), keep.code(*CODE, "studies.layers", "features", "zoo")]
     return keep.measured(profile, "layers", [*parts, triplets.checksum, wanted], make)
 
 
@@ -105,16 +106,19 @@ def at_hand(profile: Profile) -> dict[str, list[str]]:
     """Networks whose features for THINGS hold more than penultimate and logits: all their layers, in order of depth."""
     from ..features import shards
 
-    found = {m: shards.layers(feature_store.find(profile, m, DATASET)) for m in feature_store.models(profile, DATASET)}
+    source = open_source(profile)
+    found = {m: shards.layers(source.stored(DATASET, m)) for m in source.models(DATASET) if source.stored(DATASET, m)}
     return {model: layers for model, layers in found.items() if set(layers) - set(networks.LAYERS)}
 
 
 def none_found(profile: Profile) -> MissingData:
     """The error for a store without layers between; it names the command for one network."""
-    pictures = sources.pictures(DATASET)
+    from ..features import shards
+
+    pictures = open_source(profile).shown(DATASET)
     return MissingData(
         f"no network has layers between input and penultimate for the pictures of {pictures}",
-        profile.data / feature_store.FOLDER if profile.data else "data folder",
+        profile.data / shards.FOLDER if profile.data else "data folder",
         command(profile),
     )
 
@@ -133,11 +137,12 @@ def command(profile: Profile, model: str | None = None) -> str:
 
     facts = networks.facts(profile).set_index("model")
     public = facts.index[facts["public"].astype(str).eq("True") & facts["loader"].astype(bool)]
-    here = [m for m in feature_store.models(profile, DATASET) if m in public]
+    source = open_source(profile)
+    here = [m for m in source.models(DATASET) if m in public]
     model = model or next(iter(here), EXAMPLE)
-    pictures = sources.pictures(DATASET)
-    options = [feature_store.command(model, pictures, layers=" ".join(stages.stages_of(model)))]
-    if profile.data and (feature_store.place(profile.data, model, pictures) / shards.MANIFEST).is_file():
+    pictures = source.shown(DATASET)
+    options = [shards.command(model, pictures, layers=" ".join(stages.stages_of(model)))]
+    if profile.data and (shards.place(profile.data, model, pictures) / shards.MANIFEST).is_file():
         options.append("--restart")  # one folder holds what one run made
     if profile.data and registry.rehearsal(profile.data):
         options.append("--untrained")
@@ -145,7 +150,7 @@ def command(profile: Profile, model: str | None = None) -> str:
 
 
 def _stored(profile: Profile, models) -> Measured:
-    triplets, here = sources.triplets(profile), at_hand(profile)
+    triplets, here = networks.source(profile).triplets(), at_hand(profile)
     wanted = [m for m in models if m in here]
     if not wanted:
         raise none_found(profile)
@@ -156,7 +161,8 @@ def _stored(profile: Profile, models) -> Measured:
 def _of_network(profile: Profile, model: str, layers, triplets) -> Measured:
     from ..features import shards
 
-    path = feature_store.find(profile, model, DATASET)
+    source = networks.source(profile)
+    path = source.stored(DATASET, model)
 
     def make():
         rows, right = [], []
@@ -169,5 +175,5 @@ def _of_network(profile: Profile, model: str, layers, triplets) -> Measured:
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 
     code = keep.code(*CODE, zero_shot.scores, zero_shot.in_blocks, _of_network)
-    parts = [model, layers, feature_store.about(path)["digest"], code, triplets.checksum]
+    parts = [source.state(DATASET, [model]), layers, code, triplets.checksum]
     return keep.measured(profile, f"layers-{model.replace('/', '_')}", parts, make)

@@ -11,9 +11,11 @@ from tqdm import tqdm
 from .. import odd_one_out, results
 from ..config import Profile
 from ..data.types import Features, Triplets
+from ..errors import MissingData
 from ..measured import Measured, combine
+from ..roles import TRIPLETS
 from ..similarity import similarity_matrix
-from . import keep, networks, resampling, sources
+from . import keep, networks, resampling
 
 KERNELS = ("cosine", "dot", "euclidean")
 LAYERS = ("penultimate", "logits")
@@ -101,11 +103,11 @@ def of_features(
     return combine(*out)
 
 
-def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None) -> Measured:
+def measure(profile: Profile, seeds=(0,), datasets=TRIPLETS, models=None) -> Measured:
     """Zero-shot accuracy of the networks of a profile, with draws; kept in the cache.
 
     Three kernels on ``things`` and ``things-permuted``, cosine on ``coarse``. Of several data sets, those that are not
-    at hand are left out (:func:`humalign.studies.sources.at_hand`); with none, MissingData says what is missing.
+    at hand are left out (:meth:`humalign.source.Source.at_hand`); with none, MissingData says what is missing.
 
     Parameters
     ----------
@@ -116,19 +118,24 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
     models : list of str, optional
         Default: all.
     """
-    datasets = sources.at_hand(profile, datasets)
+    datasets = networks.source(profile).at_hand(datasets)
     jobs = [(("things", "things-permuted"), KERNELS), (("coarse",), ("cosine",))]
     out = []
     for names, kernels in jobs:
         names = [n for n in names if n in datasets]
         if not names:
             continue
-        triplets = {n: sources.triplets(profile, n) for n in names}
+        triplets = {n: networks.source(profile).triplets(n) for n in names}
         code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, in_blocks, of_features)
-        parts = [networks.state(profile, seeds, models), code, kernels, [t.checksum for t in triplets.values()]]
+        parts = [
+            networks.source(profile).state(names[0], models, seeds),
+            code,
+            kernels,
+            [t.checksum for t in triplets.values()],
+        ]
 
         def make(names=names, kernels=kernels, triplets=triplets):
-            features = networks.iterate(profile, names[0], LAYERS, models, seeds)
+            features = networks.source(profile).features(names[0], LAYERS, models, seeds)
             features = tqdm(features, desc=f"accuracy on {names[0]}", unit="layer", leave=False)
             return of_features(features, triplets, kernels, profile=profile.name)
 
@@ -141,13 +148,11 @@ def references(profile: Profile, dataset: str = "things", draws: int = resamplin
 
     None of them is a network; the last two know what the pictures show.
     """
-    triplets = sources.triplets(profile, dataset)
-    ids = triplets.ids
+    triplets = networks.source(profile).triplets(dataset)
     made = []
-    for name, values in networks.descriptions(profile, dataset, ids).items():
-        part = Features(ids, values, name, "", source="computed from the pictures or their labels")
+    for part in networks.source(profile).descriptions(dataset, triplets.ids):
         similarity = similarity_matrix(part.values, "cosine")
-        made.append((name, odd_one_out.scores(similarity, triplets.triplets, ties="fraction")))
+        made.append((part.model, odd_one_out.scores(similarity, triplets.triplets, ties="fraction")))
     value, drawn = resampling.means(np.stack([s for _, s in made]), triplets, draws)
     rows = [
         {"dataset": dataset, "model": n, "stage": "reference", "measure": "accuracy", "detail": "cosine", "value": v}
@@ -176,12 +181,17 @@ def predicted(profile: Profile, layer: str = "penultimate", models=None) -> Meas
 
     def make():
         part = concepts.partition(profile)
-        sets = {"things": sources.triplets(profile), "things-predicted": part.triplets}
-        features = networks.iterate(profile, "things", (layer,), models)
+        sets = {"things": networks.source(profile).triplets(), "things-predicted": part.triplets}
+        features = networks.source(profile).features("things", (layer,), models)
         return of_features(features, sets, profile=profile.name)
 
     code = keep.code("similarity", "odd_one_out", "studies.resampling", scores, of_features, predicted)
-    parts = [networks.state(profile, models=models), code, layer, sources.triplets(profile).checksum]
+    parts = [
+        networks.source(profile).state("things", models),
+        code,
+        layer,
+        networks.source(profile).triplets().checksum,
+    ]
     return keep.measured(profile, "predicted", [*parts, concepts.state(profile)], make)
 
 
@@ -189,14 +199,11 @@ def silent(profile: Profile, dataset: str = "things") -> float:
     """Share of the triplets of three categories, so that the category cannot decide; NaN outside the drawn world."""
     if profile.name != "mini":
         return float("nan")
-    triplets = sources.triplets(profile, dataset)
-    category = networks.descriptions(profile, dataset, triplets.ids)["category"]
-    label = category.argmax(1)[triplets.triplets]
+    triplets = networks.source(profile).triplets(dataset)
+    kind = networks.source(profile).pictures(dataset).align(triplets.ids).meta["kind"]
+    label = np.asarray(kind)[triplets.triplets]
     pairs = ((0, 1), (0, 2), (1, 2))
     return float(np.mean(np.all([label[:, a] != label[:, b] for a, b in pairs], axis=0)))
-
-
-REPEATED = ("things/testset1", "things/testset2", "things/testset3")  # the same triplets answered by several people
 
 
 def limit(ceilings: pd.DataFrame) -> float:
@@ -205,15 +212,13 @@ def limit(ceilings: pd.DataFrame) -> float:
     return float(known["Bayes"] if "Bayes" in known else known["majority"])
 
 
-def _real_ceilings(profile: Profile) -> pd.DataFrame:
-    from ..data import registry
-
-    here = [name for name in REPEATED if name in registry.available(profile)]
-    repeated = registry.load(here[0] if here else REPEATED[0], profile)
-    keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy", "n": len(repeated)}
-    rows = [{**keys, "detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind)}
-            for kind in ("majority", "leave-one-out")]  # fmt: skip
-    return results.table(rows, profile=profile.name, source=repeated.name)
+def _known(source):
+    """Simulated people; None where people are real."""
+    try:
+        people = source.people("things")
+    except MissingData:
+        return None
+    return people if people.known else None
 
 
 @lru_cache(maxsize=4)
@@ -228,24 +233,16 @@ def ceilings(profile: Profile) -> pd.DataFrame:
         most likely answer of the group, from the observers themselves). In the full profile the first of the repeated
         test sets of THINGS that is at hand.
     """
-    if profile.name != "mini":
-        return _real_ceilings(profile)
-
-    def make():
-        from ..world import datasets, observers
-
-        repeated, triplets = datasets.things_repeated(), sources.triplets(profile, "things")
-        seen = observers.values(triplets.ids)
-        some = triplets.triplets[:: max(1, len(triplets) // 20_000)]
-        best = observers.group_probabilities(seen, some).max(1).mean()
-        rows = [
-            ("majority", odd_one_out.noise_ceiling(repeated.triplets, "majority"), len(repeated)),
-            ("leave-one-out", odd_one_out.noise_ceiling(repeated.triplets, "leave-one-out"), len(repeated)),
-            ("Bayes", best, len(some)),
-        ]
-        keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
-        return results.table([{**keys, "detail": d, "value": v, "n": n} for d, v, n in rows], profile=profile.name)
-
-    checksum = sources.triplets(profile, "things").checksum
-    parts = [checksum, keep.code("odd_one_out", "world.observers", "world.datasets", ceilings.__wrapped__)]
-    return results.table(keep.frame(profile, "ceilings", parts, make))
+    source = networks.source(profile)
+    repeated = source.repeated("things")
+    rows = [(kind, odd_one_out.noise_ceiling(repeated.triplets, kind), len(repeated))
+            for kind in ("majority", "leave-one-out")]  # fmt: skip
+    told = repeated.name
+    people = _known(source)
+    if people is not None:
+        chances, told = people.probabilities, ""
+        chances = chances[:: max(1, len(chances) // 20_000)]
+        rows.append(("Bayes", chances.max(1).mean(), len(chances)))
+    keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
+    rows = [{**keys, "detail": detail, "value": value, "n": n} for detail, value, n in rows]
+    return results.table(rows, profile=profile.name, source=told)
