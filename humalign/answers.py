@@ -68,11 +68,16 @@ class Answers:
     def _published(self, names: tuple[str, ...], what: str) -> str:
         """The first of some published data sets that is at hand; where none is, the first, so that it is named."""
         if not names:
-            raise MissingData(f"is not known of the data of the profile '{self.profile.name}'", what, "use another one")
+            told = f"is not known of the data of the profile '{self.profile.name}'"
+            raise MissingData(told, what, "use the profile mini")
+        if len(names) == 1 and self.profile.name == "full":
+            return names[0]
         known = {one.name: one for one in registry.entries(self.profile)}
-        names = [n for n in names if n in known] or list(names)
-        here = (n for n in names if n in known and self.root is not None and not known[n].missing(self.root))
-        return next(here, names[0])
+        found = [name for name in names if name in known]
+        if not found:
+            raise MissingData(f"is not in the profile '{self.profile.name}'", names[0], "use mini or full")
+        here = (name for name in found if self.root is not None and not known[name].missing(self.root))
+        return next(here, found[0])
 
     def _read(self, name: str):
         """A published data set, read once as long as its files do not change."""

@@ -115,25 +115,28 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
 
 def _between(profile: Profile) -> Line:
     """Layers along the depth of networks, which one extraction has to name."""
-    from .studies import feature_store, layers, sources
+    from .features import shards
+    from .source import open_source
+    from .studies import layers
 
-    pictures, found = sources.pictures(layers.DATASET), layers.at_hand(profile)
+    pictures, found = open_source(profile).shown(layers.DATASET), layers.at_hand(profile)
     told = f"features of {len(found)} networks for {pictures} that hold layers between input and penultimate"
-    stages = feature_store.command("MODEL", pictures, layers="$(humalign models MODEL --stages)")
+    stages = shards.command("MODEL", pictures, layers="$(humalign models MODEL --stages)")
     return Line(told, bool(found), stages, optional=True)
 
 
 def _features(profile: Profile, dataset: str, optional: bool) -> Line:
     from . import zoo
-    from .studies import feature_store, sources
+    from .features import shards
+    from .source import open_source
 
-    pictures = sources.pictures(dataset)
-    found, table = feature_store.models(profile, dataset), zoo.table("full")
+    source, table = open_source(profile), zoo.table("full")
+    pictures, found = source.shown(dataset), source.models(dataset)
     public = int(table["public"].astype(bool).sum())
     told = f"features of {len(found)} networks for {pictures} ({len(table)} in the table, {public} with public weights)"
-    if refused := feature_store.refused(profile, dataset):
+    if refused := source.refused(dataset):
         told += f"; not used: {', '.join(refused)}"
-    return Line(told, bool(found), feature_store.command("MODEL", pictures), optional)
+    return Line(told, bool(found), shards.command("MODEL", pictures), optional)
 
 
 class Notice:

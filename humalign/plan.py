@@ -184,14 +184,15 @@ def _count(name: str, profile: Profile) -> int | None:
 
 def _features(profile: Profile, rows, datasets, tflops: float, rate: float) -> list[Item]:
     """One line a picture set: hours and disk of all networks with public weights whose features are not there."""
-    from .studies import feature_store, sources
+    from .features import shards
+    from .source import open_source
 
-    out = []
+    source, out = open_source(profile), []
     for dataset in datasets:
-        pictures = sources.pictures(dataset)
+        pictures = source.shown(dataset)
         if any(item.name == pictures for item in out):
             continue
-        n, there = _count(pictures, profile), set(feature_store.models(profile, dataset))
+        n, there = _count(pictures, profile), set(source.models(dataset))
         todo = [r for r in rows if str(r["public"]) == "True" and r["loader"] and r["model"] not in there]
         known = [r for r in todo if r["model"] in costs()]
         hours = size = None
@@ -201,22 +202,23 @@ def _features(profile: Profile, rows, datasets, tflops: float, rate: float) -> l
         what = f"{n if n is not None else 'unknown number of'} pictures x {len(known)} networks"
         what += f", {len(there)} are there" if there else ""
         what += f", {len(todo) - len(known)} of unknown cost" if len(todo) > len(known) else ""
-        get = feature_store.command("MODEL", pictures)
+        get = shards.command("MODEL", pictures)
         out.append(Item("features", pictures, what, size, True, hours, "", not todo, get))
     return out
 
 
 def _commands(profile: Profile, rows, datasets, gpus: int) -> list[str]:
     """Extractions still to do: one command a picture set and network with public weights."""
-    from .studies import feature_store, sources
+    from .features import shards
+    from .source import open_source
 
-    out = []
+    source, out = open_source(profile), []
     for dataset in datasets:
-        there, pictures = set(feature_store.models(profile, dataset)), sources.pictures(dataset)
+        there, pictures = set(source.models(dataset)), source.shown(dataset)
         for row in rows:
             if row["loader"] and str(row["public"]) == "True" and row["model"] not in there:
                 logits = isinstance(row["logits"], str) and bool(row["logits"])
-                out.append(feature_store.command(row["model"], pictures, logits, gpus))
+                out.append(shards.command(row["model"], pictures, logits, gpus))
     return list(dict.fromkeys(out))
 
 
@@ -253,7 +255,7 @@ def plan(
         For an unknown notebook.
     """
     from . import needs, zoo
-    from .studies import sources
+    from .roles import ROLES
 
     if tflops <= 0 or rate <= 0:
         raise InputError("must be above 0", "--tflops and --rate", "give a speed")
@@ -263,7 +265,7 @@ def plan(
     names = {n for one in asked for n in (*one.data, *one.also)} if notebooks else None
     wanted = list(dict.fromkeys(f for one in asked for f in one.features))
     if names is not None:
-        names |= {part for f in wanted for part in sources.datasets_of(f)}
+        names |= {one for name in wanted for one in (*ROLES[name].answers[:1], *ROLES[name].pictures[:1])}
     items = _data(profile, names)
     rows = zoo.table(profile).to_dict("records") if profile.name == "full" and wanted else []
     items += _networks(rows) + _features(profile, rows, wanted, tflops, rate)

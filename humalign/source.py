@@ -146,19 +146,18 @@ class Source(Answers):
     def _group(self) -> dict:
         return dict(zip(self._table["model"], self._table["group"]))
 
-    def models(self, role: str | None = None, seed: int = 0) -> list[str]:
-        """Networks at hand, in the order of the table: with weights (drawn world), or with features.
+    def models(self, role: str = "things", seed: int = 0) -> list[str]:
+        """Networks at hand, in the order of the table: with weights (drawn world), or features of a role's pictures.
 
         Parameters
         ----------
-        role : str, optional
-            Whose pictures; default: of any role that has answers.
+        role : str
         seed : int
             Training run.
         """
         return [m for m in self._table["model"] if self._digest(role, m, seed)]
 
-    def _digest(self, role: str | None, model: str, seed: int) -> str:
+    def _digest(self, role: str, model: str, seed: int) -> str:
         """What the features of a training run depend on; "" where there are none."""
         if mine := self._mine(model):
             return self._own_digest(role, mine) if seed == 0 else ""
@@ -171,18 +170,7 @@ class Source(Answers):
                 return ""
             weights = read_json(path.with_name(path.name + ".json"))["sha256"]
             return digest(weights, VERSION, stimuli.drawings_digest())
-        if role is None:
-            answered = [name for name, one in ROLES.items() if one.answers]
-            names = [*answered, *(plain.studies(self.root) if self.root else ())]
-            found = [one for name in names if (one := self._digest_of_stored(name, model, seed))]
-            return digest(found) if found else ""
-        return self._digest_of_stored(role, model, seed)
-
-    def _digest_of_stored(self, role: str, model: str, seed: int) -> str:
-        try:
-            path = self.stored(role, model, seed)
-        except MissingData:
-            return ""
+        path = self.stored(role, model, seed)
         if path is not None and not self._unusable(model, path):
             return shards.about(path)["digest"]
         name = self._of_registry(role, model) if seed == 0 and path is None else ""
@@ -193,13 +181,13 @@ class Source(Answers):
     def _of_registry(self, role: str, model: str) -> str:
         """The published data set with the features of a network for all objects of a role; "" for none."""
         name = NETWORKS.get(model, "")
-        if self.kind != "published" or self.profile.name != "slice" or self.role(role).folder != "things":
+        if not name or self.profile.name != "slice" or self.role(role).folder != "things" or self._folder(role):
             return ""
-        if name not in registry.available(self.profile) or self._folder(role):
+        if name not in registry.available(self.profile):
             return ""
         return name if set(self.ids(role)) <= set(self._read(name).ids) else ""
 
-    def state(self, role: str | None = None, models=None, seeds=(0,)) -> list:
+    def state(self, role: str = "things", models=None, seeds=(0,)) -> list:
         """What the features depend on, for cache keys: network, training run and digest of each.
 
         Raises
@@ -209,7 +197,7 @@ class Source(Answers):
         """
         return [[m, s, self._digest(role, m, s)] for m, s in self.runs(role, models, seeds)]
 
-    def runs(self, role: str | None = None, models=None, seeds=(0,)) -> list[tuple[str, int]]:
+    def runs(self, role: str = "things", models=None, seeds=(0,)) -> list[tuple[str, int]]:
         """The training runs that a study covers: (network, seed) pairs.
 
         Raises
@@ -223,17 +211,13 @@ class Source(Answers):
         if self.kind == "drawn":
             told = f"no weights are at hand (seeds {', '.join(map(str, seeds))})"
             raise MissingData(told, "mini zoo", "humalign world train NAME")
-        if role is not None:
-            raise self.no_features(role)
-        told = "there are no features of " + ("any network" if models is None else ", ".join(map(str, models)))
-        mend = "'humalign plan --profile full' lists networks, costs and commands"
-        raise MissingData(told, f"profile {self.profile.name}", mend)
+        raise self.no_features(role, models)
 
-    def no_features(self, role: str) -> MissingData:
-        """The error for a role without features of any network."""
-        pictures = self.shown(role)
+    def no_features(self, role: str, models=None) -> MissingData:
+        """The error for a role without features of some networks, or of any."""
+        pictures, whose = self.shown(role), "any network" if models is None else ", ".join(map(str, models))
         return MissingData(
-            f"there are no features of any network for the pictures of {pictures}",
+            f"there are no features of {whose} for the pictures of {pictures}",
             Path(self.root or "") / shards.FOLDER,
             f"{shards.command('MODEL', pictures)}; 'humalign plan --profile full' lists networks and costs",
         )
@@ -338,10 +322,10 @@ class Source(Answers):
     def _mine(self, model: str):
         return next((found for row, found in self.mine if row["model"] == model), None)
 
-    def _own_digest(self, role: str | None, mine) -> str:
+    def _own_digest(self, role: str, mine) -> str:
         if not isinstance(mine, list):
             return mine.checksum
-        covered = role is None or set(self.ids(role)) <= set(mine[0].ids)
+        covered = set(self.ids(role)) <= set(mine[0].ids)
         return digest([part.checksum for part in mine]) if covered else ""
 
     def _own(self, role: str, mine, layers) -> list[Features]:

@@ -148,11 +148,3 @@ def cached(folder, name: str, parts, make):
     arrays = make()
     save_arrays(path, arrays, {"name": name})
     return arrays
-
-
-def lock(path):
-    """A lock between processes, for a with block: one goes on, the others wait."""
-    from filelock import FileLock
-
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path)

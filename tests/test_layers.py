@@ -12,8 +12,9 @@ from humalign.config import Profile
 from humalign.data.types import Stimuli, Triplets
 from humalign.errors import InputError, MissingData
 from humalign.features import shards
+from humalign.source import Source
 from humalign.store import write_json
-from humalign.studies import layers, sources
+from humalign.studies import layers
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -206,7 +207,7 @@ def store(root, model, arrays):
 @pytest.fixture
 def full(tmp_path, monkeypatch):
     triplets = responses()
-    monkeypatch.setattr(sources, "triplets", lambda profile, dataset="things": triplets)
+    monkeypatch.setattr(Source, "triplets", lambda source, role="things": triplets)
     right = halves(1.0)
     wrong = np.ones_like(right) + np.eye(2 * ONES)[:, :2].astype(np.float32) * 0.1  # all but two rows are the same
     store(tmp_path, "resnet18", {"z": wrong, "layer.10": right, "layer.2": halves(0.5), "logits": right})

@@ -6,8 +6,8 @@ import pytest
 from humalign import odd_one_out
 from humalign.config import get_profile
 from humalign.similarity import similarity_matrix
+from humalign.source import Source
 from humalign.studies import levels_networks as study
-from humalign.studies import networks
 
 
 def test_blocks_give_what_one_matrix_gives(monkeypatch):
@@ -32,17 +32,17 @@ def drawn(tmp_path, monkeypatch):
     ids = split_ids("test")
     made = {"softmax-resnet-m": _seen(), "softmax-vit-m": np.random.default_rng(0).normal(size=(len(ids), 20))}
 
-    def iterate(profile, dataset, layers, models):
-        assert (dataset, layers) == ("test", ("penultimate",))
+    def features(source, role, layers, models):
+        assert (role, layers) == ("levels", ("penultimate",))
         for model in models:
             values = made[model]
             yield Features(
                 tuple(ids), values.astype(np.float32), model, layers[0], "made up", "none", model, {"seed": 0}
             )
 
-    monkeypatch.setattr(networks, "iterate", iterate)
-    monkeypatch.setattr(networks, "trained", lambda profile, seed=0: list(made))
-    monkeypatch.setattr(networks, "state", lambda *a, **k: "made up")
+    monkeypatch.setattr(Source, "features", features)
+    monkeypatch.setattr(Source, "models", lambda source, role, seed=0: list(made))
+    monkeypatch.setattr(Source, "state", lambda *a, **k: "made up")
     return get_profile("mini", cache=tmp_path)
 
 

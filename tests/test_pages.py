@@ -1,5 +1,7 @@
 """What the first pages show of a study, on small made-up tables."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,7 +96,8 @@ def test_rsa_two_ways_and_two_layers():
 def test_rsa_matrices_are_in_the_order_asked_for(monkeypatch):
     ids, values = ("x", "y", "z"), np.array([[1.0, 0, 0], [0, 1, 0], [1, 1, 0.5]])
     parts = [Features(ids, values, "a", layer) for layer in ("penultimate", "logits")]
-    monkeypatch.setattr(rsa_page.networks, "iterate", lambda *_, **__: parts)
+    source = SimpleNamespace(features=lambda *_, **__: parts)
+    monkeypatch.setattr(rsa_page.networks, "source", lambda _: source)
     rdm = np.array([[0.0, 1, 2], [1, 0, 3], [2, 3, 0]])
     human = HumanRDM(ids, rdm[None], "made", "none")
     example = points(0.2, 0.4, 0.9)[:1].assign(layer="logits")
@@ -171,7 +174,7 @@ def test_probing_points_before_and_after():
     rows += [{**rows[0], "stage": probing_page.probing.SAME, "value": 0.4}]
     before, after = probing_page.choices(measured(rows), MODELS[:1], "penultimate")
     assert (before["value"].item(), after["value"].item()) == (0.4, 0.5)
-    sets = probing_page.sources.ARRANGEMENTS
+    sets = probing_page.ARRANGEMENTS
     rows = [{"model": "a", "dataset": d, "stage": s, "value": v} for d in sets for s, v in zip(STAGES, (0.1, 0.2))]
     before, after = probing_page.arrangements(measured(rows), MODELS[:1], "penultimate")
     assert list(before) == list(sets)
@@ -189,7 +192,8 @@ def test_probing_transforms_have_a_column_each(monkeypatch):
     human = HumanRDM(("x", "y", "z"), np.array([[[0.0, 1, 2], [1, 0, 3], [2, 3, 0]]]), "made", "none")
     row = {"model": "a", "value": 0.5, "low": 0.4, "high": 0.6, "provenance": "live"}
     found = Measured(pd.DataFrame([row]), np.zeros((1, 2)))
-    monkeypatch.setattr(probing_page.sources, "arrangement", lambda *_: human)
+    source = SimpleNamespace(arrangement=lambda _: human)
+    monkeypatch.setattr(probing_page.networks, "source", lambda _: source)
     monkeypatch.setattr(probing_page.probing, "transformed", transformed)
     monkeypatch.setattr(probing_page.rsa, "of_features", lambda *_, **__: found)
     table = probing_page.transforms(get_profile("mini"), ["a"], "penultimate", {"a": "Alpha"})

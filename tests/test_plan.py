@@ -11,7 +11,8 @@ from humalign.cli import main
 from humalign.config import get_profile
 from humalign.data import known, registry
 from humalign.errors import InputError, MissingData
-from humalign.studies import sources
+from humalign.roles import ROLES
+from humalign.source import open_source
 
 NOTEBOOKS = sorted(path.stem for path in (Path(__file__).resolve().parents[1] / "notebooks").glob("*.md"))
 
@@ -146,7 +147,7 @@ def test_every_notebook_declares_its_needs(notebook):
         for name in (*wanted.data, *wanted.also):
             registry.entry(name, profile)  # raises for a name that the profile does not have
         for name in wanted.features:
-            assert sources.pictures(name)
+            assert ROLES[name].pictures
 
 
 def test_notice_is_one_quiet_line_in_mini():
@@ -167,21 +168,20 @@ def test_notice_names_what_is_missing_and_how_to_get_it(empty):
 def test_features_of_random_weights_do_not_stand_for_a_trained_network(tmp_path):
     from humalign.features import shards
     from humalign.store import write_json
-    from humalign.studies import feature_store
 
     profile = get_profile("full", data=tmp_path, cache=tmp_path)
-    folder = feature_store.place(tmp_path, "resnet18", "things/images")
+    folder, source = shards.place(tmp_path, "resnet18", "things/images"), open_source(profile)
     about = {"format": shards.FORMAT, "weights": "untrained, seed 0", "n": 2, "shard_size": 2, "layers": {}}
     rest = dict.fromkeys(("weights_digest", "preprocess", "dtype", "ids_digest"), "")
     write_json(folder / shards.MANIFEST, {**about, **rest})
-    assert feature_store.refused(profile, "things") == ["resnet18 (extraction not finished)"]
+    assert source.refused("things") == ["resnet18 (extraction not finished)"]
     shards.write_shard(folder, 0, ["a", "b"], {"penultimate": np.eye(2, dtype=np.float32)})
-    assert feature_store.refused(profile, "things") == ["resnet18 (random weights)"]
-    assert feature_store.models(profile, "things") == []
+    assert source.refused("things") == ["resnet18 (random weights)"]
+    assert source.models("things") == []
     with pytest.raises(MissingData, match="no features of any network"):
-        list(feature_store.iterate(profile, "things", ("penultimate",)))
+        list(source.features("things", ("penultimate",)))
     write_json(tmp_path / known.MANIFEST, {"rehearsal": True})
-    assert feature_store.models(profile, "things") == ["resnet18"]
+    assert source.models("things") == ["resnet18"]
 
 
 # ---- cells that cannot run -------------------------------------------------------------------------------------------

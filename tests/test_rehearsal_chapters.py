@@ -5,7 +5,8 @@ import pytest
 from rehearsing import adopt, figures, notes, notice, run
 
 from humalign.config import get_profile
-from humalign.studies import sources, transfer
+from humalign.roles import ROLES
+from humalign.studies import transfer
 
 PICTURES = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images")
 WIDTHS = {  # three training groups; the second has no logits; two with layers between
@@ -30,7 +31,12 @@ def done(tmp_path_factory):
     root = rehearsal.write(folder / "data")
     profile = get_profile("full", data=root)
     adopt(root, profile, WIDTHS, PICTURES)
-    adopt(root, profile, IMAGE_WIDTHS, [*sources.PICTURES.values()])
+    adopt(
+        root,
+        profile,
+        IMAGE_WIDTHS,
+        [name for one in ROLES.values() if one.kind in ("pictures", "sessions") for name in one.pictures],
+    )
     less = {"claims": {"trials": 500}, "probing": {"max_epochs": 2}, "generalisation": {"shots": [1], "draws": 2}}
     return run(CHAPTERS, root, folder, **less), folder / "book" / "data"
 

@@ -9,6 +9,7 @@ from humalign.config import get_profile
 from humalign.errors import InputError, MissingData
 from humalign.features import shards
 from humalign.plots import transfer as plots
+from humalign.source import Source
 from humalign.studies import networks, transfer, transfer_tasks
 
 MINI = get_profile("mini")
@@ -27,16 +28,16 @@ def drawn(tmp_path, monkeypatch):
     noise = np.random.default_rng(0).normal(size=(len(ids), 20)).astype(np.float32)
     made = {"softmax-resnet-m": perfect, "softmax-vit-m": noise}
 
-    def iterate(profile, dataset, layers, models, seeds=(0,)):
+    def features(source, role, layers, models, seeds=(0,)):
         for model in models:
             order = np.random.default_rng(len(model)).permutation(len(ids))  # aligned by id, never by place
             yield Features(
                 tuple(ids[order]), made[model][order], model, layers[0], "made up", "none", model, {"seed": 0}
             )
 
-    monkeypatch.setattr(networks, "iterate", iterate)
-    monkeypatch.setattr(networks, "trained", lambda profile, seed=0: list(made))
-    monkeypatch.setattr(networks, "state", lambda *a, **k: "made up")
+    monkeypatch.setattr(Source, "features", features)
+    monkeypatch.setattr(Source, "models", lambda source, role, seed=0: list(made))
+    monkeypatch.setattr(Source, "state", lambda *a, **k: "made up")
     return get_profile("mini", cache=tmp_path)
 
 
@@ -166,16 +167,16 @@ def test_contrasts_tell_people_from_a_good_teacher():
 
 
 def test_what_is_computed_for_one_network_stays(drawn, monkeypatch):
-    seen, iterate = [], networks.iterate
+    seen, features = [], Source.features
 
-    def counted(profile, dataset, layers, models, seeds=(0,)):
+    def counted(source, role, layers, models, seeds=(0,)):
         seen.extend(models)
-        return iterate(profile, dataset, layers, models, seeds)
+        return features(source, role, layers, models, seeds)
 
-    monkeypatch.setattr(networks, "iterate", counted)
-    monkeypatch.setattr(networks, "trained", lambda profile, seed=0: ["softmax-resnet-m"])
+    monkeypatch.setattr(Source, "features", counted)
+    monkeypatch.setattr(Source, "models", lambda source, role, seed=0: ["softmax-resnet-m"])
     transfer.measure(drawn, shots=(1,), draws=1)
-    monkeypatch.setattr(networks, "trained", lambda profile, seed=0: ["softmax-resnet-m", "softmax-vit-m"])
+    monkeypatch.setattr(Source, "models", lambda source, role, seed=0: ["softmax-resnet-m", "softmax-vit-m"])
     first = len(seen)
     transfer.measure(drawn, shots=(1,), draws=1)
     assert first == 3

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -16,7 +14,7 @@ from ..data import registry
 from ..data.types import Triplets
 from ..errors import MissingData
 from ..similarity import similarity_matrix
-from . import networks, public, sources
+from . import networks, public
 from . import vice as slices
 
 TEMPERATURES = tuple(float(f"{t:.4g}") for t in np.geomspace(0.02, 20, 21))
@@ -39,17 +37,17 @@ def halves(triplets: Triplets, n: int = N) -> tuple[np.ndarray, np.ndarray]:
 
 
 def people(profile: Profile, rows) -> np.ndarray:
-    """Probabilities (n, 3) with which the drawn world's people keep each pair of some triplets."""
-    sources.only_mini(profile, "people's probabilities")
-    return _people(tuple(np.asarray(rows).tolist()))
+    """Probabilities (n, 3) with which people keep each pair of some triplets.
 
-
-@lru_cache(maxsize=4)
-def _people(rows):
-    from ..world import datasets, observers
-
-    triplets = datasets.load("things")
-    return observers.group_probabilities(observers.values(triplets.ids), triplets.triplets[list(rows)])
+    Raises
+    ------
+    MissingData
+        Where nobody knows: people were not simulated.
+    """
+    found = networks.source(profile).people()
+    if not found.known:
+        raise MissingData("are not known of real people", "probabilities of answers", "use the profile mini")
+    return found.probabilities[rows]
 
 
 def of_similarity(similarity, triplets, rows, targets=None, temperatures=TEMPERATURES) -> dict[str, pd.DataFrame]:
@@ -132,7 +130,7 @@ def study(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
     profile : Profile
     layer : str
     models, seeds
-        As :func:`humalign.studies.networks.iterate`.
+        As :meth:`humalign.source.Source.features`.
 
     Returns
     -------
@@ -143,7 +141,7 @@ def study(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
         (NaN without such times). In the full profile people's entropy is VICE's; without it the last two are empty,
         see :func:`known`, and the criteria "kl" and "js", which need people's probabilities, are always missing.
     """
-    triplets, mini = sources.triplets(profile), profile.name == "mini"
+    triplets, mini = networks.source(profile).triplets(), profile.name == "mini"
     inputs = [] if mini else [_certainty(profile, slice(None))]
 
     def make():
@@ -164,7 +162,7 @@ def study(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
 
         relate("people", human)
         for part in tqdm(
-            networks.iterate(profile, "things", (layer,), models, seeds),
+            networks.source(profile).features("things", (layer,), models, seeds),
             desc="calibration",
             unit="network",
             leave=False,
@@ -176,7 +174,8 @@ def study(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
             relate(part.model, made["entropy"])
         return {k: pd.concat([p for p in v if len(p)] or v, ignore_index=True) for k, v in found.items()}
 
-    parts = [networks.state(profile, seeds, models), triplets.checksum, layer, TEMPERATURES, N, BINS, inputs]
+    state = networks.source(profile).state("things", models, seeds)
+    parts = [state, triplets.checksum, layer, TEMPERATURES, N, BINS, inputs]
     return kept(profile, f"calibration-{layer}", VERSION, parts, make)
 
 
@@ -189,9 +188,10 @@ def _rho(a, b) -> float:
 
 def _certainty(profile: Profile, rows) -> np.ndarray | None:
     try:
-        return sources.people_entropy(profile)[rows]
+        chances = networks.source(profile).people().probabilities
     except MissingData:
         return None
+    return None if chances is None else odd_one_out.entropy(chances[rows])
 
 
 def known(found: dict[str, pd.DataFrame], key: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from ..errors import MissingData
 from ..results import Measured
 from ..similarity import similarity_matrix
 from . import concepts as dimensions
-from . import networks, public, sources, vice
+from . import networks, public, vice
 
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
@@ -37,17 +37,18 @@ def choices(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,
 
     The entry "people's dimensions" follows what people see in the pictures (dot product), as VICE in the paper.
     """
-    triplets = sources.triplets(profile)
+    triplets = networks.source(profile).triplets()
 
     def make():
         _, values = dimensions.dimensions(profile)
         out = {PEOPLE: odd_one_out.choices(similarity_matrix(values, "dot"), triplets.triplets).astype(np.int8)}
-        for part in networks.iterate(profile, "things", (layer,), models, seeds):
+        for part in networks.source(profile).features("things", (layer,), models, seeds):
             similarity = similarity_matrix(part.align(triplets.ids).values, "cosine")
             out[part.model] = odd_one_out.choices(similarity, triplets.triplets).astype(np.int8)
         return out
 
-    parts = [networks.state(profile, seeds, models), dimensions.state(profile), triplets.checksum, layer]
+    state = networks.source(profile).state("things", models, seeds)
+    parts = [state, dimensions.state(profile), triplets.checksum, layer]
     found = kept(profile, f"choices-{layer}", VERSION, parts, make)
     known = list(networks.facts(profile)["model"])
     return {name: found[name] for name in [PEOPLE, *(m for m in known if m in found)]}
@@ -66,20 +67,22 @@ def pairs(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
     DataFrame
         first, second, value, measure, layer; "people's dimensions" among the networks.
     """
-    triplets = sources.triplets(profile)
+    triplets = networks.source(profile).triplets()
 
     def make():
         _, values = dimensions.dimensions(profile)
         features = {PEOPLE: values}
         features |= {
-            p.model: p.align(triplets.ids).values for p in networks.iterate(profile, "things", (layer,), models, seeds)
+            p.model: p.align(triplets.ids).values
+            for p in networks.source(profile).features("things", (layer,), models, seeds)
         }
         same = measures.agreement(choices(profile, layer, models, seeds))
         return pd.concat(
             [_long(same, "agreement", layer), _long(measures.cka_matrix(features), "CKA", layer)], ignore_index=True
         )
 
-    parts = [networks.state(profile, seeds, models), dimensions.state(profile), triplets.checksum, layer]
+    state = networks.source(profile).state("things", models, seeds)
+    parts = [state, dimensions.state(profile), triplets.checksum, layer]
     return kept(profile, f"pairs-{layer}", VERSION, parts, make)
 
 
@@ -127,11 +130,12 @@ def within_and_between(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFram
 
 def people_entropy(profile: Profile) -> np.ndarray:
     """Entropy (nats) of the probabilities with which people keep the pairs of each triplet: (n,)."""
-    if profile.name != "mini":
-        return sources.people_entropy(profile)
-    checksum = sources.triplets(profile).checksum
-    found = kept(profile, "people-entropy", VERSION, checksum, lambda: {"entropy": sources.people_entropy(profile)})
-    return found["entropy"]
+    chances = networks.source(profile).people().probabilities
+    if chances is None:
+        raise MissingData(
+            "nobody says how sure people are", "things", "'humalign data where things/vice_probabilities'"
+        )
+    return odd_one_out.entropy(chances)
 
 
 def trained(found: dict, models: pd.DataFrame) -> dict:
@@ -212,7 +216,7 @@ def apart(profile: Profile, found: dict, models: pd.DataFrame, first: str, secon
     for group, names in members.items():
         if not names and profile.name != "mini":
             raise MissingData("has no network with features here", f"training group {group}", "humalign plan")
-    triplets = sources.triplets(profile)
+    triplets = networks.source(profile).triplets()
     table = measures.contrast(found, members[first], members[second])
     mirror = measures.contrast(found, members[second], members[first])
     mirror = mirror[mirror["kind"] == "first right, second wrong"].rename(
@@ -252,8 +256,8 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
     DataFrame
         model, id, x, y, superordinate, category (of the paper's colours; "other" else).
     """
-    triplets = sources.triplets(profile)
-    wanted = [m for m in models if m in networks.trained(profile)]
+    triplets = networks.source(profile).triplets()
+    wanted = [m for m in models if m in networks.source(profile).models("things")]
     above, category = categories(profile, triplets.ids)
 
     def make():
@@ -263,7 +267,8 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
         features = {PEOPLE: values}
         if wanted:
             features |= {
-                p.model: p.align(triplets.ids).values for p in networks.iterate(profile, "things", (layer,), wanted)
+                p.model: p.align(triplets.ids).values
+                for p in networks.source(profile).features("things", (layer,), wanted)
             }
         rows = []
         for name, x in features.items():
@@ -273,7 +278,7 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
             rows.append(pd.DataFrame({**columns, "superordinate": above, "category": category}))
         return pd.concat(rows, ignore_index=True)
 
-    state = networks.state(profile, models=wanted) if wanted else []
+    state = networks.source(profile).state("things", wanted) if wanted else []
     parts = [state, triplets.checksum, wanted, layer, dimensions.state(profile), category]
     return kept(profile, "maps", VERSION, parts, make)
 
@@ -309,7 +314,7 @@ def categories(profile: Profile, ids) -> tuple[list[str], list[str]]:
 
 def examples(models: pd.DataFrame, profile: Profile, wanted) -> list[str]:
     """The wanted networks that are at hand; the first trained one of each group in place of those that are not."""
-    here = networks.trained(profile)
+    here = networks.source(profile).models("things")
     found = [m for m in wanted if m in here]
     group = models.set_index("model")["group"]
     for name in here:

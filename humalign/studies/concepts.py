@@ -13,19 +13,19 @@ from .. import odd_one_out, probing, resample
 from ..cache import kept
 from ..config import Profile
 from ..data import registry
+from ..data.plain import People
 from ..data.types import Triplets
 from ..errors import MissingData
 from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import networks, sources
+from . import networks
 from . import probing as probes
 
 LAYERS = ("penultimate", "logits")
 DATASET = "things-dimensions"  # accuracy and R2 of single dimensions: not "things", which is about all triplets
 ZERO, SAME, PROBED, REGRESSION = "zero-shot", probes.SAME, "probed", "regression"
 FOLDS, SEED = 5, 42  # of the regression, as in the paper
-NEAREST = 3  # dimensions of a triplet in the drawn world, where they nest: a hammer is man-made, hand held, a tool
-EMBEDDINGS = ("things/vice_45", "things/vice_42")  # people's dimensions in the full profile: the paper's, or the public
+PAPER = "things/vice_45"  # people's dimensions as the paper has them
 FIGURE_5 = ("animal", "transport", "sport")  # in the place of animal-related, vehicles and sports
 LABELS = (  # of the paper's 45 dimensions, as in the authors' code
     "Metal", "Food", "Plant-related", "Animal-related", "Furniture", "Clothing", "Royal", "Outdoors-related",
@@ -85,49 +85,41 @@ def divide(triplets: Triplets, values: np.ndarray, names, k: int = 1) -> Partiti
     )
 
 
-def embedding(profile: Profile) -> str:
-    """The data set that stands for what people see in the full profile: the first of ``EMBEDDINGS`` at hand."""
-    here = set(registry.available(profile))
-    return next((name for name in EMBEDDINGS if name in here), EMBEDDINGS[0])
+def people(profile: Profile) -> People:
+    """What people see in the pictures of the odd-one-out task; in the full profile the first of VICE's at hand."""
+    return networks.source(profile).people("things")
 
 
 def title(profile: Profile) -> str:
     """Where people's dimensions come from, in words."""
-    if profile.name == "mini":
-        return "the dimensions of the drawn people"
-    return f"{registry.entry(embedding(profile), profile).title} ({embedding(profile)})"
+    found = people(profile)
+    return found.title if found.known else f"{found.title} ({found.name})"
 
 
 def state(profile: Profile) -> list:
-    """What people's dimensions depend on, for cache keys; empty in the drawn world, where they are code."""
-    if profile.name == "mini":
-        return []
-    return [embedding(profile), registry.load(embedding(profile), profile).checksum]
+    """What people's dimensions depend on, for cache keys."""
+    return [people(profile).checksum]
 
 
 def nearest(profile: Profile) -> int:
     """Dimensions that a triplet counts in: three in the drawn world, where they nest, else one, as in the paper."""
-    return NEAREST if profile.name == "mini" else 1
+    return people(profile).nearest
 
 
 def dimensions(profile: Profile) -> tuple[tuple[str, ...], np.ndarray]:
     """Names and values (m, d) of what people see in the pictures of the odd-one-out task, in its order.
 
-    In the full profile: the VICE embedding of the paper where it is at hand, else the public one; heaviest dimension
-    first. That is the order of the paper's labels; those of the public embedding were judged, see ``vice.VICE_LABELS``.
+    Of real people: heaviest dimension first. That is the order of the paper's labels; those of the public embedding
+    were judged, see ``vice.VICE_LABELS``.
     """
-    if profile.name == "full":
-        which = embedding(profile)
-        values = registry.load(which, profile).align(sources.triplets(profile).ids).values
-        heavy = np.argsort(-values.sum(0), kind="stable")
-        from .vice import VICE_LABELS
+    found = people(profile)
+    if found.known:
+        return found.names, found.dimensions
+    heavy = np.argsort(-found.dimensions.sum(0), kind="stable")
+    from .vice import VICE_LABELS
 
-        known = dict(zip(heavy.tolist(), LABELS)) if which == EMBEDDINGS[0] else VICE_LABELS
-        return tuple(known.get(int(k), f"dimension {int(k) + 1}") for k in heavy), values[:, heavy]
-    sources.only_mini(profile, "people's dimensions")
-    from ..world import observers
-
-    return observers.dimension_names(), observers.values(sources.triplets(profile).ids)
+    known = dict(zip(heavy.tolist(), LABELS)) if found.name == PAPER else VICE_LABELS
+    return tuple(known.get(int(k), f"dimension {int(k) + 1}") for k in heavy), found.dimensions[:, heavy]
 
 
 def pictures(profile: Profile, ids, size: int) -> dict[str, np.ndarray]:
@@ -140,7 +132,6 @@ def pictures(profile: Profile, ids, size: int) -> dict[str, np.ndarray]:
             i: np.asarray(ImageOps.fit(Image.open(path).convert("RGB"), (size, size)))
             for i, path in zip(found.ids, found.images)
         }
-    sources.only_mini(profile, "pictures")
     from ..world import stimuli
 
     return {i: stimuli.picture(i, size, noise=False)[0] for i in ids}
@@ -160,7 +151,7 @@ def some(names) -> None:
 def partition(profile: Profile, k: int = 0) -> Partition:
     """The triplets of the profile by dimension of its people; see :func:`divide`. ``k=0``: :func:`nearest`."""
     names, values = dimensions(profile)
-    return divide(sources.triplets(profile), values, names, k or nearest(profile))
+    return divide(networks.source(profile).triplets(), values, names, k or nearest(profile))
 
 
 def largest(profile: Profile) -> float:
@@ -231,7 +222,7 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
     profile : Profile
     layer : str
     seeds, models
-        As :func:`humalign.studies.networks.iterate`.
+        As :meth:`humalign.source.Source.features`.
     k : int
         Dimensions that a triplet counts in; 0: :func:`nearest`.
 
@@ -245,7 +236,7 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
     def make():
         part = partition(profile, k)
         keys, right = [], []
-        for features in networks.iterate(profile, "things", (layer,), models, seeds):
+        for features in networks.source(profile).features("things", (layer,), models, seeds):
             similarity = similarity_matrix(features.align(part.triplets.ids).values, "cosine")
             keys.append({"model": features.model, "seed": int(features.meta["seed"]), "layer": layer})
             right.append(odd_one_out.scores(similarity, part.triplets.triplets) == 1)
@@ -260,7 +251,7 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
         )
 
     parts = [probes.state(profile, seeds, models), layer, k or nearest(profile), state(profile)]
-    return kept(profile, f"concepts-{layer}", VERSION, [*parts, sources.triplets(profile).checksum], make)
+    return kept(profile, f"concepts-{layer}", VERSION, [*parts, networks.source(profile).triplets().checksum], make)
 
 
 def kinds(models: pd.DataFrame) -> pd.Series:
@@ -321,8 +312,8 @@ def order(profile: Profile, k: int = 0) -> pd.DataFrame:
 def top(profile: Profile, n: int = 6) -> pd.DataFrame:
     """The pictures with the largest weight on each dimension, at most one a concept: dimension, rank, id, weight."""
     names, values = dimensions(profile)
-    ids = sources.triplets(profile).ids
-    concepts = np.asarray(sources.triplets(profile).concepts)
+    ids = networks.source(profile).triplets().ids
+    concepts = np.asarray(networks.source(profile).triplets().concepts)
     rows = []
     for k, name in enumerate(names):
         best = np.argsort(-values[:, k], kind="stable")
@@ -384,11 +375,16 @@ def regression(profile: Profile, seeds=(0,), models=None, layers=LAYERS) -> Meas
     def make():
         names, values = dimensions(profile)
         features = tqdm(
-            networks.iterate(profile, "things", layers, models, seeds), desc="regression", unit="layer", leave=False
+            networks.source(profile).features("things", layers, models, seeds),
+            desc="regression",
+            unit="layer",
+            leave=False,
         )
-        return of_features(features, sources.triplets(profile), values, names, profile=profile.name)
+        return of_features(features, networks.source(profile).triplets(), values, names, profile=profile.name)
 
-    parts = [networks.state(profile, seeds, models), sources.triplets(profile).checksum, layers, state(profile)]
+    source = networks.source(profile)
+    features = source.state("things", models, seeds)
+    parts = [features, source.triplets().checksum, layers, state(profile)]
     return kept(profile, "regression", VERSION, parts, make)
 
 

@@ -12,7 +12,8 @@ from ..data import registry
 from ..errors import MissingData
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import comparison, feature_store, networks, sources, zero_shot
+from ..source import open_source
+from . import comparison, networks, zero_shot
 
 DATASET, STAGE = "things", "layers"
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
@@ -68,8 +69,8 @@ def blocks(model) -> list[str]:
 
 
 def _drawn(profile: Profile, models) -> Measured:
-    triplets = sources.triplets(profile)
-    wanted = [m for m in models if m in networks.trained(profile)]
+    triplets = networks.source(profile).triplets()
+    wanted = [m for m in models if m in networks.source(profile).models("things")]
 
     def make():
         import torch
@@ -95,7 +96,7 @@ def _drawn(profile: Profile, models) -> Measured:
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 
-    parts = [networks.state(profile, models=wanted), triplets.checksum, wanted]
+    parts = [networks.source(profile).state("things", wanted), triplets.checksum, wanted]
     return kept(profile, "layers", VERSION, parts, make)
 
 
@@ -106,16 +107,19 @@ def at_hand(profile: Profile) -> dict[str, list[str]]:
     """Networks whose features for THINGS hold more than penultimate and logits: all their layers, in order of depth."""
     from ..features import shards
 
-    found = {m: shards.layers(feature_store.find(profile, m, DATASET)) for m in feature_store.models(profile, DATASET)}
+    source = open_source(profile)
+    found = {m: shards.layers(source.stored(DATASET, m)) for m in source.models(DATASET) if source.stored(DATASET, m)}
     return {model: layers for model, layers in found.items() if set(layers) - set(networks.LAYERS)}
 
 
 def none_found(profile: Profile) -> MissingData:
     """The error for a store without layers between; it names the command for one network."""
-    pictures = sources.pictures(DATASET)
+    from ..features import shards
+
+    pictures = open_source(profile).shown(DATASET)
     return MissingData(
         f"no network has layers between input and penultimate for the pictures of {pictures}",
-        profile.data / feature_store.FOLDER if profile.data else "data folder",
+        profile.data / shards.FOLDER if profile.data else "data folder",
         command(profile),
     )
 
@@ -134,11 +138,12 @@ def command(profile: Profile, model: str | None = None) -> str:
 
     facts = networks.facts(profile).set_index("model")
     public = facts.index[facts["public"].astype(str).eq("True") & facts["loader"].astype(bool)]
-    here = [m for m in feature_store.models(profile, DATASET) if m in public]
+    source = open_source(profile)
+    here = [m for m in source.models(DATASET) if m in public]
     model = model or next(iter(here), EXAMPLE)
-    pictures = sources.pictures(DATASET)
-    options = [feature_store.command(model, pictures, layers=" ".join(stages.stages_of(model)))]
-    if profile.data and (feature_store.place(profile.data, model, pictures) / shards.MANIFEST).is_file():
+    pictures = source.shown(DATASET)
+    options = [shards.command(model, pictures, layers=" ".join(stages.stages_of(model)))]
+    if profile.data and (shards.place(profile.data, model, pictures) / shards.MANIFEST).is_file():
         options.append("--restart")  # one folder holds what one run made
     if profile.data and registry.rehearsal(profile.data):
         options.append("--untrained")
@@ -146,7 +151,7 @@ def command(profile: Profile, model: str | None = None) -> str:
 
 
 def _stored(profile: Profile, models) -> Measured:
-    triplets, here = sources.triplets(profile), at_hand(profile)
+    triplets, here = networks.source(profile).triplets(), at_hand(profile)
     wanted = [m for m in models if m in here]
     if not wanted:
         raise none_found(profile)
@@ -157,7 +162,8 @@ def _stored(profile: Profile, models) -> Measured:
 def _of_network(profile: Profile, model: str, layers, triplets) -> Measured:
     from ..features import shards
 
-    path = feature_store.find(profile, model, DATASET)
+    source = networks.source(profile)
+    path = source.stored(DATASET, model)
 
     def make():
         rows, right = [], []
@@ -169,5 +175,5 @@ def _of_network(profile: Profile, model: str, layers, triplets) -> Measured:
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")
 
-    parts = [model, layers, feature_store.about(path)["digest"], triplets.checksum]
+    parts = [source.state(DATASET, [model]), layers, triplets.checksum]
     return kept(profile, f"layers-{model}", VERSION, parts, make)

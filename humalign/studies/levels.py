@@ -8,6 +8,7 @@ import pandas as pd
 from .. import levels, resample
 from ..data import registry
 from ..errors import InputError, MissingData
+from ..source import open_source
 
 SOURCE = "analysis notebook of the Levels experiment, executed by its author"
 QUOTED = "quoted by others from the paper"
@@ -37,28 +38,14 @@ QUANTITIES = {
 
 
 def trials(profile) -> pd.DataFrame:
-    """Raw trials in the layout of :mod:`humalign.levels`: simulated in ``mini``, the published sessions in ``full``.
+    """Raw trials in the columns of :mod:`humalign.levels`: simulated in ``mini``, the published sessions in ``full``.
 
     Raises
     ------
     MissingData
         In ``slice``: the public sample has trial lists, but no responses.
     """
-    if profile.name == "mini":
-        from ..world.datasets import levels_sessions
-
-        frame = levels_sessions()
-        return frame.assign(
-            kind=np.where(frame["exp_trial_type"] == "catch_trial", "catch", "trial"),
-            selected=frame["selected"].replace("", np.nan),
-            correct=frame["correct_catch"],
-            seconds=frame["rt"],
-        )[[*levels.COLUMNS, "correct"]]
-    if profile.name == "slice":
-        raise MissingData(
-            "the public sample holds trial lists without responses", "levels", "use the profile mini or full"
-        )
-    return registry.load("levels", profile)
+    return open_source(profile).sessions("levels")
 
 
 def answers(profile, seed: int = 42) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -14,14 +14,13 @@ from ..data import registry
 from ..data.types import Triplets
 from ..results import Measured, Rows, combine
 from ..similarity import similarity_matrix
-from . import feature_store, networks
+from . import networks
 from .levels import QUANTITIES, answers, people_summary
 
 LAYER = "penultimate"
 STAGE = "zero-shot"
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
 BLOCK = 2048  # triplets compared at a time, so that similarities of all pictures need not fit into memory
-DATASET = {"mini": "test", "full": "levels"}  # pictures, by their name in the studies
 
 
 def level_set(profile: Profile) -> tuple[Triplets, pd.DataFrame]:
@@ -37,8 +36,7 @@ def level_set(profile: Profile) -> tuple[Triplets, pd.DataFrame]:
 
         return level_set(profile)
     table = levels.triplets(answers(profile)[0])
-    if not feature_store.models(profile, "levels"):
-        raise feature_store.none_found(profile, "levels")
+    networks.source(profile).at_hand(["levels"])
     columns = ["first", "second", "third"]
     ids, places = np.unique(table[columns].to_numpy(str), return_inverse=True)
     about = registry.entry("levels", "full")
@@ -97,21 +95,21 @@ def measure(profile: Profile) -> Measured:
         As for :func:`level_set`.
     """
     data, table = level_set(profile)
-    dataset, mini = DATASET[profile.name], profile.name == "mini"
+    source = networks.source(profile)
     fixed = [data.checksum, table.to_csv()]
     out = []
-    for model in networks.trained(profile) if mini else feature_store.models(profile, dataset):
-        state = networks.state(profile, models=[model]) if mini else feature_store.digests(profile, dataset, [model])
-        make = partial(_of_network, profile, dataset, model, data, table)
+    for model in source.models("levels"):
+        state = source.state("levels", [model])
+        make = partial(_of_network, profile, model, data, table)
         out.append(kept(profile, f"levels-{model}", VERSION, [state, *fixed], make))
     return combine(*out)
 
 
-def _of_network(profile, dataset, model, data, table) -> Measured:
+def _of_network(profile, model, data, table) -> Measured:
     from ..alignet import measure
 
     rows = Rows(profile=profile.name, stage=STAGE)
-    for part in networks.iterate(profile, dataset, (LAYER,), [model]):
+    for part in networks.source(profile).features("levels", (LAYER,), [model]):
         chosen, doubt = choices(part.align(data.ids).values, data.triplets, measure.SHARPNESS)
         right = levels.correct(chosen, table["top"].to_numpy())
         common = {"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer}

@@ -1,27 +1,21 @@
-"""The networks of a profile: their facts, their features for the pictures of a data set, their results as points."""
+"""The networks of a profile: their facts, and their results as points."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from .. import resample
-from ..cache import kept
 from ..config import Profile
-from ..data.types import Features
-from ..errors import InputError, MissingData
+from ..errors import MissingData
 from ..results import Measured, combine, farthest
-from ..store import read_json
-from . import feature_store, sources
+from ..source import LAYERS, Source, open_source
 
-LAYERS = ("penultimate", "logits")
-VERSION = 1  # of the features of the drawn world: goes up when their numbers change
+__all__ = ["LAYERS", "facts", "points", "recorded", "source", "with_recorded"]
 OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them
     "extra l2": "Extra L2",
     "simclr": "SimCLR",
@@ -115,159 +109,18 @@ def roles(table: pd.DataFrame, base: str = "resnet-m") -> list[str]:
     return out
 
 
-def trained(profile: Profile, seed: int = 0) -> list[str]:
-    """Networks at hand: with weights of one training run (mini) or features (full), in the order of the table."""
-    if profile.name != "mini":
-        return feature_store.models(profile) if profile.name == "full" and seed == 0 else []
-    from ..world import networks as zoo
-
-    found = []
-    for name in facts(profile)["model"]:
-        try:
-            zoo.weights_path(name, seed, profile)
-        except MissingData:
-            continue
-        found.append(name)
-    return found
-
-
-def chosen(profile: Profile, models=None, seeds=(0,)) -> list[tuple[str, int]]:
-    """The training runs that a study covers: (network, seed) pairs.
-
-    Raises
-    ------
-    InputError
-        When none is at hand.
-    """
-    runs = [(m, s) for s in seeds for m in trained(profile, s) if models is None or m in models]
-    if not runs and profile.name != "mini":
-        raise MissingData(
-            "there are no features of " + ("any network" if models is None else ", ".join(map(str, models))),
-            f"profile {profile.name}",
-            "'humalign plan --profile full' lists networks, costs and commands",
-        )
-    if not runs:
-        raise InputError(
-            f"no weights are at hand (seeds {', '.join(map(str, seeds))})", "mini zoo", "humalign world train NAME"
-        )
-    return runs
-
-
-def state(profile: Profile, seeds=(0,), models=None) -> list:
-    """What the features depend on, for cache keys: checksum of the weights of each run, and their version."""
-    if profile.name != "mini":
-        return [feature_store.state(profile, models)]
-    from ..world import networks as zoo
-
-    sums = []
-    for name, seed in chosen(profile, models, seeds):
-        path = zoo.weights_path(name, seed, profile)
-        sums.append([name, seed, read_json(path.with_name(path.name + ".json"))["sha256"]])
-    return [sums, VERSION]
-
-
-# ---- features --------------------------------------------------------------------------------------------------------
-
-
-def iterate(profile: Profile, dataset: str, layers=LAYERS, models=None, seeds=(0,)) -> Iterator[Features]:
-    """Features of one network after the other, for the pictures of a data set.
-
-    Parameters
-    ----------
-    profile : Profile
-    dataset : str
-        "things", "things-permuted", "coarse", "cichy", "king1", "king2", or a split such as "test".
-    layers : tuple of str
-        Layers that a network does not have are left out.
-    models, seeds
-        As in :func:`chosen`.
+def source(profile: Profile) -> Source:
+    """The source of the chapters on networks and people.
 
     Raises
     ------
     MissingData
-        In the full profile, when the feature store holds nothing for these pictures.
+        In the profile slice, whose data have a page of their own.
     """
-    if profile.name != "mini":
-        yield from feature_store.iterate(profile, dataset, layers, models if 0 in seeds else ())
-        return
-    from ..world import networks as zoo
-    from ..world import stimuli
-
-    split, runs = sources.split(dataset), chosen(profile, models, seeds)
-    pictures = None
-
-    def images():
-        nonlocal pictures
-        if pictures is None:
-            pictures = stimuli.images(split, zoo.SIDE, profile)
-        return pictures
-
-    ids, drawn = stimuli.split_ids(split), stimuli.drawings_digest()
-    for name, seed in tqdm(runs, desc=f"features of {split}", unit="network", leave=False):
-        path = zoo.weights_path(name, seed, profile)
-        weights = read_json(path.with_name(path.name + ".json"))["sha256"]
-
-        def make(name=name, seed=seed):
-            network = zoo.load(name, seed, profile)
-            return {layer: zoo.features(network, images().images, layer) for layer in LAYERS if hasattr(network, layer)}
-
-        arrays = kept(profile, f"features-{name}.s{seed}-{split}", VERSION, [weights, drawn, ids], make)
-        for layer in layers:
-            if layer in arrays:
-                meta = {"seed": seed, "weights": weights}
-                yield Features(
-                    ids, arrays[layer], name, layer, stimuli.SOURCE, stimuli.LICENCE, f"{name} {layer}", meta
-                )
-
-
-def features(profile: Profile, dataset: str, layers=LAYERS, models=None, seeds=(0,)) -> list[Features]:
-    """Features of all networks for the pictures of a data set; see :func:`iterate`."""
-    return list(iterate(profile, dataset, layers, models, seeds))
-
-
-def descriptions(profile: Profile, dataset: str, ids) -> dict[str, np.ndarray]:
-    """Simple descriptions of the pictures of a data set, for reference: name to centred values (m, d).
-
-    Pixels and colour histogram know nothing of what is shown; the category (one-hot superordinate) and people's own
-    dimensions know all. In the full profile: the first two, and for THINGS the category (27 high-level categories of
-    its authors) where that file is at hand.
-    """
-    if profile.name != "mini":
-        return _real_descriptions(profile, dataset, ids)
-    from ..world import observers, stimuli
-    from ..world.drawing import world
-    from ..world.rules import baselines
-
-    pictures = stimuli.images(sources.split(dataset), 32, profile).align(ids)
-    found = baselines(pictures.images)
-    category = [world().superordinate[c] for c in pictures.concepts]
-    onehot = (np.asarray(category)[:, None] == np.array(sorted(set(category)))).astype(np.float32)
-    made = {"pixels": found["pixels"], "colour histogram": found["colour histogram"], "category": onehot}
-    made = {name: values - values.mean(0) for name, values in made.items()}
-    return {**made, "people's dimensions": observers.values(ids)}
-
-
-def _real_descriptions(profile: Profile, dataset: str, ids) -> dict[str, np.ndarray]:
-    from ..data import registry
-    from ..world.rules import baselines
-
-    pictures = registry.load(sources.pictures(dataset), profile).align(ids)
-    found = baselines(_thumbnails(pictures.images, 32))
-    made = {name: found[name] for name in ("pixels", "colour histogram")}
-    if dataset.startswith("things") and "things/categories_27" in registry.available(profile):
-        made["category"] = registry.load("things/categories_27", profile).loc[list(ids)].to_numpy(np.float32)
-    return {name: values - values.mean(0) for name, values in made.items()}
-
-
-def _thumbnails(images, side: int) -> np.ndarray:
-    """Pictures as uint8 (m, side, side, 3), area-reduced."""
-    from PIL import Image
-
-    out = np.empty((len(images), side, side, 3), np.uint8)
-    for row, image in enumerate(images):
-        with Image.fromarray(image) if isinstance(image, np.ndarray) else Image.open(image) as picture:
-            out[row] = np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BOX))
-    return out
+    if profile.name == "slice":
+        told = "the page on real human data shows what the slice offers; else use mini or full"
+        raise MissingData("has no chapters on networks and people", "profile slice", told)
+    return open_source(profile)
 
 
 # ---- results of all training runs ------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..probing.fitting import one_thread
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import networks, sources
+from . import networks
 
 LAYERS = ("penultimate", "logits")
 # the papers' grid ends at .1; here weaker penalties fit too closely, and from .2 on most transforms collapse to zero
@@ -166,15 +166,15 @@ def probes(
     ----------
     profile : Profile
     seeds, models, layers
-        As :func:`humalign.studies.networks.iterate`.
+        As :meth:`humalign.source.Source.features`.
     dataset : str
         Triplets to learn from.
     transform, **settings
         As :func:`one`.
     """
-    triplets = sources.triplets(profile, dataset)
-    features = networks.iterate(profile, dataset, layers, models, seeds)
-    total = len(networks.chosen(profile, models, seeds)) * len(layers)
+    triplets = networks.source(profile).triplets(dataset)
+    features = networks.source(profile).features(dataset, layers, models, seeds)
+    total = len(networks.source(profile).runs("things", models, seeds)) * len(layers)
     for part in tqdm(features, desc=f"probing on {dataset}", unit="layer", leave=False, total=total):
         parts = [
             part.meta.get("weights", part.checksum),
@@ -195,8 +195,8 @@ def probes(
 
 def state(profile: Profile, seeds=(0,), models=None) -> list:
     """What the transforms depend on, for cache keys."""
-    checksum = sources.triplets(profile, "things").checksum
-    return [networks.state(profile, seeds, models), checksum, VERSION, STRENGTHS, FOLDS, SEED, PENALTY]
+    checksum = networks.source(profile).triplets("things").checksum
+    return [networks.source(profile).state("things", models, seeds), checksum, VERSION, STRENGTHS, FOLDS, SEED, PENALTY]
 
 
 def of_probes(found, triplets: Triplets, draws: int = resample.DRAWS, stage: str = "probed", **common) -> Measured:
@@ -235,7 +235,7 @@ def measure(profile: Profile, seeds=(0,), models=None, dataset: str = "things") 
     Measured
         Data set ``dataset``, measure "accuracy", stages "probed" and "zero-shot, same folds".
     """
-    triplets = sources.triplets(profile, dataset)
+    triplets = networks.source(profile).triplets(dataset)
 
     def make():
         found = list(probes(profile, seeds, models, dataset=dataset))
@@ -252,7 +252,7 @@ def transformed(profile: Profile, dataset: str, seeds=(0,), models=None, layers=
     shrunk the transform to zero (``Probe.collapsed``), there is nothing to compare and the network is left out.
     """
     found = {(p.model, p.seed, p.layer): p for p in probes(profile, seeds, models, layers, **settings)}
-    for part in networks.iterate(profile, dataset, layers, models, seeds):
+    for part in networks.source(profile).features(dataset, layers, models, seeds):
         probe = found.get((part.model, int(part.meta.get("seed", 0)), part.layer))
         if probe is None or probe.collapsed:  # None: no features for the pictures the transform is learned on
             continue
@@ -324,14 +324,14 @@ def solvers(
         model, solver, objective and cross_entropy (training, nats), held_out (nats), accuracy (held out), seconds,
         gap (nats; how much better any matrix of no larger norm could be, from the certificate).
     """
-    triplets = sources.triplets(profile, "things")
-    parts = [triplets.checksum, strength, layer, max_epochs, networks.state(profile, models=models)]
+    triplets = networks.source(profile).triplets("things")
+    parts = [triplets.checksum, strength, layer, max_epochs, networks.source(profile).state("things", models)]
 
     def make():
         fold = probing.object_folds(len(triplets.ids), FOLDS, SEED, np.asarray(triplets.concepts))[0]
         train, held = probing.partition(triplets.triplets, np.flatnonzero(fold))
         rows = []
-        for part in networks.iterate(profile, "things", (layer,), models):
+        for part in networks.source(profile).features("things", (layer,), models):
             values = part.align(triplets.ids).values
             for solver in ("exact", "paper"):
                 if solver == "exact":

@@ -12,7 +12,7 @@ from ..config import Profile
 from ..data.types import Triplets
 from ..probing.fitting import one_thread
 from ..similarity import similarity_matrix
-from . import networks, sources
+from . import networks
 from . import probing as probes
 
 CANDIDATES = (
@@ -107,7 +107,7 @@ def candidates(profile: Profile, models=None) -> list[str]:
         Default: ``CANDIDATES`` of the drawn world; in other profiles the first of each training group, then the next
         ones, up to the same number.
     """
-    here = networks.trained(profile)
+    here = networks.source(profile).models("things")
     if models is None and profile.name != "mini":
         group = networks.facts(profile).set_index("model")["group"].reindex(here)
         first = list(group.drop_duplicates().index)
@@ -126,13 +126,13 @@ def table(profile: Profile, models=None, trials: int = TRIALS, strengths=STRENGT
     trials : int
         Simulated choices.
     """
-    triplets = sources.triplets(profile, "things")
+    triplets = networks.source(profile).triplets("things")
     triplets = triplets.select(np.arange(min(trials, len(triplets))))
     here = candidates(profile, models)
-    parts = [networks.state(profile, models=here), triplets.checksum, strengths, seed, LAYER]
+    parts = [networks.source(profile).state("things", here), triplets.checksum, strengths, seed, LAYER]
 
     def make():
-        found = networks.iterate(profile, "things", (LAYER,), here)
+        found = networks.source(profile).features("things", (LAYER,), here)
         with one_thread():
             return confusion({f.model: f.align(triplets.ids).values for f in found}, triplets, strengths, seed)
 

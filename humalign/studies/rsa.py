@@ -12,10 +12,11 @@ from .. import resample, results
 from .. import rsa as measures
 from ..cache import kept
 from ..config import Profile
-from ..data.types import Features, HumanRDM
+from ..data.types import HumanRDM
 from ..errors import MissingData
 from ..results import Measured, combine
-from . import networks, sources
+from ..roles import ARRANGEMENTS
+from . import networks
 
 METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
@@ -71,9 +72,7 @@ def of_features(
     return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
 
 
-def measure(
-    profile: Profile, seeds=(0,), datasets=sources.ARRANGEMENTS, models=None, transformed: bool = True
-) -> Measured:
+def measure(profile: Profile, seeds=(0,), datasets=ARRANGEMENTS, models=None, transformed: bool = True) -> Measured:
     """RSA of the networks of a profile on the arrangement sets, raw and transformed; kept in the cache.
 
     Parameters
@@ -88,12 +87,12 @@ def measure(
         Also after the transform learned on odd-one-out choices (:mod:`humalign.studies.probing`), stage "probed".
     """
     out = []
-    for dataset in sources.at_hand(profile, datasets):
-        human = sources.arrangement(profile, dataset)
-        parts = [networks.state(profile, seeds, models), human.checksum]
+    for dataset in networks.source(profile).at_hand(datasets):
+        human = networks.source(profile).arrangement(dataset)
+        parts = [networks.source(profile).state(dataset, models, seeds), human.checksum]
 
         def raw(dataset=dataset, human=human):
-            features = networks.features(profile, dataset, LAYERS, models, seeds)
+            features = list(networks.source(profile).features(dataset, LAYERS, models, seeds))
             features = tqdm(features, desc=f"RSA on {dataset}", unit="layer", leave=False)
             return of_features(features, human, "zero-shot", dataset=dataset, profile=profile.name)
 
@@ -123,7 +122,7 @@ def ceilings(profile: Profile, dataset: str, splits: int = 50) -> pd.DataFrame:
         upper end for one person) and "reliability" (the agreement that the true RDM would have with the mean of these
         people: square root of the split-half agreement after Spearman and Brown; the line in the figures).
     """
-    human = sources.arrangement(profile, dataset)
+    human = networks.source(profile).arrangement(dataset)
     vectors = np.stack([upper(r) for r in human.rdm])
     people, generator = len(vectors), np.random.default_rng(resample.SEED)
     mean, rows = vectors.mean(0), []
@@ -163,25 +162,20 @@ def correlate(a: np.ndarray, b: np.ndarray, method: str = "spearman") -> float:
 
 def references(profile: Profile, dataset: str, draws: int = resample.DRAWS) -> pd.DataFrame:
     """Agreement of simple descriptions of the same pictures with people's arrangements; none is a network."""
-    human = sources.arrangement(profile, dataset)
-    made = networks.descriptions(profile, dataset, human.ids)
-    features = [
-        Features(human.ids, values, name, "", source="computed from the pictures or their labels")
-        for name, values in made.items()
-    ]
+    human = networks.source(profile).arrangement(dataset)
+    features = networks.source(profile).descriptions(dataset, human.ids)
     part = of_features(
         features, human, "reference", ("cosine",), ("spearman",), draws, dataset=dataset, profile=profile.name
     )
     return part.table
 
 
-def categories(profile: Profile, ids) -> list[str]:
-    """Superordinate category of each picture."""
-    sources.only_mini(profile, "categories")
-    from ..world.drawing import world
-    from ..world.stimuli import concept_of
-
-    return [world().superordinate[concept_of(name)] for name in ids]
+def categories(profile: Profile, ids, dataset: str = "cichy") -> list[str]:
+    """Category of each picture of an arrangement set; MissingData where nobody says."""
+    found = networks.source(profile).pictures(dataset).align(ids).meta.get("kind")
+    if found is None:
+        raise MissingData("no categories of the pictures are known", dataset, "use the profile mini")
+    return list(found)
 
 
 def by_category(profile: Profile, human: HumanRDM) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def measure(profile, seeds=FURTHER) -> Measured:
     MissingData
         When no weights of these runs are at hand.
     """
-    runs = [(model, seed) for seed in seeds for model in networks.trained(profile, seed)]
+    runs = [(model, seed) for seed in seeds for model in networks.source(profile).models("things", seed)]
     if not runs:
         listed = ", ".join(map(str, seeds))
         raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "run 'humalign world train --all'")

@@ -15,7 +15,7 @@ from ..data import registry
 from ..errors import MissingData
 from ..results import Measured, combine
 from ..store import digest
-from . import feature_store, networks, sources, zero_shot
+from . import networks, zero_shot
 from .transfer_tasks import FEW, LAYER, TASKS, At, Task, superclasses
 
 STAGE = "transfer"
@@ -27,10 +27,8 @@ VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 def networks_of(profile: Profile, task: Task) -> list[str]:
     """Networks that have features of all pictures of a task, in the order of the table."""
-    if profile.name == "mini":
-        return networks.trained(profile)
-    sets = [set(feature_store.models(profile, name)) for name in task.pictures]
-    return [name for name in feature_store.models(profile, task.pictures[0]) if all(name in one for one in sets)]
+    first, *rest = (networks.source(profile).models(name) for name in task.pictures)
+    return [name for name in first if all(name in one for one in rest)]
 
 
 def at_hand(profile: Profile) -> list[Task]:
@@ -58,12 +56,12 @@ def _missing(profile: Profile, task: Task) -> str:
         return ""
     if profile.data is None:
         return "transfer needs a data folder: point HUMALIGN_DATA or --data at it"
-    names = [sources.pictures(name) for name in task.pictures]
-    for name in [*names, *task.also]:
+    source = networks.source(profile)
+    for name in [*map(source.shown, task.pictures), *task.also]:
         if gone := registry.entry(name, "full").missing(profile.data):
             return f"{name}: {gone[0]} is not here; 'humalign data where {name}' says how to get it"
     if not networks_of(profile, task):
-        return str(feature_store.none_found(profile, task.pictures[0]))
+        return str(source.no_features(task.pictures[0]))
     return ""
 
 
@@ -111,16 +109,14 @@ def measure(profile: Profile, shots=(1, 2, 5), draws: int = 10) -> Measured:
 
 def _state(profile: Profile, task: Task, model: str) -> list:
     """What the numbers of one network depend on: its weights, or its features of all pictures of a task."""
-    if profile.name == "mini":
-        return networks.state(profile, models=[model])
-    return [feature_store.digests(profile, name, [model]) for name in task.pictures]
+    return [networks.source(profile).state(name, [model]) for name in task.pictures]
 
 
 def _shown(profile: Profile, task: Task, load) -> list:
     """Ids, classes and parts of the pictures of a task, digested for cache keys."""
     if profile.name == "mini":
         return []  # decided by code alone
-    found = [load(name) for name in (*map(sources.pictures, task.pictures), *task.also)]
+    found = [load(name) for name in (*map(networks.source(profile).shown, task.pictures), *task.also)]
     return [digest([list(f.ids), list(f.concepts), {k: list(v) for k, v in f.meta.items()}]) for f in found]
 
 

@@ -19,7 +19,7 @@ from ..data import registry
 from ..data.types import Features, Stimuli
 from ..errors import InputError, MissingData
 from ..features import shards
-from . import feature_store, networks, sources
+from . import networks
 
 LAYER = "penultimate"
 STRENGTH = 1.0  # of few-shot ridge classifiers: fixed, for there is nothing left to choose it by
@@ -59,11 +59,11 @@ class At:
 
     def pictures(self, name: str) -> Stimuli:
         """Pictures with their classes, by their name in the studies."""
-        return self.load(sources.pictures(name))
+        return self.load(networks.source(self.profile).shown(name))
 
     def features(self, name: str, layer: str = LAYER) -> Features | None:
         """Features of the network for all pictures of a name; None where it has no such layer."""
-        return next(networks.iterate(self.profile, name, (layer,), [self.model]), None)
+        return next(networks.source(self.profile).features(name, (layer,), [self.model]), None)
 
     def values(self, name: str, ids) -> np.ndarray:
         """Penultimate features of the network for some pictures, aligned by id: (n, p)."""
@@ -121,7 +121,7 @@ def _fitted_head(task, at):
     names, train = sorted(classes), at.pictures("imagenet-train")
     of = dict(zip(train.ids, train.concepts))
     head = downstream.StreamedRidge(names)
-    for ids, values in shards.stream(feature_store.find(at.profile, at.model, "imagenet-train"), LAYER):
+    for ids, values in shards.stream(networks.source(at.profile).stored("imagenet-train", at.model), LAYER):
         if strange := [name for name in ids if name not in of]:
             raise InputError(
                 f"has features of {strange[0]}, which is no training picture", "imagenet/train", "extract again"

@@ -12,9 +12,11 @@ from .. import odd_one_out, resample, results
 from ..cache import kept
 from ..config import Profile
 from ..data.types import Features, Triplets
+from ..errors import MissingData
 from ..results import Measured, combine
+from ..roles import TRIPLETS
 from ..similarity import similarity_matrix
-from . import networks, sources
+from . import networks
 
 KERNELS = ("cosine", "dot", "euclidean")
 LAYERS = ("penultimate", "logits")
@@ -103,11 +105,11 @@ def of_features(
     return combine(*out)
 
 
-def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None) -> Measured:
+def measure(profile: Profile, seeds=(0,), datasets=TRIPLETS, models=None) -> Measured:
     """Zero-shot accuracy of the networks of a profile, with draws; kept in the cache.
 
     Three kernels on ``things`` and ``things-permuted``, cosine on ``coarse``. Of several data sets, those that are not
-    at hand are left out (:func:`humalign.studies.sources.at_hand`); with none, MissingData says what is missing.
+    at hand are left out (:meth:`humalign.source.Source.at_hand`); with none, MissingData says what is missing.
 
     Parameters
     ----------
@@ -118,18 +120,19 @@ def measure(profile: Profile, seeds=(0,), datasets=sources.TRIPLETS, models=None
     models : list of str, optional
         Default: all.
     """
-    datasets = sources.at_hand(profile, datasets)
+    datasets = networks.source(profile).at_hand(datasets)
     jobs = [(("things", "things-permuted"), KERNELS), (("coarse",), ("cosine",))]
     out = []
     for names, kernels in jobs:
         names = [n for n in names if n in datasets]
         if not names:
             continue
-        triplets = {n: sources.triplets(profile, n) for n in names}
-        parts = [networks.state(profile, seeds, models), kernels, [t.checksum for t in triplets.values()]]
+        triplets = {n: networks.source(profile).triplets(n) for n in names}
+        state = networks.source(profile).state(names[0], models, seeds)
+        parts = [state, kernels, [t.checksum for t in triplets.values()]]
 
         def make(names=names, kernels=kernels, triplets=triplets):
-            features = networks.iterate(profile, names[0], LAYERS, models, seeds)
+            features = networks.source(profile).features(names[0], LAYERS, models, seeds)
             features = tqdm(features, desc=f"accuracy on {names[0]}", unit="layer", leave=False)
             return of_features(features, triplets, kernels, profile=profile.name)
 
@@ -142,13 +145,11 @@ def references(profile: Profile, dataset: str = "things", draws: int = resample.
 
     None of them is a network; the last two know what the pictures show.
     """
-    triplets = sources.triplets(profile, dataset)
-    ids = triplets.ids
+    triplets = networks.source(profile).triplets(dataset)
     made = []
-    for name, values in networks.descriptions(profile, dataset, ids).items():
-        part = Features(ids, values, name, "", source="computed from the pictures or their labels")
+    for part in networks.source(profile).descriptions(dataset, triplets.ids):
         similarity = similarity_matrix(part.values, "cosine")
-        made.append((name, odd_one_out.scores(similarity, triplets.triplets, ties="fraction")))
+        made.append((part.model, odd_one_out.scores(similarity, triplets.triplets, ties="fraction")))
     scores = np.stack([s for _, s in made])
     value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts, draws)
     rows = [
@@ -178,11 +179,11 @@ def predicted(profile: Profile, layer: str = "penultimate", models=None) -> Meas
 
     def make():
         part = concepts.partition(profile)
-        sets = {"things": sources.triplets(profile), "things-predicted": part.triplets}
-        features = networks.iterate(profile, "things", (layer,), models)
+        sets = {"things": networks.source(profile).triplets(), "things-predicted": part.triplets}
+        features = networks.source(profile).features("things", (layer,), models)
         return of_features(features, sets, profile=profile.name)
 
-    parts = [networks.state(profile, models=models), layer, sources.triplets(profile).checksum]
+    parts = [networks.source(profile).state("things", models), layer, networks.source(profile).triplets().checksum]
     return kept(profile, "predicted", VERSION, [*parts, concepts.state(profile)], make)
 
 
@@ -190,14 +191,11 @@ def silent(profile: Profile, dataset: str = "things") -> float:
     """Share of the triplets of three categories, so that the category cannot decide; NaN outside the drawn world."""
     if profile.name != "mini":
         return float("nan")
-    triplets = sources.triplets(profile, dataset)
-    category = networks.descriptions(profile, dataset, triplets.ids)["category"]
-    label = category.argmax(1)[triplets.triplets]
+    triplets = networks.source(profile).triplets(dataset)
+    kind = networks.source(profile).pictures(dataset).align(triplets.ids).meta["kind"]
+    label = np.asarray(kind)[triplets.triplets]
     pairs = ((0, 1), (0, 2), (1, 2))
     return float(np.mean(np.all([label[:, a] != label[:, b] for a, b in pairs], axis=0)))
-
-
-REPEATED = ("things/testset1", "things/testset2", "things/testset3")  # the same triplets answered by several people
 
 
 def limit(ceilings: pd.DataFrame) -> float:
@@ -206,15 +204,13 @@ def limit(ceilings: pd.DataFrame) -> float:
     return float(known["Bayes"] if "Bayes" in known else known["majority"])
 
 
-def _real_ceilings(profile: Profile) -> pd.DataFrame:
-    from ..data import registry
-
-    here = [name for name in REPEATED if name in registry.available(profile)]
-    repeated = registry.load(here[0] if here else REPEATED[0], profile)
-    keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy", "n": len(repeated)}
-    rows = [{**keys, "detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind)}
-            for kind in ("majority", "leave-one-out")]  # fmt: skip
-    return results.table(rows, profile=profile.name, source=repeated.name)
+def _known(source):
+    """Simulated people; None where people are real."""
+    try:
+        people = source.people("things")
+    except MissingData:
+        return None
+    return people if people.known else None
 
 
 @lru_cache(maxsize=4)
@@ -229,22 +225,16 @@ def ceilings(profile: Profile) -> pd.DataFrame:
         most likely answer of the group, from the observers themselves). In the full profile the first of the repeated
         test sets of THINGS that is at hand.
     """
-    if profile.name != "mini":
-        return _real_ceilings(profile)
-
-    def make():
-        from ..world import datasets, observers
-
-        repeated, triplets = datasets.things_repeated(), sources.triplets(profile, "things")
-        seen = observers.values(triplets.ids)
-        some = triplets.triplets[:: max(1, len(triplets) // 20_000)]
-        best = observers.group_probabilities(seen, some).max(1).mean()
-        rows = [
-            ("majority", odd_one_out.noise_ceiling(repeated.triplets, "majority"), len(repeated)),
-            ("leave-one-out", odd_one_out.noise_ceiling(repeated.triplets, "leave-one-out"), len(repeated)),
-            ("Bayes", best, len(some)),
-        ]
-        keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
-        return results.table([{**keys, "detail": d, "value": v, "n": n} for d, v, n in rows], profile=profile.name)
-
-    return results.table(kept(profile, "ceilings", VERSION, sources.triplets(profile, "things").checksum, make))
+    source = networks.source(profile)
+    repeated = source.repeated("things")
+    rows = [(kind, odd_one_out.noise_ceiling(repeated.triplets, kind), len(repeated))
+            for kind in ("majority", "leave-one-out")]  # fmt: skip
+    told = repeated.name
+    people = _known(source)
+    if people is not None:
+        chances, told = people.probabilities, ""
+        chances = chances[:: max(1, len(chances) // 20_000)]
+        rows.append(("Bayes", chances.max(1).mean(), len(chances)))
+    keys = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
+    rows = [{**keys, "detail": detail, "value": value, "n": n} for detail, value, n in rows]
+    return results.table(rows, profile=profile.name, source=told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import results, show
+from ...errors import MissingData
 
 
 def trained(points: pd.DataFrame) -> pd.DataFrame:
@@ -44,3 +45,10 @@ def names(models: pd.DataFrame) -> dict[str, str]:
 def numbered(table: pd.DataFrame) -> pd.DataFrame:
     """The table with its column of numbers headed "no."."""
     return table.rename(columns={"number": "no."})
+
+
+class Found(dict):
+    """Values by data set; asking for a data set that is not at hand raises MissingData."""
+
+    def __missing__(self, dataset):
+        raise MissingData("is not at hand", dataset, "'humalign plan --profile full' says what is missing")

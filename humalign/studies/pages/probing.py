@@ -7,7 +7,8 @@ import pandas as pd
 from ... import show
 from ...config import Profile
 from ...results import Measured
-from .. import networks, probing, rsa, sources
+from ...roles import ARRANGEMENTS
+from .. import networks, probing, rsa
 from . import common
 
 TRANSFORMS = {"last": "last fold (paper)", "mean": "mean of the folds", "all": "refitted on all triplets"}
@@ -32,9 +33,7 @@ def rho(agreement: Measured, models: pd.DataFrame, dataset: str, stage: str, lay
 def arrangements(agreement: Measured, models: pd.DataFrame, layer: str) -> tuple[dict, dict]:
     """Data set to :func:`rho`, before and after the transform."""
     stages = ("zero-shot", "probed")
-    before, after = (
-        {name: rho(agreement, models, name, stage, layer) for name in sources.ARRANGEMENTS} for stage in stages
-    )
+    before, after = ({name: rho(agreement, models, name, stage, layer) for name in ARRANGEMENTS} for stage in stages)
     return before, after
 
 
@@ -66,7 +65,7 @@ def transforms(profile: Profile, examples, layer: str, names: dict[str, str]) ->
     names : dict of str to str
         Network to name, for the rows.
     """
-    human, columns = sources.arrangement(profile, "cichy"), []
+    human, columns = networks.source(profile).arrangement("cichy"), []
     for which, label in TRANSFORMS.items():
         features = probing.transformed(profile, "cichy", models=examples, layers=(layer,), transform=which)
         found = rsa.of_features(

@@ -10,11 +10,12 @@ from ... import show
 from ...config import Profile
 from ...data.types import HumanRDM
 from ...results import Measured
-from .. import networks, rsa, sources
+from ...roles import ARRANGEMENTS
+from .. import networks, rsa
 from . import common
 
 
-def ceilings(profile: Profile, sets=sources.ARRANGEMENTS) -> pd.DataFrame:
+def ceilings(profile: Profile, sets=ARRANGEMENTS) -> pd.DataFrame:
     """How well people predict people in some arrangement sets; see :func:`humalign.studies.rsa.ceilings`."""
     return pd.concat([rsa.ceilings(profile, name) for name in sets])
 
@@ -29,10 +30,10 @@ def references(profile: Profile, sets) -> dict[str, pd.DataFrame]:
     return {name: rsa.references(profile, name) for name in sets}
 
 
-def points(measured: Measured, models: pd.DataFrame, layer: str, sets, method: str, metric: str) -> sources.Found:
+def points(measured: Measured, models: pd.DataFrame, layer: str, sets, method: str, metric: str) -> common.Found:
     """Data set to points of the untransformed networks; see :func:`humalign.studies.networks.points`."""
     where = {"stage": "zero-shot", "measure": method, "detail": metric}
-    return sources.Found({name: networks.points(measured, models, layer, dataset=name, **where) for name in sets})
+    return common.Found({name: networks.points(measured, models, layer, dataset=name, **where) for name in sets})
 
 
 def both(measured: Measured, models: pd.DataFrame, layer: str, **ways) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -73,7 +74,7 @@ def matrices(profile: Profile, human: HumanRDM, order, examples: pd.DataFrame, m
     """
     shown = {"people": human.align(order).mean()}
     rows = examples.set_index("model")
-    for part in networks.iterate(profile, "cichy", models=list(rows.index)):
+    for part in networks.source(profile).features("cichy", models=list(rows.index)):
         row = rows.loc[part.model]
         if part.layer == row["layer"]:
             shown[f"{row['name']}, ρ = {row['value']:.2f}"] = measures.rdm(part.align(order).values, metric=metric)
