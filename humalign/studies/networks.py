@@ -17,113 +17,31 @@ from ..data.types import Features
 from ..errors import InputError, MissingData
 from ..measured import Measured, combine
 from ..results import farthest
-from ..store import read_json
 from . import feature_store, keep, sources
 
 LAYERS = ("penultimate", "logits")
-OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them
-    "extra l2": "Extra L2",
-    "simclr": "SimCLR",
-    "barlow twins": "Barlow Twins",
-    "vicreg": "VICReg",
-    "swav": "SwAV",
-    "moco v2": "MoCo v2",
-    "rotnet": "RotNet",
-    "image/text": "Image/text",
-    "none": "none",
-}
-AUGMENTATIONS = {"standard": "", "mixup": "MixUp", "automatic": "Automatic augmentation"}
 
 
 # ---- facts -----------------------------------------------------------------------------------------------------------
 
 
 def facts(profile: Profile) -> pd.DataFrame:
-    """One row a network.
-
-    Returns
-    -------
-    DataFrame
-        number (order of the table), model, name, family, size, group, palette, role, objective, augmentation,
-        parameters, training_data, reference_accuracy (share, of a linear probe on pictures of all concepts), seeds,
-        source, public, stand_in.
-
-    Notes
-    -----
-    ``role`` says in which comparisons a network takes part: "objective" (one architecture, one label per image),
-    "architecture" and "size" (plain softmax, one label per image, equal settings), "labels" (the same
-    architectures with one label per image and with other label sets, softmax or sigmoid). In the full profile it stands
-    in the table, and ``reference_accuracy`` is ImageNet top-1 (share).
-    """
-    if profile.name != "mini":
-        return _published(profile)
-    from ..world import networks as zoo
-
-    return describe(zoo.table())
-
-
-def _published(profile: Profile) -> pd.DataFrame:
-    """Facts of the networks of both papers, from the table of :mod:`humalign.zoo`."""
+    """One row a network, the same columns in every profile: :func:`humalign.zoo.table`."""
     from .. import zoo
 
-    table = zoo.table(profile)
-    table["reference_accuracy"] = table["reference_accuracy"] / 100
-    for column in ("role", "augmentation", "objective", "family"):
-        table[column] = table[column].fillna("")
-    return table.assign(palette=table["group"], size="", arch=table["family"], number=np.arange(1, len(table) + 1))
-
-
-def describe(table: pd.DataFrame) -> pd.DataFrame:
-    """Facts of the mini zoo as the claims and figures name them, from the table of :mod:`humalign.world.networks`."""
-    table = table.reset_index(drop=True).copy()
-    table["objective"] = table["objective"].map(lambda o: OBJECTIVES.get(str(o), str(o)[:1].upper() + str(o)[1:]))
-    table["augmentation"] = table["augmentation"].map(lambda a: AUGMENTATIONS.get(str(a), str(a))).fillna("")
-    if "role" not in table:
-        table["role"] = roles(table)
-    table["number"] = np.arange(1, len(table) + 1)
-    return table
-
-
-def roles(table: pd.DataFrame, base: str = "resnet-m") -> list[str]:
-    """Comparisons that each network takes part in, from what it was trained on and how.
-
-    Parameters
-    ----------
-    table : DataFrame
-        arch, size, group, objective, augmentation, family.
-    base : str
-        The architecture that objectives are compared on.
-    """
-    one_label = (table["group"] == "Concept labels") & (table["augmentation"] == "")
-    plain = one_label & (table["objective"] == "Softmax")
-    sizes = table[plain].groupby("family")["size"].nunique()
-    other_labels = table["group"].isin(["Coarse labels", "Taxonomy labels", "Web labels"])
-    both = set(table["arch"][other_labels])
-    out = []
-    for k, row in enumerate(table.itertuples()):
-        found = []
-        if row.arch == base and row.group == "Concept labels":
-            found.append("objective")
-        if plain[k] and row.size == "m":
-            found.append("architecture")
-        if plain[k] and sizes.get(row.family, 0) > 1:
-            found.append("size")
-        if row.arch in both and (other_labels[k] or (one_label[k] and row.objective in ("Softmax", "Sigmoid"))):
-            found.append("labels")
-        out.append(" ".join(found))
-    return out
+    return zoo.table(profile)
 
 
 def trained(profile: Profile, seed: int = 0) -> list[str]:
     """Networks at hand: with weights of one training run (mini) or features (full), in the order of the table."""
     if profile.name != "mini":
         return feature_store.models(profile) if profile.name == "full" and seed == 0 else []
-    from ..world import networks as zoo
+    from ..zoo import small
 
     found = []
     for name in facts(profile)["model"]:
         try:
-            zoo.weights_path(name, seed, profile)
+            small.weights_path(name, seed, profile)
         except MissingData:
             continue
         found.append(name)
@@ -156,13 +74,10 @@ def state(profile: Profile, seeds=(0,), models=None) -> list:
     """What the features depend on, for cache keys: checksum of the weights of each run, and the code."""
     if profile.name != "mini":
         return [feature_store.state(profile, models), keep.code("studies.feature_store")]
-    from ..world import networks as zoo
+    from ..zoo import small
 
-    sums = []
-    for name, seed in chosen(profile, models, seeds):
-        path = zoo.weights_path(name, seed, profile)
-        sums.append([name, seed, read_json(path.with_name(path.name + ".json"))["sha256"]])
-    return [sums, keep.code("world.networks")]
+    sums = [[name, seed, small.facts(name, seed, profile)["sha256"]] for name, seed in chosen(profile, models, seeds)]
+    return [sums, keep.code("zoo.small")]
 
 
 # ---- features --------------------------------------------------------------------------------------------------------
@@ -189,27 +104,28 @@ def iterate(profile: Profile, dataset: str, layers=LAYERS, models=None, seeds=(0
     if profile.name != "mini":
         yield from feature_store.iterate(profile, dataset, layers, models if 0 in seeds else ())
         return
-    from ..world import networks as zoo
+    from ..features import extract
     from ..world import stimuli
+    from ..zoo import small
 
     split, runs = sources.split(dataset), chosen(profile, models, seeds)
-    source, pictures = keep.code("world.networks"), None
+    source, pictures = keep.code("zoo.small"), None
 
     def images():
         nonlocal pictures
         if pictures is None:
-            pictures = stimuli.images(split, zoo.SIDE, profile)
+            pictures = stimuli.images(split, small.SIDE, profile)
         return pictures
 
     ids, drawn = stimuli.split_ids(split), stimuli.drawings_digest()
     folder = profile.cache / "features"
     for name, seed in tqdm(runs, desc=f"features of {split}", unit="network", leave=False):
-        path = zoo.weights_path(name, seed, profile)
-        weights = read_json(path.with_name(path.name + ".json"))["sha256"]
+        weights = small.facts(name, seed, profile)["sha256"]
 
         def make(name=name, seed=seed):
-            network = zoo.load(name, seed, profile)
-            return {layer: zoo.features(network, images().images, layer) for layer in LAYERS if hasattr(network, layer)}
+            model = small.load(name, seed, profile=profile)
+            found = extract(model, images(), model.layers, device="cpu", progress=False)
+            return {layer: part.values for layer, part in found.items()}
 
         with keep.lock(folder / f".{split}.lock"):
             arrays = keep.cached(folder, f"{name}.s{seed}-{split}", [weights, source, drawn, ids], make)
