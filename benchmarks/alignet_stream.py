@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from humalign.alignet.dataset import TripletFile, write_triplets
+from humalign.alignet.dataset import write_triplets
 from humalign.alignet.sampling import Groups
+from humalign.data.alignet import TripletFile
 
 
 class Memory(threading.Thread):

@@ -24,7 +24,7 @@ from .data.types import Features
 from .errors import InputError, MissingData
 from .features import shards
 from .roles import NETWORKS, ROLES
-from .store import cached, digest, lock, read_json
+from .store import cached, digest, lock
 
 LAYERS = ("penultimate", "logits")
 VERSION = 1  # of the features of the drawn world
@@ -100,7 +100,7 @@ class Source(Answers):
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        from .studies.networks import facts
+        from .zoo import table as facts
 
         if self.kind == "own":
             table = facts(self.profile.with_(name="full"))
@@ -162,13 +162,13 @@ class Source(Answers):
         if mine := self._mine(model):
             return self._own_digest(role, mine) if seed == 0 else ""
         if self.kind == "drawn":
-            from .world import networks, stimuli
+            from .world import stimuli
+            from .zoo import small
 
             try:
-                path = networks.weights_path(model, seed, self.profile)
+                weights = small.facts(model, seed, self.profile)["sha256"]
             except MissingData:
                 return ""
-            weights = read_json(path.with_name(path.name + ".json"))["sha256"]
             return digest(weights, VERSION, stimuli.drawings_digest())
         path = self.stored(role, model, seed)
         if path is not None and not self._unusable(model, path):
@@ -271,13 +271,16 @@ class Source(Answers):
 
     def _drawn(self, role, model, seed, layers, known) -> list[Features]:
         """Features of the drawn world's networks, made on demand and kept."""
-        from .world import folder, networks
+        from .features import extract
+        from .world import folder
+        from .zoo import small
 
         shown, place = self.pictures(role), self.profile.cache / shards.FOLDER
 
         def make():
-            network, pixels = networks.load(model, seed, self.profile), self._sized(role, folder.SIDE).images
-            return {layer: networks.features(network, pixels, layer) for layer in LAYERS if hasattr(network, layer)}
+            network, seen = small.load(model, seed, profile=self.profile), self._sized(role, folder.SIDE)
+            found = extract(network, seen, network.layers, device="cpu", progress=False)
+            return {layer: part.values for layer, part in found.items()}
 
         with lock(place / f".{self.shown(role)}.lock"):
             arrays = cached(place, f"{model}.s{seed}-{self.shown(role)}", [known, shown.ids], make)

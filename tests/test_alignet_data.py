@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from humalign.alignet import dataset, images, sampling
-from humalign.alignet.dataset import TripletFile, TripletWriter
+from humalign.alignet.dataset import TripletWriter
+from humalign.data.alignet import TripletFile, order_rows, violations
 from humalign.errors import InputError
 
 M = 60
@@ -88,13 +89,13 @@ def test_rows_are_ordered_with_the_odd_one_last():
     rng = np.random.default_rng(0)
     z = rng.normal(size=(40, 6))
     t = sampling.sample(500, "random", 40, rng=rng)
-    t, s = dataset.order_rows(t, dataset.dot_products(z, t))
+    t, s = order_rows(t, dataset.dot_products(z, t))
     g = z @ z.T
     direct = np.stack([g[t[:, 0], t[:, 1]], g[t[:, 0], t[:, 2]], g[t[:, 1], t[:, 2]]], 1)
     np.testing.assert_allclose(s, direct, rtol=1e-5, atol=1e-5)
     assert (s[:, 0] >= s[:, 1]).all()
     assert (s[:, 1] >= s[:, 2]).all()
-    assert not any(dataset.violations(s).values())
+    assert not any(violations(s).values())
 
 
 def write(path, seed=0, n=3000, memory=1, **options):

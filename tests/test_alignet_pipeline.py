@@ -11,8 +11,8 @@ from PIL import Image
 
 from humalign import cli
 from humalign.alignet import judged, pipeline, teacher
-from humalign.alignet.dataset import TripletFile
 from humalign.alignet.settings import PRESETS
+from humalign.data.alignet import TripletFile
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError
 from humalign.probing import LinearTransform, object_folds, partition_masks
@@ -158,10 +158,10 @@ def test_fit_teacher_aligns_by_id(people):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder of pictures of four colours, an untrained network under a zoo name, and a teacher for it."""
-    from humalign.world import networks
+    from humalign.zoo import architectures, small
 
     monkeypatch.setenv("HUMALIGN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(networks, "weights_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(small, "weights_folder", lambda: tmp_path / "none")
     rng = np.random.default_rng(0)
     for i in range(48):
         pixels = np.clip(rng.normal(60, 40, (20, 24, 3)), 0, 255).astype(np.uint8)
@@ -173,7 +173,7 @@ def folder(tmp_path, monkeypatch):
     name = "softmax-resnet-s"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = networks.build(networks.spec(name)["arch"])
+        network = architectures.build(small.arch_of(name))
     arrays = {k: v.numpy() for k, v in network.state_dict().items()}
     save_arrays(tmp_path / "cache" / "zoo" / f"{name}.s0.safetensors", arrays, {"outputs": 0, "has_logits": False})
     width = 48
@@ -218,7 +218,7 @@ def test_torchrun_on_two_processes_equals_one(folder, capsys):
     The preset mirrors and shifts pictures; both see the same.
     """
     pictures, out = folder / "pictures", folder / "alignet"
-    assert run("sample", "--teacher", folder / "teacher", "--images", pictures, "-n", 64, "--validation", 0,
+    assert run("sample", "--teacher", folder / "teacher", "--images", pictures, "-n", 96, "--validation", 0,
                "--clusters", 6, "--out", out) == 0  # fmt: skip
     train = ["train", "--student", "mini:softmax-resnet-s", "--scratch", "--images", pictures, "--triplets", out,
              "--preset", "mini"]  # fmt: skip

@@ -17,10 +17,12 @@ from humalign.alignet import dataset, sampling
 from humalign.alignet.batches import FileBatches, PoolBatches
 from humalign.alignet.images import Pictures
 from humalign.alignet.settings import PRESETS, Settings, preset
-from humalign.alignet.student import Student, Tower, load_student, tower
+from humalign.alignet.student import Student, load_student
 from humalign.alignet.training import Trainer, batch_similarities
+from humalign.data.alignet import TripletFile
 from humalign.errors import InputError
 from humalign.store import load_arrays
+from humalign.zoo import Model, Preprocess, load
 
 M = 40
 
@@ -28,7 +30,9 @@ M = 40
 def small_tower(norm=False, dropout=0.0, seed=0):
     torch.manual_seed(seed)
     layers = [nn.Conv2d(3, 6, 3, 2), nn.BatchNorm2d(6) if norm else nn.Identity(), nn.GELU(), nn.Dropout(dropout)]
-    return Tower("test", nn.Sequential(*layers, nn.Flatten(), nn.Linear(54, 5)), 5, 8, (0.5,) * 3, (0.25,) * 3)
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(54, 5))
+    seen = Preprocess(size=8, resize=8, mean=(0.5,) * 3, std=(0.25,) * 3)
+    return Model("test", network, seen, {}, frozen=False)
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def world():
 def file(world, tmp_path):
     pictures, values, groups = world
     path = dataset.write_triplets(tmp_path / "t.npz", 50, "cluster_border", values, pictures.ids, groups)
-    return dataset.TripletFile.read(path)
+    return TripletFile.read(path)
 
 
 SMALL = Settings(steps=6, warmup=2, batch=10, lr=0.01, head=7, temperature=2.0, checkpoint_every=0, keep=2)
@@ -291,10 +295,10 @@ def test_input_range_and_head(world):
 
 
 def test_timm_student_checkpointing_and_round_trip(tmp_path):
-    small = tower("timm:test_vit", pretrained=False)
+    small = load("timm:test_vit", pretrained=False, head=False)
     student = Student(small, 8)
     student.eval()
-    x = torch.rand(2, 3, small.side, small.side)
+    x = torch.rand(2, 3, student.side, student.side)
     before = student(x)[1]
     student.save(tmp_path / "student.safetensors")
     torch.testing.assert_close(load_student(tmp_path)(x)[1], before)
@@ -307,9 +311,28 @@ def test_timm_student_checkpointing_and_round_trip(tmp_path):
 
 
 def test_unknown_towers_are_refused():
-    for name in ("resnet50", "timm:no_such_model", "open_clip:none/none", "mini:no-such"):
+    for name in ("resnett50", "timm:no_such_model", "open_clip:none/none", "mini:no-such", "mini:softmax-vit-s:x"):
         with pytest.raises(InputError):
-            tower(name, pretrained=False)
+            load(name, pretrained=False, head=False)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_0", "mini:cosine-softmax-resnet-m"])
+def test_a_student_gives_the_penultimate_layer_of_the_network(name):
+    """Without its head a network gives what the ordinary extraction records, from the same pixels."""
+    from humalign.data.types import Stimuli
+    from humalign.features import extract
+
+    whole = load(name, pretrained=name.startswith("mini:"), seed=0)
+    side = whole.preprocess.size
+    pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), dtype=np.uint8)
+    whole.preprocess = whole.preprocess.with_(resize=side)
+    found = extract(whole, Stimuli(("a", "b", "c"), "s", "l", images=pixels), device="cpu")["penultimate"].values
+    student = Student(load(name, pretrained=name.startswith("mini:"), seed=0, head=False), 0, "native").eval()
+    assert all(p.requires_grad for p in student.parameters())
+    assert student.facts["width"] == found.shape[1]
+    with torch.no_grad():
+        own = student.features(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255).numpy()
+    np.testing.assert_allclose(own, found, rtol=1e-3, atol=1e-4 * np.abs(found).max())
 
 
 PROGRAM = """
@@ -320,7 +343,7 @@ PROGRAM = """
     from test_alignet_training import *
     rng = np.random.default_rng(0)
     pictures = Pictures([f"{{i}}.png" for i in range(M)], rng.integers(0, 255, (M, 8, 8, 3), dtype=np.uint8), 8)
-    file = dataset.TripletFile.read({path!r})
+    file = TripletFile.read({path!r})
     from humalign.alignet.training import Group
     group = Group.join("cpu")
     s = SMALL.with_(steps=4, warmup=1, augmentation={augmentation!r})

@@ -151,27 +151,26 @@ def test_the_list_holds_what_the_protocol_names():
 
 
 def test_every_student_is_in_the_zoo_and_saw_no_held_out_labels():
-    from humalign.alignet import network
-    from humalign.world import networks
+    from humalign.zoo.small import TEACHERS, spec
 
     seen = {"concepts", "pictures", "captions-seen", "taxonomy", "coarse"}
-    assert all(networks.spec(s)["data"] in seen for s in experiments.STUDENTS)
+    assert all(spec(s)["data"] in seen for s in experiments.STUDENTS)
     for e in experiments.plan():
-        assert e.model in experiments.STUDENTS or network.spec(e.model)
-        assert e.run is None or network.spec(e.run.teacher)
-    assert network.spec(experiments.SEEN_TEACHER)["data"] == "taxonomy"
-    assert all(networks.spec(n["start"])["data"] in seen for n in network.NETWORKS.values())
+        assert e.model in experiments.STUDENTS or e.model in TEACHERS
+        assert e.run is None or e.run.teacher in TEACHERS
+    assert TEACHERS[experiments.SEEN_TEACHER]["data"] == "taxonomy"
+    assert all(spec(n["start"])["data"] in seen for n in TEACHERS.values())
 
 
 def test_a_teacher_network_as_student_leaves_the_teacher_as_it_is():
     """A tower is trained in place; features of the teacher asked for later must not come from it."""
-    from humalign.alignet import student
+    from humalign.zoo import load
 
-    tower = student.tower(f"mini:{experiments.MAIN}")
+    tower = load(f"mini:{experiments.MAIN}", head=False)
     before = {k: v.clone() for k, v in tower.module.state_dict().items()}
     for value in tower.module.parameters():
         value.data.zero_()
-    again = student.tower(f"mini:{experiments.MAIN}").module.state_dict()
+    again = load(f"mini:{experiments.MAIN}", head=False).module.state_dict()
     assert all((again[k] == v).all() for k, v in before.items())
 
 

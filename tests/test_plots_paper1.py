@@ -276,7 +276,7 @@ def test_table1_joins_by_model_and_keeps_what_was_not_run(points):
             "group": ["g", "g"],
             "objective": ["o", "o"],
             "parameters": [1.5e6, None],
-            "reference_accuracy": [70.0, None],
+            "reference_accuracy": [0.7, None],
             "public": [True, False],
             "stand_in": ["", "timm:z.tag"],
             "paper": ["1", "1"],

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from humalign.data.types import Stimuli
 from humalign.errors import InputError, MissingData
+from humalign.features import extract
 from humalign.store import load_arrays, sha256
-from humalign.world import augment, fitting, networks, objectives
+from humalign.world import augment, fitting, objectives
+from humalign.zoo import architectures, facts, small
 
-WEIGHTS = sorted(networks.weights_folder().glob("*.safetensors"))
+WEIGHTS = sorted(small.weights_folder().glob("*.safetensors"))
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +23,11 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def features(network, images, layer="penultimate"):
+    pictures = Stimuli(tuple(map(str, range(len(images)))), "s", "l", images=images)
+    return extract(small.model(network), pictures, layer, device="cpu")[layer].values
 
 
 def toy(n=256, classes=4, seed=0):
@@ -44,7 +52,7 @@ def targets_for(name, label):
 def test_every_objective_is_finite_and_falls(name):
     images, label = toy(128)
     torch.manual_seed(0)
-    body, width = networks.encoder("resnet-s")
+    body, width = architectures.encoder("resnet-s")
     made = objectives.make(name, width, 5 if name == "image/text" else 4)
     made.batch = 64
     losses = fitting.fit(body, made, images, targets_for(name, label), epochs=6, lr=4e-3)
@@ -60,7 +68,7 @@ def test_every_objective_is_finite_and_falls(name):
 @pytest.mark.parametrize("kind", ["mixup", "automatic"])
 def test_augmentations_of_labels_train(kind):
     images, label = toy(128)
-    body, width = networks.encoder("resnet-s")
+    body, width = architectures.encoder("resnet-s")
     made = objectives.make("softmax", width, 4, augmentation=kind)
     losses = fitting.fit(body, made, images, label, epochs=4, lr=4e-3)
     assert losses[-1] < losses[0]
@@ -70,7 +78,7 @@ def test_logit_norm_and_cosine_softmax():
     logits = torch.randn(5, 7)
     assert torch.allclose(objectives.logit_norm(logits).norm(dim=1), torch.full((5,), 10.0))
     assert torch.allclose(objectives.logit_norm(3 * logits), objectives.logit_norm(logits), atol=1e-5)
-    head = objectives.CosineHead(6, 4, 0.1)
+    head = architectures.CosineHead(6, 4, 0.1)
     x = torch.randn(3, 6)
     want = torch.nn.functional.cosine_similarity(x[:, None], head.weight[None], dim=2) / 0.1
     assert torch.allclose(head(x), want, atol=1e-5)
@@ -173,7 +181,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(name, tmp_path):
 
     def fresh():
         torch.manual_seed(3)
-        body, width = networks.encoder("resnet-s")
+        body, width = architectures.encoder("resnet-s")
         made = objectives.make(name, width, 5)
         made.batch = 64
         return body, made
@@ -199,7 +207,7 @@ def test_the_same_seed_gives_the_same_network_and_another_another():
 
     def run(seed):
         torch.manual_seed(seed)
-        body, width = networks.encoder("vit-s")
+        body, width = architectures.encoder("vit-s")
         fitting.fit(body, objectives.make("softmax", width, 4), images, label, epochs=2, lr=2e-3, seed=seed)
         return body(augment.scaled(images[:4])).detach()
 
@@ -220,21 +228,21 @@ def test_linear_probe_finds_separable_classes_and_only_those():
     assert fitting.linear_probe(x[:200, 3:], label[:200], x[200:, 3:], label[200:]) < 0.6
 
 
-@pytest.mark.parametrize("arch", list(networks.ARCHITECTURES))
+@pytest.mark.parametrize("arch", list(architectures.ARCHITECTURES))
 def test_architectures_build_and_name_their_layers(arch):
-    network = networks.build(arch, 7).eval()
+    network = architectures.build(arch, 7).eval()
     assert list(dict(network.named_children())) == ["encoder", "penultimate", "logits"]
-    images = np.zeros((2, 32, 32, 3), np.uint8)
-    wide = networks.features(network, images)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    wide = features(network, images)
     assert wide.shape[0] == 2
     assert wide.dtype == np.float32
-    assert networks.features(network, images, "logits").shape == (2, 7)
+    assert features(network, images, "logits").shape == (2, 7)
     assert sum(p.numel() for p in network.parameters()) < 500_000
 
 
 def test_the_list_varies_each_factor_alone():
-    zoo = list(networks.zoo().values())
-    base = networks.spec("softmax-resnet-m")
+    zoo = list(small.zoo().values())
+    base = small.spec("softmax-resnet-m")
     same = [z for z in zoo if z["arch"] == "resnet-m" and z["data"] == "concepts"]
     assert len({(z["objective"], z["augmentation"]) for z in same}) == len(same) == 11
     assert all(z["epochs"] == base["epochs"] for z in same)
@@ -252,19 +260,17 @@ def test_the_list_varies_each_factor_alone():
 
 def test_bad_names_are_refused(tmp_path):
     with pytest.raises(InputError, match="nonesuch"):
-        networks.spec("nonesuch")
+        small.spec("nonesuch")
     with pytest.raises(InputError, match="architecture"):
-        networks.build("nonesuch")
+        architectures.build("nonesuch")
     with pytest.raises(InputError, match="objective"):
         objectives.make("nonesuch", 3, 3)
-    with pytest.raises(InputError, match="uint8"):
-        networks.preprocess(np.zeros((2, 32, 32, 3)))
-    with pytest.raises(InputError, match="no layer"):
-        networks.features(networks.build("resnet-s"), np.zeros((1, 32, 32, 3), np.uint8), "logits")
+    with pytest.raises(InputError, match="no logits layer"):
+        features(architectures.build("resnet-s"), np.zeros((1, 32, 32, 3), np.uint8), "logits")
     from humalign.config import Profile
 
     with pytest.raises(MissingData, match="world train"):
-        networks.load("softmax-resnet-m", seed=99, profile=Profile(cache=tmp_path))
+        small.load("softmax-resnet-m", seed=99, profile=Profile(cache=tmp_path))
 
 
 # ---- what is recorded ------------------------------------------------------------------------------------------------
@@ -276,14 +282,14 @@ def test_all_weights_take_at_most_25_megabytes():
 
 
 def test_weights_match_their_side_cars_the_list_and_the_table():
-    runs = networks.records().set_index(["model", "seed"])
+    runs = small.records().set_index(["model", "seed"])
     for file in WEIGHTS:
         meta = json.loads(file.with_name(file.name + ".json").read_text("utf8"))
         assert meta["sha256"] == sha256(file), file.name
-        if meta.get("model") not in networks.zoo():
+        if meta.get("model") not in small.zoo():
             continue
         assert file.name == f"{meta['model']}.s{meta['seed']}.safetensors"
-        entry = networks.spec(meta["model"])
+        entry = small.spec(meta["model"])
         for fact in ("arch", "objective", "data", "augmentation", "epochs"):
             assert meta[fact] == entry[fact], f"{file.name}: {fact}; train it again"
         assert len(meta["losses"]) == meta["epochs"]
@@ -291,16 +297,16 @@ def test_weights_match_their_side_cars_the_list_and_the_table():
 
 
 def test_every_recorded_network_loads_and_its_table_row_is_filled():
-    table = networks.table().set_index("model")
+    table = facts.table("mini").set_index("model")
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     recorded = [name for name, row in table.iterrows() if "0" in row["seeds"].split()]
     assert recorded
     for name in recorded:
-        network = networks.load(name)
-        values = networks.features(network, images)
+        network = small.trained(name)
+        values = features(network, images)
         assert np.isfinite(values).all()
         assert values.std(0).max() > 0
-        assert table.loc[name, "logits"] == hasattr(network, "logits")
+        assert bool(table.loc[name, "logits"]) == hasattr(network, "logits")
         assert table.loc[name, "parameters"] > 1e4
 
 
@@ -308,12 +314,12 @@ def test_recorded_accuracy_is_that_of_the_recorded_weights():
     from humalign.world import splits, stimuli
 
     name = "softmax-resnet-m"
-    meta = load_arrays(networks.weights_path(name))[1]
+    meta = load_arrays(small.weights_path(name))[1]
     assert meta["world"] == stimuli.drawings_digest(), "the weights belong to another world"
     seen = sorted(splits.concepts_of("seen"))
     ids = [f"{c}/test{k}" for c in seen for k in range(4)]
     pixels, _ = stimuli.draw_ids(ids, 32, workers=1, progress=False)
-    logits = networks.features(name, pixels, "logits")
+    logits = features(small.trained(name), pixels, "logits")
     hits = np.array(seen)[logits.argmax(1)] == np.repeat(seen, 4)
     p = meta["own_accuracy"]
     assert abs(hits.mean() - p) < 4 * np.sqrt(p * (1 - p) / len(ids))

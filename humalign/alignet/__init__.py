@@ -1,10 +1,10 @@
 """The AligNet pipeline on any images: teacher, sampled triplets with soft labels, student.
 
 Modules: ``judged`` and ``teacher`` (affine map that agrees with people), ``images``, ``sampling`` (which triplets),
-``dataset`` (the released layout of files), ``losses``, ``optim``, ``settings``, ``student`` (tower and head),
-``batches``, ``training`` and ``pipeline`` (what the command does). For the drawn world: ``network`` and ``mini``
-(teachers, students, one run), ``measure`` and ``relations`` (what a student is worth), ``diagnose`` (how ports go
-wrong) and ``experiments`` (the protocol and its queue).
+``dataset`` (writes the released layout of files), ``losses``, ``optim``, ``settings``, ``student`` (a network of the
+zoo and a triplet head), ``batches``, ``training`` and ``pipeline`` (what the command does). For the drawn world:
+``mini`` (teachers, students, one run), ``measure`` and ``relations`` (what a student is worth), ``diagnose`` (how
+ports go wrong) and ``experiments`` (the protocol and its queue).
 
 Source: Muttenthaler et al., Aligning machine and human visual representations across abstraction levels, Nature 2025.
 """

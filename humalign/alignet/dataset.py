@@ -1,168 +1,19 @@
-"""AligNet triplets on disk: the released npz layout, written and read in pieces, never whole.
+"""AligNet triplets written to disk in the released npz layout, in pieces, never whole.
 
-Three arrays of n rows: ``filenames`` (n, 3) str, ``similarities`` (n, 3) float32 = the teacher's dot products of the
-pairs (0, 1), (0, 2), (1, 2), and ``indices`` (n, 3) int. Images of a row are ordered so that s01 >= s02 >= s12: the
-first two are the teacher's pair, the last is its odd one out. Source: README and loader of the official repository.
+The layout: :mod:`humalign.data.alignet`.
 """
 
 from __future__ import annotations
 
 import shutil
 import zipfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from ..data.alignet import MEMBERS, order_rows
 from ..errors import InputError
 from ..store import atomic_path, digest, read_json, write_json
-
-MEMBERS = ("filenames", "similarities", "indices")
-AGAIN = "fetch or make it again"
-
-
-def order_rows(triplets: np.ndarray, similarities: np.ndarray):
-    """Reorder each triplet so that s01 >= s02 >= s12, the odd one last.
-
-    Parameters
-    ----------
-    triplets : int (n, 3)
-    similarities : float (n, 3)
-        Of the pairs (0, 1), (0, 2), (1, 2) as the rows stand.
-
-    Returns
-    -------
-    triplets, similarities : arrays (n, 3)
-
-    Notes
-    -----
-    The image that the two largest similarities share comes first, the other image of the largest pair second.
-    """
-    rank = np.argsort(-similarities, axis=1, kind="stable")
-    opposite = np.array([2, 1, 0])  # the image that a pair leaves out
-    odd, middle = opposite[rank[:, 0]], opposite[rank[:, 1]]
-    order = np.stack([3 - odd - middle, middle, odd], 1)
-    return np.take_along_axis(triplets, order, 1), np.take_along_axis(similarities, rank, 1)
-
-
-def violations(similarities: np.ndarray) -> dict[str, float]:
-    """Share of rows that break each part of the order: s01 < s02, s02 < s12, and s12 above one of both (the README)."""
-    s01, s02, s12 = np.asarray(similarities).T
-    return {
-        "s01 >= s02": float((s01 < s02).mean()),
-        "s02 >= s12": float((s02 < s12).mean()),
-        "s12 smallest": float(((s12 > s01) | (s12 > s02)).mean()),
-    }
-
-
-def map_member(path, name: str):
-    """One array of an npz file, memory-mapped where it is stored without compression, else read.
-
-    Raises
-    ------
-    InputError
-        When the file is damaged, lacks the array, or holds pickled objects.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("does not exist", path, "check the path")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if f"{name}.npy" not in archive.namelist():
-                raise InputError(f"has no array '{name}'", path, f"an AligNet file holds {', '.join(MEMBERS)}")
-            info = archive.getinfo(f"{name}.npy")
-            with archive.open(info) as member:
-                version = np.lib.format.read_magic(member)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, fortran, dtype = read(member)
-                header = member.tell()
-            if dtype.hasobject:
-                raise InputError(f"array '{name}' holds pickled objects, which are never loaded", path, AGAIN)
-            if info.compress_type != zipfile.ZIP_STORED:
-                with np.load(path, allow_pickle=False) as file:
-                    return file[name]
-            with open(path, "rb") as file:
-                file.seek(info.header_offset + 26)
-                lengths = np.frombuffer(file.read(4), "<u2")
-            start = info.header_offset + 30 + int(lengths.sum()) + header
-            if start + dtype.itemsize * int(np.prod(shape)) > path.stat().st_size:
-                raise InputError("is cut short", path, AGAIN)
-            if 0 in shape:
-                return np.empty(shape, dtype)
-            return np.memmap(path, dtype, "r", start, shape, "F" if fortran else "C")
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"cannot be read as npz ({error})", path, AGAIN) from None
-
-
-@dataclass
-class TripletFile:
-    """AligNet triplets, on disk or in memory.
-
-    Attributes
-    ----------
-    filenames : str array (n, 3), or None
-    similarities : float array (n, 3)
-    indices : int array (n, 3)
-    path : Path or None
-    order : dict
-        Shares of rows that break the order, from the rows checked.
-    """
-
-    filenames: np.ndarray | None
-    similarities: np.ndarray
-    indices: np.ndarray
-    path: Path | None = None
-    order: dict = field(default_factory=dict)
-
-    def __len__(self):
-        return len(self.similarities)
-
-    @classmethod
-    def read(cls, path, order: str = "assert", chunk: int = 1_000_000) -> TripletFile:
-        """Open a released or own file; arrays stay on disk.
-
-        Parameters
-        ----------
-        path : path
-        order : {"assert", "report"}
-            What to do when rows are not ordered s01 >= s02 >= s12.
-        chunk : int
-            Rows checked at a time.
-
-        Raises
-        ------
-        InputError
-            For a damaged file, arrays that do not fit together, values that are not finite, or (assert) a wrong order.
-        """
-        path = Path(path)
-        arrays = {name: map_member(path, name) for name in MEMBERS}
-        n = len(arrays["similarities"])
-        for name, kinds in zip(MEMBERS, ("US", "f", "iu")):
-            array = arrays[name]
-            if array.shape != (n, 3) or array.dtype.kind not in kinds or n == 0:
-                raise InputError(f"'{name}' is {array.dtype} {array.shape}", path, "each array is (n, 3); " + AGAIN)
-        broken = {}
-        for start in range(0, n, chunk):
-            part = np.asarray(arrays["similarities"][start : start + chunk])
-            if not np.isfinite(part).all():
-                raise InputError("holds similarities that are not finite", path, AGAIN)
-            for rule, share in violations(part).items():
-                broken[rule] = broken.get(rule, 0.0) + share * len(part) / n
-        if order == "assert" and any(broken.values()):
-            rule, share = max(broken.items(), key=lambda item: item[1])
-            raise InputError(
-                f"{share:.1%} of rows break {rule}",
-                path,
-                "columns must be (01), (02), (12) with the odd image last; order='report' reads it anyway",
-            )
-        return cls(arrays["filenames"], arrays["similarities"], arrays["indices"], path, broken)
-
-    def names(self, rows) -> np.ndarray:
-        """File names of rows, (len(rows), 3) str."""
-        names = np.asarray(self.filenames[rows])
-        return np.char.decode(names, "utf8") if names.dtype.kind == "S" else names
 
 
 class TripletWriter:

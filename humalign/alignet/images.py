@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
-from ..data.files import pictures_below
 from ..data.ids import check_ids
 from ..errors import InputError
-from ..features.images import SUFFIXES
+from ..features.images import from_folder, read
 
 
 def resize(pixels: torch.Tensor, side: int) -> torch.Tensor:
@@ -35,15 +32,9 @@ def resize(pixels: torch.Tensor, side: int) -> torch.Tensor:
     return torch.nn.functional.interpolate(pixels, (side, side), mode="bicubic", align_corners=False).clamp_(0, 1)
 
 
-def _read(path, side: int) -> torch.Tensor:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"cannot be read as an image ({error})", path, "remove or replace it") from None
-    return resize(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div_(255), side)[0]
+def _unit(pixels: np.ndarray) -> torch.Tensor:
+    """uint8 (b, h, w, 3) to float (b, 3, h, w) in [0, 1]."""
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float().div_(255)
 
 
 class Pictures:
@@ -82,8 +73,8 @@ class Pictures:
         InputError
             When the folder does not exist or holds no picture.
         """
-        names = list_pictures(path)
-        return cls(names, [Path(path) / name for name in names], side, keep)
+        found = from_folder(path, suffix=True)
+        return cls(found.ids, found.images, side, keep)
 
     def rows(self, names) -> np.ndarray:
         """Numbers of pictures by id, in the shape of ``names``; also by file name alone, where that is unique.
@@ -118,29 +109,17 @@ class Pictures:
         """Pictures of rows: float tensor (b, 3, side, side) in [0, 1]."""
         rows = np.asarray(rows)
         if isinstance(self.source, np.ndarray):
-            part = torch.from_numpy(np.ascontiguousarray(self.source[rows])).permute(0, 3, 1, 2).float().div_(255)
-            return resize(part, self.side)
+            return resize(_unit(self.source[rows]), self.side)
         return torch.stack([self._one(int(r)) for r in rows])
 
     def _one(self, row: int) -> torch.Tensor:
         if self.kept is not None and row in self.kept:
             return self.kept[row].float().div_(255)
-        pixels = _read(self.source[row], self.side)
+        pixels = resize(_unit(read(self.source[row])[None]), self.side)[0]
         if self.kept is not None:
             self.kept[row] = (pixels * 255).round().to(torch.uint8)
             return self.kept[row].float().div_(255)
         return pixels
-
-
-def list_pictures(path) -> list[str]:
-    """Paths of all pictures below a folder, relative, sorted; InputError when there are none."""
-    path = Path(path)
-    if not path.is_dir():
-        raise InputError("this folder does not exist", path, "name a folder with pictures")
-    names = pictures_below(path, SUFFIXES)
-    if not names:
-        raise InputError("holds no pictures", path, f"pictures end in {', '.join(SUFFIXES[:4])} ...")
-    return names
 
 
 def flip_and_shift(pixels: torch.Tensor, seed, places=None, whole: int | None = None) -> torch.Tensor:

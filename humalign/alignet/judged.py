@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from ..data.types import Features, Triplets
 from ..errors import InputError
 from . import teacher as teachers
-from .images import Pictures, progress_bar
 
 
 @dataclass
@@ -36,22 +35,14 @@ def read_features(name: str, profile) -> Features:
     return found
 
 
-def network_features(network: str, source, profile, text: str = "embedding") -> Features:
-    """Features of pictures by a frozen tower, normalised as it was trained.
+def frozen(network: str, profile):
+    """A network whose features a teacher maps: normalised as it was trained, pictures resized as the paper does."""
+    from ..zoo import load
 
-    Parameters
-    ----------
-    network : str
-        ``mini:NAME``, ``timm:NAME`` or ``open_clip:ARCH/TAG``.
-    source : Pictures, or a function of the side in pixels that gives them
-    """
-    from .student import Student, embed, tower
-
-    student = Student(tower(network, profile=profile), 0, "native")
-    pictures = source(student.side) if callable(source) else source
-    with progress_bar(len(pictures), text) as bar:
-        values = embed(student, pictures, device=profile.torch_device(), progress=bar.update)
-    return Features(pictures.ids, values, network)
+    model = load(network, profile=profile)
+    own = model.preprocess
+    model.preprocess = own.with_(resize=own.size, squash=True, interpolation="bicubic", antialias=False)
+    return model
 
 
 def judged(profile, network=None, features=None, images=None, dataset=None, embedding=None) -> Judged:
@@ -86,14 +77,13 @@ def judged(profile, network=None, features=None, images=None, dataset=None, embe
     )
     if features:
         found = read_features(features, profile)
-    elif images:
-        found = network_features(network, lambda side: Pictures.folder(images, side), profile)
-        found = Features(tuple(i.rpartition(".")[0] for i in found.ids), found.values, network)
-    elif mini:
+    elif images or mini:
+        from ..features import extract, from_folder
         from ..world.stimuli import images as drawn
 
-        stimuli = drawn("things", 64, profile)
-        found = network_features(network, lambda side: Pictures(stimuli.ids, stimuli.images, side), profile)
+        stimuli = from_folder(images) if images else drawn("things", 64, profile)
+        model = frozen(network, profile)
+        found = replace(extract(model, stimuli, device=profile.torch_device())["penultimate"], model=network)
     else:
         raise InputError("which pictures did people judge?", "teacher", "give --images, or --features")
     known = set(found.ids) if human is None else set(found.ids) & set(human.ids)

@@ -9,13 +9,14 @@ import numpy as np
 
 from ..arrays import one_of
 from ..store import cached, digest
-from . import network as teacher_networks
+from ..zoo import small
+from ..zoo.loading import load
 from . import teacher as teachers
 from .batches import PoolBatches
 from .images import Pictures
 from .sampling import Groups, kmeans
 from .settings import PRESETS, Settings
-from .student import Student, embed, tower
+from .student import Student, embed
 from .training import Trainer
 
 TEACHER_TRIPLETS = 30_000  # soft-labelled triplets of things pictures that the map is fitted on
@@ -48,23 +49,18 @@ def pictures(profile, part: str = "all") -> Pictures:
 
 def weights_of(profile, name: str, seed: int = 0) -> str:
     """Checksum of the weights of a network of the mini zoo, or of a teacher network."""
-    from ..world import networks
-
-    return (
-        teacher_networks.sha256(name, profile)
-        if name in teacher_networks.NETWORKS
-        else networks.facts(name, seed, profile)["sha256"]
-    )
+    return small.facts(name, seed, profile)["sha256"]
 
 
 def features(profile, name: str, split: str, seed: int = 0) -> np.ndarray:
     """Penultimate features of a network of the mini zoo, or a teacher network, for a split of pictures: (m, p)."""
-    from ..world import networks, stimuli
+    from ..features import extract
+    from ..world import stimuli
 
     def make():
-        pixels = stimuli.images(split, 32, profile).images
-        which = teacher_networks.load(name, profile) if name in teacher_networks.NETWORKS else name
-        return {"values": networks.features(which, pixels, seed=seed, profile=profile)}
+        model = small.load(name, seed, profile=profile)
+        found = extract(model, stimuli.images(split, small.SIDE, profile), device="cpu", progress=False)
+        return {"values": found["penultimate"].values}
 
     parts = ["features 1", name, seed, split, weights_of(profile, name, seed), stimuli.drawings_digest()]
     return cached(profile.cache / "alignet", f"features-{name}-{split}", parts, make)["values"]
@@ -228,12 +224,8 @@ def embedding_of(profile, run: Run):
 
 def start(run: Run, profile) -> Student:
     """The student before alignment: its trained weights, or random ones of the same architecture."""
-    import torch
-
-    s = run.settings
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(9000 + run.seed)
-        base = tower(f"mini:{run.student}:{run.seed}", pretrained=not run.scratch, profile=profile)
+    s, name = run.settings, f"mini:{run.student}:{run.seed}"
+    base = load(name, not run.scratch, seed=9000 + run.seed, profile=profile, head=False)
     return Student(base, s.head, s.input, s.seed)
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.alignet import TripletFile
 from ..errors import InputError, MissingData
-from ..store import cached, digest, read_json, sha256, write_json
+from ..store import atomic_path, cached, digest, read_json, sha256, write_json
 from . import judged
 from . import teacher as teachers
-from .dataset import TripletFile, write_triplets
-from .images import Pictures, list_pictures, progress_bar
+from .dataset import write_triplets
+from .images import Pictures, progress_bar
 from .sampling import RULES, Groups, kmeans
 from .settings import CHOICES, Settings
 
@@ -31,44 +32,35 @@ def classes(names) -> np.ndarray:
     return np.array([n.rpartition("/")[0] if nested else n.rpartition("/")[2].partition("_")[0] for n in names])
 
 
-class Store:
-    """Rows of features on disk, written piece by piece; an interrupted file goes on where it stopped."""
-
-    def __init__(self, path, rows: int, width: int, key: str):
-        self.path, self.state = Path(path), Path(path).with_suffix(".json")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.key = digest(key, rows, width)
-        known = read_json(self.state) if self.state.is_file() and self.path.is_file() else {}
-        self.done = int(known.get("done", 0)) if known.get("key") == self.key else 0
-        mode = "r+" if self.done else "w+"
-        self.values = np.lib.format.open_memmap(self.path, mode, np.float32, None if self.done else (rows, width))
-
-    def append(self, values: np.ndarray) -> None:
-        """Write the next rows."""
-        self.values[self.done : self.done + len(values)] = values
-        self.values.flush()
-        self.done += len(values)
-        write_json(self.state, {"key": self.key, "done": self.done})
+def _table(path, key: str, rows: int, parts) -> np.ndarray:
+    """A memory-mapped table (rows, p) of parts that come one after the other, made once for a key."""
+    path, state = Path(path), Path(path).with_suffix(".json")
+    known = read_json(state) if state.is_file() and path.is_file() else {}
+    if known.get("key") != key:
+        done, values = 0, None
+        state.unlink(missing_ok=True)
+        with atomic_path(path) as partial:
+            for part in parts:
+                if values is None:
+                    values = np.lib.format.open_memmap(partial, "w+", np.float32, (rows, part.shape[1]))
+                values[done : done + len(part)] = part
+                done += len(part)
+            values.flush()
+        write_json(state, {"key": key})
+    return np.load(path, mmap_mode="r")
 
 
 def _embedded(teacher, images, out: Path, profile):
-    """Features of a folder of pictures on disk, and their ids."""
-    import torch
+    """Features of a folder of pictures on disk, their ids, and a digest of what they are."""
+    from ..features import extract, from_folder, shards
 
-    from .student import Student, tower
-
-    names = list_pictures(images)
-    student = Student(tower(teacher.network, profile=profile), 0, "native").to(profile.torch_device()).eval()
-    pictures = Pictures(names, [Path(images) / n for n in names], student.side, keep=0)
-    store = Store(out / "features.npy", len(names), student.facts["width"], digest(teacher.network, names))
-    with progress_bar(len(names), "features") as bar, torch.inference_mode():
-        bar.update(store.done)
-        while store.done < len(names):
-            rows = np.arange(store.done, min(store.done + 256, len(names)))
-            store.append(student.features(pictures.pixels(rows).to(student.mean.device)).cpu().numpy())
-            bar.update(len(rows))
-    write_json(out / "names.json", names)
-    return names, store.values
+    stimuli, model = from_folder(images, suffix=True), judged.frozen(teacher.network, profile)
+    folder = extract(model, stimuli, device=profile.torch_device(), out=out / "features")
+    about = shards.manifest(folder)
+    key = digest([about[name] for name in ("weights_digest", "preprocess", "images_digest", "ids_digest")])
+    values = _table(out / "features.npy", key, len(stimuli), (part for _, part in shards.stream(folder)))
+    write_json(out / "names.json", list(stimuli.ids))
+    return stimuli.ids, values, key
 
 
 def make_triplets(
@@ -116,24 +108,18 @@ def make_triplets(
         raise InputError("give either pictures or features", "sample", "--images DIR, or --features FILE")
     out, teacher = Path(out), teachers.Teacher.load(teacher)
     if images:
-        names, values = _embedded(teacher, images, out, profile)
+        names, values, source = _embedded(teacher, images, out, profile)
     else:
         found = judged.read_features(features, profile)
         names, values = list(found.ids), found.values
+        source = digest(names, np.asarray(values[:16]), np.asarray(values[-16:]))
     kind = teacher.transform
     if transform == "untransformed":
         some = np.asarray(values[:: max(1, math.ceil(len(values) / 50_000))])
         kind = teachers.scaled_to(some, teacher.apply(some))
-    mapped = Store(
-        out / f"{FOLDERS[transform]}.npy",
-        len(names),
-        kind.weights.shape[1],
-        digest("map", teacher.key, transform, names, np.asarray(values[:16]), np.asarray(values[-16:])),
-    )
-    while mapped.done < len(names):
-        mapped.append(
-            np.asarray(kind.apply(np.asarray(values[mapped.done : mapped.done + CHUNK], np.float32)), np.float32)
-        )
+    key = digest("map", teacher.key, transform, source)
+    parts = (kind.apply(np.asarray(values[i : i + CHUNK], np.float32)) for i in range(0, len(names), CHUNK))
+    mapped = _table(out / f"{FOLDERS[transform]}.npy", key, len(names), parts)
     groups, name = None, rule
     if RULES[rule][1] == "classes":
         groups = Groups(classes(names))
@@ -142,9 +128,9 @@ def make_triplets(
 
         def make():
             with progress_bar(0, "k-means") as bar:
-                return {"labels": kmeans(mapped.values, clusters, seed, progress=bar.update)[0]}
+                return {"labels": kmeans(mapped, clusters, seed, progress=bar.update)[0]}
 
-        groups = Groups(cached(out, f"clusters-{FOLDERS[transform]}", [mapped.key, clusters, seed], make)["labels"])
+        groups = Groups(cached(out, f"clusters-{FOLDERS[transform]}", [key, clusters, seed], make)["labels"])
     files = []
     for split, count, own in (("train", n, seed), ("val", validation, seed + 1_000_003)):
         if not count:
@@ -155,12 +141,12 @@ def make_triplets(
                 path,
                 count,
                 rule,
-                mapped.values,
+                mapped,
                 names,
                 groups,
                 seed=own,
                 memory=memory,
-                parts=[mapped.key],
+                parts=[key],
                 progress=bar.update,
             )
         TripletFile.read(path)  # asserts the order
@@ -258,10 +244,9 @@ def train(
     Outcome or None
         None in all processes but the first.
     """
-    import torch
-
+    from ..zoo import load
     from .batches import FileBatches
-    from .student import Student, tower
+    from .student import Student
     from .training import Group, Trainer
 
     if scratch and checkpoint is not None:
@@ -269,14 +254,10 @@ def train(
     path = find_triplets(triplets, transform, sampling)
     group = Group.join(profile.torch_device().type)
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
-            network = Student(
-                tower(student, not scratch, profile=profile, checkpoint=checkpoint),
-                settings.head,
-                settings.input,
-                settings.seed,
-            )
+        tower = load(
+            student, not scratch, checkpoint, seed=settings.seed if scratch else 0, profile=profile, head=False
+        )
+        network = Student(tower, settings.head, settings.input, settings.seed)
         pictures = Pictures.folder(images, network.side)
         file = TripletFile.read(path)
         reference = _references(path, pictures) if settings.local else None
@@ -308,11 +289,12 @@ def train(
 
 def load_or_make(profile, student: str):
     """A trained student from its folder, or a network as it is by name."""
-    from .student import Student, load_student, tower
+    from ..zoo import load
+    from .student import Student, load_student
 
     if Path(student).exists():
         return load_student(student, profile)
-    return Student(tower(student, profile=profile), 0, "native").eval()
+    return Student(load(student, profile=profile, head=False), 0, "native").eval()
 
 
 def evaluate(

@@ -1,9 +1,8 @@
-"""The network that is aligned: an image tower of timm, open_clip or the mini zoo, and a linear triplet head."""
+"""The network that is aligned: one of the zoo without its head, and a linear triplet head."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,159 +11,8 @@ from torch import nn
 
 from ..errors import InputError
 from ..store import load_arrays, save_arrays
-
-
-@dataclass
-class Tower:
-    """An image tower and what it expects.
-
-    Attributes
-    ----------
-    name : str
-        ``timm:NAME``, ``open_clip:ARCH/TAG`` or ``mini:NAME``; with ``:SEED`` behind a mini name.
-    module : torch.nn.Module
-        Pictures (b, 3, side, side) to features (b, width).
-    width, side : int
-    mean, std : tuple of 3 floats
-        The normalisation it was trained with, for pixels in [0, 1].
-    """
-
-    name: str
-    module: nn.Module
-    width: int
-    side: int
-    mean: tuple
-    std: tuple
-
-
-def _library(name: str):
-    """timm or open_clip, after what makes torchvision importable."""
-    import importlib
-
-    from .. import compat  # noqa: F401
-
-    return importlib.import_module(name)
-
-
-REMEDY = (
-    "fetch them once where there is a network (the cache folder, see HF_HOME, can be copied), give a weights file "
-    "(train --checkpoint FILE), or start from random weights (train --scratch)"
-)
-
-
-def _timm(name: str, pretrained: bool, side, checkpoint):
-    timm = _library("timm")
-    from ..zoo import checkpoints, hub
-
-    pretrained = pretrained and checkpoint is None
-    options = {"num_classes": 0}
-    if side:
-        options["img_size"] = side
-    try:
-        with hub.weights(f"timm:{name}", pretrained, REMEDY):
-            try:
-                model = timm.create_model(name, pretrained=pretrained, **options)
-            except TypeError:  # convolutional networks take no img_size
-                options.pop("img_size", None)
-                model = timm.create_model(name, pretrained=pretrained, **options)
-    except RuntimeError as error:
-        raise InputError(
-            f"timm cannot make it ({str(error).splitlines()[0]})", f"timm:{name}", "see timm.list_models()"
-        ) from None
-    if checkpoint is not None:
-        checkpoints.load_into(model, checkpoint, name)
-    facts = timm.data.resolve_model_data_config(model)
-    return model, model.num_features, side or facts["input_size"][-1], facts["mean"], facts["std"]
-
-
-def _open_clip(name: str, pretrained: bool, side, checkpoint):
-    open_clip = _library("open_clip")
-    from ..zoo import hub, sources
-
-    arch, _, tag = name.partition("/")
-    wanted = pretrained and checkpoint is None
-    if arch not in open_clip.list_models():
-        raise InputError(f"open_clip has no model '{arch}'", f"open_clip:{name}", "write open_clip:ARCH/TAG")
-    tags = open_clip.list_pretrained_tags_by_model(arch)
-    if wanted and tag not in tags:
-        known = f"it has {', '.join(tags[:6])}" if tags else "use --checkpoint FILE or --scratch"
-        raise InputError(
-            f"has no weights called '{tag}'" if tag else "names no weights, write open_clip:ARCH/TAG",
-            f"open_clip:{arch}",
-            known,
-        )
-    options = {"force_image_size": side} if side else {}
-    try:
-        with hub.weights(f"open_clip:{name}", wanted, REMEDY):
-            model = open_clip.create_model(arch, pretrained=tag if wanted else None, **options)
-    except RuntimeError as error:
-        raise InputError(
-            f"open_clip cannot make it ({str(error).splitlines()[0]})", f"open_clip:{name}", "check the tag"
-        ) from None
-    visual = model.visual
-    if checkpoint is not None:
-        sources.load_visual(visual, checkpoint, arch)
-    size = visual.image_size[0] if isinstance(visual.image_size, (tuple, list)) else visual.image_size
-    with torch.no_grad():
-        width = visual.eval()(torch.zeros(1, 3, size, size)).shape[1]  # eval: batch norm must not learn from this
-    return visual, width, int(size), tuple(visual.image_mean), tuple(visual.image_std)
-
-
-def _mini(name: str, pretrained: bool, profile):
-    from ..world import networks
-    from . import network as teachers
-
-    name, _, seed = name.partition(":")
-    if name in teachers.NETWORKS:
-        module = (
-            teachers.load(name, profile)
-            if pretrained
-            else networks.build(networks.spec(teachers.spec(name)["start"])["arch"])
-        )
-    elif pretrained:
-        module = networks.load(name, int(seed or 0), profile)[:2]
-    else:
-        module = networks.build(networks.spec(name)["arch"])
-    with torch.no_grad():
-        module.eval()
-        width = module(torch.zeros(1, 3, networks.SIDE, networks.SIDE)).shape[1]
-    return module, width, networks.SIDE, (0.5,) * 3, (0.5,) * 3
-
-
-def tower(name: str, pretrained: bool = True, side: int | None = None, profile=None, checkpoint=None) -> Tower:
-    """An image tower by name.
-
-    Parameters
-    ----------
-    name : str
-        ``timm:NAME``, ``open_clip:ARCH/TAG`` or ``mini:NAME`` (``mini:NAME:SEED``).
-    pretrained : bool
-        False gives random weights, from torch's global generator (the control "Scratch").
-    side : int, optional
-        Input size in pixels, for towers that allow another one.
-    profile : Profile, optional
-        Where networks of the mini zoo may lie.
-    checkpoint : path, optional
-        Weights from this file instead of the published ones, for timm and open_clip.
-
-    Raises
-    ------
-    InputError
-        For a name that its library does not know, or a file that does not fit.
-    MissingData
-        When the weights are not on this machine and cannot be fetched.
-    """
-    library, colon, rest = name.partition(":")
-    if not colon or library not in ("timm", "open_clip", "mini"):
-        raise InputError("is no name of a tower", name, "write timm:NAME, open_clip:ARCH/TAG or mini:NAME")
-    if library == "mini":
-        if checkpoint is not None:
-            raise InputError("takes no weights file", name, "its weights come with the package")
-        found = _mini(rest, pretrained, profile)
-    else:
-        found = {"timm": _timm, "open_clip": _open_clip}[library](rest, pretrained, side, checkpoint)
-    module, width, side, mean, std = found
-    return Tower(name, module, int(width), int(side), tuple(map(float, mean)), tuple(map(float, std)))
+from ..zoo.loading import load
+from ..zoo.model import Model
 
 
 class Student(nn.Module):
@@ -172,7 +20,8 @@ class Student(nn.Module):
 
     Parameters
     ----------
-    tower : Tower
+    tower : humalign.zoo.Model
+        Loaded without its head (``zoo.load(NAME, head=False)``); it is trained in place.
     head : int
         Width of the head; 0 for none, then the logits are the features.
     input : {"unit", "native"}
@@ -181,25 +30,30 @@ class Student(nn.Module):
         Of the head: normal weights with variance 1 / width (truncated at 2 sd, as Flax' lecun_normal), bias 0.
     """
 
-    def __init__(self, tower: Tower, head: int = 1024, input: str = "unit", seed: int = 42):
+    def __init__(self, tower: Model, head: int = 1024, input: str = "unit", seed: int = 42):
         super().__init__()
+        own = tower.preprocess
+        unit = 1.0 if own.scale == 1 / 255 else 255 * own.scale  # the network's unit of brightness
+        own_mean, own_std = ([float(v) / unit for v in values] for values in (own.mean, own.std))
+        with torch.no_grad():
+            width = tower.module(torch.zeros(1, 3, own.size, own.size)).shape[1]
         self.facts = {
             "tower": tower.name,
-            "width": tower.width,
-            "side": tower.side,
+            "width": int(width),
+            "side": own.size,
             "head": int(head),
             "input": input,
-            "mean": list(tower.mean),
-            "std": list(tower.std),
+            "mean": own_mean,
+            "std": own_std,
         }
-        self.tower = tower.module
-        mean, std = (tower.mean, tower.std) if input == "native" else ((0.0,) * 3, (1.0,) * 3)
+        self.tower, self.bgr = tower.module, own.channels == "BGR"
+        mean, std = (own_mean, own_std) if input == "native" else ((0.0,) * 3, (1.0,) * 3)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
-        self.head = nn.Linear(tower.width, head) if head else None
+        self.head = nn.Linear(width, head) if head else None
         if head:
             with torch.no_grad():
-                scale = 1 / (math.sqrt(tower.width) * 0.87962566103423978)  # sd of a normal cut at 2 sd
+                scale = 1 / (math.sqrt(width) * 0.87962566103423978)  # sd of a normal cut at 2 sd
                 generator = torch.Generator().manual_seed(seed)
                 nn.init.trunc_normal_(self.head.weight, 0, scale, -2 * scale, 2 * scale, generator=generator)
                 nn.init.zeros_(self.head.bias)
@@ -211,7 +65,7 @@ class Student(nn.Module):
 
     def features(self, pixels: torch.Tensor, precision: str = "float32") -> torch.Tensor:
         """Features of pictures in [0, 1]: float32 (b, width). "bfloat16" runs the tower under autocast."""
-        pixels = (pixels - self.mean) / self.std
+        pixels = ((pixels.flip(1) if self.bgr else pixels) - self.mean) / self.std
         with torch.autocast(pixels.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             out = self.tower(pixels)
         return out.float()
@@ -266,9 +120,8 @@ def load_student(path, profile=None) -> Student:
     facts = meta.get("student")
     if not facts:
         raise InputError("is not a student", path, "name the folder that 'humalign alignet train' wrote")
-    own_side = None if facts["tower"].startswith("mini:") else facts["side"]
-    with torch.random.fork_rng(devices=[]):
-        student = Student(tower(facts["tower"], False, own_side, profile), facts["head"], facts["input"])
+    tower = load(facts["tower"], pretrained=False, profile=profile, head=False, side=facts["side"])
+    student = Student(tower, facts["head"], facts["input"])
     student.take(arrays, path)
     return student.eval()
 

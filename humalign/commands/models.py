@@ -126,5 +126,5 @@ def _cell(value, column: str) -> str:
     if column == "parameters":
         return f"{value / 1e6:.2f} M"
     if column == "reference_accuracy":
-        return f"{value:.1f}"
+        return f"{value:.3f}"
     return f"{value:.0f}" if isinstance(value, float) else str(value)

@@ -15,12 +15,14 @@ from ..errors import InputError, MissingData
 SUFFIXES = (*IMAGES, ".gif", ".ppm")
 
 
-def from_folder(folder) -> Stimuli:
+def from_folder(folder, suffix: bool = False) -> Stimuli:
     """All images under a folder, sorted by path.
 
     Parameters
     ----------
     folder : path
+    suffix : bool
+        The ids keep the suffix, as file names in triplets do.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def from_folder(folder) -> Stimuli:
     names = pictures_below(folder, SUFFIXES)
     if not names:
         raise InputError("has no images", folder, f"images end in {', '.join(SUFFIXES[:5])} ...")
-    ids = [PurePosixPath(name).with_suffix("").as_posix() for name in names]
+    ids = names if suffix else [PurePosixPath(name).with_suffix("").as_posix() for name in names]
     if len(set(ids)) != len(ids):
         seen: set[str] = set()
         twice = next(i for i in ids if i in seen or seen.add(i))
@@ -65,6 +67,20 @@ def from_dataset(name: str, profile) -> Stimuli:
     return loaded
 
 
+def read(path) -> np.ndarray:
+    """One picture from a file: uint8 (h, w, 3); InputError when it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # Pillow's decoders raise many kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"cannot be read as an image ({reason})", path, "repair it or take it out of the folder"
+        ) from None
+
+
 class Pictures:
     """A torch data set: uint8 arrays (size, size, 3) after the network's geometry, or the error of a bad file."""
 
@@ -76,22 +92,17 @@ class Pictures:
 
     def __getitem__(self, row):
         image = self.images[row]
-        if isinstance(image, np.ndarray):
-            return self.preprocess.geometry(image)
         try:
-            from PIL import Image
-
-            with Image.open(image) as opened:
-                return self.preprocess.geometry(opened.convert("RGB"))
-        except Exception as error:  # told in one line by the main process
-            return f"{image}\n{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            return self.preprocess.geometry(image if isinstance(image, np.ndarray) else read(image))
+        except InputError as error:  # a process that decodes hands it to the main process
+            return error
 
 
 def _stack(items):
     import torch
 
     for item in items:
-        if isinstance(item, str):
+        if isinstance(item, InputError):
             return item
     return torch.from_numpy(np.stack(items))
 
@@ -126,9 +137,8 @@ def batches(stimuli: Stimuli, preprocess, rows: list, workers: int, pin: bool):
         prefetch_factor=3 if workers else None,
     )
     for batch in loader if workers else _ahead(loader):
-        if isinstance(batch, str):
-            path, _, reason = batch.partition("\n")
-            raise InputError(f"cannot be read as an image ({reason})", path, "repair it or take it out of the folder")
+        if isinstance(batch, InputError):
+            raise batch
         yield batch
 
 

@@ -194,7 +194,7 @@ def extract(
     device : str or torch.device
         "auto" takes a GPU where there is one.
     batch_size : int, optional
-        Default 32 on a CPU, 256 elsewhere.
+        Default: the network's own (:class:`humalign.zoo.Model`), else 32 on a CPU, 256 elsewhere.
     dtype : {"float32", "bf16"}
         "bf16" runs the network under autocast; features are stored as float32 always.
     workers : int or "auto"
@@ -242,7 +242,9 @@ def extract(
         raise InputError(f"'{dtype}' is not known", "dtype", f"choose {' or '.join(DTYPES)}")
     ranks = Ranks.from_environment()
     device = _device(device, ranks)
-    batch_size = (32 if device.type == "cpu" else 256) if batch_size is None else int(batch_size)
+    if batch_size is None:
+        batch_size = model.batch or (32 if device.type == "cpu" else 256)
+    batch_size = int(batch_size)
     if batch_size < 1:
         raise InputError(f"is {batch_size}", "batch size", "give a number above 0")
     layers = [layers] if isinstance(layers, str) else list(layers)

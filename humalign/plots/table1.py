@@ -42,7 +42,7 @@ def published(facts: pd.DataFrame, table: pd.DataFrame | None = None, paper: str
     Parameters
     ----------
     facts : DataFrame
-        :func:`humalign.zoo.table` of profile "full"; ``reference_accuracy`` in percent.
+        :func:`humalign.zoo.table` of profile "full".
     table : DataFrame, optional
         Result table of this run.
     paper : {"1", "2"}
@@ -57,7 +57,7 @@ def published(facts: pd.DataFrame, table: pd.DataFrame | None = None, paper: str
             "training": rows["group"].str.replace(r"^Supervised \((.*)\)$", r"\1", regex=True),
             "objective": rows["objective"],
             "parameters, M": million.round(1),
-            "ImageNet top-1, %": rows["reference_accuracy"].astype(float).round(1),
+            "ImageNet top-1, %": (100 * rows["reference_accuracy"].astype(float)).round(1),
             "public": np.where(rows["public"].astype(bool), "yes", "no"),
             "stand-in": rows["stand_in"].fillna("").map(short),
         }

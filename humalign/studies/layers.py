@@ -73,24 +73,19 @@ def _drawn(profile: Profile, models) -> Measured:
     wanted = [m for m in models if m in networks.source(profile).models("things")]
 
     def make():
-        import torch
-
-        from ..features.hooks import Recorder, parse
-        from ..world import networks as zoo
+        from ..features import extract
         from ..world import stimuli
-        from ..zoo import mini
+        from ..zoo import small
 
-        pictures = zoo.preprocess(stimuli.images("things", zoo.SIDE, profile).align(triplets.ids).images)
+        pictures = stimuli.images("things", small.SIDE, profile).align(triplets.ids)
         rows, right = [], []
         for name in tqdm(wanted, desc="layers", unit="network", leave=False):
-            model = mini.load(name, 0, profile=profile)
-            layers = [parse(text, model) for text in blocks(model)]
-            with Recorder(model, layers) as recorder, torch.inference_mode():
-                model.module(pictures)
-                found = recorder.take(len(pictures))
+            model = small.load(name, profile=profile)
+            layers = blocks(model)
+            found = extract(model, pictures, layers, device="cpu", progress=False)
             for k, layer in enumerate(layers):
-                similarity = similarity_matrix(found[layer.name].numpy(), "cosine")
-                rows.append({"model": name, "layer": layer.name, "detail": str(k + 1), "n": len(triplets)})
+                similarity = similarity_matrix(found[layer].values, "cosine")
+                rows.append({"model": name, "layer": layer, "detail": str(k + 1), "n": len(triplets)})
                 right.append(odd_one_out.scores(similarity, triplets.triplets) == 1)
         value, drawn = resample.triplet_means(np.stack(right), triplets.triplets, triplets.concepts)
         rows = [{**r, "value": v} for r, v in zip(rows, value)]

@@ -16,97 +16,13 @@ from ..results import Measured, combine, farthest
 from ..source import LAYERS, Source, open_source
 
 __all__ = ["LAYERS", "facts", "points", "recorded", "source", "with_recorded"]
-OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them
-    "extra l2": "Extra L2",
-    "simclr": "SimCLR",
-    "barlow twins": "Barlow Twins",
-    "vicreg": "VICReg",
-    "swav": "SwAV",
-    "moco v2": "MoCo v2",
-    "rotnet": "RotNet",
-    "image/text": "Image/text",
-    "none": "none",
-}
-AUGMENTATIONS = {"standard": "", "mixup": "MixUp", "automatic": "Automatic augmentation"}
-
-
-# ---- facts -----------------------------------------------------------------------------------------------------------
 
 
 def facts(profile: Profile) -> pd.DataFrame:
-    """One row a network.
-
-    Returns
-    -------
-    DataFrame
-        number (order of the table), model, name, family, size, group, palette, role, objective, augmentation,
-        parameters, training_data, reference_accuracy (share, of a linear probe on pictures of all concepts), seeds,
-        source, public, stand_in.
-
-    Notes
-    -----
-    ``role`` says in which comparisons a network takes part: "objective" (one architecture, one label per image),
-    "architecture" and "size" (plain softmax, one label per image, equal settings), "labels" (the same
-    architectures with one label per image and with other label sets, softmax or sigmoid). In the full profile it stands
-    in the table, and ``reference_accuracy`` is ImageNet top-1 (share).
-    """
-    if profile.name != "mini":
-        return _published(profile)
-    from ..world import networks as zoo
-
-    return describe(zoo.table())
-
-
-def _published(profile: Profile) -> pd.DataFrame:
-    """Facts of the networks of both papers, from the table of :mod:`humalign.zoo`."""
+    """One row a network, the same columns in every profile: :func:`humalign.zoo.table`."""
     from .. import zoo
 
-    table = zoo.table(profile)
-    table["reference_accuracy"] = table["reference_accuracy"] / 100
-    for column in ("role", "augmentation", "objective", "family"):
-        table[column] = table[column].fillna("")
-    return table.assign(palette=table["group"], size="", arch=table["family"], number=np.arange(1, len(table) + 1))
-
-
-def describe(table: pd.DataFrame) -> pd.DataFrame:
-    """Facts of the mini zoo as the claims and figures name them, from the table of :mod:`humalign.world.networks`."""
-    table = table.reset_index(drop=True).copy()
-    table["objective"] = table["objective"].map(lambda o: OBJECTIVES.get(str(o), str(o)[:1].upper() + str(o)[1:]))
-    table["augmentation"] = table["augmentation"].map(lambda a: AUGMENTATIONS.get(str(a), str(a))).fillna("")
-    if "role" not in table:
-        table["role"] = roles(table)
-    table["number"] = np.arange(1, len(table) + 1)
-    return table
-
-
-def roles(table: pd.DataFrame, base: str = "resnet-m") -> list[str]:
-    """Comparisons that each network takes part in, from what it was trained on and how.
-
-    Parameters
-    ----------
-    table : DataFrame
-        arch, size, group, objective, augmentation, family.
-    base : str
-        The architecture that objectives are compared on.
-    """
-    one_label = (table["group"] == "Concept labels") & (table["augmentation"] == "")
-    plain = one_label & (table["objective"] == "Softmax")
-    sizes = table[plain].groupby("family")["size"].nunique()
-    other_labels = table["group"].isin(["Coarse labels", "Taxonomy labels", "Web labels"])
-    both = set(table["arch"][other_labels])
-    out = []
-    for k, row in enumerate(table.itertuples()):
-        found = []
-        if row.arch == base and row.group == "Concept labels":
-            found.append("objective")
-        if plain[k] and row.size == "m":
-            found.append("architecture")
-        if plain[k] and sizes.get(row.family, 0) > 1:
-            found.append("size")
-        if row.arch in both and (other_labels[k] or (one_label[k] and row.objective in ("Softmax", "Sigmoid"))):
-            found.append("labels")
-        out.append(" ".join(found))
-    return out
+    return zoo.table(profile)
 
 
 def source(profile: Profile) -> Source:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..errors import InputError
+from ..zoo.architectures import JOINT, head
 from . import augment
 
 OBJECTIVES: dict[str, type[Objective]] = {}
@@ -156,25 +157,13 @@ class LogitPenalty(Labels):
         return F.cross_entropy(logits, targets) + self.strength * logits.square().sum(1).mean()
 
 
-class CosineHead(nn.Module):
-    """Cosine between features and class vectors over a temperature."""
-
-    def __init__(self, width, outputs, temperature):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, width) / math.sqrt(width))
-        self.temperature = temperature
-
-    def forward(self, features):
-        return F.linear(F.normalize(features, dim=1), F.normalize(self.weight, dim=1)) / self.temperature
-
-
 @objective("cosine softmax")
 class CosineSoftmax(Labels):
     """Softmax of cosines over a temperature of 0.1."""
 
     def __init__(self, width, outputs, augmentation="standard"):
         super().__init__(width, outputs, augmentation)
-        self.head = CosineHead(width, outputs, 0.1)
+        self.head = head(self.name, width, outputs)
 
 
 @objective("logit norm")
@@ -389,16 +378,14 @@ class TextTower(nn.Module):
 class ImageText(Objective):
     """Contrast of images with captions (Radford et al. 2021) by ``open_clip.ClipLoss``; targets are word numbers."""
 
-    joint = 64
-
     def __init__(self, width, outputs):
         super().__init__()
         from open_clip import ClipLoss
 
         from .. import compat  # noqa: F401
 
-        self.head = nn.Linear(width, self.joint, bias=False)
-        self.text = TextTower(outputs, self.joint, self.joint)
+        self.head = head(self.name, width, outputs)
+        self.text = TextTower(outputs, JOINT, JOINT)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
         self.contrast = ClipLoss()
 

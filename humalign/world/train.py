@@ -1,4 +1,4 @@
-"""Trains the networks of the list zoo.toml: one, many, or the number of epochs; the command humalign world train."""
+"""Trains the small networks, of the list zoo.toml and behind teachers; the command humalign world train."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy as np
 from ..config import get_profile
 from ..errors import HumalignError, InputError
 from ..store import atomic_path, digest, load_arrays, read_json, save_arrays
-from . import networks
+from ..zoo import small
+from ..zoo.architectures import assemble
+from ..zoo.architectures import encoder as fresh_encoder
 from .fitting import LADDER, enough, fit, linear_probe, settle
 
 VERSION = 1  # counts up when the same list and seed no longer give the same networks
@@ -38,7 +41,7 @@ def training_data(data: str, profile=None):
     from . import labels, splits
 
     base = "concepts" if data in ("pictures", "captions-seen") else data
-    stimuli, told = splits.training_set(base, networks.SIDE, profile)
+    stimuli, told = splits.training_set(base, small.SIDE, profile)
     if data == "pictures":
         told = None
     if data == "captions-seen":
@@ -62,7 +65,7 @@ def _prepare(spec, seed, outputs):
     from .objectives import OBJECTIVES, Labels, make
 
     torch.manual_seed(1_000_003 * (seed + 1))
-    encoder, width = networks.encoder(spec["arch"])
+    encoder, width = fresh_encoder(spec["arch"])
     options = {}
     if issubclass(OBJECTIVES[spec["objective"]], Labels):
         options["augmentation"] = spec["augmentation"]
@@ -91,7 +94,7 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
 
     from .stimuli import drawings_digest
 
-    spec = networks.spec(name)
+    spec = small.spec(name)
     profile = profile or get_profile("mini")
     epochs = spec["epochs"] if epochs is None else epochs
     key = key_of(spec, seed, epochs)
@@ -126,7 +129,7 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
             progress=say,
             timing=timing,
         )
-    network = networks.assemble(encoder, objective.head).cpu().eval()
+    network = assemble(encoder, objective.head).cpu().eval()
     text = getattr(objective, "text", None)
     state = dict(network.state_dict())
     if text is not None:
@@ -170,13 +173,13 @@ def accuracies(network, objective, spec, labels, profile=None) -> dict:
     from . import splits, stimuli
     from .labels import lexicon, superordinate
 
-    test = stimuli.images("test", networks.SIDE, profile)
+    test = stimuli.images("test", small.SIDE, profile)
     shown = np.array(test.concepts)
-    some = stimuli.images("train", networks.SIDE, profile)
+    some = stimuli.images("train", small.SIDE, profile)
     number = {c: i for i, c in enumerate(sorted(set(shown)))}
     first = np.array([int(i.rpartition("train")[2]) < PROBE_IMAGES for i in some.ids])
-    fitted = networks.features(network, some.images[first])
-    tested = networks.features(network, test.images)
+    fitted = _features(network, some.align([i for i, wanted in zip(some.ids, first) if wanted]))
+    tested = _features(network, test)
     probe = linear_probe(
         fitted, [number[c] for c in np.array(some.concepts)[first]], tested, [number[c] for c in shown]
     )
@@ -199,6 +202,53 @@ def accuracies(network, objective, spec, labels, profile=None) -> dict:
     return {"own_accuracy": own, "probe_accuracy": probe}
 
 
+def _features(network, stimuli) -> np.ndarray:
+    from ..features import extract
+
+    return extract(small.model(network), stimuli, device="cpu", progress=False)["penultimate"].values
+
+
+# ---- the networks behind teachers ------------------------------------------------------------------------------------
+
+
+def train_teacher(name: str, *, folder, profile=None, say=None) -> dict:
+    """Train a network of :data:`humalign.zoo.small.TEACHERS`; an interrupted training goes on after its last epoch.
+
+    Parameters
+    ----------
+    name : str
+    folder : path
+        For the weights.
+    say : callable, optional
+        Progress, as :func:`humalign.world.fitting.fit` reports it.
+
+    Returns
+    -------
+    dict
+        The side-car.
+    """
+    import torch
+
+    from .objectives import make
+    from .stimuli import drawings_digest
+
+    torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+    plan, profile = small.TEACHERS[name], profile or get_profile("mini")
+    images, targets, labels = training_data(plan["data"], profile)
+    start = small.trained(plan["start"], 0, profile)
+    torch.manual_seed(plan["seed"])
+    objective = make("sigmoid", fresh_encoder(small.arch_of(name))[1], len(labels))
+    key = digest("teacher network", 1, plan, drawings_digest(), small.facts(plan["start"], 0, profile)["sha256"])
+    checkpoint = profile.cache / "zoo" / "checkpoints" / f"{name}.safetensors"
+    rest = {"lr": plan["lr"], "seed": plan["seed"], "weight_decay": 0.02, "checkpoint": checkpoint, "key": key}
+    losses = fit(start.encoder, objective, images, targets, epochs=plan["epochs"], progress=say, **rest)
+    network = assemble(start.encoder, None)
+    arrays = {k: v.half().numpy() if v.is_floating_point() else v.numpy() for k, v in network.state_dict().items()}
+    meta = {"name": name, **plan, "objective": "sigmoid", "key": key, "losses": losses, "pictures": len(images)}
+    path = save_arrays(Path(folder) / f"{name}.safetensors", arrays, meta)
+    return read_json(path.with_name(path.name + ".json"))
+
+
 # ---- the whole list --------------------------------------------------------------------------------------------------
 
 COLUMNS = ("model", "seed", "arch", "objective", "augmentation", "data", "epochs", "pictures", "parameters", "width",
@@ -210,7 +260,7 @@ def write_records(folders, path=None) -> Path:
     """Gather the side-cars of trained networks into one table (CSV), in the order of the list."""
     import pandas as pd
 
-    order = {name: i for i, name in enumerate(networks.zoo())}
+    order = {name: i for i, name in enumerate(small.zoo())}
     rows = {}
     for folder in folders:
         for file in Path(folder).glob("*.s*.safetensors.json"):
@@ -218,7 +268,7 @@ def write_records(folders, path=None) -> Path:
             if meta["model"] in order:
                 rows[meta["model"], meta["seed"]] = {column: meta.get(column) for column in COLUMNS}
     ordered = sorted(rows.values(), key=lambda row: (order[row["model"]], row["seed"]))
-    path = Path(path or networks.records_path())
+    path = Path(path or small.records_path())
     with atomic_path(path) as partial:
         pd.DataFrame(ordered, columns=COLUMNS).to_csv(partial, index=False, float_format="%.6g")
     return path
@@ -262,7 +312,7 @@ def ladder(name: str, profile=None, rungs=LADDER, seed: int = 0, say=print) -> i
     The rule: the smallest rung of ``LADDER`` whose final loss has made at least ``ENOUGH`` of the fall (from the first
     epoch's mean loss) that the next rung makes. Nothing but the training loss enters.
     """
-    spec = networks.spec(name)
+    spec = small.spec(name)
     images, targets, labels = training_data(spec["data"], profile)
     runs = []
     for epochs in rungs:
@@ -290,7 +340,9 @@ def ladder(name: str, profile=None, rungs=LADDER, seed: int = 0, say=print) -> i
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Options of ``humalign world train``."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="networks of zoo.toml")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"networks of zoo.toml, or {', '.join(small.TEACHERS)}"
+    )
     parser.add_argument("--all", action="store_true", help="the whole list")
     parser.add_argument("--wave", type=int, help="only this wave of the list (1: first zoo)")
     parser.add_argument(
@@ -317,10 +369,17 @@ def main(args) -> int:
     seeds = tuple(args.seed or (SEEDS if args.all else (0,)))
     if args.list:
         return _list(cache)
-    unknown = [networks.spec(name)["name"] for name in args.names]
-    names = list(networks.zoo()) if args.all else unknown
+    teachers = [name for name in args.names if name in small.TEACHERS]
+    known = [small.spec(name)["name"] for name in args.names if name not in teachers]
+    names = list(small.zoo()) if args.all else known
     if args.wave is not None:
-        names = [n for n in (names or networks.zoo()) if networks.zoo()[n]["wave"] == args.wave]
+        names = [n for n in (names or small.zoo()) if small.zoo()[n]["wave"] == args.wave]
+    for name in teachers:
+        place = small.weights_folder() if args.record else cache
+        losses = train_teacher(name, folder=place, profile=profile, say=partial(print, name, flush=True))["losses"]
+        print(f"{name}: loss {losses[0]:.4g} to {losses[-1]:.4g}", flush=True)
+    if teachers and not names:
+        return 0
     if not names:
         raise InputError(
             "no network is named", "humalign world train", "give names, --wave N or --all; --list shows them"
@@ -332,15 +391,15 @@ def main(args) -> int:
     device = str(profile.torch_device())
 
     def folder_of(seed):
-        return networks.weights_folder() if args.record and seed == 0 else cache
+        return small.weights_folder() if args.record and seed == 0 else cache
 
     def after():
         if args.record:
-            write_records([cache, networks.weights_folder()])
+            write_records([cache, small.weights_folder()])
 
     pairs = [(name, seed) for seed in seeds for name in names]
     # one seed of everything, then further seeds wave by wave
-    pairs.sort(key=lambda pair: (0, 0) if pair[1] == seeds[0] else (1, networks.zoo()[pair[0]]["wave"]))
+    pairs.sort(key=lambda pair: (0, 0) if pair[1] == seeds[0] else (1, small.zoo()[pair[0]]["wave"]))
     if len(pairs) == 1:
         meta = _alone(*pairs[0], folder_of, profile, device)
         after()
@@ -373,15 +432,15 @@ def training_pictures(names, profile) -> None:
     """Draw all pictures that training needs into the cache, before several processes ask for them."""
     from . import stimuli
 
-    splits = {"train", "test"} | {"web" for n in names if networks.zoo()[n]["data"] in ("web", "captions-web")}
+    splits = {"train", "test"} | {"web" for n in names if small.zoo()[n]["data"] in ("web", "captions-web")}
     for split in sorted(splits):
-        stimuli.images(split, networks.SIDE, profile)
+        stimuli.images(split, small.SIDE, profile)
 
 
 def _alone(name, seed, folder_of, profile, device):
     from tqdm import tqdm
 
-    with tqdm(total=networks.spec(name)["epochs"], desc=f"{name} seed {seed}", unit="epoch", file=sys.stderr) as bar:
+    with tqdm(total=small.spec(name)["epochs"], desc=f"{name} seed {seed}", unit="epoch", file=sys.stderr) as bar:
 
         def say(epoch, loss):
             bar.n = epoch
@@ -391,7 +450,7 @@ def _alone(name, seed, folder_of, profile, device):
 
 
 def _beside_recorded(meta) -> None:
-    runs = networks.records()
+    runs = small.records()
     own = runs[runs.model == meta["model"]]
     if len(own):
         low, high = own.probe_accuracy.min(), own.probe_accuracy.max()
@@ -403,10 +462,10 @@ def _list(cache) -> int:
     from .stimuli import drawings_digest
 
     world = drawings_digest()
-    for name, spec in networks.zoo().items():
+    for name, spec in small.zoo().items():
         have = []
         for seed in SEEDS:
-            for folder in (networks.weights_folder(), cache):
+            for folder in (small.weights_folder(), cache):
                 file = Path(folder) / f"{name}.s{seed}.safetensors.json"
                 if file.is_file():
                     have.append(f"{seed}" if read_json(file)["world"] == world else f"{seed} (older world)")

@@ -1,4 +1,4 @@
-"""What is known of every network: the table of both papers (``networks.csv``) and of the mini world."""
+"""What is known of every network: one table of the published networks (``networks.csv``) and of the drawn world's."""
 
 from __future__ import annotations
 
@@ -8,23 +8,31 @@ from functools import cache
 from importlib import resources
 
 from ..errors import InputError
+from . import small
 
 COLUMNS = [
+    "number",
     "model",
     "name",
     "source",
     "family",
+    "size",
+    "arch",
     "group",
+    "palette",
+    "role",
     "objective",
+    "objective_class",
     "augmentation",
-    "parameters",
     "training_data",
+    "epochs",
+    "wave",
+    "parameters",
     "reference_accuracy",
+    "own_accuracy",
     "seeds",
     "public",
     "stand_in",
-    "role",
-    "objective_class",
     "penultimate",
     "logits",
     "width",
@@ -34,7 +42,7 @@ COLUMNS = [
     "extra",
     "note",
 ]
-NUMBERS = ("parameters", "reference_accuracy", "width")
+NUMBERS = ("number", "epochs", "wave", "parameters", "reference_accuracy", "own_accuracy", "width")
 GROUPS = (
     "Image/Text",
     "Supervised (ImageNet-1K)",
@@ -44,6 +52,19 @@ GROUPS = (
     "Self-Supervised",
     "Untrained",
 )
+OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them; others get a capital
+    "extra l2": "Extra L2",
+    "simclr": "SimCLR",
+    "barlow twins": "Barlow Twins",
+    "vicreg": "VICReg",
+    "swav": "SwAV",
+    "moco v2": "MoCo v2",
+    "rotnet": "RotNet",
+    "image/text": "Image/text",
+    "none": "none",
+}
+AUGMENTATIONS = {"standard": "", "mixup": "MixUp", "automatic": "Automatic augmentation"}
+BASE = "resnet-m"  # the architecture that objectives are compared on
 
 
 @cache
@@ -52,42 +73,92 @@ def _published() -> tuple[dict, ...]:
     out = []
     for row in csv.DictReader(io.StringIO(text)):
         for key in NUMBERS:
-            row[key] = float(row[key]) if row[key] else None
+            row[key] = float(row[key]) if row.get(key) else None
         if row["parameters"] is not None:
             row["parameters"] *= 1e6
         row["public"], row["extra"] = row["public"] == "yes", row["extra"] == "yes"
-        row["seeds"] = 1
-        out.append(row)
+        row |= {"seeds": 1, "palette": row["group"], "arch": row["family"], "size": ""}
+        out.append({key: row.get(key) for key in COLUMNS})
     return tuple(out)
 
 
+@cache
+def _small() -> tuple[dict, ...]:
+    runs = small.records()
+    out = []
+    for name, entry in small.zoo().items():
+        own = runs[runs["model"] == name]
+        first = own.iloc[0].to_dict() if len(own) else {}
+        means = own[["probe_accuracy", "own_accuracy"]].mean() if len(own) else {}
+        objective = entry["objective"]
+        row = {
+            "model": name,
+            "name": entry["title"],
+            "source": "mini",
+            "objective": OBJECTIVES.get(objective, objective[:1].upper() + objective[1:]),
+            "augmentation": AUGMENTATIONS.get(entry["augmentation"], entry["augmentation"]),
+            "training_data": entry["data"],
+            "parameters": first.get("parameters"),
+            "reference_accuracy": means.get("probe_accuracy"),
+            "own_accuracy": means.get("own_accuracy"),
+            "seeds": " ".join(str(seed) for seed in sorted(own["seed"])),
+            "public": True,
+            "stand_in": "",
+            "penultimate": "penultimate",
+            "logits": "logits" if first.get("has_logits") else "",
+            "width": first.get("width"),
+            "loader": f"mini:{name}",
+            "extra": False,
+            **{key: entry[key] for key in ("family", "size", "arch", "group", "palette", "epochs", "wave")},
+        }
+        out.append({key: row.get(key) for key in COLUMNS})
+    for row, role in zip(out, _roles(out)):
+        row["role"] = role
+    return tuple(out)
+
+
+def _roles(networks: list[dict]) -> list[str]:
+    """Comparisons that each network of the drawn world takes part in, from what it was trained on and how."""
+
+    def one_label(row):
+        return row["group"] == "Concept labels" and row["augmentation"] == ""
+
+    def other_labels(row):
+        return row["group"] in ("Coarse labels", "Taxonomy labels", "Web labels")
+
+    plain = [row for row in networks if one_label(row) and row["objective"] == "Softmax"]
+    sizes = {row["family"]: {r["size"] for r in plain if r["family"] == row["family"]} for row in plain}
+    both = {row["arch"] for row in networks if other_labels(row)}
+    out = []
+    for row in networks:
+        softmax = one_label(row) and row["objective"] == "Softmax"
+        several = one_label(row) and row["objective"] in ("Softmax", "Sigmoid")
+        found = {
+            "objective": row["arch"] == BASE and row["group"] == "Concept labels",
+            "architecture": softmax and row["size"] == "m",
+            "size": softmax and len(sizes[row["family"]]) > 1,
+            "labels": row["arch"] in both and (other_labels(row) or several),
+        }
+        out.append(" ".join(role for role, takes_part in found.items() if takes_part))
+    return out
+
+
 def rows() -> tuple[dict, ...]:
-    """Rows of the networks of both papers (not the mini ones), in the order of the file."""
+    """Rows of the published networks (not the drawn world's), in the order of the file."""
     return tuple(dict(row) for row in _published())
-
-
-def _mini():
-    """The mini networks' table."""
-    from ..world import networks
-
-    return networks.table()
 
 
 def keys() -> list[str]:
     """Every model key."""
-    return [row["model"] for row in _published()] + list(_mini()["model"])
+    return [row["model"] for row in (*_published(), *_small())]
 
 
 def facts_of(name: str) -> dict | None:
     """The row of a network by its key, by a key that differs in case only, or None."""
-    for row in _published():
-        if row["model"] == name:
-            return dict(row)
-    mini = _mini()
-    if len(found := mini[mini["model"] == name]):
-        return dict.fromkeys(COLUMNS) | found.iloc[0].to_dict()
-    folded = [row for row in _published() if row["model"].lower() == name.lower()]
-    return dict(folded[0]) if len(folded) == 1 else None
+    every = (*_published(), *_small())
+    found = [row for row in every if row["model"] == name]
+    found = found or [row for row in every if row["model"].lower() == name.lower()]
+    return dict(found[0]) if len(found) == 1 else None
 
 
 def table(profile=None, *, extras: bool = False):
@@ -104,12 +175,18 @@ def table(profile=None, *, extras: bool = False):
     Returns
     -------
     DataFrame
-        model, name, source, family, group, objective, augmentation, parameters (count), training_data,
-        reference_accuracy (ImageNet top-1 in percent; the mini world's own in mini), seeds, public, stand_in, role,
-        then loader facts: objective_class, penultimate, logits, width, loader, preprocessing, paper, extra, note.
+        number (order of the table), model, name, source, family, size, arch, group, palette, role, objective,
+        objective_class, augmentation, training_data, epochs, wave, parameters (count), reference_accuracy (share),
+        own_accuracy (share), seeds, public, stand_in, then what a loader needs: penultimate, logits (layers, "" where
+        there is none), width, loader, preprocessing, paper, extra, note. What a network does not have is missing.
 
     Notes
     -----
+    ``reference_accuracy`` is ImageNet top-1; in the drawn world that of a linear probe on test pictures of all
+    concepts, mean over training runs. ``role`` says in which comparisons a network takes part: "objective" (one
+    architecture, one label per image), "architecture" and "size" (plain softmax, one label per image, equal settings),
+    "labels" (the same architectures with one label per image and with other label sets, softmax or sigmoid).
+
     Sources: LukasMut/human_alignment ``networks.csv`` and its group rules (paper 1, section 2); google-deepmind/alignet
     (paper 2, section 2).
     """
@@ -118,22 +195,20 @@ def table(profile=None, *, extras: bool = False):
     name = getattr(profile, "name", profile)
     if name not in (None, "mini", "slice", "full"):
         raise InputError(f"no profile is called '{name}'", "profile", "choose mini, slice or full")
-    parts = []
+    found = []
     if name in (None, "slice", "full"):
-        frame = pd.DataFrame(_published(), columns=COLUMNS)
-        if name == "slice":
-            frame = frame[
-                (frame["source"] == "slice") | frame["model"].isin(["clip_ViT-B/32", "clip_ViT-L/14", "resnet18"])
-            ]
-        elif name == "full":
-            frame = frame[frame["source"] != "slice"]
-            frame = frame if extras else frame[~frame["extra"]]
-        parts.append(frame)
+        found += [row for row in _published() if _shown(row, name, extras)]
     if name in (None, "mini"):
-        parts.append(_mini())
-    out = pd.concat([part.astype(object) for part in parts], ignore_index=True)
-    columns = [*COLUMNS, *[c for c in out if c not in COLUMNS]]
-    out = out.reindex(columns=columns)
+        found += _small()
+    out = pd.DataFrame([{**row, "number": k} for k, row in enumerate(found, 1)], columns=COLUMNS).astype(object)
     for key in NUMBERS:
         out[key] = pd.to_numeric(out[key])
+    for key in ("role", "augmentation", "objective", "family"):
+        out[key] = out[key].fillna("")
     return out
+
+
+def _shown(row: dict, profile: str | None, extras: bool) -> bool:
+    if profile == "slice":
+        return row["source"] == "slice" or row["model"] in ("clip_ViT-B/32", "clip_ViT-L/14", "resnet18")
+    return profile is None or (row["source"] != "slice" and (extras or not row["extra"]))

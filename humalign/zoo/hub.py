@@ -17,7 +17,7 @@ TIMEOUT = 10.0  # seconds, for addresses outside the hub; the hub's own comes fr
 CHATTER = ("huggingface_hub", "timm", "root")
 REMEDY = (
     "fetch them once where there is a network (the cache folder, see HF_HOME, can be copied), or use --checkpoint FILE "
-    "or --untrained"
+    "or random weights (--untrained; of a student --scratch)"
 )
 
 

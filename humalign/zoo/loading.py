@@ -7,21 +7,32 @@ from pathlib import Path
 
 from ..errors import InputError, MissingData
 from . import facts
-from .model import Model
+from .model import Model, Request
 from .preprocess import chosen
 
-PREFIXES = ("timm", "open_clip", "torchvision")
+PREFIXES = ("timm", "open_clip", "torchvision", "mini")
 WEIGHT_FILES = (".safetensors", ".npz", ".pth", ".pt", ".bin", ".tar", ".torch")
 
 
-def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None, seed: int = 0, profile=None) -> Model:
+def load(
+    name: str,
+    pretrained: bool = True,
+    checkpoint=None,
+    *,
+    preprocess=None,
+    seed: int = 0,
+    profile=None,
+    head: bool = True,
+    side: int | None = None,
+) -> Model:
     """Load a network.
 
     Parameters
     ----------
     name : str
         A key of :func:`humalign.zoo.table` (``resnet50``, ``clip_ViT-B/32``), the name of a mini network,
-        ``timm:NAME``, ``open_clip:ARCH/TAG``, ``torchvision:NAME``, or a weights file whose architecture can be told.
+        ``timm:NAME``, ``open_clip:ARCH/TAG``, ``torchvision:NAME``, ``mini:NAME[:SEED]``, or a weights file whose
+        architecture can be told.
     pretrained : bool
         False builds it with random weights (``seed``).
     checkpoint : path, optional
@@ -29,9 +40,13 @@ def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None
     preprocess : str or Preprocess, optional
         "own" (default), "paper1" (256, crop 224) or "alignet" (OpenCV cubic, values in [0, 1]).
     seed : int
-        Of the random weights, and which seed of a mini network.
+        Of the random weights, and which seed of a mini network whose name says none.
     profile : Profile, optional
         Names the folders with real data and with networks that were trained here (default: from the environment).
+    head : bool
+        False gives a network that ends with its features, (n, size, size) pictures to (n, width), and can be trained.
+    side : int, optional
+        Input size in pixels, for networks that allow another one; without a head only.
 
     Returns
     -------
@@ -40,49 +55,54 @@ def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None
     Raises
     ------
     InputError
-        For an unknown name (with the nearest ones), a network without public weights, or a file that does not fit.
+        For an unknown name (with the nearest ones), a network without public weights, a file that does not fit, or a
+        network that cannot be had without its head.
     MissingData
         When weights are not on this machine and cannot be downloaded.
     """
     name = str(name)
     source = name.partition(":")[0]
+    ask = Request(pretrained, checkpoint, seed, head, side, profile)
     if source in PREFIXES and ":" in name:
-        return _finish(_build(name, pretrained, checkpoint, seed, name, profile), {}, preprocess)
+        return _finish(_build(name, name, ask), {}, preprocess)
     row = facts.facts_of(name)
     if row is None and Path(name).suffix in WEIGHT_FILES:
-        return _finish(from_file(name), {}, preprocess)
+        return _finish(from_file(name, head), {}, preprocess)
     if row is None:
         raise unknown(name)
-    if row["source"] == "mini":
-        from .mini import load as load_mini
-
-        return _finish(load_mini(row["model"], seed, pretrained, profile), row, preprocess)
-    if not row["loader"] or (
-        pretrained and not checkpoint and not row["public"] and "savedmodel:" not in row["loader"]
-    ):
+    own = row["source"] == "mini"
+    loader = f"mini:{row['model']}" if own else row["loader"]
+    if not loader or (pretrained and not checkpoint and not row["public"] and "savedmodel:" not in loader):
         stand_in = f"; nearest public network: {row['stand_in']}" if row["stand_in"] else ""
         raise MissingData("has no public weights", row["model"], f"give its features as a file{stand_in}")
-    model = _build(row["loader"], pretrained, checkpoint, seed, row["model"], profile)
-    if row["penultimate"] and not row["loader"].startswith("savedmodel:"):
-        model.layers["penultimate"] = row["penultimate"]
-    if row["logits"]:
-        model.layers["logits"] = row["logits"]
-    elif row["group"] == "Self-Supervised":
-        model.layers.pop("logits", None)
+    model = _build(loader, row["model"], ask)
+    if head and not own:
+        if row["penultimate"] and not loader.startswith("savedmodel:"):
+            model.layers["penultimate"] = row["penultimate"]
+        if row["logits"]:
+            model.layers["logits"] = row["logits"]
+        elif row["group"] == "Self-Supervised":
+            model.layers.pop("logits", None)
     return _finish(model, row, preprocess)
 
 
-def _build(loader: str, pretrained, checkpoint, seed, name, profile) -> Model:
+def _build(loader: str, name: str, ask: Request) -> Model:
     from . import sources
 
     source, _, rest = loader.partition(":")
+    if source == "mini":
+        from . import small
+
+        if ask.checkpoint is not None:
+            raise InputError("takes no weights file", name, "its weights come with the package")
+        model = small.load(rest, ask.seed, ask.pretrained, ask.profile, ask.head)
+        model.name = name
+        return model
     if source == "savedmodel":
         from . import savedmodel
 
-        return savedmodel.load(rest, pretrained, checkpoint, seed, name)
-    if source == "slice":
-        return sources.slice_file(rest, pretrained, checkpoint, seed, name, profile)
-    return sources.SOURCES[source](rest, pretrained, checkpoint, seed, name)
+        return savedmodel.load(rest, name, ask)
+    return sources.SOURCES[source](rest, name, ask)
 
 
 def _finish(model: Model, row: dict, preprocess) -> Model:
@@ -105,7 +125,7 @@ def unknown(name: str) -> InputError:
     )
 
 
-def from_file(path) -> Model:
+def from_file(path, head: bool = True) -> Model:
     """A weights file alone: names and shapes inside tell its architecture (torchvision architectures only)."""
     from . import checkpoints, sources  # isort: skip  (sources makes torchvision importable everywhere)
     from torchvision import models
@@ -135,7 +155,7 @@ def from_file(path) -> Model:
             path,
             "name it: torchvision:NAME or timm:NAME with --checkpoint FILE",
         )
-    model = sources.torchvision(best, False, path, 0, Path(path).stem)
+    model = sources.torchvision(best, Path(path).stem, Request(False, path, head=head))
     missing = [k for k in ("fc.weight", "classifier.6.weight", "heads.head.weight") if k in model.module.state_dict()]
     has_head = any(k in checkpoints.renamed(state, model.module.state_dict()) for k in missing)
     if missing and not has_head:

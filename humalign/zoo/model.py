@@ -9,6 +9,23 @@ from ..errors import InputError
 from .preprocess import Preprocess
 
 
+@dataclass(frozen=True)
+class Request:
+    """How a network is wanted, as :func:`humalign.zoo.load` has it."""
+
+    pretrained: bool = True
+    checkpoint: object = None
+    seed: int = 0
+    head: bool = True
+    side: int | None = None
+    profile: object = None
+
+    @property
+    def published(self) -> bool:
+        """Whether the published weights are wanted."""
+        return self.pretrained and not self.checkpoint
+
+
 @dataclass(eq=False)
 class Model:
     """A network that is ready to see.
@@ -27,6 +44,10 @@ class Model:
         Which weights: an identifier, a file name, or "untrained, seed 0".
     facts : dict
         The row of the table, where there is one.
+    batch : int
+        Pictures at a time where numbers depend on it in the last digits; 0 where nobody minds.
+    frozen : bool
+        False for a network that is going to be trained.
     """
 
     name: str
@@ -35,9 +56,13 @@ class Model:
     layers: dict
     weights: str = ""
     facts: dict = field(default_factory=dict)
+    batch: int = 0
+    frozen: bool = True
 
     def __post_init__(self):
-        self.module.eval().requires_grad_(False)
+        self.module.eval()
+        if self.frozen:
+            self.module.requires_grad_(False)
 
     @cached_property
     def checksum(self) -> str:

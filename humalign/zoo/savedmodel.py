@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import InputError, MissingData
 from . import checkpoints
 from . import preprocess as pre
-from .model import Model
+from .model import Model, Request
 
 BLOCK = re.compile(r"(?:^|/)encoderblock_(\d+)/")
 STACKED = re.compile(r"(?:^|/)encoderblock/")
@@ -245,7 +245,7 @@ def load_tower(path):
     return module, shape, heads
 
 
-def load(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
+def load(rest: str, name: str, ask: Request) -> Model:
     """``savedmodel:``: a student of paper 2 from its variables; ``rest`` names the family of the untrained one.
 
     Raises
@@ -255,20 +255,22 @@ def load(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model
     """
     from .sources import seeded
 
-    if pretrained and not checkpoint:
+    if not ask.head:
+        raise InputError("cannot be trained here", name, "choose a network of timm, torchvision or open_clip")
+    if ask.published:
         raise MissingData(
             "is released as a TensorFlow SavedModel", name,
             "export its variables as npz (see humalign.zoo.savedmodel) and give --checkpoint FILE",
         )  # fmt: skip
-    if checkpoint:
-        module, shape, _ = load_tower(checkpoint)
-        said = Path(checkpoint).name
+    if ask.checkpoint:
+        module, shape, _ = load_tower(ask.checkpoint)
+        said = Path(ask.checkpoint).name
     else:
         token = rest == "token"
         shape = Shape(16, 768, 12, 12, 3072, 14, token, token, not token)  # ViT-B/16, 224 px
-        with seeded(seed):
+        with seeded(ask.seed):
             module = build(shape)
-        said = f"untrained, seed {seed}"
+        said = f"untrained, seed {ask.seed}"
     layer = "attn_pool" if shape.map_head else "norm:cls" if shape.class_token else "norm:gap"
     side = shape.side * shape.patch
     return Model(name, module, pre.ALIGNET.with_(size=side, resize=side), {"penultimate": layer}, said)

@@ -10,7 +10,7 @@ from .. import compat  # noqa: F401  (before timm, open_clip and torchvision)
 from ..errors import InputError, MissingData
 from . import checkpoints, hub
 from . import preprocess as pre
-from .model import Model
+from .model import Model, Request
 
 LAST = ("fc", "heads", "head", "classifier", "last_linear")
 
@@ -72,7 +72,30 @@ def torchvision_weights(name: str, tag: str = "DEFAULT"):
     return entries[tag]
 
 
-def torchvision(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
+def _without_head(module):
+    """The module with its classifier taken off: it gives the features that the classifier saw."""
+    from torch import nn
+
+    name = _last_linear(module)
+    if name is not None:
+        parent, _, child = name.rpartition(".")
+        if isinstance(module.get_submodule(name), nn.Conv2d):  # SqueezeNet: convolution, then the mean over positions
+            setattr(module, name.partition(".")[0], nn.AdaptiveAvgPool2d(1))
+        else:
+            setattr(module.get_submodule(parent), child, nn.Identity())
+    return module
+
+
+def _model(name: str, module, preprocess, layers: dict, said: str, ask: Request) -> Model:
+    """A model as it is asked for: with its layers, or without its head and with the wanted side."""
+    if ask.head:
+        return Model(name, module, preprocess, layers, said)
+    if ask.side:
+        preprocess = preprocess.with_(size=ask.side, resize=ask.side)
+    return Model(name, module, preprocess, {}, said, frozen=False)
+
+
+def torchvision(rest: str, name: str, ask: Request) -> Model:
     """``torchvision:NAME[?weights=TAG]``."""
     from torchvision import models
 
@@ -82,48 +105,53 @@ def torchvision(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -
     if arch not in known:
         raise _nearest(arch, known, "torchvision")
     weights = torchvision_weights(arch, tag)
-    options = {"num_classes": n} if checkpoint and (n := checkpoints.classes_of(checkpoint)) else {}
-    import warnings
-
-    with seeded(seed), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The default weight initialization")
-        module = models.get_model(arch, weights=None, **options)
-    said = f"untrained, seed {seed}"
-    if checkpoint:
-        checkpoints.load_into(module, checkpoint, arch)
-        said = Path(checkpoint).name
-    elif pretrained:
+    options = {"num_classes": n} if ask.checkpoint and (n := checkpoints.classes_of(ask.checkpoint)) else {}
+    module, said = _of_torchvision(arch, ask, **options), f"untrained, seed {ask.seed}"
+    if ask.checkpoint:
+        checkpoints.load_into(module, ask.checkpoint, arch)
+        said = Path(ask.checkpoint).name
+    elif ask.pretrained:
         file = weights.url.rpartition("/")[2]
         checkpoints.load_into(
             module, checkpoints.fetch(weights.url, file, file.rpartition("-")[2].partition(".")[0]), arch
         )
         said = str(weights)
-    return Model(name, module, pre.of_torchvision(weights), generic_layers(module), said)
+    layers = generic_layers(module)
+    module = module if ask.head else _without_head(module)
+    return _model(name, module, pre.of_torchvision(weights), layers, said, ask)
 
 
-def by_address(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
+def _of_torchvision(arch: str, ask: Request, **options):
+    import warnings
+
+    from torchvision import models
+
+    with seeded(ask.seed), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The default weight initialization")
+        return models.get_model(arch, weights=None, **options)
+
+
+def by_address(rest: str, name: str, ask: Request) -> Model:
     """``url:ARCH[+CLASSES]|ADDRESS``: a torchvision architecture with weights from elsewhere (VISSL, Ecoset ...)."""
     from torch import nn
-    from torchvision import models
 
     arch, _, url = rest.partition("|")
     arch, _, classes = arch.partition("+")
-    options = {"num_classes": int(classes)} if classes else {}
-    with seeded(seed):
-        module = models.get_model(arch, weights=None, **options)
+    module = _of_torchvision(arch, ask, **({"num_classes": int(classes)} if classes else {}))
     if not classes:  # self-supervised: there is no classifier
         module.fc = nn.Identity()
-    said = f"untrained, seed {seed}"
-    if checkpoint or pretrained:
-        path = checkpoint or checkpoints.fetch(url, f"humalign-{name.replace('/', '_')}{Path(url).suffix or '.pth'}")
+    said = f"untrained, seed {ask.seed}"
+    if ask.checkpoint or ask.pretrained:
+        file = f"humalign-{name.replace('/', '_')}{Path(url).suffix or '.pth'}"
+        path = ask.checkpoint or checkpoints.fetch(url, file)
         checkpoints.load_into(module, path, arch)
-        said = Path(path).name if checkpoint else url
-    return Model(
-        name, module, pre.THINGSVISION, generic_layers(module) if classes else {"penultimate": "avgpool"}, said
-    )
+        said = Path(path).name if ask.checkpoint else url
+    layers = generic_layers(module) if classes else {"penultimate": "avgpool"}
+    module = module if ask.head or not classes else _without_head(module)
+    return _model(name, module, pre.THINGSVISION, layers, said, ask)
 
 
-def timm(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
+def timm(rest: str, name: str, ask: Request) -> Model:
     """``timm:NAME[?option=value&...]``; options go to ``timm.create_model`` (img_size, act_layer)."""
     import timm as library
 
@@ -138,23 +166,31 @@ def timm(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model
     tags = [n.partition(".")[2] for n in library.list_pretrained(f"{base}.*")]
     if tag and tag not in tags:
         raise InputError(f"has no weights called '{tag}'", f"timm:{base}", f"it has {', '.join(tags[:6]) or 'none'}")
-    if checkpoint and (n := checkpoints.classes_of(checkpoint)):
+    if not ask.head:
+        options["num_classes"] = 0
+    elif ask.checkpoint and (n := checkpoints.classes_of(ask.checkpoint)):
         options["num_classes"] = n
-    wanted = pretrained and not checkpoint
-    if wanted and not tags:
+    if ask.published and not tags:
         raise MissingData("timm has no trained weights for it", f"timm:{base}", "use --untrained or --checkpoint FILE")
+    sides = [{"img_size": ask.side}, {}] if ask.side else [{}]  # convolutional networks take no img_size
     try:
-        with seeded(seed), hub.weights(f"timm:{arch}", wanted):
-            module = library.create_model(arch, pretrained=wanted, **options)
+        with seeded(ask.seed), hub.weights(f"timm:{arch}", ask.published):
+            for k, side in enumerate(sides, 1):
+                try:
+                    module = library.create_model(arch, pretrained=ask.published, **options, **side)
+                    break
+                except TypeError:
+                    if k == len(sides):
+                        raise
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"timm cannot build it ({hub.short(error)})", name, "check its options") from None
-    said = f"timm {arch}" if wanted else f"untrained, seed {seed}"
-    if checkpoint:
-        checkpoints.load_into(module, checkpoint, arch)
-        said = Path(checkpoint).name
-    return Model(name, module, pre.of_timm(module), generic_layers(module), said)
+    said = f"timm {arch}" if ask.published else f"untrained, seed {ask.seed}"
+    if ask.checkpoint:
+        checkpoints.load_into(module, ask.checkpoint, arch)
+        said = Path(ask.checkpoint).name
+    return _model(name, module, pre.of_timm(module), generic_layers(module), said, ask)
 
 
 def image_tower(visual):
@@ -185,7 +221,7 @@ def load_visual(visual, checkpoint, arch: str) -> None:
     visual.load_state_dict({name: state[name] for name in own})
 
 
-def open_clip(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> Model:
+def open_clip(rest: str, name: str, ask: Request) -> Model:
     """``open_clip:ARCH/TAG``; the text tower is dropped."""
     import open_clip as library
     import torch
@@ -198,50 +234,52 @@ def open_clip(rest: str, pretrained: bool, checkpoint, seed: int, name: str) -> 
         raise InputError(
             f"has no weights called '{tag}'", f"open_clip:{arch}", f"it has {', '.join(tags[:6]) or 'none'}"
         )
-    wanted = pretrained and not checkpoint
-    if wanted and not tag:
+    if ask.published and not tag:
         raise InputError(
             "names no weights", f"open_clip:{arch}", f"write open_clip:{arch}/TAG; it has {', '.join(tags[:6])}"
         )
+    options = {"force_image_size": ask.side} if ask.side else {}
     try:
-        with seeded(seed), hub.weights(f"open_clip:{rest}", wanted):
+        with seeded(ask.seed), hub.weights(f"open_clip:{rest}", ask.published):
             whole = library.create_model(
-                arch, pretrained=tag if wanted else None, load_weights=wanted, device=torch.get_default_device()
+                arch,
+                pretrained=tag if ask.published else None,
+                load_weights=ask.published,
+                device=torch.get_default_device(),
+                **options,
             )
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"open_clip cannot build it ({hub.short(error)})", name, "check the name") from None
-    said = f"open_clip {rest}" if wanted else f"untrained, seed {seed}"
-    if checkpoint:
-        load_visual(whole.visual, checkpoint, arch)
-        said = Path(checkpoint).name
+    said = f"open_clip {rest}" if ask.published else f"untrained, seed {ask.seed}"
+    if ask.checkpoint:
+        load_visual(whole.visual, ask.checkpoint, arch)
+        said = Path(ask.checkpoint).name
     layers = {"penultimate": "visual", "logits": "visual"}
-    return Model(name, image_tower(whole.visual), pre.of_open_clip(whole.visual, arch), layers, said)
+    module = image_tower(whole.visual) if ask.head else whole.visual
+    return _model(name, module, pre.of_open_clip(whole.visual, arch), layers, said, ask)
 
 
-def slice_file(rest: str, pretrained: bool, checkpoint, seed: int, name: str, profile=None) -> Model:
+def slice_file(rest: str, name: str, ask: Request) -> Model:
     """``slice:ARCH|FILE``: a torchvision architecture with weights from the data folder (SqueezeNet 1.0 from Caffe)."""
-    from torchvision import models
-
     arch, _, file = rest.partition("|")
-    with seeded(seed):
-        module = models.get_model(arch, weights=None)
-    said = f"untrained, seed {seed}"
-    if pretrained or checkpoint:
+    module, said = _of_torchvision(arch, ask), f"untrained, seed {ask.seed}"
+    if ask.pretrained or ask.checkpoint:
         from ..config import get_profile
 
-        root = (profile or get_profile()).data
-        if not checkpoint and root is None:
+        root = (ask.profile or get_profile()).data
+        if not ask.checkpoint and root is None:
             raise MissingData(
                 "its weights lie in the data folder", name, "set HUMALIGN_DATA or --data, or use --checkpoint FILE"
             )
-        path = Path(checkpoint) if checkpoint else root / file
+        path = Path(ask.checkpoint) if ask.checkpoint else root / file
         checkpoints.load_into(module, path, arch)
         said = path.name
     # features.12 is the last fire module; the classifier is a 1 x 1 convolution, averaged over positions
     layers = {"penultimate": "features:gap", "logits": "classifier"}
-    return Model(name, module, pre.CAFFE_SQUEEZENET, layers, said)
+    module = module if ask.head else _without_head(module)
+    return _model(name, module, pre.CAFFE_SQUEEZENET, layers, said, ask)
 
 
 SOURCES = {"torchvision": torchvision, "timm": timm, "open_clip": open_clip, "url": by_address, "slice": slice_file}
