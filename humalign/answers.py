@@ -15,7 +15,7 @@ from .data.known import MANIFEST, check_known
 from .data.types import Features, HumanRDM, Stimuli, Triplets
 from .errors import InputError, MissingData
 from .features import simple
-from .roles import ARRANGEMENTS, CONTROL_SEED, FILES, ROLES, TRIPLETS, Role, role
+from .roles import ARRANGEMENTS, CONTROL_SEED, ROLES, TRIPLETS, Role, role
 from .store import read_json
 
 
@@ -46,9 +46,6 @@ class Answers:
             folder = self.root / found.folder if self.root else None
             if folder is None or not (folder / plain.PICTURES).is_file():
                 found = None
-            elif "/" not in name:  # a study: by what it holds
-                file = next((one for one in FILES if (folder / one).is_file()), found.file)
-                found = replace(found, file=file, kind=FILES[file])
         if found is None:
             own = plain.studies(self.root) if self.root else []
             raise InputError(f"no role is called '{name}'", "role", f"choose one of {', '.join([*ROLES, *own])}")

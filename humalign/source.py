@@ -23,7 +23,7 @@ from .data.features_file import FORMS
 from .data.types import Features
 from .errors import InputError, MissingData
 from .features import shards
-from .roles import NETWORKS, ROLES
+from .roles import FILES, NETWORKS, ROLES
 from .store import cached, digest, lock
 
 LAYERS = ("penultimate", "logits")
@@ -56,7 +56,8 @@ class Source(Answers):
         try:
             one = self.role(role)
             if folder := self._folder(role):
-                self._file(folder, one.file)
+                if role in ROLES or "/" in role or not any((folder / file).is_file() for file in FILES):
+                    self._file(folder, one.file)
             elif self.root is None:
                 raise MissingData("needs a data folder", role, "point HUMALIGN_DATA or --data at it")
             else:
@@ -122,7 +123,7 @@ class Source(Answers):
         if self._folder(role):
             return self.role(role).folder
         names = self.role(role).pictures
-        return self._published(names, f"pictures of {role}")
+        return names[0] if names else self._published(names, f"pictures of {role}")
 
     def stored(self, role: str, model: str, seed: int = 0) -> Path | None:
         """The features of a training run for the pictures of a role in the data folder, or None."""
