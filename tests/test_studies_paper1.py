@@ -1,5 +1,8 @@
 """Studies of the first paper on small made worlds with known answers."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -258,6 +261,20 @@ def test_products_are_kept_under_version_and_inputs(tmp_path):
     assert len(calls) == 3
     pd.testing.assert_frame_equal(first.table, again.table)
     assert (first.draws == again.draws).all()
+
+
+def test_one_computes_while_others_wait(tmp_path):
+    profile, calls = get_profile("mini", cache=tmp_path), []
+
+    def make():
+        calls.append(1)
+        time.sleep(0.3)
+        return {"x": np.arange(3)}
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: kept(profile, "x", 1, [], make), range(3)))
+    assert len(calls) == 1
+    assert all((one["x"] == [0, 1, 2]).all() for one in found)
 
 
 def test_tables_and_arrays_come_back_as_they_went(tmp_path):

@@ -56,7 +56,8 @@ def network_similarity(by_stage: dict, models, stage: str, seed: int, **common) 
     present = [m for m in models if (stage, m, seed) in by_stage]
     if len(present) < 2:
         return []
-    pairs = resample.Pairs(len(np.unique(labels()[0])))
+    n = len(np.unique(labels()[0]))
+    pairs = resample.Pairs(n, drawn=resample.counts(n).astype(np.float64))  # many pairs: sums of float32 lose digits
     vectors = {m: _pairs(by_stage[stage, m, seed][1]["things"]) for m in present}
     found = {}
     for i, a in enumerate(present):
