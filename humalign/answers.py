@@ -213,6 +213,10 @@ class Answers:
         found = self._read(self._published(one.answers, role))
         return self._once((role, found.checksum), [], lambda: permuted(found)) if one.control else found
 
+    def answers_of(self, role: str):
+        """What people did in a role: Triplets or HumanRDM."""
+        return self.arrangement(role) if self.role(role).kind == "arrangement" else self.triplets(role)
+
     def repeated(self, role: str = "things") -> Triplets:
         """Answers of several people to the same triplets, for noise ceilings."""
         if self._folder(role):

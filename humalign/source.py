@@ -7,6 +7,7 @@ registry reads, and plain folders beside them (:mod:`humalign.roles` says which 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -29,6 +30,9 @@ from .store import cached, digest, lock
 LAYERS = ("penultimate", "logits")
 VERSION = 1  # of the features of the drawn world
 YOURS = "Yours"  # training group of the reader's own network
+FACTS = ["model", "name", "source", "family", "size", "arch", "group", "palette", "objective", "augmentation",
+         "training_data", "epochs", "wave", "parameters", "reference_accuracy", "own_accuracy", "seeds",
+         "public", "stand_in", "role", "number"]  # of each network, in tables and under figures  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +98,7 @@ class Source(Answers):
         Returns
         -------
         DataFrame
-            number (order of the table), model, name, family, size, arch, group, palette, role, objective, augmentation,
-            parameters, training_data, reference_accuracy (share), seeds, source, public, stand_in.
+            The columns of :data:`FACTS`; number is the order of the table, reference_accuracy a share.
         """
         return self._table.copy()
 
@@ -116,7 +119,7 @@ class Source(Answers):
             for column in ("name", "role", "objective", "augmentation", "family", "size", "arch", "stand_in"):
                 table[column] = table[column].fillna("")
             table = table.infer_objects().assign(number=np.arange(1, len(table) + 1))
-        return table
+        return table[[column for column in FACTS if column in table]]
 
     def shown(self, role: str) -> str:
         """The name under which the features of the pictures of a role are stored."""
@@ -363,7 +366,7 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
         A profile; the name of one ("mini", "slice", "full"; None: from the environment); or a folder with studies in
         the plain layout (:mod:`humalign.data.plain`), which need no code.
     mine : path, Features, Model or str, optional
-        The reader's own network, see :meth:`Source.plus`.
+        The reader's own network, see :meth:`Source.plus`; default: the file or name in ``HUMALIGN_MINE``, if any.
 
     Returns
     -------
@@ -390,8 +393,8 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
             profile = Profile("own", root, get_profile("mini").cache)
         else:
             profile = get_profile(profile and str(profile))
-    found = _opened(profile)
-    return found if mine is None else found.plus(mine)
+    found, mine = _opened(profile), mine or os.environ.get("HUMALIGN_MINE")
+    return found.plus(mine) if mine else found
 
 
 @lru_cache(maxsize=8)

@@ -8,41 +8,39 @@ import pytest
 from pages_made import MODELS, STAGES, measured, points
 
 from humalign import show
+from humalign.chapters import networks, zero_shot
 from humalign.config import get_profile
-from humalign.data.types import Features, HumanRDM, Triplets
+from humalign.data.types import Features, HumanRDM, Stimuli, Triplets
 from humalign.plots import rsa as rsa_plot
-from humalign.plots import tables
 from humalign.results import Measured
-from humalign.studies.pages import common
 from humalign.studies.pages import probing as probing_page
 from humalign.studies.pages import rsa as rsa_page
-from humalign.studies.pages import zero_shot as zero_shot_page
 
 
 def test_best_and_worst_are_trained():
     found = points(0.2, 0.4, 0.9)
-    assert common.best(found)["name"] == "Beta"
-    assert common.worst(points(0.2, 0.4, 0.1))["name"] == "Alpha"
-    assert list(common.trained(found)["model"]) == ["a", "b"]
-    assert common.names(MODELS)["u"] == "Blank"
+    assert networks.best(found)["name"] == "Beta"
+    assert networks.worst(points(0.2, 0.4, 0.1))["name"] == "Alpha"
+    assert list(networks.trained(found)["model"]) == ["a", "b"]
+    assert networks.names(MODELS)["u"] == "Blank"
 
 
 def test_count_is_as_far_from_live_as_its_rows():
     found = points(0.2, 0.4, 0.9).assign(provenance=["live", "recorded", "live"])
-    number = common.count(found["value"] > 0.3, found)
+    number = networks.count(found["value"] > 0.3, found)
     assert (number.value, number.provenance) == (2, "recorded")
 
 
 def test_tables_of_panels():
     x, y = {"p": points(0.1, 0.2, 0.3)}, {"p": points(0.2, 0.2, 0.1)}
-    pairs = tables.pairs(x, y)["p"]
+    pairs = networks.pairs_of(x, y)["p"]
     assert pairs["difference"].to_numpy() == pytest.approx([0.1, 0, -0.2])
-    both = tables.stacked({"p": pairs, "q": pairs})
+    both = networks.stacked({"p": pairs, "q": pairs})
     assert both.columns[0] == "panel"
     assert list(both["panel"]) == ["p"] * 3 + ["q"] * 3
-    assert list(tables.labelled({"p": pairs}, "layer")["layer"]) == ["p"] * 3
-    assert tables.titled({"two": 2, "one": 1}, {"one": "One", "two": "Two", "three": "Three"}) == {"One": 1, "Two": 2}
-    assert tables.titled(pd.Series({"one": 1}), {"one": "One", "two": "Two"}) == {"One": 1}
+    assert list(networks.labelled({"p": pairs}, "layer")["layer"]) == ["p"] * 3
+    assert networks.titled({"two": 2, "one": 1}, {"one": "One", "two": "Two", "three": "Three"}) == {"One": 1, "Two": 2}
+    assert networks.titled(pd.Series({"one": 1}), {"one": "One", "two": "Two"}) == {"One": 1}
 
 
 def test_glue_all_puts_the_prefix_first(monkeypatch):
@@ -110,26 +108,21 @@ def test_rsa_matrices_are_in_the_order_asked_for(monkeypatch):
 # ---- zero-shot -------------------------------------------------------------------------------------------------------
 
 
-def test_zero_shot_headline():
+def test_zero_shot_numbers():
+    ids = ("c0/0", "c0/1", "c1/0", "c2/0")
+    choices = Triplets(ids, np.array([[0, 1, 2], [0, 2, 3]]), "made", "none", concepts=("c0", "c0", "c1", "c2"))
+    shown = Stimuli(ids, "made", "none", concepts=choices.concepts, meta={"kind": ["x", "x", "y", "z"]})
+    source = SimpleNamespace(triplets=lambda role: choices, pictures=lambda role: shown)
     ceilings = pd.DataFrame({"detail": ["majority", "Bayes"], "value": [0.7, 0.8]})
     references = pd.DataFrame({"model": ["pixels"], "value": [0.4], "low": [0.3], "high": [0.5], "provenance": "live"})
-    out = zero_shot_page.headline(points(0.2, 0.4, 0.9), ceilings, references)
+    control = points(0.2, 0.4, 0.9, provenance="recorded")
+    out = zero_shot.numbers(source, points(0.2, 0.4, 0.9), control, ceilings, references)
+    assert [out[f"zs_{key}"].value for key in ("pictures", "concepts", "span")] == [4, 3, 0.5]
     assert (out["zs_best_name"], out["zs_worst_name"], out["zs_networks"].value) == ("Beta", "Alpha", 3)
     assert (out["zs_bayes"].value, out["zs_majority"].value, out["zs_pixels"].value) == (0.8, 0.7, 0.4)
     assert not {"zs_loo", "zs_category"} & set(out)
-
-
-def test_zero_shot_control_counts_intervals_beside_chance():
-    out = zero_shot_page.control(points(0.2, 0.4, 0.9, provenance="recorded"))
-    assert (out["zs_above"].value, out["zs_below"].value) == (1, 1)
+    assert (out["zs_above"].value, out["zs_below"].value) == (1, 1)  # intervals wholly beside chance
     assert out["zs_above"].provenance == "recorded"
-
-
-def test_zero_shot_task():
-    ids = ("c0/0", "c0/1", "c1/0")
-    choices = Triplets(ids, np.array([[0, 1, 2]]), "made", "none", concepts=("c0", "c0", "c1"))
-    out = zero_shot_page.task(choices, 0.25)
-    assert [out[f"zs_{key}"].value for key in ("pictures", "concepts", "span")] == [3, 2, 0.25]
 
 
 def test_zero_shot_table_and_layers():
@@ -138,10 +131,10 @@ def test_zero_shot_table_and_layers():
         {"model": "a", "dataset": "things", "detail": "dot", "value": 0.3, "layer": "logits"},
         {"model": "b", "dataset": "things", "detail": "dot", "value": 0.2},
     ]
-    layers = zero_shot_page.by_layer(measured(rows), MODELS[:2], "dot")
+    layers = zero_shot.by_layer(measured(rows), MODELS[:2], "dot")
     assert {name: list(part["value"]) for name, part in layers.items()} == {"penultimate": [0.1, 0.2], "logits": [0.3]}
     best = points(0.3, 0.2, 0.1)[:2].assign(reference_accuracy=0.5, runs=1)
-    table = zero_shot_page.table(best, layers)
+    table = zero_shot.table(best, layers)
     assert list(table.columns) == ["no.", "name", "group", "linear probe", "penultimate", "logits", "runs", "best"]
     assert table["logits"].isna().tolist() == [False, True]
     assert [n.value for n in table["best"]] == [0.3, 0.2]
@@ -208,13 +201,13 @@ def test_probing_solvers_are_named():
 
 
 def test_every_network_in_a_row_every_panel_in_a_column():
-    from humalign.studies.pages import every
+    from humalign.chapters import networks
 
     points = pd.DataFrame({
         "number": [2, 1, 1], "name": ["b", "a", "a"], "group": ["Untrained", "Web labels", "Web labels"],
         "panel": ["second", "second", "first"], "value": [0.2, 0.1, 0.3], "provenance": ["live", "live", "recorded"],
     })  # fmt: skip
-    table = every.wide(points)
+    table = networks.wide(points)
     assert table.columns.tolist() == ["no.", "network", "training group", "second", "first", "provenance"]
     assert table["network"].tolist() == ["a", "b"]
     assert table["first"].isna().tolist() == [False, True]

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from pages_made import FACTS, MODELS, measured
 
+from humalign.chapters import networks
 from humalign.config import get_profile
 from humalign.errors import MissingData
 from humalign.studies.pages import calibration as calibration_page
 from humalign.studies.pages import claims as claims_page
-from humalign.studies.pages import common
 from humalign.studies.pages import comparison as comparison_page
 from humalign.studies.public import Tables
 
@@ -44,7 +44,7 @@ def test_calibration_numbers(calibrated):
     chosen, doubt = calibrated
     out = calibration_page.headline(MODELS, chosen)  # of the trained network alone
     assert [out[f"cal_{key}"].value for key in ("n", "before", "after", "temperature")] == [16, 0.1, 0.3, 3.0]
-    assert calibration_page.entropies({"doubt": doubt}, common.names(MODELS))["cal_doubt_name"] == "Alpha"
+    assert calibration_page.entropies({"doubt": doubt}, networks.names(MODELS))["cal_doubt_name"] == "Alpha"
     out = calibration_page.times({"doubt": doubt})
     assert (out["cal_time_people"].value, out["cal_time"].value) == (0.3, 0.05)
     with pytest.raises(MissingData):

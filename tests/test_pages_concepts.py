@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from pages_made import FACTS, MODELS, measured, points
 
+from humalign.chapters import networks
 from humalign.config import get_profile
 from humalign.errors import MissingData
 from humalign.plots import concepts as concepts_plot
-from humalign.plots import tables
 from humalign.studies.pages import concepts as concepts_page
 from humalign.studies.public import Tables
 
@@ -98,7 +98,7 @@ def test_concepts_regression_table():
     assert {name: len(part) for name, part in concepts_page.of_layers(r2).items()} == {"penultimate": 2, "logits": 0}
     x = concepts_page.accuracy(found, FACTS[:1], "probed")
     assert x["penultimate"]["value"].item() == 0.7
-    pairs = tables.pairs({"penultimate": x["penultimate"]}, {"penultimate": points(0.6, 0.1, 0.1)})
+    pairs = networks.pairs_of({"penultimate": x["penultimate"]}, {"penultimate": points(0.6, 0.1, 0.1)})
     row = concepts_page.regression_table(pairs, r2).iloc[0]
     assert (row["no."], row["network"], row["mean R²"]) == (1, "Alpha", pytest.approx(0.3))
     assert (row["regression"].value, row["probed"].value) == (0.6, 0.7)

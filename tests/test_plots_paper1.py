@@ -10,7 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from humalign import claims as ledger
-from humalign.plots import claims, concepts, panels, probing, rsa, style, table1, zero_shot
+from humalign.chapters import networks, zero_shot
+from humalign.plots import claims, concepts, panels, probing, rsa, style, table1
 
 
 @pytest.fixture(autouse=True)
@@ -95,13 +96,13 @@ def test_fit_reports_pearson_r(points):
 
 def test_pairs_meet_by_name(points):
     other = points.assign(value=points["value"] + 0.1).sample(frac=1, random_state=1).iloc[:-2]
-    found = panels.pairs(points, other)
+    found = networks.pairs(points, other)
     assert len(found) == len(points) - 2
     assert found["difference"].to_numpy() == pytest.approx(np.full(len(found), 0.1))
 
 
 def test_identity_shows_pairs_and_the_diagonal(points):
-    found = panels.pairs(points, points.assign(value=points["value"] + 0.02))
+    found = networks.pairs(points, points.assign(value=points["value"] + 0.02))
     _, ax = plt.subplots()
     panels.identity(ax, found, "x", "y", chance=1 / 3)
     assert np.allclose(drawn(ax), np.array(sorted(map(tuple, found[["x", "y"]].to_numpy()))))
@@ -129,7 +130,7 @@ def test_mean_of_sets_aligns_and_narrows(points):
 
 
 def test_single_figures_show_all_networks(points):
-    found = panels.pairs(points, points.assign(value=points["value"] + 0.02))
+    found = networks.pairs(points, points.assign(value=points["value"] + 0.02))
     references = pd.DataFrame({"model": ["colour histogram", "category"], "value": [0.36, 0.37]})
     ceilings = pd.DataFrame({"detail": ["Bayes"], "value": [0.67]})
     fig = zero_shot.ladder(points, references, ceilings)

@@ -9,11 +9,14 @@ import pytest
 
 from humalign import odd_one_out
 from humalign.cache import kept
+from humalign.chapters import networks, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features, HumanRDM, Triplets
 from humalign.errors import InputError
 from humalign.results import Measured
-from humalign.studies import evidence, networks, probing, recovery, rsa, zero_shot
+from humalign.similarity import similarity_matrix
+from humalign.source import open_source
+from humalign.studies import evidence, probing, recovery, rsa
 
 M, K = 36, 18
 
@@ -42,12 +45,12 @@ def made():
 def test_zero_shot_rows_equal_the_measure(made):
     _, triplets, features = made
     turned = [f.align(f.ids[::-1]) for f in features]  # another order of rows must not matter
-    measured = zero_shot.of_features(turned, {"things": triplets}, ("cosine", "dot"), 20, profile="mini")
+    measured = zero_shot.of_features(turned, triplets, ("cosine", "dot"), 20, profile="mini", dataset="things")
     assert len(measured.table) == 6
     for part in features:
         for kernel in ("cosine", "dot"):
             row = measured.table.query("model == @part.model and detail == @kernel").iloc[0]
-            similarity = zero_shot.similarity_matrix(part.values, kernel)
+            similarity = similarity_matrix(part.values, kernel)
             assert row["value"] == pytest.approx(odd_one_out.accuracy(similarity, triplets.triplets))
             assert row["low"] <= row["value"] <= row["high"]
     value = measured.table.query("detail == 'dot'").set_index("model")["value"]
@@ -245,7 +248,7 @@ def test_kernels_by_group_count_each_network_once():
 
 
 def test_category_is_silent_on_triplets_of_three_categories():
-    assert 0.5 < zero_shot.silent(get_profile("mini")) < 1
+    assert 0.5 < zero_shot.three_categories(open_source("mini")) < 1
 
 
 def test_products_are_kept_under_version_and_inputs(tmp_path):

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 
 from humalign import downstream
+from humalign.chapters import networks
 from humalign.config import get_profile
 from humalign.errors import InputError, MissingData
 from humalign.features import shards
 from humalign.plots import transfer as plots
 from humalign.source import Source
-from humalign.studies import networks, transfer, transfer_tasks
+from humalign.studies import transfer, transfer_tasks
 
 MINI = get_profile("mini")
 
@@ -138,7 +139,7 @@ def test_a_network_without_logits_has_no_own_head_and_keeps_its_other_tasks(tmp_
 
 
 def test_transfer_and_people_without_a_common_network_is_one_line(monkeypatch):
-    from humalign.studies import zero_shot
+    from humalign.chapters import zero_shot
 
     monkeypatch.setattr(zero_shot, "measure", lambda *a, **k: None)
     monkeypatch.setattr(networks, "facts", lambda profile: None)

@@ -18,8 +18,10 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
+from humalign.chapters import zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
+from humalign.source import LAYERS, Source, open_source
 from humalign.store import write_json
 from humalign.studies import (
     aligned,
@@ -29,13 +31,10 @@ from humalign.studies import (
     concepts,
     layers,
     levels_networks,
-    networks,
     probing,
     recovery,
     rsa,
-    sources,
     transfer,
-    zero_shot,
 )
 from humalign.world import observers, stimuli
 
@@ -56,40 +55,40 @@ def made(model, layer, split):
     return (seen + seen.std() * rng.normal(size=seen.shape)).astype(np.float32)
 
 
-def iterate(profile, dataset, layers=networks.LAYERS, models=None, seeds=(0,)):
-    split = sources.split(dataset)
+def features(source, role="things", layers=LAYERS, models=None, seeds=(0,)):
+    """In place of :meth:`Source.features`."""
+    split = source.shown(role)
     for model in MODELS if models is None else models:
         for layer in layers:
-            values, meta = made(model, layer, split), {"seed": 0, "weights": model}
+            values, meta = made(model, layer, split), {"seed": 0, "weights": model, "digest": model}
             yield Features(stimuli.split_ids(split), values, model, layer, "made up", "none", model, meta)
 
 
 def products(folder) -> dict:
     """Everything that is kept while the studies run once: name to (version, arrays)."""
     profile, found = get_profile("mini", cache=folder), {}
-    every, real, plain = sources.triplets, networks.iterate, cache.cached
+    every, plain = Source.triplets, cache.cached
 
     def watched(folder, name, parts, make):
         out = plain(folder, name, parts, make)
         found[name] = parts[0], out
         return out
 
-    def few(profile, dataset="things"):
-        own = every(profile, dataset)
+    def few(source, role="things"):
+        own = every(source, role)
         return own.select(np.arange(0, len(own), len(own) // TRIPLETS))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "cached", watched)
-        list(real(profile, "cichy", models=[SMALLEST]))
+        source = open_source(profile)
         layers.by_layer(profile, [SMALLEST])
-        patch.setattr(sources, "triplets", few)
-        patch.setattr(networks, "iterate", iterate)
-        patch.setattr(networks, "trained", lambda profile, seed=0: MODELS)
+        patch.setattr(Source, "triplets", few)
+        patch.setattr(Source, "features", features)
+        patch.setattr(Source, "models", lambda source, role=None, seed=0: MODELS)
         patch.setattr(mini, "features", lambda profile, name, split, seed=0: made(name, "penultimate", split))
         patch.setattr(alignet_mini, "STRENGTHS", (0.1,))
-        zero_shot.measure(profile)
-        zero_shot.predicted(profile)
-        zero_shot.ceilings.__wrapped__(profile)
+        zero_shot.measure(source)
+        concepts.predicted(profile)
         rsa.measure(profile, datasets=("cichy",))
         probing.measure(profile)
         probing.solvers(profile, MODELS[:1], max_epochs=2)

@@ -359,21 +359,6 @@ def identity(
     ax.set_aspect("equal")
 
 
-def pairs(x: pd.DataFrame, y: pd.DataFrame) -> pd.DataFrame:
-    """The networks two tables of points share, by name: facts, x, y and their intervals.
-
-    Parameters
-    ----------
-    x, y : DataFrame
-        Points, one row a network.
-    """
-    columns = ["model", "value", "low", "high"]
-    right = y[columns].rename(columns={"value": "y", "low": "y_low", "high": "y_high"})
-    left = x.rename(columns={"value": "x", "low": "x_low", "high": "x_high"})
-    out = left.merge(right, on="model", how="inner", validate="one_to_one")
-    return out.assign(difference=out["y"] - out["x"])
-
-
 def examples(table: pd.DataFrame, pictures: dict):
     """One row a triplet: three pictures, and below each the marks of those who call it odd.
 

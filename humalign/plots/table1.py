@@ -83,7 +83,7 @@ def mini(facts: pd.DataFrame, table: pd.DataFrame | None = None) -> pd.DataFrame
     Parameters
     ----------
     facts : DataFrame
-        :func:`humalign.studies.networks.facts`.
+        :func:`humalign.source.Source.networks`.
     table : DataFrame, optional
         Result table of this run.
     """
@@ -115,7 +115,7 @@ def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     facts : DataFrame
-        :func:`humalign.studies.networks.facts`.
+        :func:`humalign.source.Source.networks`.
     runs : DataFrame
         Training records: model, seed, first_loss, final_loss, cpu_seconds.
     """

@@ -72,9 +72,10 @@ def panels(runs: Measured, wanted: dict, stages=STAGES, models=tuple(NAMES)) -> 
 
 def people_lines(profile: Profile) -> dict:
     """What people set for the panels of :data:`PEOPLE`: title to {label: value}."""
-    from . import rsa, zero_shot
+    from ..chapters import zero_shot
+    from . import networks, rsa
 
-    best = zero_shot.limit(zero_shot.ceilings(profile))
+    best = zero_shot.limit(zero_shot.ceilings(networks.source(profile)))
     out = {}
     for (dataset, measure, detail), title in PEOPLE.items():
         if measure == "accuracy":

@@ -9,12 +9,13 @@ from tqdm import tqdm
 from .. import calibration as measures
 from .. import odd_one_out
 from ..cache import kept
+from ..chapters import networks
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
 from ..errors import MissingData
 from ..similarity import similarity_matrix
-from . import networks, public
+from . import public
 from . import vice as slices
 
 TEMPERATURES = tuple(float(f"{t:.4g}") for t in np.geomspace(0.02, 20, 21))

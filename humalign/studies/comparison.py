@@ -8,13 +8,14 @@ import pandas as pd
 from .. import concepts as measures
 from .. import odd_one_out, resample, results
 from ..cache import kept
+from ..chapters import networks
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
 from ..results import Measured
 from ..similarity import similarity_matrix
 from . import concepts as dimensions
-from . import networks, public, vice
+from . import public, vice
 
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
 VERSION = 1  # of the tables that are kept: goes up when their numbers change

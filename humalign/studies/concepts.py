@@ -11,6 +11,7 @@ from tqdm import tqdm
 from .. import concepts as measures
 from .. import odd_one_out, probing, resample
 from ..cache import kept
+from ..chapters import networks
 from ..config import Profile
 from ..data import registry
 from ..data.plain import People
@@ -18,7 +19,6 @@ from ..data.types import Triplets
 from ..errors import MissingData
 from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import networks
 from . import probing as probes
 
 LAYERS = ("penultimate", "logits")
@@ -392,3 +392,22 @@ def regression_accuracy(profile: Profile, seeds=(0,), models=None) -> Measured:
     """The rows of :func:`regression` that compare with other studies: odd-one-out accuracy on all triplets."""
     found = regression(profile, seeds, models)
     return found.select(((found.table["dataset"] == "things") & (found.table["measure"] == "accuracy")).to_numpy())
+
+
+def predicted(profile: Profile, layer: str = "penultimate", models=None) -> Measured:
+    """Accuracy on all triplets ("things") and on those that people's dimensions predict ("things-predicted").
+
+    Cosine similarity; the second set is the one that the accuracies by dimension are about.
+    """
+    from ..chapters import zero_shot
+
+    source = networks.source(profile)
+
+    def make():
+        sets = {"things": source.triplets(), "things-predicted": partition(profile).triplets}
+        features = list(source.features("things", (layer,), models))
+        return combine(*(zero_shot.of_features(features, part, ("cosine",), dataset=name, profile=profile.name)
+                         for name, part in sets.items()))  # fmt: skip
+
+    parts = [source.state("things", models), layer, source.triplets().checksum]
+    return kept(profile, "predicted", VERSION, [*parts, state(profile)], make)

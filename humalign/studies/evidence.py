@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from .. import claims, show
+from ..chapters import networks, zero_shot
 from ..config import Profile
 from ..errors import MissingData
 from ..results import KEYS, Measured, farthest
-from . import concepts, networks, probing, rsa, zero_shot
+from . import concepts, probing, rsa
 
 
 def join(*parts: Measured) -> Measured:
@@ -23,7 +24,7 @@ def join(*parts: Measured) -> Measured:
 
 def paper_one(profile: Profile) -> Measured:
     """Zero-shot accuracy, RSA, probing, regression and (mini) accuracy by dimension, further training runs included."""
-    parts = [zero_shot.measure(profile), rsa.measure(profile), probing.measure(profile)]
+    parts = [zero_shot.measure(networks.source(profile)), rsa.measure(profile), probing.measure(profile)]
     parts.append(concepts.regression_accuracy(profile))
     if profile.name == "mini":
         parts.append(concepts.accuracies(profile))

@@ -7,13 +7,14 @@ from tqdm import tqdm
 
 from .. import odd_one_out, resample
 from ..cache import kept
+from ..chapters import networks, zero_shot
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from ..source import open_source
-from . import comparison, networks, zero_shot
+from . import comparison
 
 DATASET, STAGE = "things", "layers"
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
@@ -165,7 +166,7 @@ def _of_network(profile: Profile, model: str, layers, triplets) -> Measured:
         for k, layer in enumerate(layers):
             found = shards.read(path, layer, ids=triplets.ids, verify=k == 0)
             rows.append({"model": model, "layer": layer, "detail": str(k + 1), "n": len(triplets)})
-            right.append(zero_shot.scores(found, {DATASET: triplets})[DATASET])
+            right.append(zero_shot.right(found, triplets))
         value, drawn = resample.triplet_means(np.stack(right), triplets.triplets, triplets.concepts)
         rows = [{**r, "value": v} for r, v in zip(rows, value)]
         return Measured.of(rows, drawn, profile=profile.name, dataset=DATASET, stage=STAGE, measure="accuracy")

@@ -9,12 +9,12 @@ import pandas as pd
 
 from .. import levels, odd_one_out
 from ..cache import kept
+from ..chapters import networks
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
 from ..results import Measured, Rows, combine
 from ..similarity import similarity_matrix
-from . import networks
 from .levels import QUANTITIES, answers, people_summary
 
 LAYER = "penultimate"

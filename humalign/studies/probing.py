@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 from .. import odd_one_out, probing, resample
 from ..cache import kept
+from ..chapters import networks
 from ..config import Profile
 from ..data.types import Features, Triplets
 from ..errors import InputError
 from ..probing.fitting import one_thread
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
-from . import networks
 
 LAYERS = ("penultimate", "logits")
 # the papers' grid ends at .1; here weaker penalties fit too closely, and from .2 on most transforms collapse to zero

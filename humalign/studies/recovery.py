@@ -8,11 +8,11 @@ from tqdm import tqdm
 
 from .. import odd_one_out, probing
 from ..cache import kept
+from ..chapters import networks
 from ..config import Profile
 from ..data.types import Triplets
 from ..probing.fitting import one_thread
 from ..similarity import similarity_matrix
-from . import networks
 from . import probing as probes
 
 CANDIDATES = (

@@ -11,12 +11,12 @@ from tqdm import tqdm
 from .. import resample, results
 from .. import rsa as measures
 from ..cache import kept
+from ..chapters import networks
 from ..config import Profile
 from ..data.types import HumanRDM
 from ..errors import MissingData
 from ..results import Measured, combine
 from ..roles import ARRANGEMENTS
-from . import networks
 
 METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..chapters import networks, zero_shot
 from ..errors import MissingData
 from ..results import Measured, combine
-from . import concepts, networks, probing, rsa, zero_shot
+from . import concepts, probing, rsa
 
 FURTHER = (1, 2)
-STUDIES = (zero_shot.measure, probing.measure, concepts.regression_accuracy)
+STUDIES = (probing.measure, concepts.regression_accuracy)
 
 
 def measure(profile, seeds=FURTHER) -> Measured:
@@ -34,6 +35,7 @@ def measure(profile, seeds=FURTHER) -> Measured:
         raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "run 'humalign world train --all'")
     parts = []
     for model, seed in tqdm(runs, desc="training runs", unit="run"):  # each is kept, so that an interruption costs one
+        parts.append(zero_shot.measure(networks.source(profile), [model], (seed,)))
         parts += [study(profile, (seed,), models=[model]) for study in STUDIES]
         try:
             parts.append(rsa.measure(profile, (seed,), models=[model]))

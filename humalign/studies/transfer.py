@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from .. import resample
 from ..cache import kept
+from ..chapters import networks, zero_shot
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
 from ..results import Measured, combine
 from ..store import digest
-from . import networks, zero_shot
 from .transfer_tasks import FEW, LAYER, TASKS, At, Task, superclasses
 
 STAGE = "transfer"
@@ -212,7 +212,7 @@ def alignment(profile: Profile, shown: pd.DataFrame) -> pd.DataFrame:
     MissingData
         When no network has both.
     """
-    chosen = zero_shot.measure(profile, datasets=("things",))
+    chosen = zero_shot.measure(networks.source(profile), roles=("things",))
     found = networks.points(chosen, networks.facts(profile), dataset="things", detail="cosine").set_index("model")
     both = shown[shown["model"].isin(found.index)]
     if both.empty:

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from .. import downstream
+from ..chapters import networks
 from ..config import Profile
 from ..data import registry
 from ..data.types import Features, Stimuli
 from ..errors import InputError, MissingData
 from ..features import shards
-from . import networks
 
 LAYER = "penultimate"
 STRENGTH = 1.0  # of few-shot ridge classifiers: fixed, for there is nothing left to choose it by

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import show
+from ...chapters import networks
 from .. import calibration, vice
 from ..public import Tables
-from . import common
 
 
 def by_rule(table: pd.DataFrame) -> pd.DataFrame:
@@ -42,7 +42,7 @@ def table(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> pd
     }
     facts = of_networks(models, wide.index).set_index("model")[["number", "name", "group"]].assign(**columns)
     headings = {"entropy": "ρ, people's entropy", "time": "ρ, response time"}
-    return common.numbered(facts.join(doubt.set_index("model").rename(columns=headings)))
+    return networks.numbered(facts.join(doubt.set_index("model").rename(columns=headings)))
 
 
 def headline(models: pd.DataFrame, chosen: pd.DataFrame) -> dict:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ... import show
+from ...chapters import networks
 from ...config import Profile
-from .. import comparison, concepts, networks, vice
+from .. import comparison, concepts, vice
 from ..public import Tables
-from . import common
 
 KINDS = {
     "first right, second wrong": 4,
@@ -31,7 +31,7 @@ def order(found: pd.DataFrame, models: pd.DataFrame) -> list[str]:
 
 def names(models: pd.DataFrame) -> dict[str, str]:
     """Name for readers of each network, and of people's dimensions."""
-    return common.names(models) | {comparison.PEOPLE: comparison.PEOPLE}
+    return networks.names(models) | {comparison.PEOPLE: comparison.PEOPLE}
 
 
 def agreement(found: pd.DataFrame) -> dict:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from ... import show
+from ...chapters import networks
 from ...config import Profile
 from ...results import Measured
-from .. import concepts, networks, vice
+from .. import concepts, vice
 from ..public import Tables
-from . import common
 
 COLUMNS = ["dimension", "stage", "model", "group", "kind", "layer", "value", "low", "high", "n", "provenance"]
 R2 = ["model", "group", "layer", "detail", "value", "low", "high", "provenance"]
@@ -138,7 +138,7 @@ def headline(same: dict[str, pd.DataFrame], order: pd.DataFrame) -> dict:
 
 def _means(groups: pd.DataFrame, held: pd.Series) -> pd.Series:
     """Mean of the trained groups within each dimension with enough held-out triplets."""
-    means = common.trained(groups).groupby("dimension")["value"].mean()
+    means = networks.trained(groups).groupby("dimension")["value"].mean()
     return means[held[means.index] >= HELD]
 
 

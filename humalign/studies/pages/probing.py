@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import show
+from ...chapters import networks
 from ...config import Profile
 from ...results import Measured
 from ...roles import ARRANGEMENTS
-from .. import networks, probing, rsa
-from . import common
+from .. import probing, rsa
 
 TRANSFORMS = {"last": "last fold (paper)", "mean": "mean of the folds", "all": "refitted on all triplets"}
 
@@ -50,7 +50,7 @@ def table(before: pd.DataFrame, after: pd.DataFrame, gains: pd.DataFrame, logits
     parts = {"zero-shot, same triplets": before, "probed": after, "gain": gains}
     columns = {label: show.estimates(part, after["model"]) for label, part in parts.items()}
     columns["probed, logits"] = after["model"].map(logits.set_index("model")["value"]).to_numpy()
-    return common.numbered(after[["number", "name", "group"]].assign(**columns))
+    return networks.numbered(after[["number", "name", "group"]].assign(**columns))
 
 
 def transforms(profile: Profile, examples, layer: str, names: dict[str, str]) -> pd.DataFrame:
@@ -95,18 +95,18 @@ def headline(after: pd.DataFrame, gains: pd.DataFrame, shrunk: pd.DataFrame, arr
     arranged : dict of str to DataFrame
         Data set to pairs before and after; see :func:`humalign.plots.panels.pairs`.
     """
-    best, own = common.best(after), common.trained(gains)
-    rise = common.count(own["value"] > 0, own)
+    best, own = networks.best(after), networks.trained(gains)
+    rise = networks.count(own["value"] > 0, own)
     out = {
         "pr_best": show.estimate(best),
         "pr_best_name": best["name"],
         "pr_rise": rise,
-        "pr_sure": common.count(own["low"] > 0, own),
+        "pr_sure": networks.count(own["low"] > 0, own),
         "pr_networks": show.number(len(own)),
         "pr_shrunk": show.number(len(shrunk)),
         "pr_gain": show.number(100 * own["value"].mean(), None, rise.provenance, digits=1, unit=" percentage points"),
     }
     for name, pairs in arranged.items():
-        part = common.trained(pairs)
-        out[f"pr_{name}"] = common.count(part["difference"] > 0, part)
+        part = networks.trained(pairs)
+        out[f"pr_{name}"] = networks.count(part["difference"] > 0, part)
     return out

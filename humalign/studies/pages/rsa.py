@@ -7,12 +7,12 @@ import pandas as pd
 
 from ... import rsa as measures
 from ... import show
+from ...chapters import networks
 from ...config import Profile
 from ...data.types import HumanRDM
 from ...results import Measured
 from ...roles import ARRANGEMENTS
-from .. import networks, rsa
-from . import common
+from .. import rsa
 
 
 def ceilings(profile: Profile, sets=ARRANGEMENTS) -> pd.DataFrame:
@@ -30,10 +30,10 @@ def references(profile: Profile, sets) -> dict[str, pd.DataFrame]:
     return {name: rsa.references(profile, name) for name in sets}
 
 
-def points(measured: Measured, models: pd.DataFrame, layer: str, sets, method: str, metric: str) -> common.Found:
-    """Data set to points of the untransformed networks; see :func:`humalign.studies.networks.points`."""
+def points(measured: Measured, models: pd.DataFrame, layer: str, sets, method: str, metric: str) -> networks.ByRole:
+    """Data set to points of the untransformed networks; see :func:`humalign.chapters.networks.points`."""
     where = {"stage": "zero-shot", "measure": method, "detail": metric}
-    return common.Found({name: networks.points(measured, models, layer, dataset=name, **where) for name in sets})
+    return networks.ByRole({name: networks.points(measured, models, layer, dataset=name, **where) for name in sets})
 
 
 def both(measured: Measured, models: pd.DataFrame, layer: str, **ways) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -93,7 +93,7 @@ def table(found: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFram
     """
     first = found["cichy"]
     columns = {titles[name]: show.estimates(part, first["model"]) for name, part in found.items()}
-    return common.numbered(first[["number", "name", "group"]].assign(**columns))
+    return networks.numbered(first[["number", "name", "group"]].assign(**columns))
 
 
 def headline(found: dict[str, pd.DataFrame], people: pd.DataFrame, method: str) -> dict:
@@ -109,7 +109,7 @@ def headline(found: dict[str, pd.DataFrame], people: pd.DataFrame, method: str) 
     """
     out, top, one = {}, limits(people, method), limits(people, method, "one person")
     for name, part in found.items():
-        row = common.best(part)
+        row = networks.best(part)
         out[f"rsa_best_{name}"] = show.estimate(row)
         out[f"rsa_best_name_{name}"] = row["name"]
         out[f"rsa_limit_{name}"] = show.number(top[name])

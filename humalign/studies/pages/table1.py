@@ -5,13 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import show
+from ...chapters import networks, zero_shot
 from ...config import Profile
-from .. import networks, probing, rsa, zero_shot
+from .. import probing, rsa
 
 
 def run(profile: Profile) -> pd.DataFrame:
     """Result rows of zero-shot choices, probes and arrangements, further training runs included."""
-    parts = [zero_shot.measure(profile), probing.measure(profile), rsa.measure(profile)]
+    parts = [zero_shot.measure(networks.source(profile)), probing.measure(profile), rsa.measure(profile)]
     return pd.concat([networks.with_recorded(part).table for part in parts], ignore_index=True)
 
 

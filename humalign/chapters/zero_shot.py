@@ -1,0 +1,422 @@
+"""Zero-shot odd-one-out: how often each network picks the odd one that people picked, beside people's limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .. import odd_one_out, resample, results, show
+from ..data.types import Features, Triplets
+from ..errors import MissingData
+from ..plots import panels, style
+from ..results import Measured, combine
+from ..similarity import similarity_matrix
+from ..source import LAYERS, Source
+from . import networks
+
+ROLES, OPTIONAL = ("things",), ("things-permuted", "coarse")
+VERSION = 1  # of what is kept: goes up when its numbers change
+KERNELS = ("cosine", "dot", "euclidean")
+KERNELS_OF = {"coarse": ("cosine",)}  # of roles that are not measured with all of them
+STAGE, CHANCE = "zero-shot", 1 / 3
+YLABEL = "odd-one-out accuracy"
+LARGE = 8192  # objects; more are compared block by block
+CEILINGS = {"bayes": "Bayes", "majority": "majority", "loo": "leave-one-out"}
+REFERENCES = {"pixels": "pixels", "colours": "colour histogram", "category": "category", "dims": "people's dimensions"}
+
+# ---- measuring -------------------------------------------------------------------------------------------------------
+
+
+def right(features: Features, triplets: Triplets, kernel: str = "cosine") -> np.ndarray:
+    """Whether the network picks the human odd one, triplet by triplet.
+
+    Parameters
+    ----------
+    features : Features
+        Rows for at least the objects of the triplets.
+    triplets : Triplets
+    kernel : {"cosine", "dot", "euclidean", "pearson"}
+
+    Returns
+    -------
+    bool (n,)
+    """
+    values = features.align(triplets.ids).values
+    if len(values) > LARGE:
+        return in_blocks(values, triplets.triplets, kernel)
+    return odd_one_out.scores(similarity_matrix(values, kernel), triplets.triplets) == 1
+
+
+def in_blocks(values: np.ndarray, triplets: np.ndarray, kernel: str = "cosine", block: int = 512) -> np.ndarray:
+    """The same for so many objects that the matrix of all their similarities would not fit: block after block.
+
+    Parameters
+    ----------
+    values : array (m, p)
+    triplets : int array (n, 3)
+
+    Returns
+    -------
+    bool (n,)
+    """
+    out = np.empty(len(triplets), bool)
+    for start in range(0, len(triplets), block):
+        used, rows = np.unique(triplets[start : start + block], return_inverse=True)
+        similarity = similarity_matrix(values[used], kernel)
+        out[start : start + block] = odd_one_out.scores(similarity, rows.reshape(-1, 3)) == 1
+    return out
+
+
+def of_features(features, triplets: Triplets, kernels=KERNELS, draws: int = resample.DRAWS, **common) -> Measured:
+    """Accuracy of each layer and kernel, with bootstrap draws over concepts.
+
+    Parameters
+    ----------
+    features : iterable of Features
+        ``meta["seed"]`` is the seed of the training run (0 where not given).
+    triplets : Triplets
+    kernels : tuple of str
+    draws : int
+    **common
+        Further columns: ``profile`` and ``dataset``.
+
+    Returns
+    -------
+    Measured
+        Measure "accuracy", stage "zero-shot", detail = kernel.
+    """
+    rows, hits = [], []
+    for part in features:
+        for kernel in kernels:
+            rows.append({**networks.identity(part), "detail": kernel})
+            hits.append(right(part, triplets, kernel))
+    value, drawn = resample.triplet_means(np.stack(hits), triplets.triplets, triplets.concepts, draws)
+    common = {"measure": "accuracy", "stage": STAGE, "n": len(triplets), **common}
+    return Measured.of([{**row, "value": v} for row, v in zip(rows, value)], drawn, **common)
+
+
+def measure(source: Source, models=None, seeds=(0,), roles=(*ROLES, *OPTIONAL)) -> Measured:
+    """Zero-shot accuracy of the networks of a source, with draws, network by network kept in the cache.
+
+    Of several roles, those without answers or features are left out; with none, MissingData says what is missing.
+
+    Parameters
+    ----------
+    source : Source
+    models : list of str, optional
+        Default: all.
+    seeds : tuple of int
+        Training runs.
+    roles : tuple of str
+    """
+    return combine(
+        *(networks.measure(source, role, of_features, VERSION, name="zero-shot", models=models, seeds=seeds,
+                           kernels=KERNELS_OF.get(role, KERNELS)) for role in source.at_hand(roles))
+    )  # fmt: skip
+
+
+def references(source: Source, role: str = "things", draws: int = resample.DRAWS) -> pd.DataFrame:
+    """Accuracy of simple descriptions of the pictures: pixels, colour histogram, category, people's dimensions.
+
+    None of them is a network; the last two know what the pictures show.
+    """
+    triplets = source.triplets(role)
+    found = source.descriptions(role, triplets.ids)
+    hits = [odd_one_out.scores(similarity_matrix(part.values, "cosine"), triplets.triplets, ties="fraction")
+            for part in found]  # fmt: skip
+    value, drawn = resample.triplet_means(np.stack(hits), triplets.triplets, triplets.concepts, draws)
+    common = {"dataset": role, "stage": "reference", "measure": "accuracy", "detail": "cosine", "n": len(triplets)}
+    rows = [{"model": part.model, "value": v} for part, v in zip(found, value)]
+    return Measured.of(rows, drawn, profile=source.profile.name, **common).table
+
+
+def ceilings(source: Source) -> pd.DataFrame:
+    """What people leave open: ceilings of the odd-one-out task.
+
+    Returns
+    -------
+    DataFrame
+        A result table with model "people", stage "ceiling" and detail "majority" (largest share of answers to repeated
+        triplets), "leave-one-out" (one answer against the majority of the others), and, of simulated people, "Bayes"
+        (the most likely answer of the group, from the observers themselves).
+    """
+    repeated = source.repeated("things")
+    rows = [{"detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind), "n": len(repeated)}
+            for kind in ("majority", "leave-one-out")]  # fmt: skip
+    told = repeated.name
+    if (people := known(source)) is not None:
+        chances, told = people.probabilities, ""
+        chances = chances[:: max(1, len(chances) // 20_000)]
+        rows.append({"detail": "Bayes", "value": chances.max(1).mean(), "n": len(chances)})
+    common = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
+    return results.table(rows, profile=source.profile.name, source=told, **common)
+
+
+def known(source: Source):
+    """Simulated people, whose chances are known; None where people are real."""
+    try:
+        people = source.people("things")
+    except MissingData:
+        return None
+    return people if people.known else None
+
+
+def limit(ceilings: pd.DataFrame) -> float:
+    """The line that the figures draw: "Bayes" where it is known, else "majority" (its estimate from answers)."""
+    found = ceilings.set_index("detail")["value"]
+    return float(found["Bayes"] if "Bayes" in found else found["majority"])
+
+
+def three_categories(source: Source, role: str = "things") -> float:
+    """Share of the triplets of three categories, in which the category cannot decide; NaN where none are known."""
+    triplets = source.triplets(role)
+    try:
+        kind = source.pictures(role).align(triplets.ids).meta["kind"]
+    except (MissingData, KeyError):
+        return float("nan")
+    label = np.asarray(kind)[triplets.triplets]
+    pairs = ((0, 1), (0, 2), (1, 2))
+    return float(np.mean(np.all([label[:, a] != label[:, b] for a, b in pairs], axis=0)))
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def by_layer(measured: Measured, models: pd.DataFrame, kernel: str) -> dict[str, pd.DataFrame]:
+    """Layer to points on people's choices; see :func:`humalign.chapters.networks.points`."""
+    return {name: networks.points(measured, models, name, dataset="things", detail=kernel) for name in LAYERS}
+
+
+def by_kernel(measured: Measured, models: pd.DataFrame, dataset: str = "things") -> pd.DataFrame:
+    """Mean accuracy of each training group, one row a group and layer, one column a kernel."""
+    table = measured.table[(measured.table["dataset"] == dataset) & measured.table["detail"].isin(KERNELS)]
+    table = table.assign(group=table["model"].map(models.set_index("model")["group"]))
+    runs = table.groupby(["group", "model", "layer", "detail"])["value"].mean()  # a network counts once
+    wide = runs.groupby(["group", "layer", "detail"]).mean().unstack().reindex(columns=list(KERNELS))
+    known = [g for g in models["group"].unique() if g in wide.index.get_level_values(0)]
+    order = [(g, layer) for g in known for layer in LAYERS if (g, layer) in wide.index]
+    return wide.loc[order].rename_axis(columns=None).reset_index()
+
+
+def table(points: pd.DataFrame, layers: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row a network: facts, accuracy at each layer, training runs, and ``points`` as estimates ("best").
+
+    Parameters
+    ----------
+    points : DataFrame
+        Of the better layer.
+    layers : dict of str to DataFrame
+        :func:`by_layer`.
+    """
+    out = points[["number", "name", "group", "reference_accuracy"]].copy()
+    for name, part in layers.items():
+        out[name] = points["model"].map(part.set_index("model")["value"]).to_numpy()
+    out = out.assign(runs=points["runs"], best=show.estimates(points, points["model"]))
+    return networks.numbered(out).rename(columns={"reference_accuracy": "linear probe"})
+
+
+def numbers(source: Source, points, control, ceilings, references) -> dict:
+    """Numbers of the prose, by key.
+
+    Parameters
+    ----------
+    source : Source
+    points, control : DataFrame
+        One row a network: on people's choices, and on those of people whose concepts are permuted.
+    ceilings, references : DataFrame
+        Of :func:`ceilings` and :func:`references`; details and models that are not among them get no key.
+    """
+    choices, best, worst = source.triplets("things"), networks.best(points), networks.worst(points)
+    limits, simple = ceilings.set_index("detail")["value"], references.set_index("model")
+    return {
+        "zs_pictures": show.number(len(choices.ids)),
+        "zs_concepts": show.number(len(set(choices.concepts))),
+        "zs_span": show.number(three_categories(source), digits=2),
+        "zs_above": networks.count(control["low"] > CHANCE, control),
+        "zs_below": networks.count(control["high"] < CHANCE, control),
+        "zs_networks": show.number(len(points)),
+        "zs_best": show.estimate(best),
+        "zs_best_name": best["name"],
+        "zs_worst": show.estimate(worst),
+        "zs_worst_name": worst["name"],
+        **{f"zs_{key}": show.number(limits[name]) for key, name in CEILINGS.items() if name in limits},
+        **{f"zs_{key}": show.estimate(simple.loc[name]) for key, name in REFERENCES.items() if name in simple.index},
+    }
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+
+def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = ""):
+    """Six panels of zero-shot accuracy (form of Fig. 2); see :func:`humalign.plots.panels.six`."""
+    return panels.six(points, YLABEL, chance=CHANCE, ceiling=ceiling, title=title)
+
+
+def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFrame):
+    """Every network as one bar of a ladder, with simple descriptions, chance and people's limits beside them.
+
+    Parameters
+    ----------
+    points : DataFrame
+        Facts, value, low, high.
+    references, ceilings : DataFrame
+        Result tables of :func:`references` and :func:`ceilings`.
+    """
+    from matplotlib import pyplot as plt
+
+    rows = points.sort_values("value").reset_index(drop=True)
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.6 + 0.165 * len(rows)), layout="constrained")
+    y = np.arange(len(rows))
+    ax.hlines(y, rows["low"], rows["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
+    style.single_runs(ax, rows, y, along="x")
+    for group in style.order(rows["group"]):
+        at = rows["group"] == group
+        ax.scatter(
+            rows["value"][at],
+            y[at],
+            s=34,
+            c=style.color(group),
+            marker=style.marker(group),
+            edgecolors=style.OUTLINE,
+            linewidths=0.8,
+            zorder=3,
+        )
+    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
+    ax.set_ylim(-1, len(rows))
+    marks = [("chance", CHANCE, ":")]
+    marks += [(r.model, r.value, "--") for r in references.itertuples()]
+    marks += [(f"people, {r.detail}", r.value, "-.") for r in ceilings.itertuples()]
+    for _, value, line in marks:
+        ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
+    ax.set_xlabel(YLABEL)
+    ax.grid(axis="y", lw=0.5)
+    ax.tick_params(axis="y", length=0)
+    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    panels.tops(ax, marks)
+    return fig
+
+
+def coarse(things: pd.DataFrame, coarse_points: pd.DataFrame, ceiling: float | None = None):
+    """Accuracy on the coarse category task and on human choices against classification accuracy (appendix A1)."""
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.0), layout="constrained")
+    for ax, points, title, top in (
+        (axes[0], coarse_points, "coarse categories", None),
+        (axes[1], things, "people's choices", ceiling),
+    ):
+        style.points(
+            ax,
+            points["reference_accuracy"],
+            points["value"],
+            points["group"],
+            low=points["low"],
+            high=points["high"],
+            size=42,
+        )
+        trained = points[points["group"] != "Untrained"]
+        panels.fit(ax, trained["reference_accuracy"], trained["value"])
+        ax.set_ylim(panels.limits(points, CHANCE, top))
+        panels.lines(ax, CHANCE, top)
+        ax.set(xlabel="classification accuracy", title=title)
+    axes[0].set_ylabel(YLABEL)
+    style.group_legend(fig, things["group"], loc="outside lower center", ncols=3)
+    return fig
+
+
+def objective_class(facts: pd.DataFrame) -> pd.Series:
+    """Class of each network's objective, as the paper's figures of two layers mark it.
+
+    Parameters
+    ----------
+    facts : DataFrame
+        group, objective, augmentation.
+    """
+    plus = ("cosine softmax", "logit norm", "label smoothing", "logit penalty", "extra", "mixup")
+
+    def name(row) -> str:
+        words = f"{row.objective} {row.augmentation}".lower()
+        if row.group == "Image/Text":
+            return "Image/Text (contrastive)"
+        if row.group == "Self-Supervised":
+            return "Self-sup."
+        if "sigmoid" in words:
+            return "Sigmoid"
+        if "squared error" in words:
+            return "Squared error"
+        return "Softmax+" if any(p in words for p in plus) else "Softmax"
+
+    return pd.Series([name(row) for row in facts.itertuples()], index=facts.index, dtype=object)
+
+
+def two_layers(pairs: pd.DataFrame, ceiling: float | None = None, what: str = YLABEL, chance: float | None = CHANCE):
+    """Logits against penultimate layer, every network one point, marked by its objective (appendix A2 and A3)."""
+    from matplotlib import pyplot as plt
+
+    pairs = pairs.assign(group=objective_class(pairs))
+    fig, ax = plt.subplots(figsize=(5.4, 5.6), layout="constrained")
+    panels.identity(ax, pairs, f"{what}, penultimate", f"{what}, logits", chance=chance, ceiling=ceiling)
+    far = pairs.reindex(pairs["difference"].abs().sort_values(ascending=False).index).head(8)
+    style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
+    fig.canvas.draw()
+    panels.label_points(ax, far["x"], far["y"], far["number"])
+    return fig
+
+
+def kernels(by_layer: dict[str, pd.DataFrame]):
+    """Cosine against dot product, one panel a layer (appendix A4).
+
+    Parameters
+    ----------
+    by_layer : dict of str to DataFrame
+        Layer to pairs: x = dot product, y = cosine.
+    """
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(1, len(by_layer), figsize=(style.WIDTH, 4.4), layout="constrained", squeeze=False)
+    for ax, (layer, pairs) in zip(axes[0], by_layer.items()):
+        panels.identity(ax, pairs, "accuracy, dot product", "accuracy, cosine", title=layer, chance=CHANCE)
+    groups = pd.concat(by_layer.values())["group"]
+    style.group_legend(fig, groups, loc="outside lower center", ncols=3)
+    return fig
+
+
+def differences(pairs: pd.DataFrame, label: str = "logits minus penultimate, percentage points"):
+    """Bars of the difference of two values, network by network, sorted; bars below zero are hatched."""
+    from matplotlib import pyplot as plt
+
+    rows = pairs.sort_values("difference").reset_index(drop=True)
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.4 + 0.165 * len(rows)), layout="constrained")
+    y, value = np.arange(len(rows)), 100 * rows["difference"]
+    bars = ax.barh(
+        y, value, color=[style.color(g) for g in rows["group"]], edgecolor=style.OUTLINE, lw=0.6, height=0.75
+    )
+    for bar, v in zip(bars, value):
+        if v < 0:
+            bar.set_hatch("////")
+    ax.axvline(0, color=style.GREY, lw=1)
+    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
+    ax.set_ylim(-1, len(rows))
+    ax.set_xlabel(label)
+    ax.tick_params(axis="y", length=0)
+    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    return fig
+
+
+def control(pairs: pd.DataFrame):
+    """Accuracy for the observers whose concepts are permuted (y) against the ordinary observers (x)."""
+    from matplotlib import pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(5.6, 4.6), layout="constrained")
+    ax.hlines(pairs["y"], pairs["x_low"], pairs["x_high"], color=style.GREY, lw=0.8, alpha=0.4, zorder=2)
+    style.points(ax, pairs["x"], pairs["y"], pairs["group"], low=pairs["y_low"], high=pairs["y_high"], size=42)
+    panels.lines(ax, CHANCE, None)
+    ends = panels.limits(pairs.rename(columns={"y": "value", "y_low": "low", "y_high": "high"}), CHANCE)
+    middle, half = CHANCE, max(abs(ends[0] - CHANCE), abs(ends[1] - CHANCE), 0.02)
+    ax.set(
+        xlabel="accuracy, people",
+        ylabel="accuracy, people with\npermuted concepts",
+        ylim=(middle - half, middle + half),
+    )
+    style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
+    return fig
