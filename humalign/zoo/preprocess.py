@@ -202,6 +202,19 @@ def of_open_clip(visual, name: str) -> Preprocess:
     )
 
 
+def efficientnet_lite(side: int) -> Preprocess:
+    """Preprocessing of EfficientNet-Lite, for ``side`` pixels: the whole picture where it is a square."""
+    return Preprocess(
+        size=side,
+        resize=side,
+        interpolation="bicubic",
+        scale=1.0,
+        mean=(127.0,) * 3,
+        std=(128.0,) * 3,
+        source=f"EfficientNet-Lite: shorter side to {side} px, (pixel - 127) / 128",
+    )
+
+
 CAFFE_SQUEEZENET = Preprocess(
     size=227,
     resize=227,

@@ -1,4 +1,4 @@
-"""How a network is built: torchvision, timm, open_clip, weights by address, the slice's SqueezeNet."""
+"""How a network is built: torchvision, timm, open_clip, weights by address, in a Python package, in the data folder."""
 
 from __future__ import annotations
 
@@ -261,6 +261,32 @@ def open_clip(rest: str, name: str, ask: Request) -> Model:
     return _model(name, module, pre.of_open_clip(whole.visual, arch), layers, said, ask)
 
 
+def package(rest: str, name: str, ask: Request) -> Model:
+    """``package:ARCH|PACKAGE==VERSION``: an architecture of timm with weights that a Python package brings along.
+
+    Raises
+    ------
+    MissingData
+        When the package is not installed; the line names the command.
+    """
+    import timm as library
+
+    arch, _, wanted = rest.partition("|")
+    with seeded(ask.seed):
+        module = library.create_model(arch, pretrained=False)
+    said = f"untrained, seed {ask.seed}"
+    if ask.checkpoint:
+        checkpoints.load_into(module, ask.checkpoint, arch)
+        said = Path(ask.checkpoint).name
+    elif ask.pretrained:
+        path = checkpoints.in_package(wanted, name)
+        checkpoints.load_in_order(module, path, arch)
+        said = path.name
+    layers, side = generic_layers(module), int(module.pretrained_cfg["input_size"][-1])
+    module = module if ask.head else _without_head(module)
+    return _model(name, module, pre.efficientnet_lite(side), layers, said, ask)
+
+
 def slice_file(rest: str, name: str, ask: Request) -> Model:
     """``slice:ARCH|FILE``: a torchvision architecture with weights from the data folder (SqueezeNet 1.0 from Caffe)."""
     arch, _, file = rest.partition("|")
@@ -282,4 +308,11 @@ def slice_file(rest: str, name: str, ask: Request) -> Model:
     return _model(name, module, pre.CAFFE_SQUEEZENET, layers, said, ask)
 
 
-SOURCES = {"torchvision": torchvision, "timm": timm, "open_clip": open_clip, "url": by_address, "slice": slice_file}
+SOURCES = {
+    "torchvision": torchvision,
+    "timm": timm,
+    "open_clip": open_clip,
+    "url": by_address,
+    "package": package,
+    "slice": slice_file,
+}
