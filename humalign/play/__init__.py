@@ -403,7 +403,7 @@ def write(game: Game, out, title: str = "Odd one out", embed: bool = False) -> P
 
 
 def write_thumbnails(game: Game, folder, prefix: str = "") -> list[str]:
-    """Write the thumbnails into a folder, under numbers (names of pictures may be no names of files): their addresses."""
+    """Write the thumbnails into a folder, under numbers, since ids may be no names of files; gives their addresses."""
     names = [f"{number:03d}.webp" for number in range(len(game.thumbnails))]
     for name, content in zip(names, game.thumbnails):
         with atomic_path(Path(folder) / name) as partial:

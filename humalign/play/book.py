@@ -26,7 +26,7 @@ DRAWN_ABOUT = (
 
 
 def front_page(profile: Profile | None = None) -> Game:
-    """Five games of ten rounds, from the best data at hand.
+    """Five games of ten rounds, from the best data there are.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ document.querySelectorAll(".ha-play:not([data-ready])").forEach((root) => {
   function ask(first) {
     const round = rounds()[turn];
     const question = heading("Which one is the odd one out?");
-    question.prepend(make("span", { class: "ha-play-hidden" }, `Round ${turn + 1} of ${data.length}. `));
+    question.prepend(make("span", { class: "ha-play-hidden" }, `Round ${turn + 1}. `));
     const answered = rounds().slice(0, turn).filter((one) => sum(one.n)).length;
     const told = answered ? `agreement so far: ${hits(picks)} of ${answered}` : "";
     const items = round.p.map((_, k) => make("div", { class: "ha-play-item" },
@@ -49,7 +49,8 @@ document.querySelectorAll(".ha-play:not([data-ready])").forEach((root) => {
       make("div", { class: "ha-play-result" })));
     show(first ? null : question,
       make("div", { class: "ha-play-top" },
-        make("span", { "aria-hidden": "true" }, `Round ${turn + 1} of ${data.length}`), make("span", {}, told)),
+        make("span", {}, `Round ${turn + 1} of ${data.length}` +
+          (data.all.questions ? `, compared with ${data.who[1]}` : "")), make("span", {}, told)),
       question,
       make("div", { class: "ha-play-row", role: "group", "aria-label": "Three pictures" }, ...items),
       make("div", { class: "ha-play-said", role: "status" }),
