@@ -22,6 +22,7 @@ COMMANDS = {
     "alignet": "teacher, triplets, student: the AligNet pipeline",
     "claims": "test the claims of both papers on result tables",
     "record": "store the numbers computed from real data",
+    "play": "make the odd-one-out game from your own pictures",
     "plan": "what a profile needs: downloads, disk, hours",
 }
 

@@ -172,9 +172,31 @@ class DataTable(SphinxDirective):
         return [nodes.Text(text)]
 
 
+class Play(SphinxDirective):
+    """``{humalign-play}``: the odd-one-out game, from the best data there are (:mod:`humalign.play.book`)."""
+
+    def run(self):
+        """The game as HTML; its pictures lie in ``_static/play`` of the built book."""
+        from .play import fragment, write_thumbnails
+        from .play.book import front_page
+
+        self.env.note_reread()  # the data may have changed
+        if self.env.app.builder.format != "html":
+            return []
+        folder = Path(self.env.app.outdir, "_static", "play")
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            game = front_page()
+        except HumalignError as error:
+            raise self.error(str(error)) from None
+        sources = write_thumbnails(game, folder, "../" * self.env.docname.count("/") + "_static/play/")
+        return [nodes.raw("", fragment(game, sources), format="html")]
+
+
 def setup(app):
     """Called by Sphinx."""
     app.add_directive("humalign-data", DataTable)
+    app.add_directive("humalign-play", Play)
     app.add_config_value("humalign_source_dir", "../notebooks", "")
     app.add_config_value("humalign_output_dir", "notebooks", "")
     app.add_config_value("humalign_parameters", {}, "")
