@@ -163,14 +163,10 @@ class Source(Answers):
         if mine := self._mine(model):
             return self._own_digest(role, mine) if seed == 0 else ""
         if self.kind == "drawn":
-            from .world import networks, stimuli
+            from .world import stimuli
 
-            try:
-                path = networks.weights_path(model, seed, self.profile)
-            except MissingData:
-                return ""
-            weights = read_json(path.with_name(path.name + ".json"))["sha256"]
-            return digest(weights, VERSION, stimuli.drawings_digest())
+            weights = self._weights(model, seed)
+            return weights and digest(weights, VERSION, stimuli.drawings_digest())
         path = self.stored(role, model, seed)
         if path is not None and not self._unusable(model, path):
             return shards.about(path)["digest"]
@@ -178,6 +174,16 @@ class Source(Answers):
         return (
             digest([str(p.stat().st_mtime_ns) for p in registry.entry(name).found(self.root).values()]) if name else ""
         )
+
+    def _weights(self, model: str, seed: int) -> str:
+        """Checksum of the weights of a network of the drawn world; "" where it was not trained."""
+        from .world import networks
+
+        try:
+            path = networks.weights_path(model, seed, self.profile)
+        except MissingData:
+            return ""
+        return read_json(path.with_name(path.name + ".json"))["sha256"]
 
     def _of_registry(self, role: str, model: str) -> str:
         """The published data set with the features of a network for all objects of a role; "" for none."""
@@ -258,6 +264,7 @@ class Source(Answers):
                 found = self._own(role, mine, layers)
             elif self.kind == "drawn":
                 found = self._drawn(role, model, seed, layers, known)
+                about["weights"] = self._weights(model, seed)
             elif path := self.stored(role, model, seed):
                 found = shards.read_layers(path, layers)
             else:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...store import write_json, write_text
-from ..things import in_order
+from humalign.data.things import in_order
+from humalign.store import write_json, write_text
+
 from .writer import CONCEPTS
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...store import write_text
-from .. import peterson
+from humalign.data import peterson
+from humalign.store import write_text
 
 
 def _rdms(writer, people: int, m: int) -> np.ndarray:
