@@ -17,7 +17,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from .answers import Answers
-from .config import Profile, get_profile
+from .config import PROFILES, Profile, get_profile
 from .data import plain, registry
 from .data.features_file import FORMS
 from .data.types import Features
@@ -385,7 +385,7 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
     120000
     """
     if not isinstance(profile, Profile):
-        if profile is not None and Path(profile).expanduser().is_dir():
+        if profile is not None and str(profile) not in PROFILES and Path(profile).expanduser().is_dir():
             root = Path(profile).expanduser().resolve()
             if (root / plain.PICTURES).is_file():
                 raise InputError("is one study", root, f"give the folder that holds it, {root.parent}")
@@ -394,7 +394,7 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
             profile = Profile("own", root, get_profile("mini").cache)
         else:
             profile = get_profile(profile and str(profile))
-    found = _opened(profile)
+    found = Source(profile, profile.data, "own") if profile.name == "own" else _opened(profile)
     return found if mine is None else found.plus(mine)
 
 
@@ -404,4 +404,4 @@ def _opened(profile: Profile) -> Source:
         from .world import folder
 
         return Source(profile, folder.ready(profile), "drawn")
-    return Source(profile, profile.data, "own" if profile.name == "own" else "published")
+    return Source(profile, profile.data, "published")
