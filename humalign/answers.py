@@ -177,7 +177,8 @@ class Answers:
         found = simple.descriptions(self._sized(role, 32).align(shown.ids).images)
         made = {name: found[name] for name in ("pixels", "colour histogram")}
         if self._folder(role) is None and self.role(role).categories in registry.available(self.profile):
-            made["category"] = self._read(self.role(role).categories).loc[list(shown.ids)].to_numpy(np.float32)
+            member = self._read(self.role(role).categories).loc[list(shown.ids)]
+            made["category"] = np.ascontiguousarray(member, np.float32)
         elif self._folder(role) and any(shown.meta.get("kind", ())):
             kinds = np.asarray(shown.meta["kind"])
             made["category"] = (kinds[:, None] == np.unique(kinds)).astype(np.float32)

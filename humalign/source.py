@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from .answers import Answers
-from .config import Profile, get_profile
+from .config import PROFILES, Profile, get_profile
 from .data import plain, registry
 from .data.features_file import FORMS
 from .data.types import Features
@@ -167,13 +167,9 @@ class Source(Answers):
             return self._own_digest(role, mine) if seed == 0 else ""
         if self.kind == "drawn":
             from .world import stimuli
-            from .zoo import small
 
-            try:
-                weights = small.facts(model, seed, self.profile)["sha256"]
-            except MissingData:
-                return ""
-            return digest(weights, VERSION, stimuli.drawings_digest())
+            weights = self._weights(model, seed)
+            return weights and digest(weights, VERSION, stimuli.drawings_digest())
         path = self.stored(role, model, seed)
         if path is not None and not self._unusable(model, path):
             return shards.about(path)["digest"]
@@ -181,6 +177,15 @@ class Source(Answers):
         return (
             digest([str(p.stat().st_mtime_ns) for p in registry.entry(name).found(self.root).values()]) if name else ""
         )
+
+    def _weights(self, model: str, seed: int) -> str:
+        """Checksum of the weights of a network of the drawn world; "" where it was not trained."""
+        from .zoo import small
+
+        try:
+            return small.facts(model, seed, self.profile)["sha256"]
+        except MissingData:
+            return ""
 
     def _of_registry(self, role: str, model: str) -> str:
         """The published data set with the features of a network for all objects of a role; "" for none."""
@@ -261,6 +266,7 @@ class Source(Answers):
                 found = self._own(role, mine, layers)
             elif self.kind == "drawn":
                 found = self._drawn(role, model, seed, layers, known)
+                about["weights"] = self._weights(model, seed)
             elif path := self.stored(role, model, seed):
                 found = shards.read_layers(path, layers)
             else:
@@ -384,7 +390,7 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
     120000
     """
     if not isinstance(profile, Profile):
-        if profile is not None and Path(profile).expanduser().is_dir():
+        if profile is not None and str(profile) not in PROFILES and Path(profile).expanduser().is_dir():
             root = Path(profile).expanduser().resolve()
             if (root / plain.PICTURES).is_file():
                 raise InputError("is one study", root, f"give the folder that holds it, {root.parent}")
@@ -393,7 +399,8 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
             profile = Profile("own", root, get_profile("mini").cache)
         else:
             profile = get_profile(profile and str(profile))
-    found, mine = _opened(profile), mine or os.environ.get("HUMALIGN_MINE")
+    found = Source(profile, profile.data, "own") if profile.name == "own" else _opened(profile)
+    mine = mine or os.environ.get("HUMALIGN_MINE")
     return found.plus(mine) if mine else found
 
 
@@ -403,4 +410,4 @@ def _opened(profile: Profile) -> Source:
         from .world import folder
 
         return Source(profile, folder.ready(profile), "drawn")
-    return Source(profile, profile.data, "own" if profile.name == "own" else "published")
+    return Source(profile, profile.data, "published")

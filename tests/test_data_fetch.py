@@ -11,10 +11,11 @@ import zipfile
 
 import numpy as np
 import pytest
+import rehearsal
 
 from humalign.cli import main
 from humalign.config import get_profile
-from humalign.data import adopt, fetch, known, registry, rehearsal
+from humalign.data import adopt, fetch, known, registry
 from humalign.data.registry import Download, Entry, File
 from humalign.errors import HumalignError, InputError, MissingData
 

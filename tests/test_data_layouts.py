@@ -7,10 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
+import rehearsal
 import scipy.io
 
 from humalign.config import get_profile
-from humalign.data import known, registry, rehearsal, things
+from humalign.data import known, registry, things
 from humalign.data.multi_arrangement import square
 from humalign.data.types import ConceptEmbedding, Features, HumanRDM, Stimuli, Triplets
 from humalign.data.verify import verify, verify_one

@@ -16,8 +16,9 @@ PICTURES = ("things/images", "cichy2019/images", "king2019/set1/images", "king20
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A data folder with every data set, and features of two untrained networks extracted from its pictures."""
+    import rehearsal
+
     from humalign import features, zoo
-    from humalign.data import rehearsal
 
     root = rehearsal.write(tmp_path_factory.mktemp("full") / "data")
     profile = get_profile("full", data=root, cache=root.parent / "cache", device="cpu")

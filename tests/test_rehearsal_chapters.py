@@ -25,7 +25,7 @@ CHAPTERS = ("concepts", "calibration", "representation_comparison", "claims", "t
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """All chapters, run once; and the folder with the numbers behind their figures."""
-    from humalign.data import rehearsal
+    import rehearsal
 
     folder = tmp_path_factory.mktemp("chapters")
     root = rehearsal.write(folder / "data")

@@ -28,8 +28,10 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
+    import rehearsal
+
     from humalign.config import default_cache, get_profile
-    from humalign.data import registry, rehearsal
+    from humalign.data import registry
 
     folder = tmp_path_factory.mktemp("drawn")
     root = rehearsal.write(folder / "data")

@@ -5,10 +5,11 @@ import os
 
 import numpy as np
 import pytest
+import rehearsal
 
 from humalign.cli import main
 from humalign.config import get_profile
-from humalign.data import registry, rehearsal, row_orders
+from humalign.data import registry, row_orders
 from humalign.data.features_file import read
 from humalign.data.row_orders import ORDERS, detect, in_order
 from humalign.errors import InputError, MissingData

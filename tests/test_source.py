@@ -125,6 +125,20 @@ def test_what_a_study_lacks_is_told_in_one_line(lab, tmp_path):
         list(open_source(root).features("lab"))
 
 
+def test_the_command_line_lists_and_checks_a_study(lab, capsys):
+    from humalign import cli
+
+    root = str(lab[0])
+    assert cli.main(["data", "list", "--data", root]) == 0
+    assert "lab" in capsys.readouterr().out
+    assert cli.main(["data", "verify", "lab", "--data", root]) == 0
+    said = capsys.readouterr().out
+    assert "20 pictures, 10 concepts, 200 answers, 50 labels" in said
+    (lab[0] / "lab/sessions.csv").write_text("participant\n")
+    assert cli.main(["data", "verify", "lab", "--data", root, "--json"]) == 2
+    assert "sessions.csv: has no column called kind" in capsys.readouterr().out
+
+
 def test_an_altered_file_is_refused_where_its_checksum_is_known(lab):
     root = lab[0]
     write_json(root / "humalign-data.json", {"sha256": {"lab/answers.csv": "0" * 64}, "source": "our lab"})

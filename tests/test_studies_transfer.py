@@ -96,7 +96,9 @@ def test_parts_of_stored_features_are_those_of_the_whole(tmp_path):
 
 
 def test_a_strange_picture_in_the_training_features_is_refused(tmp_path, monkeypatch):
-    from humalign.data import registry, rehearsal
+    import rehearsal
+
+    from humalign.data import registry
 
     root = rehearsal.write(tmp_path / "data")
     profile = get_profile("full", data=root, cache=tmp_path / "cache")
@@ -126,7 +128,7 @@ def _features(root, profile, model, pictures):
 
 
 def test_a_network_without_logits_has_no_own_head_and_keeps_its_other_tasks(tmp_path):
-    from humalign.data import rehearsal
+    import rehearsal
 
     root = rehearsal.write(tmp_path / "data")
     profile = get_profile("full", data=root, cache=tmp_path / "cache")

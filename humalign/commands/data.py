@@ -65,11 +65,15 @@ def _list(args, profile) -> int:
     import pandas as pd
 
     from ..data import registry
+    from ..data.plain import OWNER, studies
 
     if args.profile or profile.data:
         frame, told = registry.table(profile), profile.name
     else:
         frame, told = pd.concat([registry.table(profile), registry.table()]), "mini, slice and full"
+    if profile.data is not None:
+        own = [{"name": name, "kind": "study", "licence": OWNER, "here": True} for name in studies(profile.data)]
+        frame = pd.concat([frame, pd.DataFrame(own)], ignore_index=True).fillna("") if own else frame
     if args.json:
         print(frame.to_json(orient="records", indent=1, force_ascii=False))
         return 0

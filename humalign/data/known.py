@@ -25,7 +25,7 @@ def manifest(root: Path) -> dict:
     """What the data folder says of itself (``humalign-data.json``).
 
     Keys, all optional: sha256 {path: accepted checksum}, row_order {data set: order}, expect {data set: {fact: value}}
-    and rehearsal (true for the tiny files of :mod:`humalign.data.rehearsal`).
+    and rehearsal (true for tiny or drawn files in published layouts: ``tests/rehearsal``, ``tests/published.py``).
     """
     path = Path(root) / MANIFEST
     content = read_json(path) if path.is_file() else {}
@@ -42,7 +42,7 @@ def expected(one: Entry, root: Path) -> dict:
 
 
 def rehearsal(root: Path | None) -> bool:
-    """Whether the folder holds tiny files written by :mod:`humalign.data.rehearsal`, not data."""
+    """Whether the folder holds tiny or drawn files in published layouts, not data."""
     return root is not None and bool(manifest(root).get("rehearsal"))
 
 

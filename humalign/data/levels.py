@@ -132,8 +132,13 @@ def session_rows(path) -> list[dict]:
         if missing := [key for key in SESSION_KEYS if key not in trial]:
             raise InputError(f"trial {number} has no {missing[0]}", path, read.AGAIN)
         names = [image_name(trial[f"image{k}Path"], path, number) for k in (1, 2, 3)]
-        if len(set(names)) < 3:
+        if len(set(names)) < 3 and kind == "exp_trial":  # a catch trial may show one picture twice
             raise InputError(f"trial {number} names one image twice", path, read.AGAIN)
+        stated = trial.get("triplet_class") if kind == "exp_trial" else None
+        if stated is not None and stated not in LEVEL:
+            raise InputError(
+                f"trial {number} has the triplet class '{stated}'", path, f"classes are {', '.join(LEVEL)}"
+            )
         chosen = trial["selected_image"]
         missed = not isinstance(chosen, str) or chosen == MISSED
         chosen = None if missed else PurePosixPath(chosen).name
@@ -147,7 +152,7 @@ def session_rows(path) -> list[dict]:
                     f"trial {number} has the response time {rt}", path, "rt is in milliseconds: " + read.AGAIN
                 )
             seconds = rt / 1000
-        level = OF_CLASSES[len({name.split("_")[0] for name in names})]
+        level = LEVEL[stated] if stated else OF_CLASSES[len({name.split("_")[0] for name in names})]
         rows.append(
             {
                 "kind": "trial" if kind == "exp_trial" else "catch",

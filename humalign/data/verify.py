@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from . import known, registry
+from . import known, plain, registry
 from .types import ConceptEmbedding, Features, HumanRDM, Stimuli, Triplets
 
 
@@ -167,6 +167,41 @@ def verify_one(entry, profile) -> Report:
     return report
 
 
+def verify_study(root, name: str) -> Report:
+    """Read, count and check every file of one study in the plain layout (:mod:`humalign.data.plain`)."""
+    folder, report = Path(root) / name, Report(name, "ok")
+    try:
+        shown = plain.read_pictures(folder)
+    except InputError as error:
+        return Report(name, "problem", [str(error)])
+    report.facts = {"pictures": len(shown), "concepts": len(set(shown.concepts))}
+    report.problems += picture_problems(shown)
+    readers = {
+        **dict.fromkeys(("answers.csv", "control.csv", "labels.csv", "repeated.csv", "repeated-again.csv"),
+                        lambda path: plain.read_answers(path, shown, name)),
+        "sessions.csv": lambda path: plain.read_sessions(path, shown),
+        "arrangement.npz": lambda path: plain.read_arrangement(path, shown),
+        "people.npz": lambda path: plain.read_people(path, shown),
+    }  # fmt: skip
+    found = {}
+    for file, read in readers.items():
+        path = folder / file
+        if path.is_file():
+            try:
+                found[file] = read(path)
+                counted = found[file].names if file == "people.npz" else found[file]
+                report.facts[path.stem] = len(counted)
+            except InputError as error:
+                report.problems.append(str(error))
+    if {"repeated.csv", "repeated-again.csv"} <= set(found):
+        try:
+            plain.check_again(found["repeated.csv"], found["repeated-again.csv"], folder / "repeated-again.csv")
+        except InputError as error:
+            report.problems.append(str(error))
+    report.status = "problem" if report.problems else "ok"
+    return report
+
+
 def verify(profile, names=None) -> list[Report]:
     """Verify data sets.
 
@@ -174,16 +209,20 @@ def verify(profile, names=None) -> list[Report]:
     ----------
     profile : Profile
     names : sequence of str, optional
-        Default: everything of the profile. Named ones may end in ``*``.
+        Default: everything of the profile, and the studies of the data folder. Named ones may end in ``*``.
 
     Returns
     -------
     list of Report
     """
+    studies = plain.studies(profile.data) if profile.data and profile.name != "mini" else []
     if not names:
-        return [verify_one(entry, profile) for entry in registry.entries(profile)]
-    chosen = []
+        known = [verify_one(entry, profile) for entry in registry.entries(profile)]
+        return known + [verify_study(profile.data, name) for name in studies]
+    done, chosen = [verify_study(profile.data, name) for name in names if name in studies], []
     for name in names:
+        if name in studies:
+            continue
         if name.endswith("*"):
             found = [e for e in registry.entries(profile) if e.name.startswith(name[:-1])]
             if not found:
@@ -191,4 +230,4 @@ def verify(profile, names=None) -> list[Report]:
             chosen += found
         else:
             chosen.append(registry.entry(name, profile))
-    return [verify_one(entry, profile) for entry in chosen]
+    return done + [verify_one(entry, profile) for entry in chosen]

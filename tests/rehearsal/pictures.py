@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...store import write_json, write_text
-from .. import cifar, imagenet
+from humalign.data import cifar, imagenet
+from humalign.store import write_json, write_text
+
 from .writer import SYNSETS
 
 

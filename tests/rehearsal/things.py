@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...store import write_json, write_text
-from ..row_orders import ORDERS, in_order
+from humalign.data.row_orders import ORDERS, in_order
+from humalign.store import write_json, write_text
+
 from .writer import CONCEPTS
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import InputError
-from ...store import write_json
-from ..known import MANIFEST
+from humalign.data.known import MANIFEST
+from humalign.errors import InputError
+from humalign.store import write_json
 
 CONCEPTS = (
     "aardvark", "apple", "bear", "bicycle", "bus", "camera_lens", "camera1", "camera2", "car", "cat", "chair", "dog",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...errors import InputError
-from ...store import write_json
-from ..known import MANIFEST, manifest
+from humalign.data.known import MANIFEST, manifest
+from humalign.errors import InputError
+from humalign.store import write_json
+
 from .alignet import alignet, levels, transforms
 from .arrangements import arrangements, photographs
 from .pictures import image_sets
@@ -49,8 +50,8 @@ def write(root, seed: int = 0) -> Path:
 
 def _note_expectations(root: Path) -> None:
     """Write the counts of every data set into the manifest, so that verification notices what goes missing."""
-    from ...config import get_profile
-    from ..verify import verify
+    from humalign.config import get_profile
+    from humalign.data.verify import verify
 
     reports = verify(get_profile("full", data=root))
     if bad := [report for report in reports if report.status != "ok"]:

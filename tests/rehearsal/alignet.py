@@ -6,10 +6,11 @@ import json
 
 import numpy as np
 
-from ...store import write_text
-from .. import alignet as release
-from .. import registry
-from ..levels import CLASSES
+from humalign.data import alignet as release
+from humalign.data import registry
+from humalign.data.levels import CLASSES
+from humalign.store import write_text
+
 from .writer import SYNSETS
 
 FIRE = {  # SqueezeNet 1.0: place of each fire module, and its inputs, squeezed channels, and each half of its outputs

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...store import write_text
-from .. import peterson
+from humalign.data import peterson
+from humalign.store import write_text
+
 from .writer import CONCEPTS
 
 
