@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import choices, results
 from . import report_measures as measures
-from . import results
 from .config import Profile
 from .data.types import Features, HumanRDM, Stimuli, Triplets
 from .errors import HumalignError, InputError
+from .results import Measured
 
 CHANCE = 1 / 3
 LEAST_TRIPLETS, LEAST_IMAGES = 200, 10
@@ -80,6 +81,8 @@ class Report:
     facts : dict
     notes : list of str
         What was left out and why, one line each.
+    concepts : DataFrame
+        Of choices: agreement with people's majority by concept; dataset, model, concept, value, n.
     """
 
     model: str
@@ -87,6 +90,7 @@ class Report:
     reliability: pd.DataFrame
     facts: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
+    concepts: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def as_dict(self) -> dict:
         """Plain values for JSON."""
@@ -97,7 +101,7 @@ class Report:
         facts = {k: v for k, v in self.facts.items() if isinstance(v, (str, int, float, bool)) and v == v and v != ""}
         return {
             "model": self.model, "facts": facts, "summary": records(summary(self)), "results": records(self.table),
-            "reliability": records(self.reliability), "notes": self.notes,
+            "reliability": records(self.reliability), "notes": self.notes, "concepts": records(self.concepts),
         }  # fmt: skip
 
 
@@ -348,8 +352,89 @@ def _look(model, test: DataTest, profile, shown: dict, notes: list, say, progres
     return data, shown[stimuli.ids]
 
 
+def choices_card(made: dict[str, Triplets], profile: Profile, *, drawn: bool = True, where=None) -> Report:
+    """Hold choices against the answers of people to the same questions, in every data set at hand.
+
+    Parameters
+    ----------
+    made : dict of str to Triplets
+        By who chose, see :func:`humalign.data.choices.read`.
+    profile : Profile
+    drawn : bool
+        With the observers of the drawn world.
+    where : path, optional
+        Named by errors.
+
+    Returns
+    -------
+    Report
+        Measures of :mod:`humalign.choices`; those of two choosers have the other one's name as detail.
+
+    Raises
+    ------
+    InputError
+        When no data set has 20 of the questions.
+    """
+    from itertools import combinations
+
+    rows, draws, concepts, notes, tests = [], [], [], [], []
+    for test in sets_at_hand(profile, drawn):
+        if not isinstance(test.data, Triplets):
+            continue
+        tests.append(test)
+        people = test.repeated() if test.repeated else test.data
+        common = {"dataset": people.name, "profile": test.world}
+        for model, own in made.items():
+            found, drawn_values = choices.of_choices(own, people, model, people.name)
+            rows += [{**row, **common, "source": people.source} for row in found]
+            draws += drawn_values
+            if found:
+                concepts.append(choices.by_concept(own, people).assign(dataset=people.name, model=model))
+                asked = choices.shared(own, people).people
+                if not (limits := choices.limits(asked)):
+                    notes.append(f"{people.name}: few of these questions were asked twice, so there is no ceiling")
+                for (measure, detail), value in limits.items():
+                    rows.append({**common, "model": "people", "stage": "ceiling", "measure": measure, "detail": detail,
+                                 "value": value, "n": len(asked), "source": people.source})  # fmt: skip
+                    draws.append(np.full(len(drawn_values[0]), np.nan))
+        for first, second in combinations(made, 2):
+            found, drawn_values = choices.compare(made[first], made[second], people)
+            rows += [{**row, **common, "model": first, "detail": second, "stage": "choices"} for row in found]
+            draws += drawn_values
+    if not rows:
+        raise no_questions(tests, made, where)
+    rows, draws = _once(rows, draws)
+    name = next(iter(made)) if len(made) == 1 else str(where or "choices")
+    table = pd.concat(concepts, ignore_index=True)[["dataset", "model", "concept", "value", "n"]]
+    empty = pd.DataFrame(columns=["dataset", "layer", "stage", "confidence", "accuracy", "n"])
+    facts = {"file": str(where or ""), "choices": int(sum(map(len, made.values())))}
+    return Report(name, Measured.of(rows, np.stack(draws)).table, empty, facts, list(dict.fromkeys(notes)), table)
+
+
+def _once(rows: list, draws: list) -> tuple[list, list]:
+    """Rows with the keys of an earlier one left out (several choosers share their questions, and so the ceiling)."""
+    seen: dict[tuple, int] = {}
+    for k, row in enumerate(rows):
+        seen.setdefault(tuple(row.get(key, "") for key in results.KEYS), k)
+    return [rows[k] for k in seen.values()], [draws[k] for k in seen.values()]
+
+
+def no_questions(tests, made: dict[str, Triplets], where) -> InputError:
+    """The error for choices about questions that nobody was asked."""
+    names = sorted({name for one in made.values() for name in one.ids})
+    known = {name for test in tests for name in test.data.ids}
+    strange = [name for name in names if name not in known]
+    if strange:
+        told = f"{len(strange)} of {len(names)} names are no objects of any data set at hand, such as '{strange[0]}'"
+        return InputError(told, where, "use the names of the data set (for THINGS: uniqueID), or point --data at it")
+    told = f"fewer than {choices.LEAST} of its questions were answered by people in any data set at hand"
+    return InputError(told, where, "ask about triplets that people judged")
+
+
+CHANCE_OF = {"accuracy": CHANCE, "agreement": CHANCE, "spearman": 0.0, "pearson": 0.0, "error consistency": 0.0}
 CEILING = {
     "accuracy": ("leave-one-out", "majority"),
+    "agreement with majority": ("one person",),
     "spearman": ("reliability",),
     "spearman with each person": ("upper",),
 }
@@ -361,8 +446,8 @@ def summary(report: Report) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, layer, stage, measure, detail, value, low, high, chance, ceiling, ceiling_kind, distance (ceiling minus
-        value), share (of the way from chance to the ceiling), n.
+        dataset, model, layer, stage, measure, detail, value, low, high, chance, ceiling, ceiling_kind, distance (ceiling
+        minus value), share (of the way from chance to the ceiling), n.
     """
     table = report.table
     people = table[table["model"] == "people"]
@@ -378,11 +463,9 @@ def summary(report: Report) -> pd.DataFrame:
             if len(at):
                 ceiling, kind = float(at["value"].iloc[0]), wanted
                 break
-        chance = (
-            CHANCE if row.measure == "accuracy" else 0.0 if row.measure.startswith(("spearman", "pearson")) else np.nan
-        )
+        chance = CHANCE_OF.get(row.measure.split(" with ")[0], np.nan)
         rows.append(
-            {"dataset": row.dataset, "layer": row.layer, "stage": row.stage, "measure": row.measure,
+            {"dataset": row.dataset, "model": row.model, "layer": row.layer, "stage": row.stage, "measure": row.measure,
              "detail": row.detail, "value": row.value, "low": row.low, "high": row.high, "chance": chance,
              "ceiling": ceiling,
              "ceiling_kind": kind, "distance": ceiling - row.value,

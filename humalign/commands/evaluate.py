@@ -1,13 +1,16 @@
 """Report card of one model: odd-one-out choices, RSA and calibration on every data set at hand, with human ceilings.
 
-NAME_OR_FILE is a network (see 'humalign models'; timm:NAME, open_clip:ARCH/TAG and torchvision:NAME work too) or a file
-with features and ids (.npy, .npz, .safetensors, .h5), or a folder that 'humalign extract' wrote. A network is shown the
-pictures at hand; features are compared with the data sets whose ids they have.
+NAME_OR_FILE is a network (see 'humalign models'; timm:NAME, open_clip:ARCH/TAG and torchvision:NAME work too), a file
+with features and ids (.npy, .npz, .safetensors, .h5), a folder that 'humalign extract' wrote, or choices of whatever
+chose: a .csv file with the columns a, b, c (three names) and odd (one of them), perhaps model and person. A network is
+shown the pictures at hand; features are compared with the data sets whose ids they have, choices with people's answers
+to the same questions.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from ..cli import add_profile_options, profile_from
 
@@ -15,6 +18,7 @@ EXAMPLE = """
 humalign evaluate softmax-resnet-m
 humalign evaluate timm:resnet18.a1_in1k --html resnet18.html --json resnet18.json
 humalign evaluate my_features.npz --data DATA
+humalign evaluate choices.csv --data DATA --json choices.json
 """
 
 
@@ -43,11 +47,12 @@ def main(args) -> int:
     """Measure, print, write."""
     from .. import report
     from ..errors import InputError
-    from ..store import write_json
 
     if args.bootstrap < 10:
         raise InputError(f"is {args.bootstrap}", "--bootstrap", "give at least 10")
     profile = profile_from(args)
+    if Path(args.model).suffix == ".csv":
+        return _write(args, _of_choices(args, profile))
     what = report.subject(
         args.model, pretrained=not args.untrained, checkpoint=args.checkpoint, seed=args.seed,
         preprocess=args.preprocess, layer=args.layer, ids=args.ids, profile=profile,
@@ -57,6 +62,24 @@ def main(args) -> int:
         what, profile, drawn=profile.name == "mini", probe=not args.no_probe, n_boot=args.bootstrap,
         say=None if quiet else lambda line: print(line, file=sys.stderr), where=args.model,
     )  # fmt: skip
+    return _write(args, found)
+
+
+def _of_choices(args, profile):
+    from .. import report
+    from ..data import choices
+    from ..errors import InputError
+
+    given = {"--layer": args.layer, "--ids": args.ids, "--checkpoint": args.checkpoint, "--untrained": args.untrained}
+    if meant := [name for name, value in given.items() if value]:
+        raise InputError("has no meaning for choices", meant[0], "leave it out")
+    return report.choices_card(choices.read(args.model), profile, drawn=profile.name == "mini", where=args.model)
+
+
+def _write(args, found) -> int:
+    from .. import report
+    from ..store import write_json
+
     if args.json == "-":
         import json
 
@@ -84,7 +107,8 @@ def _show(found, short) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 140
     console = Console(width=width, highlight=False)
     grid = Table(box=None, pad_edge=False, title=f"Report card: {found.model}", title_justify="left")
-    for name in ("data set", "layer", "stage", "measure", "detail"):
+    several = short["model"].nunique() > 1
+    for name in ("data set", *(["model"] if several else []), "layer", "stage", "measure", "detail"):
         grid.add_column(name)
     for name in ("value", "95 % interval", "ceiling", "of the way", "n"):
         grid.add_column(name, justify="right", no_wrap=True)
@@ -95,8 +119,9 @@ def _show(found, short) -> None:
         share = f"{100 * row.share:.0f} %" if row.share == row.share else ""
         name = row.dataset if row.dataset != last else ""
         last = row.dataset
-        grid.add_row(name, row.layer, row.stage, row.measure, row.detail, f"{row.value:.3f}", interval, ceiling, share,
-                     f"{row.n:,}")  # fmt: skip
+        model = [row.model] if several else []
+        grid.add_row(name, *model, row.layer, row.stage, row.measure, row.detail, f"{row.value:.3f}", interval, ceiling,
+                     share, f"{row.n:,}")  # fmt: skip
     console.print(grid)
     people = found.table[found.table["model"] == "people"]
     if len(people):

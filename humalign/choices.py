@@ -1,0 +1,196 @@
+"""Choices of anything that chooses against people's: agreement, ceilings on the same questions, error consistency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from . import odd_one_out, resample
+from .data.types import Triplets
+from .errors import InputError
+
+MAJORITY, SINGLE, CONSISTENCY = "agreement with majority", "accuracy", "error consistency"
+LEAST = 20  # questions that a set of answers has to share with the choices
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Choices about questions that people answered, too.
+
+    Attributes
+    ----------
+    choices : Triplets
+        Those of the choices, in the objects of the people.
+    counts : float array (n, 3)
+        How often people called each of the three odd, in the order of the row's columns.
+    people : Triplets
+        People's answers to these questions.
+    """
+
+    choices: Triplets
+    counts: np.ndarray
+    people: Triplets
+
+    @property
+    def single(self) -> np.ndarray:
+        """Share of people's answers that equal each choice, (n,)."""
+        return self.counts[:, 2] / self.counts.sum(1)
+
+    @property
+    def majority(self) -> np.ndarray:
+        """Whether each choice is people's most frequent answer; k equal ones count 1/k, (n,)."""
+        top = self.counts == self.counts.max(1, keepdims=True)
+        return top[:, 2] / top.sum(1)
+
+    @property
+    def question(self) -> np.ndarray:
+        """The three objects of each choice, sorted, (n, 3)."""
+        return np.sort(self.choices.triplets, axis=1)
+
+
+def shared(choices: Triplets, people: Triplets) -> Shared | None:
+    """The choices about questions that people answered; None where there are fewer than 20.
+
+    A question is a set of three objects, met by name.
+
+    Parameters
+    ----------
+    choices, people : Triplets
+    """
+    place = {name: row for row, name in enumerate(people.ids)}
+    known = np.array([place.get(name, -1) for name in choices.ids])[choices.triplets]
+    rows = np.flatnonzero((known >= 0).all(1))
+    objects, counts, index = odd_one_out.response_counts(people.triplets)
+    table = {tuple(three): k for k, three in enumerate(objects.tolist())}
+    found = np.array([table.get(tuple(three), -1) for three in np.sort(known[rows], 1).tolist()], int)
+    rows, found = rows[found >= 0], found[found >= 0]
+    if len(np.unique(found)) < LEAST:
+        return None
+    own, order = known[rows], np.argsort(np.argsort(known[rows], axis=1), axis=1)
+    more = {key: getattr(choices, key)[rows] for key in ("participants",) if getattr(choices, key) is not None}
+    taken = Triplets(people.ids, own, choices.source, choices.licence, choices.name, people.concepts, **more)
+    asked = people.select(np.flatnonzero(np.isin(index, found)))
+    return Shared(taken, np.take_along_axis(counts[found], order, 1).astype(float), asked)
+
+
+def error_consistency(first, second) -> float:
+    r"""Cohen's kappa of two choosers being right or wrong on the same questions.
+
+    .. math:: \kappa = \frac{c_{obs} - c_{exp}}{1 - c_{exp}}, \quad c_{exp} = p_1 p_2 + (1 - p_1)(1 - p_2)
+
+    Parameters
+    ----------
+    first, second : array (n,)
+        Whether each was right; between 0 and 1 where a tie was shared.
+
+    Returns
+    -------
+    float
+        0: errors as consistent as those of independent choosers of these accuracies; NaN where both are always right.
+
+    Notes
+    -----
+    Geirhos, Meding, Wichmann (2020), Beyond accuracy, NeurIPS.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
+        raise InputError(f"have shapes {first.shape} and {second.shape}", "choices", "give one value a question")
+    return float(_kappa((first * second + (1 - first) * (1 - second)).mean(), first.mean(), second.mean()))
+
+
+def _kappa(observed, first, second):
+    expected = first * second + (1 - first) * (1 - second)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(expected < 1, (observed - expected) / (1 - expected), np.nan)
+
+
+def of_choices(choices: Triplets, people: Triplets, model: str = "", dataset: str = "") -> tuple[list, list]:
+    """How far choices agree with people's answers to the same questions.
+
+    Parameters
+    ----------
+    choices, people : Triplets
+    model, dataset : str
+        Columns of the rows.
+
+    Returns
+    -------
+    rows : list of dict
+        Of a result table: measure "accuracy" (share of people's answers that equal the choice) and "agreement with
+        majority"; n choices. Empty where fewer than 20 questions are shared.
+    draws : list of float array (B,)
+        Bootstrap draws over concepts.
+    """
+    found = shared(choices, people)
+    if found is None:
+        return [], []
+    measures = {SINGLE: found.single, MAJORITY: found.majority}
+    own = found.choices
+    value, drawn = resample.triplet_means(np.stack(list(measures.values())), own.triplets, own.concepts)
+    common = {"dataset": dataset, "model": model, "stage": "choices", "n": len(own)}
+    return [{**common, "measure": name, "value": v} for name, v in zip(measures, value)], list(drawn)
+
+
+def limits(people: Triplets) -> dict[tuple[str, str], float]:
+    """What people's disagreement on these questions leaves open: (measure, detail) to value; {} if few were repeated.
+
+    For "accuracy" the share of the most frequent answer ("majority", the best possible) and one answer against the
+    others' majority ("leave-one-out", a person); for "agreement with majority" the latter alone ("one person").
+    """
+    if (odd_one_out.response_counts(people.triplets)[1].sum(1) > 1).sum() < LEAST:
+        return {}
+    person = odd_one_out.noise_ceiling(people.triplets, "leave-one-out")
+    best = odd_one_out.noise_ceiling(people.triplets, "majority", 2)
+    return {(SINGLE, "majority"): best, (SINGLE, "leave-one-out"): person, (MAJORITY, "one person"): person}
+
+
+def compare(first: Triplets, second: Triplets, people: Triplets) -> tuple[list, list]:
+    """Two choosers on the questions that both and people answered: how often they agree, and how alike they err.
+
+    Parameters
+    ----------
+    first, second, people : Triplets
+        A question that a chooser answered several times counts with its first answer.
+
+    Returns
+    -------
+    rows, draws
+        As :func:`of_choices`: measures "agreement" and "error consistency" (right = people's majority). Empty where
+        fewer than 20 questions are shared.
+    """
+    both = [shared(one, people) for one in (first, second)]
+    if any(one is None for one in both):
+        return [], []
+    keys = [{tuple(three): k for k, three in reversed(list(enumerate(one.question.tolist())))} for one in both]
+    common = [three for three in keys[0] if three in keys[1]]
+    if len(common) < LEAST:
+        return [], []
+    rows = [np.array([table[three] for three in common]) for table in keys]
+    right = [one.majority[at] for one, at in zip(both, rows)]
+    same = (both[0].choices.triplets[rows[0], 2] == both[1].choices.triplets[rows[1], 2]).astype(float)
+    observed = right[0] * right[1] + (1 - right[0]) * (1 - right[1])
+    asked = both[0].choices.select(rows[0])
+    value, drawn = resample.triplet_means(np.stack([same, observed, *right]), asked.triplets, asked.concepts)
+    made = [{"measure": "agreement", "value": value[0], "n": len(common)},
+            {"measure": CONSISTENCY, "value": float(_kappa(*value[1:])), "n": len(common)}]  # fmt: skip
+    return made, [drawn[0], _kappa(*drawn[1:])]
+
+
+def by_concept(choices: Triplets, people: Triplets, least: int = 5) -> pd.DataFrame:
+    """Agreement with people's majority for each concept, over the questions that hold it.
+
+    Returns
+    -------
+    DataFrame
+        concept, value, n (choices); concepts in fewer than ``least`` choices are left out; worst first.
+    """
+    found = shared(choices, people)
+    if found is None:
+        return pd.DataFrame(columns=["concept", "value", "n"])
+    names = np.array(found.choices.concepts, object)[found.choices.triplets]
+    table = pd.DataFrame({"concept": names.ravel(), "value": np.repeat(found.majority, 3)})
+    out = table.groupby("concept")["value"].agg(["mean", "size"]).reset_index()
+    out.columns = ["concept", "value", "n"]
+    return out[out["n"] >= least].sort_values(["value", "concept"]).reset_index(drop=True)
