@@ -446,8 +446,8 @@ def summary(report: Report) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, model, layer, stage, measure, detail, value, low, high, chance, ceiling, ceiling_kind, distance (ceiling
-        minus value), share (of the way from chance to the ceiling), n.
+        dataset, model, layer, stage, measure, detail, value, low, high, chance, ceiling, ceiling_kind, distance (to the
+        ceiling), share (of the way from chance to the ceiling), n.
     """
     table = report.table
     people = table[table["model"] == "people"]
