@@ -8,12 +8,13 @@ ifdef HUMALIGN_DATA
 export HUMALIGN_DATA := $(abspath $(HUMALIGN_DATA))
 endif
 
-.PHONY: help book test bench lint clean distclean install
+.PHONY: help book test bench bench-gpu lint clean distclean install
 
 help:
 	@echo "make book    run the notebooks that are out of date and build the book: book/_build/html/index.html"
 	@echo "make test    run every test that this machine can run"
 	@echo "make bench   print the speed of the measures, beside references in the same run"
+	@echo "make bench-gpu  what only a CUDA machine can check, in under 6 minutes"
 	@echo "make lint    ruff: rules and format"
 	@echo "make clean   remove the built book and executed notebooks (products in .cache stay)"
 	@echo "settings: HUMALIGN_DATA (folder with real data), HUMALIGN_PROFILE, HUMALIGN_CACHE, PYTHON, VENV"
@@ -33,6 +34,9 @@ test: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+bench-gpu: $(STAMP)
+	$(BIN)/python -m benchmarks.gpu
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
