@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LINT := $(VENV)/.linting
 export HUMALIGN_CACHE ?= $(CURDIR)/.cache
 ifdef HUMALIGN_DATA
 export HUMALIGN_DATA := $(abspath $(HUMALIGN_DATA))
@@ -15,7 +16,7 @@ help:
 	@echo "make test    run every test that this machine can run"
 	@echo "make bench   print the speed of the measures, beside references in the same run"
 	@echo "make bench-gpu  what only a CUDA machine can check, in under 6 minutes"
-	@echo "make lint    ruff: rules and format"
+	@echo "make lint    rules and format (ruff), types (mypy), spelling, licences, workflows"
 	@echo "make clean   remove the built book and executed notebooks (products in .cache stay)"
 	@echo "settings: HUMALIGN_DATA (folder with real data), HUMALIGN_PROFILE, HUMALIGN_CACHE, PYTHON, VENV"
 
@@ -38,9 +39,18 @@ bench: $(STAMP)
 bench-gpu: $(STAMP)
 	$(BIN)/python -m benchmarks.gpu
 
-lint: $(STAMP)
+$(LINT): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group lint
+	touch $@
+
+lint: $(LINT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check humalign tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/reuse lint --quiet
+	$(BIN)/zizmor --offline --quiet .github
 
 clean:
 	rm -rf book/_build book/notebooks
