@@ -5,6 +5,8 @@ Closed-form ridge classifiers throughout, so that results depend on features and
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -233,7 +235,9 @@ class StreamedRidge:
         if len(self.classes) < 2 or len(set(self.classes.tolist())) != len(self.classes):
             raise InputError(f"{len(self.classes)} classes, or one of them twice", "ridge", "name each of several once")
         self._place = {name: k for k, name in enumerate(self.classes.tolist())}
-        self.n, self.sum = 0, None
+        self.n = 0
+        self.sum: Any = None
+        self._solved: Any = None
 
     def add(self, features, labels) -> StreamedRidge:
         """Add a batch: features (n, p), labels (n,)."""

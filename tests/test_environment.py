@@ -54,10 +54,21 @@ def test_conda_installs_this_package():
     assert last[-1] == "-e ."
 
 
-@pytest.mark.parametrize("name", sorted(project()[0]))
+def tools(*groups):
+    """What make lint and make release need besides the package's own requirements."""
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["dependency-groups"]
+    requirements = [Requirement(line) for group in groups for line in found[group]]
+    return {canonicalize_name(r.name): r.specifier for r in requirements}
+
+
+def every():
+    return project()[0] | tools("lint", "release")
+
+
+@pytest.mark.parametrize("name", sorted(every()))
 def test_constraints_satisfy_the_ranges(name):
     assert name in pins(), f"{name} is not pinned in constraints.txt"
-    assert project()[0][name].contains(pins()[name])
+    assert every()[name].contains(pins()[name])
 
 
 def test_constraints_are_public_versions():
@@ -65,6 +76,17 @@ def test_constraints_are_public_versions():
     assert not [name for name in pins() if name.startswith(("nvidia", "cuda", "triton"))]
 
 
-def test_hook_uses_the_pinned_ruff():
-    hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf8")
-    assert f"ruff=={pins()['ruff']}" in hooks
+@pytest.mark.parametrize("tool", ["ruff", *sorted(tools("lint"))])
+def test_hooks_are_the_pinned_tools(tool):
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf8"))["repos"]
+    found = [repo["rev"] for repo in hooks if any(tool in hook["id"] for hook in repo["hooks"])]
+    assert found == [f"v{pins()[tool]}"]
+
+
+def test_the_hook_of_mypy_sees_the_pinned_numpy():
+    assert f"numpy=={pins()['numpy']}" in (ROOT / ".pre-commit-config.yaml").read_text("utf8")
+
+
+def test_make_lint_runs_every_tool():
+    recipe = (ROOT / "Makefile").read_text("utf8").partition("\nlint:")[2].partition("\n\n")[0]
+    assert not [tool for tool in ("ruff", *tools("lint")) if f"$(BIN)/{tool}" not in recipe]

@@ -63,7 +63,7 @@ def test_examples_of_the_steps_follow_their_rules(world):
     assert table["step"].unique().tolist() == [1, 2, 3]
     odd = ["odd_1", "odd_2", "odd_3"]
     answers = table[table["node"] == "answers"].set_index("words")
-    np.testing.assert_allclose(answers[odd].sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(answers[odd].sum(axis=1), 1, rtol=1e-5)
     chosen = answers[odd].to_numpy().argmax(1)
     chosen = dict(zip(answers.index, chosen.tolist()))
     assert chosen["people"] == chosen["map"] == 2 != chosen["features alone"]  # as the caption says

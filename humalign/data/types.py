@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,8 +39,8 @@ class Stimuli:
     ids: tuple[str, ...]
     source: str
     licence: str
-    images: object = None
-    concepts: tuple[str, ...] | None = None
+    images: Any = None
+    concepts: tuple[str, ...] = None  # type: ignore[assignment]  # the ids where not given
     meta: dict = field(default_factory=dict)
     name: str = "stimuli"
 
@@ -101,7 +102,7 @@ class Triplets:
     source: str
     licence: str
     name: str = "triplets"
-    concepts: tuple[str, ...] | None = None
+    concepts: tuple[str, ...] = None  # type: ignore[assignment]  # the ids where not given
     participants: np.ndarray | None = None
     response_times: np.ndarray | None = None
     level: np.ndarray | None = None
@@ -205,7 +206,7 @@ class HumanRDM:
     source: str
     licence: str
     name: str = "rdm"
-    concepts: tuple[str, ...] | None = None
+    concepts: tuple[str, ...] = None  # type: ignore[assignment]  # the ids where not given
 
     def __post_init__(self):
         object.__setattr__(self, "ids", check_ids(self.ids, self.name))
@@ -251,6 +252,10 @@ class HumanRDM:
 
 class _Rows:
     """What tables of one row per object share."""
+
+    ids: tuple[str, ...]
+    name: str
+    values: np.ndarray
 
     def _check(self, least: int = 1):
         object.__setattr__(self, "ids", check_ids(self.ids, self.name))
