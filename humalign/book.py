@@ -19,6 +19,7 @@ from pathlib import Path
 from .depends import DOWNLOAD, MIME, depends_on, listing, produces, state
 from .errors import HumalignError, InputError
 from .needs import MISSED, fill
+from .store import sha256
 
 __all__ = [
     "Run",
@@ -63,6 +64,7 @@ class Run:
             self.source.read_bytes(),
             json.dumps(self.parameters, sort_keys=True, default=str).encode(),
             versions().encode(),
+            mine().encode(),
         ]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
@@ -75,6 +77,12 @@ def versions() -> str:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found.append(f"{name} {metadata.version(name)}")
     return ", ".join(found)
+
+
+def mine() -> str:
+    """The reader's own network, ``HUMALIGN_MINE``, which joins every figure: its name, or the content of its file."""
+    name = os.environ.get("HUMALIGN_MINE", "")
+    return f"{name} {sha256(name)}" if os.path.isfile(name) else name
 
 
 def default_parameters(source: Path) -> dict:

@@ -21,6 +21,7 @@ MANY = 500
 DOWNLOAD = "application/vnd.humalign.download"
 
 _seen: set[str] = set()
+_asked = False  # whether anybody wanted to know what lies in the data folder
 _outputs: set[str] = set()
 _started = 0.0
 _watching = False
@@ -36,6 +37,12 @@ def depends_on(path) -> Path:
     """Note that the results of this process depend on the file ``path``; returns it as a Path."""
     _seen.add(os.path.abspath(os.fspath(path)))
     return Path(path)
+
+
+def asks_data_folder() -> None:
+    """Note that the results of this process depend on which files the data folder has, also where there is none."""
+    global _asked
+    _asked = True
 
 
 def produces(path) -> Path:
@@ -147,7 +154,5 @@ def report() -> None:
         path = path_of(name)
         changed = path is not None and path.is_file() and path.stat().st_mtime > _started > 0
         record[name] = "changed during the run" if changed else state(name)
-    reads_data = any(name.startswith("humalign:data/") for name in record)  # or would, were there any
-    display(
-        {MIME: {"files": record, "listing": listing() if reads_data else None, "outputs": sorted(_outputs)}}, raw=True
-    )
+    found = {"files": record, "listing": listing() if _asked else None, "outputs": sorted(_outputs)}
+    display({MIME: found}, raw=True)

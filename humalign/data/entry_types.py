@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from ..depends import asks_data_folder
+
 
 @dataclass(frozen=True)
 class File:
@@ -38,6 +40,7 @@ class File:
 
     def find(self, root: Path) -> Path | None:
         """Where the file lies under ``root``, or None."""
+        asks_data_folder()
         for name in (self.path, *self.also):
             path = root / name
             if path.is_dir() if self.folder else path.is_file():

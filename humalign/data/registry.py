@@ -7,6 +7,7 @@ import inspect
 from functools import cache
 from pathlib import Path
 
+from ..depends import asks_data_folder
 from ..errors import HumalignError, InputError, MissingData
 from .entry_types import Download, Entry, File, raw_file
 from .known import check_known, manifest, rehearsal
@@ -126,6 +127,7 @@ def _load(one: Entry, root: Path | None):
         raise InputError("has no loader", one.name)
     if not one.files and "mini" in one.profiles:
         return one.loader(None)
+    asks_data_folder()
     if root is None:
         raise MissingData("needs a data folder", one.name, "point HUMALIGN_DATA or --data at the folder with the data")
     if gone := one.missing(root):
@@ -169,6 +171,7 @@ def available(profile) -> list[str]:
     """Names of the data sets whose files are at hand in this profile."""
     if profile.name == "mini":
         return [e.name for e in entries(profile)]
+    asks_data_folder()
     if profile.data is None:
         return []
     return [e.name for e in entries(profile) if e.files and not e.missing(profile.data)]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+YOURS = "Yours"  # the group of the reader's own network, in every figure
 GREY = "#7f7f7f"
 OUTLINE = "#a8a8a8"
 
@@ -23,6 +24,7 @@ PALETTE: Mapping[str, str] = {
     "Self-Supervised": "darkgreen",
     "Untrained": "#9e9e9e",
     "People": "#7f7f7f",
+    YOURS: "#e6a100",
 }
 MARKERS: Mapping[str, str] = {
     "Image/Text": "o",
@@ -32,7 +34,8 @@ MARKERS: Mapping[str, str] = {
     "Supervised (JFT-3B)": "X",
     "Self-Supervised": "D",
     "Untrained": "v",
-    "People": "*",
+    "People": "h",
+    YOURS: "*",
 }
 ALIASES: Mapping[str, str] = {  # groups of the mini zoo: the label set that plays each training set of the paper
     "Concept labels": "Supervised (ImageNet-1K)",
@@ -155,17 +158,20 @@ def points(ax, x, y, groups, *, low=None, high=None, size: float = 55, alpha: fl
         ax.vlines(x, np.asarray(low, float), np.asarray(high, float), color=GREY, lw=0.9, alpha=0.6, zorder=2)
     for group in order(groups):
         at = groups == group
+        if group == YOURS:  # a star that stands out, and a line where nothing says how far right it belongs
+            for value in y[at & ~np.isfinite(x)]:
+                ax.axhline(value, color=color(group), lw=1.8, zorder=2.5)
         ax.scatter(
             x[at],
             y[at],
-            s=size,
+            s=4 * size if group == YOURS else size,
             c=color(group),
             marker=marker(group),
             alpha=alpha,
             edgecolors=OUTLINE,
             linewidths=0.8,
             label=group,
-            zorder=3,
+            zorder=5 if group == YOURS else 3,
             **options,
         )
 
