@@ -1,8 +1,8 @@
 """What a running notebook depends on: the humalign modules it imports and the files it reads.
 
 :func:`watch` is called in the kernel before the first cell and :func:`report` after the last one, see
-:mod:`humalign.book`. Reads through Python's ``open`` are seen by themselves, when the file belongs to the package or
-to the data folder; a reader written in C that opens a file unseen calls :func:`depends_on`.
+:mod:`humalign.book.run`. Reads through Python's ``open`` are seen by themselves, when the file belongs to the package
+or to the data folder; a reader written in C that opens a file unseen calls :func:`depends_on`.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _many_as_one(names: set[str]) -> set[str]:
 
 
 def report() -> None:
-    """Show the record of this process as a notebook output that :mod:`humalign.book` takes away again."""
+    """Show the record of this process as a notebook output that :mod:`humalign.book.run` takes away again."""
     from IPython.display import display
 
     files = _many_as_one({name_of(path) for path in _seen})

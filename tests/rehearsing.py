@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from humalign import book, needs
+from humalign.book import missing
+from humalign.book import run as book
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 
@@ -33,11 +34,15 @@ def outputs(notebook):
 
 def notes(notebook):
     """Reasons of the cells that were not computed."""
-    return [o["metadata"][needs.MISSED]["reason"] for o in outputs(notebook) if needs.MISSED in o.get("metadata", {})]
+    return [
+        o["metadata"][missing.MISSED]["reason"]
+        for o in outputs(notebook)
+        if missing.MISSED in o.get("metadata", {})
+    ]
 
 
 def notice(notebook):
-    found = [o["data"] for o in outputs(notebook) if needs.NEEDS in o.get("metadata", {})]
+    found = [o["data"] for o in outputs(notebook) if missing.REQUIREMENTS in o.get("metadata", {})]
     assert len(found) == 1
     return "".join(found[0]["text/plain"])
 

@@ -94,7 +94,7 @@ def test_run_with_parameters(notebook, tmp_path, capsys):
     assert cli.main(["run", "double", "-p", "seed", "4", "-o", "out/four.ipynb"]) == 0
     done = json.loads((tmp_path / "out/four.ipynb").read_text("utf8"))
     assert done["metadata"]["humalign"]["parameters"] == {"seed": 4}
-    from humalign.book import scalars
+    from humalign.book.run import scalars
 
     assert scalars(tmp_path / "out/four.ipynb") == {"double": 12.0}
 
@@ -146,7 +146,7 @@ def test_sweep_resumes_and_tells_failures(notebook, tmp_path, capsys):
 
 
 def test_collect_reads_what_papermill_wrote(notebook, tmp_path):
-    from humalign.collect import collect, main
+    from humalign.book.collect import collect, main
 
     assert cli.main(["run", "double", "-p", "seed", "2", "-o", "runs/two.ipynb"]) == 0
     copies = tmp_path / "runs" / ".ipynb_checkpoints"
@@ -159,7 +159,7 @@ def test_collect_reads_what_papermill_wrote(notebook, tmp_path):
 
 
 def test_collect_tells_of_a_damaged_notebook_in_one_line(tmp_path, capsys):
-    from humalign.collect import main
+    from humalign.book.collect import main
 
     (tmp_path / "cut.ipynb").write_text('{"cells": [')
     assert main([str(tmp_path), str(tmp_path / "t.csv")]) == 2

@@ -290,15 +290,15 @@ def test_figure_leaves_out_a_panel_without_networks():
 
 
 def test_the_page_says_whether_layers_between_are_there(full, monkeypatch):
-    from humalign import needs
+    from humalign.book import requirements
 
     profile, _ = full
-    monkeypatch.setattr(needs, "_file", lambda: {"page": {"full": {"layers": True}, "slice": {}}})
-    (line,) = needs.lines(profile, "page")
+    monkeypatch.setattr(requirements, "_file", lambda: {"page": {"full": {"layers": True}, "slice": {}}})
+    (line,) = requirements.lines(profile, "page")
     assert line.what == "features of 2 networks for things/images that hold layers between input and penultimate"
     assert line.here
     assert "--layers $(humalign models MODEL --stages) " in line.get
-    (line,) = needs.lines(Profile("full", None, profile.cache), "page")
+    (line,) = requirements.lines(Profile("full", None, profile.cache), "page")
     assert not line.here
     assert line.optional
-    assert needs.lines(profile.with_(name="slice"), "page") == []
+    assert requirements.lines(profile.with_(name="slice"), "page") == []

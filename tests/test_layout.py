@@ -51,7 +51,7 @@ def test_pages_of_the_toc_exist(page):
 
 @pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)
 def test_notebooks_have_parameters_and_are_in_the_toc(source):
-    from humalign.book import default_parameters
+    from humalign.book.run import default_parameters
 
     assert default_parameters(source), "no cell is tagged 'parameters'"
     assert f"notebooks/{source.stem}" in toc_files()
@@ -109,7 +109,7 @@ def test_executed_notebooks_are_not_committed():
 
 def test_light_import():
     """The command line and the build start without torch."""
-    code = "import sys, humalign.cli, humalign.sphinxext; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    code = "import sys, humalign.cli, humalign.book.sphinx; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
     import sys
 
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

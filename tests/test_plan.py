@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from humalign import needs, plan
+from humalign.book import costs as plan
+from humalign.book import missing, requirements
 from humalign.cli import main
 from humalign.config import get_profile
 from humalign.data import known, registry
@@ -140,9 +141,9 @@ def test_commands_of_the_extractions_still_to_do(empty):
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_every_notebook_declares_its_needs(notebook):
     text = Path(__file__).resolve().parents[1].joinpath("notebooks", f"{notebook}.md").read_text("utf8")
-    assert f'"{notebook}")' in text.split("needs.notice(")[1].split("\n")[0]
+    assert f'"{notebook}")' in text.split("requirements.notice(")[1].split("\n")[0]
     for profile in ("slice", "full"):
-        wanted = needs.needs(profile, notebook)
+        wanted = requirements.of_notebook(profile, notebook)
         assert wanted.data or wanted.drawn or wanted.elsewhere
         for name in (*wanted.data, *wanted.also):
             registry.entry(name, profile)  # raises for a name that the profile does not have
@@ -151,13 +152,13 @@ def test_every_notebook_declares_its_needs(notebook):
 
 
 def test_notice_is_one_quiet_line_in_mini():
-    said = needs.notice(get_profile("mini"), "zero_shot")
+    said = requirements.notice(get_profile("mini"), "zero_shot")
     assert len(repr(said).splitlines()) == 1
-    assert needs.NEEDS not in said._repr_mimebundle_()[1]
+    assert missing.REQUIREMENTS not in said._repr_mimebundle_()[1]
 
 
 def test_notice_names_what_is_missing_and_how_to_get_it(empty):
-    said = needs.Notice(empty, "zero_shot")
+    said = requirements.Notice(empty, "zero_shot")
     text = said._repr_mimebundle_()[0]["text/markdown"]
     assert "something is missing" in text
     assert "`humalign data fetch things/all`" in text
@@ -192,7 +193,7 @@ def shell():
     from IPython.core.interactiveshell import InteractiveShell
 
     made = InteractiveShell()
-    guard = needs.Guard(made)
+    guard = missing.Guard(made)
     made.ast_transformers.append(guard)
     shown = []
     push = {"_humalign_missed": guard.missed, "_humalign_made": guard.made, "_humalign_show": shown.append}
@@ -220,7 +221,7 @@ def test_other_errors_end_the_run(shell, code, capsys):
 
 
 def test_the_note_keeps_the_label_of_a_table():
-    note = needs.Missed("x: is not here", "tab-one")
+    note = missing.Missed("x: is not here", "tab-one")
     assert ":name: tab-one" in note._repr_mimebundle_()[0]["text/markdown"]
 
 
@@ -229,11 +230,11 @@ def test_keys_that_no_cell_glued_are_filled():
 
     book = nbformat.v4.new_notebook()
     cell = nbformat.v4.new_code_cell("")
-    cell.outputs = [nbformat.v4.new_output("display_data", metadata={needs.NEEDS: {}})]
+    cell.outputs = [nbformat.v4.new_output("display_data", metadata={missing.REQUIREMENTS: {}})]
     book.cells = [nbformat.v4.new_markdown_cell("{glue:}`one` and {glue:}`two`"), cell]
     glued = nbformat.v4.new_output("display_data", data={"text/plain": "1"}, metadata={"scrapbook": {"name": "one"}})
     cell.outputs.append(glued)
-    assert needs.fill(book) == 1
+    assert missing.fill(book) == 1
     assert book.cells[-1].outputs[0].metadata["scrapbook"]["name"] == "two"
     cell.outputs = [glued]  # in mini a forgotten key stays an error of the build
-    assert needs.fill(book) == 0
+    assert missing.fill(book) == 0

@@ -252,7 +252,7 @@ def test_directive_shows_the_game(tmp_path, monkeypatch):
     monkeypatch.setattr(book, "front_page", game)
     (tmp_path / "conf.py").write_text(
         "extensions = ['myst_parser']\nhtml_theme = 'basic'\n\n\ndef setup(app):\n"
-        "    from humalign.sphinxext import Play\n"
+        "    from humalign.book.sphinx import Play\n"
         "    app.add_directive('humalign-play', Play)\n"
     )
     (tmp_path / "index.md").write_text("# Play\n\n```{humalign-play}\n```\n")

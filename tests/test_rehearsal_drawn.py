@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rehearsing import NOTEBOOKS, figures, notes, notice, run
 
-from humalign import book
+from humalign.book import run as book
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book" / "notebooks"

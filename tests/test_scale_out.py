@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from humalign import book
+from humalign.book import run as book
 from humalign.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -140,7 +140,7 @@ def test_the_sweep_workflow_of_the_repository(source, tmp_path):
 
     for value in ("3", "4"):
         step("cell", "papermill", VALUE=value)
-    step("table", "humalign.collect")
+    step("table", "humalign.book.collect")
     table = pd.read_csv(tmp_path / "runs" / "page.csv")
     assert table["seed"].tolist() == [3, 4]
     assert table["total"].nunique() == 2

@@ -21,7 +21,7 @@ humalign plan --profile full --commands --gpus 4 > extract.sh
 
 def configure(parser) -> None:
     """Options of ``humalign plan``."""
-    from ..plan import PICTURES, TFLOPS
+    from ..book.costs import PICTURES, TFLOPS
 
     parser.add_argument("--notebook", nargs="+", metavar="NAME", help="only what these notebooks need")
     told = f"sustained speed of the GPU, 10^12 operations a second (default: {TFLOPS:g})"
@@ -37,7 +37,7 @@ def configure(parser) -> None:
 
 def main(args) -> int:
     """Print the plan."""
-    from ..plan import plan
+    from ..book.costs import plan
 
     profile = profile_from(args)
     found = plan(profile, args.notebook, tflops=args.tflops, rate=args.rate, gpus=args.gpus)

@@ -41,7 +41,7 @@ def value_of(text: str, where=None):
 
 def main(args) -> int:
     """Run the notebook."""
-    from ..book import Run, check_parameters, default_parameters, find_notebook, run_all
+    from ..book.run import Run, check_parameters, default_parameters, find_notebook, run_all
     from ..errors import HumalignError, InputError
 
     source = find_notebook(args.notebook)

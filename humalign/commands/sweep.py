@@ -67,7 +67,7 @@ def main(args) -> int:
     """Run the grid."""
     import pandas as pd
 
-    from ..book import Run, check_parameters, find_notebook, run_all, scalars, why_stale
+    from ..book.run import Run, check_parameters, find_notebook, run_all, scalars, why_stale
     from ..errors import HumalignError
     from ..store import digest, write_text
 

@@ -16,10 +16,10 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from .depends import DOWNLOAD, MIME, depends_on, listing, produces, state
-from .errors import HumalignError, InputError
-from .needs import MISSED, fill
-from .store import sha256
+from ..depends import DOWNLOAD, MIME, depends_on, listing, produces, state
+from ..errors import HumalignError, InputError
+from ..store import sha256
+from .missing import MISSED, fill
 
 __all__ = [
     "Run",

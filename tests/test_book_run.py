@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from humalign import book, depends
+from humalign import depends
+from humalign.book import run as book
 from humalign.errors import InputError
 
 HEADER = """---
@@ -56,7 +57,8 @@ def ran(tmp_path_factory):
         "import os, pathlib, numpy as np\nimport humalign.similarity\n"
         "pathlib.Path(humalign.__file__).with_name('calibration.py').read_bytes()\n"
         "print(np.loadtxt(pathlib.Path(os.environ['HUMALIGN_DATA'], 'numbers.txt')).sum() + seed)",
-        "import humalign.data.registry\n"
+        "import humalign.data.registry\nfrom humalign.config import get_profile\n"
+        "humalign.data.registry.available(get_profile('slice'))\n"
         "from humalign import show\nimport pandas as pd\n"
         "show.glue('total', 1.25)\nshow.figure_data(pd.DataFrame({'a': [1]}), 'fig-one')",
     )
@@ -132,8 +134,30 @@ def test_stale_after_new_data(here):
     new.write_text("x")
     try:
         assert "data arrived" in book.why_stale(run)
+        told = json.loads(run.target.read_text("utf8"))
+        kept, told["metadata"]["humalign"]["listing"] = run.target.read_text("utf8"), None  # it asked for no data
+        run.target.write_text(json.dumps(told), "utf8")
+        assert book.why_stale(run) == ""
+        run.target.write_text(kept, "utf8")
     finally:
         new.unlink()
+
+
+def test_asking_what_data_there_are_is_noted(monkeypatch, tmp_path):
+    from humalign.config import get_profile
+    from humalign.data import registry
+
+    for ask in (
+        lambda: registry.available(get_profile("slice", data=tmp_path)),
+        lambda: registry.entry("mur92").missing(tmp_path),
+        lambda: registry.available(get_profile("slice").with_(data=None)),
+    ):
+        monkeypatch.setattr(depends, "_asked", False)
+        ask()
+        assert depends._asked
+    monkeypatch.setattr(depends, "_asked", False)
+    registry.available(get_profile("mini"))
+    assert not depends._asked
 
 
 def test_stale_after_a_changed_module_only_if_imported(here, monkeypatch):
@@ -241,7 +265,7 @@ def factory(workers):
 
 def test_executor_from_an_import_path(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    with book.executor("test_sphinxext:factory", 3) as pool:
+    with book.executor("test_book_run:factory", 3) as pool:
         assert pool.workers == 3
         assert pool.submit(max, 1, 2).result() == 2
 
@@ -265,7 +289,7 @@ def make_book(root, *codes):
     folder.mkdir()
     (folder / "_config.yml").write_text(
         "title: t\nauthor: a\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"
-        "sphinx:\n  extra_extensions: [humalign.sphinxext]\n  config: {humalign_timeout: 60}\n"
+        "sphinx:\n  extra_extensions: [humalign.book.sphinx]\n  config: {humalign_timeout: 60}\n"
     )
     (folder / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n  - file: notebooks/page\n")
     (folder / "index.md").write_text("# Book\n\n$$x^2$$\n")
@@ -307,7 +331,7 @@ def test_the_table_of_data_sets_holds_the_whole_registry(tmp_path):
     (tmp_path / "conf.py").write_text(
         "extensions = ['myst_parser']\n"
         "def setup(app):\n"
-        "    from humalign.sphinxext import DataTable\n"
+        "    from humalign.book.sphinx import DataTable\n"
         "    app.add_directive('humalign-data', DataTable)\n"
     )
     (tmp_path / "index.md").write_text("# Data\n\n```{humalign-data} full\n```\n")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .book import scalars
-from .errors import HumalignError, InputError
-from .store import read_json, write_text
+from ..errors import HumalignError, InputError
+from ..store import read_json, write_text
+from .run import scalars
 
 
 def collect(folder) -> list[dict]:
@@ -31,16 +31,16 @@ def collect(folder) -> list[dict]:
 
 
 def main(argv: list[str]) -> int:
-    """``python -m humalign.collect FOLDER TABLE.csv``."""
+    """``python -m humalign.book.collect FOLDER TABLE.csv``."""
     import pandas as pd
 
     if len(argv) != 2:
-        print("usage: python -m humalign.collect FOLDER TABLE.csv", file=sys.stderr)
+        print("usage: python -m humalign.book.collect FOLDER TABLE.csv", file=sys.stderr)
         return 2
     try:
         table = pd.DataFrame(collect(argv[0]))
     except HumalignError as error:
-        print(f"humalign.collect: {error}", file=sys.stderr)
+        print(f"humalign.book.collect: {error}", file=sys.stderr)
         return error.exit_code
     write_text(argv[1], table.to_csv(index=False, lineterminator="\n"))
     print(f"{argv[1]}: {len(table)} rows")

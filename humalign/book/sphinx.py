@@ -17,8 +17,8 @@ from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from .book import plan, run_all, why_stale
-from .errors import HumalignError
+from ..errors import HumalignError
+from .run import plan, run_all, why_stale
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class DataTable(SphinxDirective):
 
     def run(self):
         """The table as docutils nodes."""
-        from .data import describe
+        from ..data import describe
 
         for path in Path(describe.__file__).parent.glob("*.py"):
             self.env.note_dependency(str(path))
@@ -177,8 +177,8 @@ class Play(SphinxDirective):
 
     def run(self):
         """The game as HTML; its pictures lie in ``_static/play`` of the built book."""
-        from .play import fragment, write_thumbnails
-        from .play.book import front_page
+        from ..play import fragment, write_thumbnails
+        from ..play.book import front_page
 
         self.env.note_reread()  # the data may have changed
         if self.env.app.builder.format != "html":

@@ -14,8 +14,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from .config import Profile
-from .errors import InputError
+from ..config import Profile
+from ..errors import InputError
 
 TFLOPS = 20.0  # assumed: sustained 10^12 operations a second of one GPU in bfloat16, a small part of its data sheet
 PICTURES = 1000.0  # assumed: pictures decoded a second by the processes that feed one GPU
@@ -90,8 +90,8 @@ def costs() -> dict[str, dict]:
 
 def _data(profile: Profile, names) -> list[Item]:
     """Data sets; files that several data sets share count once, with the first."""
-    from .data import registry
-    from .data.describe import open_downloads
+    from ..data import registry
+    from ..data.describe import open_downloads
 
     out, seen = [], {}
     shared = ("no further", "none", "with ", "part of")
@@ -112,12 +112,12 @@ def _data(profile: Profile, names) -> list[Item]:
 
 def _cached(loader: str, model: str) -> bool | None:
     """Whether published weights lie in the caches of torch or of the Hugging Face hub; None: cannot tell."""
-    from . import compat  # noqa: F401  (before timm, open_clip and torchvision)
+    from .. import compat  # noqa: F401  (before timm, open_clip and torchvision)
 
     source, _, rest = loader.partition(":")
     try:
         if source == "torchvision":
-            from .zoo.sources import torchvision_weights
+            from ..zoo.sources import torchvision_weights
 
             arch, _, query = rest.partition("?")
             file = torchvision_weights(arch, query.removeprefix("weights=") or "DEFAULT").url.rpartition("/")[2]
@@ -174,8 +174,8 @@ def _networks(rows) -> list[Item]:
 
 def _count(name: str, profile: Profile) -> int | None:
     """Pictures in a data set: counted where the manifest or the files say, else as the registry expects."""
-    from .data import registry
-    from .data.known import manifest
+    from ..data import registry
+    from ..data.known import manifest
 
     one = registry.entry(name, "full")
     told = manifest(profile.data).get("expect", {}).get(name, {}) if profile.data else {}
@@ -184,8 +184,8 @@ def _count(name: str, profile: Profile) -> int | None:
 
 def _features(profile: Profile, rows, datasets, tflops: float, rate: float) -> list[Item]:
     """One line a picture set: hours and disk of all networks with public weights whose features are not there."""
-    from .features import shards
-    from .source import open_source
+    from ..features import shards
+    from ..source import open_source
 
     source, out = open_source(profile), []
     for dataset in datasets:
@@ -209,8 +209,8 @@ def _features(profile: Profile, rows, datasets, tflops: float, rate: float) -> l
 
 def _commands(profile: Profile, rows, datasets, gpus: int) -> list[str]:
     """Extractions still to do: one command a picture set and network with public weights."""
-    from .features import shards
-    from .source import open_source
+    from ..features import shards
+    from ..source import open_source
 
     source, out = open_source(profile), []
     for dataset in datasets:
@@ -254,14 +254,18 @@ def plan(
     InputError
         For an unknown notebook.
     """
-    from . import needs, zoo
-    from .roles import ROLES
+    from .. import zoo
+    from ..roles import ROLES
+    from . import requirements
 
     if tflops <= 0 or rate <= 0:
         raise InputError("must be above 0", "--tflops and --rate", "give a speed")
     if gpus < 1:
         raise InputError(f"is {gpus}", "--gpus", "give at least 1")
-    asked = [needs.needs("full", name) and needs.needs(profile, name) for name in (notebooks or needs.notebooks())]
+    asked = [
+        requirements.of_notebook("full", name) and requirements.of_notebook(profile, name)
+        for name in (notebooks or requirements.notebooks())
+    ]
     names = {n for one in asked for n in (*one.data, *one.also)} if notebooks else None
     wanted = list(dict.fromkeys(f for one in asked for f in one.features))
     if names is not None:
@@ -277,7 +281,7 @@ def plan(
             "features: float32, the penultimate layer and 1000 logits where a network has a classifier",
         ]
     if any(one.probing for one in asked):
-        from .studies import probing
+        from ..studies import probing
 
         folds, strengths = probing.FOLDS, len(probing.STRENGTHS)
         fits = len([r for r in rows if str(r["public"]) == "True"]) * layers * folds * strengths
@@ -285,7 +289,7 @@ def plan(
         what += "before the first network: 'python -m benchmarks' measures one cross-validation of this size here"
         items.append(Item("probing", "linear transforms", what, 0, True, None, "", None, "humalign run probing"))
     items.sort(key=lambda item: item.name if item.kind == "data" else "~")
-    found = Plan(profile.name, list(notebooks or needs.notebooks()), items, assumptions)
+    found = Plan(profile.name, list(notebooks or requirements.notebooks()), items, assumptions)
     found.totals, found.commands = _totals(found), _commands(profile, rows, wanted, gpus)
     return found
 

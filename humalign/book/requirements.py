@@ -1,0 +1,243 @@
+"""What each notebook requires in a profile, and what of it is missing.
+
+The requirements are declared in ``requirements.toml``. :func:`notice` shows them at the top of a notebook. In the
+profiles slice and full it also installs a guard (:mod:`humalign.book.missing`): a cell that meets missing data is
+replaced by a note that names what is missing and the command that gets it, and so are the cells that need its results;
+all other cells run. Any other error ends the run.
+"""
+
+from __future__ import annotations
+
+import html
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from ..config import Profile, get_profile
+from ..errors import InputError
+from .missing import REQUIREMENTS, guard, plain
+
+KEYS = {"data", "also", "features", "layers", "probing", "drawn", "recorded", "elsewhere", "real", "like"}
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """What one notebook needs in one profile; see ``requirements.toml``."""
+
+    notebook: str
+    profile: str
+    data: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    layers: bool = False
+    probing: bool = False
+    drawn: str = ""
+    recorded: str = ""
+    elsewhere: str = ""
+    real: bool = False
+
+
+@cache
+def _file() -> dict:
+    return tomllib.loads(resources.files(__package__).joinpath("requirements.toml").read_text("utf8"))
+
+
+def notebooks() -> list[str]:
+    """Notebooks whose requirements are declared."""
+    return sorted(_file())
+
+
+def of_notebook(profile, notebook: str) -> Requirements:
+    """What a notebook needs in a profile.
+
+    Parameters
+    ----------
+    profile : Profile or str
+    notebook : str
+        Its name without suffix.
+
+    Raises
+    ------
+    InputError
+        For a notebook without declared requirements, or an unknown key in ``requirements.toml``.
+    """
+    name = getattr(profile, "name", profile)
+    if name == "mini":  # nothing is read, so that the page does not depend on this file
+        return Requirements(notebook, "mini")
+    if notebook not in _file():
+        raise InputError(
+            f"the requirements of the notebook '{notebook}' are not declared",
+            "requirements.toml",
+            f"known: {', '.join(notebooks())}",
+        )
+    said = dict(_file()[notebook].get(name, {}))
+    if "like" in said:
+        said = {**_file()[notebook][said.pop("like")], **said}
+    if unknown := sorted(set(said) - KEYS):
+        told = f"[{notebook}.{name}] has unknown keys {', '.join(unknown)}"
+        raise InputError(told, "requirements.toml", f"use {', '.join(sorted(KEYS))}")
+    lists = {key: tuple(said[key]) for key in ("data", "also", "features") if key in said}
+    return Requirements(notebook, name, **{**said, **lists})
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing a notebook needs: what, whether it is there, and how to get it."""
+
+    what: str
+    here: bool
+    get: str = ""
+    optional: bool = False
+
+
+def lines(profile: Profile, notebook: str) -> list[Line]:
+    """Everything a notebook needs, thing by thing.
+
+    Parameters
+    ----------
+    profile : Profile
+    notebook : str
+    """
+    wanted, out = of_notebook(profile, notebook), []
+    for name in (*wanted.data, *wanted.also):
+        from ..data import registry
+
+        one = registry.entry(name, profile.name)
+        here = profile.data is not None and not one.missing(profile.data)
+        size = f", {one.size}" if one.size and one.bytes else ""
+        form = f"; by hand: {one.by_hand}" if one.by_hand and not here else ""
+        out.append(Line(f"{name} ({one.title}{size}{form})", here, f"humalign data fetch {name}", name in wanted.also))
+    for name in wanted.features:
+        out.append(_features(profile, name, optional=name != wanted.features[0]))
+    return [*out, _between(profile)] if wanted.layers else out
+
+
+def _between(profile: Profile) -> Line:
+    """Layers along the depth of networks, which one extraction has to name."""
+    from ..features import shards
+    from ..source import open_source
+    from ..studies import layers
+
+    pictures, found = open_source(profile).shown(layers.DATASET), layers.at_hand(profile)
+    told = f"features of {len(found)} networks for {pictures} that hold layers between input and penultimate"
+    stages = shards.command("MODEL", pictures, layers="$(humalign models MODEL --stages)")
+    return Line(told, bool(found), stages, optional=True)
+
+
+def _features(profile: Profile, dataset: str, optional: bool) -> Line:
+    from .. import zoo
+    from ..features import shards
+    from ..source import open_source
+
+    source, table = open_source(profile), zoo.table("full")
+    pictures, found = source.shown(dataset), source.models(dataset)
+    public = int(table["public"].astype(bool).sum())
+    told = f"features of {len(found)} networks for {pictures} ({len(table)} in the table, {public} with public weights)"
+    if refused := source.refused(dataset):
+        told += f"; not used: {', '.join(refused)}"
+    return Line(told, bool(found), shards.command("MODEL", pictures), optional)
+
+
+class Notice:
+    """What a notebook needs and what is missing, for people; shows itself as Markdown, HTML or text."""
+
+    def __init__(self, profile: Profile, notebook: str):
+        self.profile, self.notebook, self.asked = profile, notebook, of_notebook(profile, notebook)
+        self.lines, self.rehearsal = lines(profile, notebook), False
+        if profile.name != "mini":
+            from ..data import registry
+
+            self.rehearsal = registry.rehearsal(profile.data)
+
+    @property
+    def missing(self) -> list[Line]:
+        """Required things that are not there."""
+        return [line for line in self.lines if not line.here and not line.optional]
+
+    def sentences(self) -> list[str]:
+        """The notice as plain lines."""
+        name, asked = self.profile.name, self.asked
+        if name == "mini":
+            return ["Profile mini: the drawn world. Nothing is fetched, nothing is missing."]
+        if asked.drawn:
+            return [f"Profile {name}: this page shows {asked.drawn}, as in every profile."]
+        if asked.elsewhere and not asked.data:
+            return [f"Profile {name}: this page has nothing to show, {asked.elsewhere}."]
+        out = [f"Profile {name}. Text that speaks of drawn pictures and people describes the profile mini."]
+        if asked.real:
+            out = ["This page reads real data in every profile, where they are at hand."]
+        if asked.elsewhere:
+            out.append(f"Of the answers nothing can be shown: {asked.elsewhere}.")
+        if self.rehearsal:
+            out.append("Rehearsal: tiny made-up files and untrained networks; no number on this page means anything.")
+        if self.missing:
+            instead = asked.recorded or "notes in place of the figures that need them"
+            out.append(f"Missing: {len(self.missing)} of {len(self.lines)} things; the page shows {instead}.")
+        gone = [line for line in self.lines if not line.here]
+        if not gone:
+            out.append("Everything is there.")
+        else:
+            out.append(f"Costs: humalign plan --profile {name} --notebook {self.notebook}")
+        return out
+
+    def _items(self) -> list[tuple[str, str, str]]:
+        state = {True: "there", False: "missing"}
+        return [
+            (state[x.here] + (", optional" if x.optional and not x.here else ""), x.what, "" if x.here else x.get)
+            for x in self.lines
+        ]
+
+    def __repr__(self) -> str:
+        items = [f"  {state}: {what}" + (f"\n    {get}" if get else "") for state, what, get in self._items()]
+        return "\n".join([*self.sentences(), *items])
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        said, items = self.sentences(), self._items()
+        if not items:
+            text = " ".join(said)
+            mark = {} if self.profile.name == "mini" else {REQUIREMENTS: {"profile": self.profile.name, "missing": []}}
+            data = {
+                "text/html": f'<p class="ha-needs"><small>{html.escape(text)}</small></p>',
+                "text/markdown": f"{{.ha-needs}}\n{plain(text)}\n",
+                "text/plain": text,
+            }
+            return data, mark
+        rows = [f"- **{state}**: {plain(what)}" + (f"  \n  `{get}`" if get else "") for state, what, get in items]
+        recorded = bool(self.missing and self.asked.recorded)  # nothing is lost: folded, so that the page comes first
+        kind = "note dropdown" if recorded else "warning" if self.missing else "note"
+        mark = {REQUIREMENTS: {"profile": self.profile.name, "missing": [line.what for line in self.missing]}}
+        title = "What this page needs" + (": something is missing" if self.missing else "")
+        title += f"; it shows {self.asked.recorded}" if recorded else ""
+        body = "\n".join(f"{plain(line)}  " for line in said)
+        ways = [f"<br><code>{html.escape(get)}</code>" if get else "" for *_, get in items]
+        cells = "".join(
+            f"<li><b>{state}</b>: {html.escape(what)}{way}</li>" for (state, what, _), way in zip(items, ways)
+        )
+        data = {
+            "text/html": f"<div><b>{title}</b><p>{'<br>'.join(map(html.escape, said))}</p><ul>{cells}</ul></div>",
+            "text/markdown": f":::{{admonition}} {title}\n:class: {kind}\n{body}\n\n" + "\n".join(rows) + "\n:::\n",
+            "text/plain": repr(self),
+        }
+        return data, mark
+
+
+def notice(profile=None, notebook: str = "") -> Notice:
+    """What a notebook needs, and what of it is missing: let it be the last line of a cell near the top.
+
+    Parameters
+    ----------
+    profile : Profile or str, optional
+        Default: from the environment, for pages without that parameter.
+    notebook : str
+        Its name without suffix.
+
+    Notes
+    -----
+    In slice and full, the following cells are guarded, see the module.
+    """
+    profile = profile if isinstance(profile, Profile) else get_profile(profile)
+    said = Notice(profile, notebook)
+    if profile.name != "mini":
+        guard()
+    return said
