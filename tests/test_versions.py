@@ -19,7 +19,7 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
-from humalign.chapters import rsa, zero_shot
+from humalign.chapters import calibration, rsa, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
@@ -27,7 +27,6 @@ from humalign.store import write_json
 from humalign.studies import (
     aligned,
     alignet_mini,
-    calibration,
     comparison,
     concepts,
     layers,
@@ -101,7 +100,7 @@ def products(folder) -> dict:
         probing.measure_rsa(profile, roles=("cichy",))
         probing.measure(profile)
         probing.solvers(profile, MODELS[:1], max_epochs=2)
-        calibration.study(profile)
+        calibration.measure(source)
         comparison.choices(profile)
         comparison.pairs(profile)
         comparison.people_entropy(profile)
