@@ -203,7 +203,8 @@ def split_half(rdms, method: str = "spearman", *, n_splits: int = 100, seed: int
     ----------
     rdms : array, shape (people, m, m)
     method : {"spearman", "pearson"}
-    n_splits, seed : int
+    n_splits : int
+    seed : int or numpy.random.Generator
     corrected : bool
         Spearman-Brown, 2r / (1 + r): the reliability of the mean over all people.
 
@@ -235,7 +236,8 @@ def ceiling(people, against: str = "mean", method: str = "spearman", *, n_splits
         "mean": the correlation of a model with the mean RDM of these people. "single": its average correlation with
         each of them. A model of the mean reaches far more, since averaging removes what people do not share.
     method : {"spearman", "pearson"}
-    n_splits, seed : int
+    n_splits : int
+    seed : int or numpy.random.Generator
         Random halves behind "mean".
 
     Returns

@@ -8,13 +8,11 @@ import pytest
 from pages_made import MODELS, STAGES, measured, points
 
 from humalign import show
-from humalign.chapters import networks, zero_shot
+from humalign.chapters import networks, rsa, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features, HumanRDM, Stimuli, Triplets
-from humalign.plots import rsa as rsa_plot
 from humalign.results import Measured
 from humalign.studies.pages import probing as probing_page
-from humalign.studies.pages import rsa as rsa_page
 
 
 def test_best_and_worst_are_trained():
@@ -56,20 +54,20 @@ def people(method="spearman"):
     return pd.concat([table, table.assign(measure="other", value=0.0)])
 
 
-def test_rsa_headline_and_limits():
+def test_rsa_numbers_and_limits():
     found = {"cichy": points(0.2, 0.4, 0.9), "king1": points(0.3, 0.1, 0.9)}
-    out = rsa_page.headline(found, people(), "spearman")
+    out = rsa.numbers(found, people(), "spearman")
     assert out["rsa_best_name_cichy"] == "Beta"
     assert out["rsa_best_name_king1"] == "Alpha"
     assert out["rsa_best_cichy"].value == 0.4
     assert out["rsa_best_cichy"].interval == pytest.approx((0.3, 0.5))
     assert (out["rsa_limit_king1"].value, out["rsa_one_cichy"].value) == (0.8, 0.5)
-    assert "rsa_one_cichy" not in rsa_page.headline(found, people()[lambda t: t["detail"] == "reliability"], "spearman")
-    assert rsa_page.limits(people()).to_dict() == {"cichy": 0.9, "king1": 0.8}
+    assert "rsa_one_cichy" not in rsa.numbers(found, people()[lambda t: t["detail"] == "reliability"], "spearman")
+    assert rsa.limits(people()).to_dict() == {"cichy": 0.9, "king1": 0.8}
 
 
 def test_rsa_table_follows_the_first_set():
-    table = rsa_page.table({"cichy": points(0.2, 0.4, 0.9), "king1": points(0.3, 0.1, 0.9)[::-1]}, rsa_plot.TITLES)
+    table = rsa.table({"cichy": points(0.2, 0.4, 0.9), "king1": points(0.3, 0.1, 0.9)[::-1]}, rsa.TITLES)
     assert list(table.columns) == ["no.", "name", "group", "118 pictures", "144, set 1"]
     assert [n.value for n in table["144, set 1"]] == [0.3, 0.1, 0.9]
 
@@ -82,24 +80,23 @@ def test_rsa_two_ways_and_two_layers():
         {"model": "a", "value": 0.4, "dataset": "king1"},
     ]
     found, models = measured(rows), MODELS[:1]
-    first, second = rsa_page.both(found, models, "penultimate", measure=("spearman", "pearson"))
+    first, second = rsa.two_ways(found, models, "penultimate", measure=("spearman", "pearson"))
     assert (first["value"].item(), second["value"].item()) == (0.1, 0.2)
-    layers = rsa_page.by_layer(found, models, "spearman", "correlation")
+    layers = rsa.by_layer(found, models, "spearman", "correlation")
     assert [part["value"].item() for part in layers] == [0.1, 0.3]
-    sets = rsa_page.points(found, models, "best", ("cichy", "king1"), "spearman", "correlation")
+    sets = rsa.points(found, models, "best", ("cichy", "king1"), "spearman", "correlation")
     assert sets["cichy"]["layer"].item() == "logits"
     assert sets["king1"]["value"].item() == 0.4
 
 
-def test_rsa_matrices_are_in_the_order_asked_for(monkeypatch):
+def test_rsa_matrices_are_in_the_order_asked_for():
     ids, values = ("x", "y", "z"), np.array([[1.0, 0, 0], [0, 1, 0], [1, 1, 0.5]])
     parts = [Features(ids, values, "a", layer) for layer in ("penultimate", "logits")]
     source = SimpleNamespace(features=lambda *_, **__: parts)
-    monkeypatch.setattr(rsa_page.networks, "source", lambda _: source)
     rdm = np.array([[0.0, 1, 2], [1, 0, 3], [2, 3, 0]])
     human = HumanRDM(ids, rdm[None], "made", "none")
     example = points(0.2, 0.4, 0.9)[:1].assign(layer="logits")
-    found = rsa_page.matrices(get_profile("mini"), human, ("z", "y", "x"), example, "cosine")
+    found = rsa.dissimilarities(source, human, ("z", "y", "x"), example, "cosine")
     assert list(found) == ["people", "Alpha, ρ = 0.20"]
     assert np.array_equal(found["people"], rdm[::-1, ::-1])
     assert found["Alpha, ρ = 0.20"][0, 1] == pytest.approx(1 - 1 / 1.5)

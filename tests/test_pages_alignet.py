@@ -68,9 +68,11 @@ def test_table_1(monkeypatch):
     for study in (table1_page.zero_shot, table1_page.probing, table1_page.rsa):
         found = Measured.of([{**row, "stage": study.__name__}], np.zeros((1, 2)))
         monkeypatch.setattr(study, "measure", lambda _, found=found: found)
+    after = Measured.of([{**row, "stage": "probed"}], np.zeros((1, 2)))
+    monkeypatch.setattr(table1_page.probing, "measure_rsa", lambda _: after)
     run = table1_page.run(get_profile("mini"))
-    assert run["stage"].str.rpartition(".")[2].tolist() == ["zero_shot", "probing", "rsa"]
-    assert len(table1_page.of_profile(run, "mini")) == 3
+    assert run["stage"].str.rpartition(".")[2].tolist() == ["zero_shot", "probing", "rsa", "probed"]
+    assert len(table1_page.of_profile(run, "mini")) == 4
     assert table1_page.of_profile(run, "full") is None
     out = table1_page.headline(pd.DataFrame({"paper": [1, "1", 2]}), {"before": 0.3, "after": 0.4})
     assert (out["t1_before"], out["t1_after"], out["t1_networks"].value) == (0.3, 0.4, 2)

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 from pages_made import FACTS, MODELS, measured
 
-from humalign.chapters import networks
+from humalign.chapters import calibration
 from humalign.config import get_profile
 from humalign.errors import MissingData
-from humalign.studies.pages import calibration as calibration_page
 from humalign.studies.pages import claims as claims_page
 from humalign.studies.pages import comparison as comparison_page
 from humalign.studies.public import Tables
@@ -42,17 +41,22 @@ def calibrated():
 
 def test_calibration_numbers(calibrated):
     chosen, doubt = calibrated
-    out = calibration_page.headline(MODELS, chosen)  # of the trained network alone
-    assert [out[f"cal_{key}"].value for key in ("n", "before", "after", "temperature")] == [16, 0.1, 0.3, 3.0]
-    assert calibration_page.entropies({"doubt": doubt}, networks.names(MODELS))["cal_doubt_name"] == "Alpha"
-    out = calibration_page.times({"doubt": doubt})
+    out = calibration.numbers(MODELS, chosen, doubt)
+    medians = [out[f"cal_{key}"].value for key in ("n", "before", "after", "temperature")]
+    assert medians == [16, 0.1, 0.3, 3.0]  # of the trained network alone
+    assert out["cal_doubt_name"] == "Alpha"
     assert (out["cal_time_people"].value, out["cal_time"].value) == (0.3, 0.05)
-    with pytest.raises(MissingData):
-        calibration_page.times({"doubt": doubt.assign(time=np.nan)})
+    out = calibration.numbers(MODELS, chosen, doubt.assign(time=np.nan))
+    assert {"cal_doubt"} == {"cal_doubt", "cal_time", "cal_time_people"} & set(out)
+    assert not {"cal_doubt", "cal_time"} & set(calibration.numbers(MODELS, chosen, doubt[:0]))
+    with pytest.raises(MissingData, match="response times"):
+        calibration.rows_of({"doubt": doubt.assign(time=np.nan)}, "time")
+    with pytest.raises(MissingData, match="how sure people are"):
+        calibration.rows_of({"doubt": doubt[:0]}, "doubt")
 
 
 def test_calibration_table(calibrated):
-    table = calibration_page.table(MODELS, *calibrated)
+    table = calibration.table(MODELS, *calibrated)
     assert table["no."].tolist() == [1, 3]
     assert table.loc["a", ["T, grid", "T, lowest ECE", "T, log loss", "log loss"]].tolist() == [2, 3, 4, 2]
     assert table["ρ, response time"].tolist() == [0.05, 0.01]
@@ -60,11 +64,11 @@ def test_calibration_table(calibrated):
 
 def test_calibration_rules_are_text(calibrated):
     chosen, _ = calibrated
-    assert calibration_page.by_rule(chosen[:1].assign(rule=1))["rule"].tolist() == ["1"]
-    assert set(calibration_page.of_networks(chosen, ["u"])["model"]) == {"u"}
-    rows = chosen.assign(entropy=1.0, model=calibration_page.vice.CLIP)
-    table = calibration_page.public_table(Tables({"chosen": rows}, "recorded", ""))
-    assert set(table["model"]) == {calibration_page.vice.NAMES[calibration_page.vice.CLIP]}
+    assert calibration.by_rule(chosen[:1].assign(rule=1))["rule"].tolist() == ["1"]
+    assert set(calibration.of_networks(chosen, ["u"])["model"]) == {"u"}
+    rows = chosen.assign(entropy=1.0, model=calibration.vice.CLIP)
+    table = calibration.public_table(Tables({"chosen": rows}, "recorded", ""))
+    assert set(table["model"]) == {calibration.vice.NAMES[calibration.vice.CLIP]}
     assert {"ECE", "log loss", "provenance"} <= set(table.columns)
 
 

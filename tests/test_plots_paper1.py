@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from humalign import claims as ledger
-from humalign.chapters import networks, zero_shot
-from humalign.plots import claims, concepts, panels, probing, rsa, style, table1
+from humalign.chapters import networks, rsa, zero_shot
+from humalign.plots import claims, concepts, panels, probing, style, table1
 
 
 @pytest.fixture(autouse=True)
@@ -249,7 +249,7 @@ def test_matrices_scale_each_to_its_ranks():
     one = rng.random((6, 6))
     one = one + one.T
     fig = rsa.matrices({"a": one, "b": 5 * one**3}, ["x"] * 5 + ["y"])
-    first, second = (ax.images[0].get_array() for ax in fig.axes[:2])
+    first, second = (ax.collections[0].get_array() for ax in fig.axes[:2])
     assert np.allclose(first.filled(0), second.filled(0))  # ranks do not change under a rising function
 
 

@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 
 from humalign import odd_one_out, resample
+from humalign.chapters import calibration
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError, MissingData
-from humalign.plots import calibration as calibration_plots
 from humalign.plots import comparison as comparison_plots
 from humalign.plots import concepts as concept_plots
 from humalign.results import Measured
 from humalign.similarity import similarity_matrix
-from humalign.studies import calibration, comparison, concepts, public, vice
+from humalign.studies import comparison, concepts, public, vice
 
 RNG = np.random.default_rng(7)
 M, D = 40, 5
@@ -243,7 +243,7 @@ def test_figures_from_tables_alone():
     assert comparison_plots.failures(wrong).axes[0].get_ylabel() == "share of triplets"
     similarity = similarity_matrix(VALUES, "cosine")
     made = calibration.of_similarity(similarity, TRIPLETS.triplets, calibration.halves(TRIPLETS))
-    fig = calibration_plots.reliability(made["reliability"].assign(model="one"), {"one": "One"}, ["one"])
+    fig = calibration.reliability(made["reliability"].assign(model="one"), {"one": "One"}, ["one"])
     assert fig.axes[0].get_title() == "One"
     plt.close("all")
 

@@ -72,8 +72,7 @@ def panels(runs: Measured, wanted: dict, stages=STAGES, models=tuple(NAMES)) -> 
 
 def people_lines(profile: Profile) -> dict:
     """What people set for the panels of :data:`PEOPLE`: title to {label: value}."""
-    from ..chapters import zero_shot
-    from . import networks, rsa
+    from ..chapters import networks, rsa, zero_shot
 
     best = zero_shot.limit(zero_shot.ceilings(networks.source(profile)))
     out = {}
@@ -83,9 +82,8 @@ def people_lines(profile: Profile) -> dict:
             if detail == "cosine":  # all concepts, as the ceiling
                 out[title]["best possible"] = best
         else:
-            own = rsa.ceilings(profile, dataset)
-            keep = (own["measure"] == measure) & (own["detail"] == "reliability")
-            out[title] = {"best possible": float(own.loc[keep, "value"].iloc[0])}
+            own = rsa.limits(rsa.ceilings(networks.source(profile), (dataset,)), measure)
+            out[title] = {"best possible": float(own[dataset])}
     return out
 
 

@@ -10,12 +10,13 @@ from tqdm import tqdm
 
 from .. import odd_one_out, probing, resample
 from ..cache import kept
-from ..chapters import networks
+from ..chapters import networks, rsa
 from ..config import Profile
 from ..data.types import Features, Triplets
 from ..errors import InputError
 from ..probing.fitting import one_thread
 from ..results import Measured, combine
+from ..roles import ARRANGEMENTS
 from ..similarity import similarity_matrix
 
 LAYERS = ("penultimate", "logits")
@@ -267,6 +268,30 @@ def transformed(profile: Profile, dataset: str, seeds=(0,), models=None, layers=
             part.name,
             part.meta,
         )
+
+
+def measure_rsa(profile: Profile, seeds=(0,), models=None, roles=ARRANGEMENTS) -> Measured:
+    """Agreement with people's arrangements after the transform learned on odd-one-out choices, stage "probed".
+
+    See :mod:`humalign.chapters.rsa`, which measures raw features.
+
+    Raises
+    ------
+    MissingData
+        When there are no arrangements, or every transform collapsed.
+    """
+    source, out = networks.source(profile), []
+    for role in source.at_hand(roles):
+        human = source.arrangement(role)
+
+        def make(role=role, human=human):
+            features = transformed(profile, role, seeds, models)
+            features = tqdm(features, desc=f"RSA on {role}, transformed", unit="layer", leave=False)
+            return rsa.of_features(features, human, stage="probed", dataset=role, profile=profile.name)
+
+        parts = [source.state(role, models, seeds), human.checksum, state(profile, seeds, models)]
+        out.append(kept(profile, f"rsa-probed-{role}", VERSION, parts, make))
+    return combine(*out)
 
 
 def curves(profile: Profile, seeds=(0,), models=None, layers=("penultimate",)) -> pd.DataFrame:

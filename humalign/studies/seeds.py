@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..chapters import networks, zero_shot
+from ..chapters import networks, rsa, zero_shot
 from ..errors import MissingData
 from ..results import Measured, combine
-from . import concepts, probing, rsa
+from . import concepts, probing
 
 FURTHER = (1, 2)
 STUDIES = (probing.measure, concepts.regression_accuracy)
@@ -35,12 +35,12 @@ def measure(profile, seeds=FURTHER) -> Measured:
         raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "run 'humalign world train --all'")
     parts = []
     for model, seed in tqdm(runs, desc="training runs", unit="run"):  # each is kept, so that an interruption costs one
-        parts.append(zero_shot.measure(networks.source(profile), [model], (seed,)))
+        parts += [study.measure(networks.source(profile), [model], (seed,)) for study in (zero_shot, rsa)]
         parts += [study(profile, (seed,), models=[model]) for study in STUDIES]
         try:
-            parts.append(rsa.measure(profile, (seed,), models=[model]))
+            parts.append(probing.measure_rsa(profile, (seed,), models=[model]))
         except MissingData:  # a transform that collapsed to nothing leaves nothing to compare after it
-            parts.append(rsa.measure(profile, (seed,), models=[model], transformed=False))
+            continue
     return combine(*parts)
 
 

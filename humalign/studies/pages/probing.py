@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import show
-from ...chapters import networks
+from ...chapters import networks, rsa
 from ...config import Profile
 from ...results import Measured
 from ...roles import ARRANGEMENTS
-from .. import probing, rsa
+from .. import probing
 
 TRANSFORMS = {"last": "last fold (paper)", "mean": "mean of the folds", "all": "refitted on all triplets"}
 
@@ -68,9 +68,8 @@ def transforms(profile: Profile, examples, layer: str, names: dict[str, str]) ->
     human, columns = networks.source(profile).arrangement("cichy"), []
     for which, label in TRANSFORMS.items():
         features = probing.transformed(profile, "cichy", models=examples, layers=(layer,), transform=which)
-        found = rsa.of_features(
-            features, human, label, ("correlation",), ("spearman",), dataset="cichy", profile=profile.name
-        )
+        common = {"stage": label, "dataset": "cichy", "profile": profile.name}
+        found = rsa.of_features(features, human, ("correlation",), ("spearman",), **common)
         columns.append(found.table.set_index("model").apply(show.estimate, axis=1).rename(label))
     return pd.concat(columns, axis=1).rename(index=names).rename_axis("network")
 

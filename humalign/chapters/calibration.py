@@ -1,0 +1,548 @@
+"""Do networks know how sure people are? Choice probabilities at a temperature, their calibration and their entropy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from .. import calibration as measures
+from .. import odd_one_out, show
+from ..cache import kept
+from ..data import registry
+from ..data.plain import People
+from ..data.types import Features, Triplets
+from ..errors import MissingData
+from ..plots import panels, style
+from ..similarity import similarity_matrix
+from ..source import Source
+from ..store import digest
+from ..studies import public, vice
+from . import networks
+
+ROLES, OPTIONAL = ("things",), ()
+VERSION = 1  # of what is kept: goes up when its numbers change
+TEMPERATURES = tuple(float(f"{t:.4g}") for t in np.geomspace(0.02, 20, 21))
+N = 16_000  # triplets at most: half of them choose a temperature, the other half judge it
+BINS = 10
+CRITERIA = {
+    "ece": ("ECE", "#0072b2", "-"),
+    "ece_mass": ("ECE, equal numbers", "#56b4e9", "--"),
+    "js": ("JS distance from people", "#d55e00", "-."),
+    "kl": ("KL from people, nats", "#009e73", ":"),
+}
+FEW = 20  # bins with fewer triplets are not drawn
+RULES = {"1": ("as they are (temperature 1)", style.GREY, "s"), "log loss": ("temperature by log loss", "#2f6fae", "o")}
+
+# ---- measuring -------------------------------------------------------------------------------------------------------
+
+
+def halves(triplets: Triplets, n: int = N) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to choose a temperature on, and rows to judge it on: evenly spread, taken in turn."""
+    rows = np.linspace(0, len(triplets) - 1, min(n, len(triplets))).astype(int)
+    return rows[::2], rows[1::2]
+
+
+def of_similarity(similarity, triplets, rows, targets=None, temperatures=TEMPERATURES) -> dict[str, pd.DataFrame]:
+    """Temperature search of one network on one half of the rows, calibration on the other half.
+
+    Parameters
+    ----------
+    similarity : float (m, m)
+    triplets : int (n, 3)
+    rows : pair of int arrays
+        From :func:`halves`.
+    targets : pair of float arrays (., 3), optional
+        People's probabilities for both halves; adds the criteria "kl" and "js".
+    temperatures : sequence of float
+        The grid.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        "curves": criteria along the grid (first half). "chosen": one row a rule ("grid" and "continuous" with the
+        lowest ECE as in the paper, "log loss", and "1"): temperature, and on the second half ece, ece_mass, nll,
+        entropy (mean), sureness (mean largest probability), accuracy. "reliability": bins of confidence for "1" and
+        "log loss", second half. "entropy": entropy (n,) of the second half at the temperature "log loss".
+    """
+    first, second = rows
+    targets = targets or (None, None)
+    curves = measures.search_temperature(similarity, triplets[first], targets[0], temperatures, BINS)
+    rules = {
+        "grid": float(curves.loc[curves["ece"].idxmin(), "temperature"]),
+        "continuous": measures.fit_temperature(similarity, triplets[first], "ece", n_bins=BINS),
+        "log loss": measures.fit_temperature(similarity, triplets[first], "nll"),
+        "1": 1.0,
+    }
+    pairs = np.asarray(odd_one_out.pair_similarities(similarity, triplets[second]), dtype=np.float64)
+    chosen, reliability = [], []
+    for rule, temperature in rules.items():
+        p = odd_one_out.softmax(pairs / temperature)
+        h = odd_one_out.entropy(p)
+        with np.errstate(divide="ignore"):
+            nll = float(-np.log(p[:, 0]).mean())
+        chosen.append(
+            {
+                "rule": rule,
+                "temperature": temperature,
+                "ece": measures.expected_calibration_error(p, BINS),
+                "ece_mass": measures.expected_calibration_error(p, BINS, "mass"),
+                "nll": nll,
+                "entropy": float(h.mean()),
+                "sureness": float(p.max(1).mean()),
+                "accuracy": float((p.argmax(1) == 0).mean()),
+                "n": len(p),
+            }
+        )
+        if rule in ("1", "log loss"):
+            reliability.append(measures.calibration_table(p, BINS).assign(rule=rule))
+        if rule == "log loss":
+            doubt = h
+    return {
+        "curves": curves,
+        "chosen": pd.DataFrame(chosen),
+        "reliability": pd.concat(reliability, ignore_index=True),
+        "entropy": doubt,
+    }
+
+
+def binned(values, by, edges) -> pd.DataFrame:
+    """Mean of ``values`` in bins of ``by``: low, high, n, at (mean of ``by``), value."""
+    index = np.clip(np.digitize(by, edges) - 1, 0, len(edges) - 2)
+    n = np.bincount(index, minlength=len(edges) - 1)
+    with np.errstate(invalid="ignore"):
+        at, mean = (np.bincount(index, v, len(edges) - 1) / n for v in (by, values))
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n, "at": at, "value": mean})
+
+
+def of_features(features: Features, triplets: Triplets, people: People | None = None) -> dict[str, pd.DataFrame]:
+    """Calibration of one network in one layer, from cosine similarities.
+
+    Parameters
+    ----------
+    features : Features
+    triplets : Triplets
+    people : People, optional
+        With probabilities of the answers to the triplets; where they are known and not estimated, they are the targets
+        of the criteria "kl" and "js".
+
+    Returns
+    -------
+    dict of str to DataFrame
+        "curves", "chosen" and "reliability" of :func:`of_similarity`, and the tables of :func:`doubts`, all with a
+        column model.
+    """
+    rows = halves(triplets)
+    known = people is not None and people.known and people.probabilities is not None
+    targets = tuple(people.probabilities[r] for r in rows) if known else None
+    similarity = similarity_matrix(features.align(triplets.ids).values, "cosine")
+    made = of_similarity(similarity, triplets.triplets, rows, targets)
+    out = {key: made[key].assign(model=features.model) for key in ("curves", "chosen", "reliability")}
+    return {**out, **doubts(features.model, made["entropy"], triplets, people)}
+
+
+def doubts(model: str, entropy, triplets: Triplets, people: People | None) -> dict[str, pd.DataFrame]:
+    """Entropy of choices beside people's entropy and response times, on the second half of the triplets.
+
+    Parameters
+    ----------
+    model : str
+    entropy : float array (n,) or None
+        Nats; None: of the people themselves.
+    triplets : Triplets
+    people : People or None
+        With probabilities of the answers.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        "entropy": mean in ten equally filled bins of people's entropy, see :func:`binned`. "doubt": Spearman
+        correlations over triplets, with people's entropy and with response time. Both without rows where nobody says
+        how sure people are.
+    """
+    if people is None or people.probabilities is None:
+        bins, doubt = ["low", "high", "n", "at", "value", "model"], ["model", "entropy", "time"]
+        return {"entropy": pd.DataFrame(columns=bins), "doubt": pd.DataFrame(columns=doubt)}
+    second = halves(triplets)[1]
+    human = odd_one_out.entropy(people.probabilities[second])
+    seconds = None if triplets.response_times is None else triplets.response_times[second]
+    own = human if entropy is None else entropy
+    edges = np.quantile(human, np.linspace(0, 1, 11))
+    doubt = {"model": model, "entropy": _rho(own, human), "time": _rho(own, seconds)}
+    return {"entropy": binned(own, human, edges).assign(model=model), "doubt": pd.DataFrame([doubt])}
+
+
+def _rho(a, b) -> float:
+    """Spearman correlation; NaN where one side is not known."""
+    from scipy.stats import spearmanr
+
+    return np.nan if b is None else float(spearmanr(a, b).statistic)
+
+
+def measure(source: Source, layer: str = "penultimate", models=None, seeds=(0,)) -> dict[str, pd.DataFrame]:
+    """Calibration of the networks of a source, network by network kept in the cache.
+
+    Parameters
+    ----------
+    source : Source
+    layer : str
+    models, seeds
+        See :meth:`humalign.source.Source.features`.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        The tables of :func:`of_features` for all networks, with people themselves as model "people" in "entropy" and
+        "doubt". Where people's probabilities are estimated (VICE), the criteria "kl" and "js" are missing; where there
+        are none, "entropy" and "doubt" are empty, see :func:`rows_of`.
+    """
+    triplets = source.triplets("things")
+    try:
+        people = source.people("things")
+    except MissingData:
+        people = None
+    chances = None if people is None or people.probabilities is None else digest(people.probabilities, people.known)
+    parts = [doubts("people", None, triplets, people)]
+    for model, seed in tqdm(source.runs("things", models, seeds), desc="calibration", unit="network", leave=False):
+
+        def make(model=model, seed=seed):
+            found = next(iter(source.features("things", (layer,), [model], (seed,))), None)
+            return {} if found is None else of_features(found, triplets, people)
+
+        inputs = [source.state("things", [model], (seed,)), triplets.checksum, layer, TEMPERATURES, N, BINS, chances]
+        parts.append(kept(source.profile, f"calibration-{layer}-{model}.s{seed}", VERSION, inputs, make))
+    keys = ("curves", "chosen", "reliability", "entropy", "doubt")
+    tables = {key: [part[key] for part in parts if key in part] for key in keys}
+    return {key: pd.concat([t for t in found if len(t)] or found, ignore_index=True) for key, found in tables.items()}
+
+
+def rows_of(tables: dict[str, pd.DataFrame], key: str) -> pd.DataFrame:
+    """A table of :func:`measure`, or "time": the rows of "doubt" with response times.
+
+    Raises
+    ------
+    MissingData
+        When it has no rows, because nobody says how sure people are or how long they took.
+    """
+    table = tables["doubt"].dropna(subset="time") if key == "time" else tables[key]
+    if len(table):
+        return table
+    if key == "time" and len(tables["doubt"]):
+        raise MissingData("have no response times", "people's answers", "use the profile mini for this figure")
+    told = "'humalign data where things/vice_probabilities' says what is needed"
+    raise MissingData("it is not known how sure people are", key, told)
+
+
+# ---- the public files ------------------------------------------------------------------------------------------------
+
+SIMILARITIES = {vice.CLIP: "cosine", vice.WORDS: "cosine", vice.VICE: "dot", vice.SPOSE: "dot"}
+
+
+def _public(profile) -> dict:
+    """Temperatures chosen on test_10_ID (at most half of N responses), calibration on both repeated test sets."""
+    training, test = vice.responses(profile, vice.RESPONSES[2:]), vice.responses(profile, vice.RESPONSES[:2])
+    first = np.linspace(0, len(training) - 1, min(N // 2, len(training))).astype(int)
+    triplets = np.concatenate([training.triplets[first], test.triplets])
+    rows = np.arange(len(first)), np.arange(len(first), len(triplets))
+    found: dict = {k: [] for k in ("curves", "chosen", "reliability")}
+    for model, kernel in SIMILARITIES.items():
+        values = registry.load(model, profile).align(training.ids).values
+        grid = np.geomspace(0.005, 2, 21).round(6) if kernel == "cosine" else np.geomspace(0.05, 20, 21)
+        made = of_similarity(similarity_matrix(values, kernel), triplets, rows, temperatures=grid)
+        for key in found:
+            found[key].append(made[key].assign(model=model))
+    return {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
+
+
+# version 2: rows of CLIP by their right names
+PUBLIC = public.Study("slice_calibration", vice.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
+
+
+def record(profile, folder=None) -> list:
+    """Store the tables from the public files with the package (``slice_calibration``)."""
+    return PUBLIC.record(profile, folder)
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def by_rule(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its column rule as text: CSV files read a column that holds only 1 as numbers."""
+    return table.assign(rule=table["rule"].astype(str))
+
+
+def of_networks(table: pd.DataFrame, models) -> pd.DataFrame:
+    """Rows of some networks."""
+    return table[table["model"].isin(models)]
+
+
+def table(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> pd.DataFrame:
+    """One row a network: temperatures by three rules, log loss, accuracy, correlations of its entropy.
+
+    Parameters
+    ----------
+    models : DataFrame
+        number, name, group, model.
+    chosen : DataFrame
+        model, rule, temperature, nll, accuracy.
+    doubt : DataFrame
+        model, entropy, time: rank correlations.
+    """
+    wide = chosen.pivot(index="model", columns="rule", values=["temperature", "nll", "accuracy"])
+    columns = {
+        "T, grid": wide["temperature", "grid"],
+        "T, lowest ECE": wide["temperature", "continuous"],
+        "T, log loss": wide["temperature", "log loss"],
+        "log loss": wide["nll", "log loss"],
+        "accuracy": wide["accuracy", "1"],
+    }
+    facts = of_networks(models, wide.index).set_index("model")[["number", "name", "group"]].assign(**columns)
+    headings = {"entropy": "ρ, people's entropy", "time": "ρ, response time"}
+    return networks.numbered(facts.join(doubt.set_index("model").rename(columns=headings)))
+
+
+def public_table(public: public.Tables) -> pd.DataFrame:
+    """Temperatures and calibration on the public files, one row a model and rule."""
+    rows = by_rule(public["chosen"])
+    rows = rows.assign(model=rows["model"].map(vice.NAMES), provenance=public.provenance)
+    columns = ["model", "rule", "temperature", "ece", "nll", "entropy", "accuracy", "provenance"]
+    return rows[columns].rename(columns={"ece": "ECE", "nll": "log loss"})
+
+
+def numbers(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> dict:
+    """Numbers of the prose, by key: triplets, medians over trained networks, who doubts most as people do.
+
+    Parameters
+    ----------
+    models : DataFrame
+        model, name, group.
+    chosen : DataFrame
+        model, rule, n (triplets of one half), ece, temperature.
+    doubt : DataFrame
+        model ("people" among them), entropy, time: rank correlations; what is not known gets no key.
+    """
+    group = chosen["model"].map(models.set_index("model")["group"])
+    median = chosen[group != "Untrained"].groupby("rule")[["ece", "temperature"]].median()
+    out = {
+        "cal_n": show.number(2 * int(chosen["n"].max())),
+        "cal_before": show.number(median.loc["1", "ece"]),
+        "cal_after": show.number(median.loc["continuous", "ece"]),
+        "cal_temperature": show.number(median.loc["continuous", "temperature"]),
+    }
+    if len(doubt):
+        rows = doubt.set_index("model")
+        own = rows.drop("people")
+        best = own.loc[own["entropy"].idxmax()]
+        out |= {"cal_doubt_name": networks.names(models)[best.name], "cal_doubt": show.number(best["entropy"])}
+        if np.isfinite(rows.loc["people", "time"]):
+            out |= {"cal_time_people": show.number(rows.loc["people", "time"]), "cal_time": show.number(best["time"])}
+    return out
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+
+def _grid(n: int, height: float, columns: int = 2, **options):
+    from matplotlib import pyplot as plt
+
+    rows = -(-n // columns)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(style.WIDTH, height * rows + 0.7), layout="constrained", squeeze=False, **options
+    )
+    for ax in axes.ravel()[n:]:
+        ax.axis("off")
+    return fig, axes
+
+
+def search(curves: pd.DataFrame, chosen: pd.DataFrame, names: dict[str, str], models, top: float = 0.5):
+    """Criteria along the temperature, one panel a network (the form of the paper's search).
+
+    Parameters
+    ----------
+    curves : DataFrame
+        model, temperature and the criteria; those that are missing are left out.
+    chosen : DataFrame
+        model, rule, temperature.
+    names : dict of str to str
+    models : sequence of str
+    top : float
+        Upper end of the y axis.
+    """
+    fig, axes = _grid(len(models), 2.5, sharey=True)
+    for k, (ax, model) in enumerate(zip(axes.ravel(), models)):
+        part = curves[curves["model"] == model].sort_values("temperature")
+        for key, (label, colour, line) in CRITERIA.items():
+            if key in part and part[key].notna().any():
+                ax.plot(part["temperature"], part[key], color=colour, ls=line, label=label)
+        rules = chosen[chosen["model"] == model].set_index("rule")["temperature"]
+        ax.axvline(rules["continuous"], color=style.GREY, lw=1, label="temperature with the lowest ECE")
+        ax.set(xscale="log", title=names.get(model, model), ylim=(0, top))
+        if k >= len(models) - 2:
+            ax.set_xlabel("temperature")
+        if k % 2 == 0:
+            ax.set_ylabel("criterion")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5)
+    return fig
+
+
+def curves(table: pd.DataFrame, models: pd.DataFrame):
+    """Expected calibration error and log loss of all networks along the temperature.
+
+    Parameters
+    ----------
+    table : DataFrame
+        model, temperature, ece, nll.
+    models : DataFrame
+        Facts.
+    """
+    group = models.set_index("model")["group"]
+    fig, axes = _grid(2, 3.4)
+    for ax, key, label in zip(axes.ravel(), ("ece", "nll"), ("expected calibration error", "log loss, nats")):
+        for model, part in table.groupby("model", sort=False):
+            part = part.sort_values("temperature")
+            above = 2 + 1 / (group == group[model]).sum()  # the lines of small groups lie on those of large ones
+            ax.plot(part["temperature"], part[key], zorder=above, **style.thin(group[model], 1, 0.7))
+        ax.set(xscale="log", xlabel="temperature", ylabel=label)
+    axes[0, 1].axhline(np.log(3), color=style.GREY, ls=":", lw=1.2)
+    place = axes[0, 1].get_yaxis_transform()
+    axes[0, 1].text(0.98, np.log(3), "guessing", transform=place, ha="right", va="bottom", fontsize=9, color=style.GREY)
+    axes[0, 1].set_ylim(table["nll"].min() - 0.01, np.log(3) + 0.15)
+    axes[0, 0].set_ylim(0, None)
+    style.group_legend(fig, group[table["model"].unique()], lines=True, loc="outside lower center", ncols=3)
+    return fig
+
+
+def reliability(table: pd.DataFrame, names: dict[str, str], models, rules=tuple(RULES)):
+    """Share of choices that agree with people against the probability the network gives them; one panel a network.
+
+    The area of a marker is the share of triplets in its bin; bins with fewer than 20 triplets are left out.
+    """
+    table = table[table["model"].isin(list(models)) & (table["n"] >= FEW)]
+    top = min(1.0, 0.05 + table[["confidence", "accuracy"]].max().max())
+    fig, axes = _grid(len(models), 2.9, sharex=True, sharey=True)
+    for k, (ax, model) in enumerate(zip(axes.ravel(), models)):
+        ax.plot([0, 1], [0, 1], color=style.GREY, ls="--", lw=1.1, label="calibrated")
+        for rule in rules:
+            part = table[(table["model"] == model) & (table["rule"] == rule)]
+            label, colour, marker = RULES[rule]
+            ax.plot(part["confidence"], part["accuracy"], color=colour, lw=1.2, zorder=2)
+            ax.scatter(
+                part["confidence"],
+                part["accuracy"],
+                s=6 + 130 * part["n"] / part["n"].sum(),
+                color=colour,
+                marker=marker,
+                alpha=0.8,
+                label=label,
+                edgecolors=style.OUTLINE,
+                linewidths=0.6,
+                zorder=3,
+            )
+        ax.set(xlim=(0.3, top), ylim=(0.25, top), title=names.get(model, model))
+        if k >= len(models) - 2:
+            ax.set_xlabel("mean confidence in the bin")
+        if k % 2 == 0:
+            ax.set_ylabel("share as people chose")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    for handle in handles[1:]:
+        handle.set_sizes([45])
+    fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9.5)
+    return fig
+
+
+def improvement(chosen: pd.DataFrame, models: pd.DataFrame):
+    """Expected calibration error at temperature 1 and at the chosen one, network by network, sorted.
+
+    Parameters
+    ----------
+    chosen : DataFrame
+        model, rule, ece.
+    models : DataFrame
+        Facts.
+    """
+    from matplotlib import pyplot as plt
+
+    wide = chosen.pivot(index="model", columns="rule", values="ece")
+    rows = models.merge(wide, left_on="model", right_index=True).sort_values("continuous", ascending=False)
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.5 + 0.165 * len(rows)), layout="constrained")
+    y = np.arange(len(rows))
+    ax.hlines(y, rows["continuous"], rows["1"], color=style.GREY, lw=1, alpha=0.6)
+    ax.scatter(rows["1"], y, s=22, facecolors="none", edgecolors=style.GREY)
+    for group in style.order(rows["group"]):
+        at = (rows["group"] == group).to_numpy()
+        ax.scatter(
+            rows["continuous"][at],
+            y[at],
+            s=34,
+            c=style.color(group),
+            marker=style.marker(group),
+            edgecolors=style.OUTLINE,
+            linewidths=0.8,
+            zorder=3,
+        )
+    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
+    ax.set(
+        ylim=(-1, len(rows)),
+        xlabel="expected calibration error on other triplets\n(open: temperature 1)",
+        xlim=(-0.012 * rows[["1", "continuous"]].max().max(), None),
+    )
+    ax.grid(axis="y", lw=0.5)
+    ax.tick_params(axis="y", length=0)
+    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    return fig
+
+
+def entropy(table: pd.DataFrame, models: pd.DataFrame):
+    """Mean entropy of the networks' choices in bins of people's entropy: beside people's own, and by themselves.
+
+    Parameters
+    ----------
+    table : DataFrame
+        model ("people" among them), at (mean of people's entropy in the bin), value.
+    models : DataFrame
+        Facts.
+    """
+    from matplotlib import pyplot as plt
+
+    group = models.set_index("model")["group"]
+    own = table[table["model"] == "people"]
+    rest = table[table["model"] != "people"].assign(group=lambda t: t["model"].map(group))
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.2), layout="constrained")
+    for ax, thin in zip(axes, (False, True)):
+        for model, part in rest.groupby("model", sort=False) if thin else ():
+            ax.plot(part["at"], part["value"], **style.thin(group[model], 0.6, 0.4))
+        for name in style.order(rest["group"]):
+            part = rest[rest["group"] == name].groupby("low")[["at", "value"]].mean()
+            look = {"marker": style.marker(name), "ms": 5, "mec": style.OUTLINE, "mew": 0.6, "lw": 1.4}
+            rim = style.casing(name, 1.4)
+            ax.plot(part["at"], part["value"], color=style.color(name), path_effects=rim, **look)
+        ax.set_xlabel("people's entropy, nats")
+    axes[0].plot(own["at"], own["value"], color=style.GREY, ls="--", lw=1.3)
+    if len(own):
+        words = {"xytext": (8, -4), "textcoords": "offset points", "fontsize": 9.5, "color": style.GREY}
+        axes[0].annotate("people", (own["at"].iloc[0], own["value"].iloc[0]), **words)
+    style.reference_line(axes[1], float(np.log(3)), "ln 3: guessing", at=0.02)
+    axes[0].set(title="a  with people", ylabel="network's entropy, nats")
+    axes[1].set(title="b  networks alone, closer")
+    style.group_legend(fig, rest["group"], loc="outside lower center", ncols=3)
+    return fig
+
+
+def doubt(table: pd.DataFrame, models: pd.DataFrame):
+    """Rank correlation of each network's entropy with people's entropy (x) and with their response times (y)."""
+    from matplotlib import pyplot as plt
+
+    rows = models.merge(table, on="model")
+    people = table[table["model"] == "people"]
+    fig, ax = plt.subplots(figsize=(5.6, 4.6), layout="constrained")
+    style.points(ax, rows["entropy"], rows["time"], rows["group"], size=42)
+    for value in people["time"]:
+        style.reference_line(ax, value, "people's own entropy", at=0.02)
+    ax.axhline(0, color=style.GREY, lw=0.8, ls=":")
+    ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
+    ax.set(xlabel="Spearman's ρ with people's entropy", ylabel="Spearman's ρ with response times")
+    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=2)
+    fig.canvas.draw()
+    best = rows.sort_values("entropy", ascending=False).head(6)
+    panels.label_points(ax, best["entropy"], best["time"], best["number"])
+    return fig

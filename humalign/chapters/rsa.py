@@ -1,0 +1,416 @@
+"""Similarity of whole sets of pictures: how well the dissimilarities of each network agree with those of people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .. import resample, results, show
+from .. import rsa as measures
+from ..data.types import HumanRDM
+from ..errors import MissingData
+from ..plots import panels, style
+from ..results import Measured, combine
+from ..roles import ARRANGEMENTS
+from ..source import LAYERS, Source
+from . import networks
+
+ROLES, OPTIONAL = ARRANGEMENTS, ("things",)
+VERSION = 1  # of what is kept: goes up when its numbers change
+METRICS = ("correlation", "cosine")
+METHODS = ("spearman", "pearson")
+STAGE = "zero-shot"
+SPLITS = 50  # random halves of people behind the reliability of their mean
+YLABEL = {"spearman": "Spearman's ρ with people", "pearson": "Pearson's r with people"}
+TITLES = {"cichy": "118 pictures", "king1": "144, set 1", "king2": "144, set 2"}
+
+# ---- measuring -------------------------------------------------------------------------------------------------------
+
+
+def of_features(
+    features, human: HumanRDM, metrics=METRICS, methods=METHODS, stage: str = STAGE, draws: int = resample.DRAWS,
+    **common,
+) -> Measured:  # fmt: skip
+    """Agreement of the RDM of each layer with the mean RDM of the people, with bootstrap draws over pictures.
+
+    Parameters
+    ----------
+    features : iterable of Features
+        Raw or transformed; rows for at least the pictures of ``human``.
+    human : HumanRDM
+    metrics, methods : tuple of str
+        Of the network's RDM; of the comparison.
+    stage : str
+        What was done to the features; :data:`STAGE` for raw ones.
+    draws : int
+    **common
+        Further columns: ``profile`` and ``dataset``.
+
+    Returns
+    -------
+    Measured
+        Measure = method, detail = metric.
+
+    Raises
+    ------
+    MissingData
+        For no features at all.
+    """
+    mean = human.mean()
+    target, pairs = measures.upper_triangle(mean), resample.Pairs(len(human), draws)
+    rows, drawn = [], []
+    for part in features:
+        values = part.align(human.ids).values
+        for metric in metrics:
+            rdm = np.asarray(measures.rdm(values, metric=metric))
+            for method in methods:
+                value = float(measures.compare(rdm, mean, method=method))
+                rows.append({**networks.identity(part), "detail": metric, "measure": method, "value": value})
+                drawn.append(pairs.correlate(measures.upper_triangle(rdm), target, method))
+    if not rows:
+        raise MissingData("leaves no features to compare, as every transform collapsed", stage, "fit more triplets")
+    return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
+
+
+def measure(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> Measured:
+    """Agreement of the networks of a source with people's arrangements, network by network kept in the cache.
+
+    Of several roles, those without arrangements or features are left out; with none, MissingData says what is missing.
+
+    Parameters
+    ----------
+    source : Source
+    models : list of str, optional
+        Default: all.
+    seeds : tuple of int
+        Training runs.
+    roles : tuple of str
+    """
+    return combine(
+        *(networks.measure(source, role, of_features, VERSION, name="rsa", models=models, seeds=seeds)
+          for role in source.at_hand(roles))
+    )  # fmt: skip
+
+
+def ceilings(source: Source, roles=ARRANGEMENTS) -> pd.DataFrame:
+    """How well people predict people in some arrangement sets.
+
+    Returns
+    -------
+    DataFrame
+        A result table with model "people", stage "ceiling", measures "spearman" and "pearson" and detail "one person"
+        (mean agreement of a person with the mean of the others), "mean of all" (each person with the mean of all: the
+        upper end for one person) and "reliability" (the agreement that the true RDM would have with the mean of these
+        people, from random halves; the line in the figures). See :func:`humalign.rsa.ceiling`.
+    """
+    parts = []
+    for role in roles:
+        human, generator, rows = source.arrangement(role), np.random.default_rng(resample.SEED), []
+        for method in METHODS:
+            one, every = measures.ceiling(human.rdm, "single", method)
+            true, _ = measures.ceiling(human.rdm, "mean", method, n_splits=SPLITS, seed=generator)
+            found = {"one person": one, "mean of all": every, "reliability": true}
+            rows += [{"measure": method, "detail": detail, "value": value} for detail, value in found.items()]
+        common = {"dataset": role, "model": "people", "stage": "ceiling", "n": len(human.rdm), "source": human.source}
+        parts.append(results.table(rows, profile=source.profile.name, **common))
+    return pd.concat(parts)
+
+
+def limits(ceilings: pd.DataFrame, method: str = "spearman", detail: str = "reliability") -> pd.Series:
+    """One value a data set from :func:`ceilings`: what the true dissimilarities, or "one person", would reach."""
+    return ceilings[(ceilings["measure"] == method) & (ceilings["detail"] == detail)].set_index("dataset")["value"]
+
+
+def references(source: Source, roles=ARRANGEMENTS, draws: int = resample.DRAWS) -> dict[str, pd.DataFrame]:
+    """Data set to the agreement of simple descriptions of the pictures with people's arrangements.
+
+    None of them is a network: pixels, colour histogram, category, people's dimensions.
+    """
+    out = {}
+    for role in roles:
+        human, common = source.arrangement(role), {"dataset": role, "profile": source.profile.name}
+        simple = source.descriptions(role, human.ids)
+        out[role] = of_features(simple, human, ("cosine",), ("spearman",), "reference", draws, **common).table
+    return out
+
+
+def categories(source: Source, ids, role: str = "cichy") -> list[str]:
+    """Category of each picture of an arrangement set; MissingData where nobody says."""
+    found = source.pictures(role).align(ids).meta.get("kind")
+    if found is None:
+        raise MissingData("no categories of the pictures are known", role, "use the profile mini")
+    return list(found)
+
+
+def by_category(source: Source, human: HumanRDM, role: str = "cichy") -> tuple[str, ...]:
+    """Ids of an arrangement set sorted by category, then by name."""
+    return tuple(name for _, name in sorted(zip(categories(source, human.ids, role), human.ids)))
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def points(measured: Measured, models: pd.DataFrame, layer: str, roles, method: str, metric: str) -> networks.ByRole:
+    """Data set to points of the untransformed networks; see :func:`humalign.chapters.networks.points`."""
+    where = {"stage": STAGE, "measure": method, "detail": metric}
+    return networks.ByRole({role: networks.points(measured, models, layer, dataset=role, **where) for role in roles})
+
+
+def two_ways(measured: Measured, models: pd.DataFrame, layer: str, **ways) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Points on the 118 pictures measured in two ways.
+
+    Parameters
+    ----------
+    measured : Measured
+    models : DataFrame
+    layer : str
+    **ways
+        A column and its two values, for instance ``measure=("spearman", "pearson")``; the others are "spearman" and
+        "correlation".
+    """
+    usual = {"dataset": "cichy", "stage": STAGE, "measure": "spearman", "detail": "correlation"}
+    first, second = ({**usual, **{key: pair[k] for key, pair in ways.items()}} for k in (0, 1))
+    return networks.points(measured, models, layer, **first), networks.points(measured, models, layer, **second)
+
+
+def by_layer(measured: Measured, models: pd.DataFrame, method: str, metric: str) -> list[pd.DataFrame]:
+    """Points on the 118 pictures at the penultimate layer and at the logits."""
+    where = {"dataset": "cichy", "stage": STAGE, "measure": method, "detail": metric}
+    return [networks.points(measured, models, name, **where) for name in LAYERS]
+
+
+def mean_of(parts: list[pd.DataFrame], dataset: str) -> pd.DataFrame:
+    """Points of several picture sets as one: mean value, and the interval of a mean of independent values."""
+    first, *others = (part.set_index("model") for part in parts)
+    aligned = [first, *(part.reindex(first.index) for part in others)]
+    value = sum(part["value"] for part in aligned) / len(aligned)
+    below = sum((part["value"] - part["low"]) ** 2 for part in aligned) ** 0.5 / len(aligned)
+    above = sum((part["high"] - part["value"]) ** 2 for part in aligned) ** 0.5 / len(aligned)
+    return first.assign(
+        value=value, low=value - below, high=value + above, dataset=dataset, layer="", each=""
+    ).reset_index()
+
+
+def best_of_groups(points: pd.DataFrame, groups=("Web labels", "Concept labels", "Image/Text")) -> pd.DataFrame:
+    """The best network of each of some training groups; of none of them, the best of all."""
+    rows = [part.loc[part["value"].idxmax()] for g in groups if len(part := points[points["group"] == g])]
+    return pd.DataFrame(rows if rows else [points.loc[points["value"].idxmax()]]).reset_index(drop=True)
+
+
+def dissimilarities(source: Source, human: HumanRDM, order, points: pd.DataFrame, metric: str) -> dict[str, np.ndarray]:
+    """Dissimilarities of people and of some networks, in one order of the 118 pictures: title to matrix (m, m).
+
+    Parameters
+    ----------
+    source : Source
+    human : HumanRDM
+    order : sequence of str (m,)
+        Ids.
+    points : DataFrame
+        Of the networks; each at its layer.
+    metric : {"correlation", "cosine"}
+    """
+    shown = {"people": human.align(order).mean()}
+    rows = points.set_index("model")
+    for part in source.features("cichy", models=list(rows.index)):
+        row = rows.loc[part.model]
+        if part.layer == row["layer"]:
+            shown[f"{row['name']}, ρ = {row['value']:.2f}"] = measures.rdm(part.align(order).values, metric=metric)
+    return shown
+
+
+def _as_ranks(rdm: np.ndarray) -> np.ndarray:
+    """Ranks of the dissimilarities above the diagonal, row by row: above 0, the largest 1."""
+    values = measures.upper_triangle(np.asarray(rdm))
+    return measures.ranks(values) / len(values)
+
+
+def ranks(rdms: dict[str, np.ndarray], ids) -> pd.DataFrame:
+    """The ranks that :func:`matrices` draws: every pair of pictures once (a, b), one column a matrix, 0 to 1."""
+    i, j = np.triu_indices(len(ids), 1)
+    columns = {title: _as_ranks(rdm).round(3) for title, rdm in rdms.items()}
+    return pd.DataFrame({"a": np.asarray(ids)[i], "b": np.asarray(ids)[j], **columns})
+
+
+def table(points: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFrame:
+    """One row a network, in the order of the 118 pictures' points: no., name, group, one estimate a data set.
+
+    Parameters
+    ----------
+    points : dict of str to DataFrame
+        :func:`points`.
+    titles : dict of str to str
+        Data set to heading.
+    """
+    first = points["cichy"]
+    columns = {titles[name]: show.estimates(part, first["model"]) for name, part in points.items()}
+    return networks.numbered(first[["number", "name", "group"]].assign(**columns))
+
+
+def numbers(points: dict[str, pd.DataFrame], ceilings: pd.DataFrame, method: str) -> dict:
+    """Numbers of the prose, by key: best network of each data set, people's limits, one person.
+
+    Parameters
+    ----------
+    points : dict of str to DataFrame
+        :func:`points`.
+    ceilings : DataFrame
+        :func:`ceilings`.
+    method : {"spearman", "pearson"}
+    """
+    out, top, one = {}, limits(ceilings, method), limits(ceilings, method, "one person")
+    for name, part in points.items():
+        best = networks.best(part)
+        out[f"rsa_best_{name}"] = show.estimate(best)
+        out[f"rsa_best_name_{name}"] = best["name"]
+        out[f"rsa_limit_{name}"] = show.number(top[name])
+    if "cichy" in one:
+        out["rsa_one_cichy"] = show.number(one["cichy"])
+    return out
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+
+def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = "", method: str = "spearman"):
+    """Six panels of agreement with one arrangement set (form of Fig. 3); see :func:`humalign.plots.panels.six`."""
+    return panels.six(points, YLABEL[method], ceiling=ceiling, title=title, ceiling_label="people's limit")
+
+
+def sets(
+    points: dict[str, pd.DataFrame], ceilings: dict[str, float], references: dict[str, pd.DataFrame] | None = None
+):
+    """All networks in all arrangement sets side by side, sorted by group, one column a set, one scale for all.
+
+    The limit set by people is off the scale where networks are far from it; its value then stands below the column.
+
+    Parameters
+    ----------
+    points : dict of str to DataFrame
+        Title of the set to points.
+    ceilings : dict of str to float
+        Title to the limit set by people.
+    references : dict of str to DataFrame, optional
+        Title to the result table of descriptions that are no networks.
+    """
+    from matplotlib import pyplot as plt
+
+    first = next(iter(points.values()))
+    rows = first.assign(place=first["group"].map({g: k for k, g in enumerate(style.order(first["group"]))}))
+    rows = rows.sort_values(["place", "value"], ascending=[False, True]).reset_index(drop=True)
+    fig, axes = plt.subplots(
+        1, len(points), figsize=(style.WIDTH, 1.7 + 0.165 * len(rows)), sharey=True, sharex=True, layout="constrained"
+    )
+    marks, away = {}, {}
+    shown = {} if references is None else {t: r.set_index("model")["value"] for t, r in references.items()}
+    ends = [pd.concat(points.values())[["value", "low", "high"]].to_numpy(float).ravel()]
+    ends = np.concatenate([*ends, [0.0], [s["category"] for s in shown.values() if "category" in s]])
+    ends = ends[np.isfinite(ends)]
+    left, right = ends.min() - 0.06 * np.ptp(ends), ends.max() + 0.06 * np.ptp(ends)
+    for ax, (title, part) in zip(np.atleast_1d(axes), points.items()):
+        part = part.set_index("model").reindex(rows["model"]).reset_index()
+        y = np.arange(len(part))
+        ax.hlines(y, part["low"], part["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
+        style.single_runs(ax, part, y, along="x")
+        for group in style.order(rows["group"]):
+            at = rows["group"] == group
+            ax.scatter(
+                part["value"][at],
+                y[at],
+                s=30,
+                c=style.color(group),
+                marker=style.marker(group),
+                edgecolors=style.OUTLINE,
+                linewidths=0.8,
+                zorder=3,
+            )
+        ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
+        marks[ax] = [("zero", 0.0, ":")]
+        if "category" in shown.get(title, ()):
+            marks[ax].append(("category", shown[title]["category"], "--"))
+        if ceilings[title] <= right:
+            marks[ax].append(("people's limit", ceilings[title], "-."))
+        else:
+            away[title] = f"\npeople's limit {ceilings[title]:.2f} →"
+        for _, value, line in marks[ax][1:]:
+            ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
+        ax.set_xlim(left, right)
+        ax.set_xlabel(f"ρ, {title}{away.get(title, '')}", fontsize=10)
+        ax.set_ylim(-1, len(part))
+        ax.grid(axis="y", lw=0.5)
+        ax.tick_params(axis="y", length=0)
+    axes = np.atleast_1d(axes)
+    axes[0].set_yticks(
+        np.arange(len(rows)), [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5
+    )
+    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    for ax, lines in marks.items():
+        panels.tops(ax, lines, 0.12)
+    return fig
+
+
+def two_measures(pairs: pd.DataFrame, xlabel: str, ylabel: str):
+    """Two ways to compute the same agreement against each other."""
+    from matplotlib import pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(5.2, 5.2), layout="constrained")
+    panels.identity(ax, pairs, xlabel, ylabel)
+    style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
+    return fig
+
+
+def matrices(rdms: dict[str, np.ndarray], groups=None):
+    """Dissimilarity matrices side by side, each scaled to its own ranks; lines separate the groups of pictures.
+
+    Parameters
+    ----------
+    rdms : dict of str to (m, m)
+        Title to matrix, pictures in the same order.
+    groups : sequence of str (m,), optional
+        Label of each picture, equal labels adjacent.
+    """
+    import seaborn
+    from matplotlib import pyplot as plt
+
+    columns = 2
+    rows = -(-len(rdms) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(style.WIDTH, 3.5 * rows), layout="constrained", squeeze=False)
+    for ax in axes.ravel()[len(rdms) :]:
+        ax.axis("off")
+    look = {"vmin": 0, "vmax": 1, "cmap": plt.rcParams["image.cmap"], "square": True, "cbar": False,
+            "rasterized": True, "xticklabels": False, "yticklabels": False}  # fmt: skip
+    for ax, (title, rdm) in zip(axes.ravel(), rdms.items()):
+        i, j = np.triu_indices(len(rdm), 1)
+        shown = np.full(rdm.shape, np.nan)
+        shown[i, j] = shown[j, i] = _as_ranks(rdm)
+        seaborn.heatmap(shown, ax=ax, **look)
+        ax.set_title(title)
+        if groups is not None:
+            labels = np.asarray(groups)
+            starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
+            ends = np.r_[starts[1:], len(labels)]
+            wide = ends - starts >= 5  # smaller groups have no room for a name
+            ax.set_yticks(((starts + ends) / 2)[wide], labels[starts][wide], fontsize=8.5, rotation=0)
+            for start in starts[1:]:
+                ax.axhline(start, color="white", lw=0.3)
+                ax.axvline(start, color="white", lw=0.3)
+        ax.tick_params(length=0)
+    bar = fig.colorbar(ax.collections[0], ax=axes, shrink=0.5, location="bottom", aspect=40)
+    bar.set_label("rank of dissimilarity (0 most alike, 1 least)", fontsize=9)
+    return fig
+
+
+def tasks(pairs: pd.DataFrame):
+    """Agreement with arrangements (y) against odd-one-out accuracy (x), one point a network."""
+    from matplotlib import pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(5.6, 4.8), layout="constrained")
+    ax.hlines(pairs["y"], pairs["x_low"], pairs["x_high"], color=style.GREY, lw=0.8, alpha=0.4, zorder=2)
+    style.points(ax, pairs["x"], pairs["y"], pairs["group"], low=pairs["y_low"], high=pairs["y_high"], size=42)
+    style.reference_line(ax, 1 / 3, "chance", axis="x")
+    ax.axhline(0, color=style.GREY, ls=":", lw=1.2)
+    ax.set(xlabel="odd-one-out accuracy", ylabel="Spearman's ρ with arrangements")
+    style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
+    fig.canvas.draw()
+    panels.fit(ax, pairs["x"], pairs["y"], clear=[1 / 3])
+    return fig
