@@ -16,7 +16,7 @@ from ..calibration import expected_calibration_error
 from ..config import Profile
 from ..data import registry
 from ..data.types import Features, Triplets
-from ..errors import HumalignError, MissingData
+from ..errors import HumalignError
 from ..probing import object_folds, partition_masks
 from ..results import LEVEL, Measured, combine, interval
 from ..similarity import similarity_matrix
@@ -283,29 +283,24 @@ def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:
     return _measured(profile, rows, draws).table
 
 
-def compute(profile: Profile) -> pd.DataFrame:
+def _tables(source) -> dict:
     """Teachers and references in one result table."""
-    return results.combine(real_teacher(profile).table, references(profile))
+    return {"teacher": combine(real_teacher(source.profile).table, references(source.profile))}
+
+
+NEEDED = frozenset({*NETWORKS, *EMBEDDINGS.values(), *RESPONSES})
+PUBLIC = recording.Study("alignet", NEEDED, ("teacher",), VERSION, _tables)
 
 
 def record(profile: Profile, folder=None) -> list[Path]:
-    """Compute :func:`compute` and store it with what it was made from; the files written."""
-    if profile.data is None:
-        raise MissingData("there is no folder with real data", "HUMALIGN_DATA", "set it, or give --data")
-    names = (*NETWORKS, *EMBEDDINGS.values(), *RESPONSES)
-    inputs = {name: registry.load(name, profile).checksum for name in names}
-    tables = {"teacher": compute(profile).assign(provenance="recorded")}
-    return recording.write("alignet", tables, profile="slice", inputs=inputs, folder=folder)
+    """Store the table with the package (``alignet``)."""
+    return PUBLIC.record(profile, folder)
 
 
 def table(profile: Profile) -> tuple[pd.DataFrame, str]:
-    """Teachers on real people, and when they were computed: live in the profiles slice and full, else recorded."""
-    if profile.name != "mini":
-        try:
-            return compute(profile), "when this page was built"
-        except MissingData:
-            pass
-    return recording.read("alignet", "teacher"), recording.facts("alignet")["date"]
+    """Teachers on real people, and when they were computed; see :meth:`humalign.record.Study.tables`."""
+    found = PUBLIC.tables(profile)
+    return found["teacher"], found.when
 
 
 def wide(found: pd.DataFrame) -> pd.DataFrame:
