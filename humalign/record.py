@@ -77,9 +77,13 @@ def read(name: str, key: str, folder=None) -> pd.DataFrame:
         raise MissingData(f"has no table '{key}'", folder / f"{name}.json", "run 'humalign record' where the data are")
     if not path.is_file() or sha256(path) != known:
         raise InputError("is missing or was changed after it was recorded", path, "run 'humalign record' again")
-    frame = pd.read_csv(io.StringIO(path.read_text("utf8")))
+    return _mended(pd.read_csv(io.StringIO(path.read_text("utf8"))), provenance="recorded")
+
+
+def _mended(frame: pd.DataFrame, **common) -> pd.DataFrame:
+    """A table as it comes back from CSV; of result tables, empty words are words again."""
     if set(results.COLUMNS) <= set(frame.columns):
-        return results.table(frame[results.COLUMNS], provenance="recorded")
+        return results.table(frame[results.COLUMNS], **common)
     return frame
 
 
@@ -144,7 +148,8 @@ class Study:
         """All tables by name, computed now or taken from the cache."""
         source = self.source(profile)
         parts = [self.inputs(profile), profile.seed]
-        return kept(profile, self.name, self.version, parts, lambda: self.make(source))
+        made = kept(profile, self.name, self.version, parts, lambda: self.make(source))
+        return {key: _mended(table) for key, table in made.items()}
 
     def record(self, profile, folder=None) -> list[Path]:
         """Compute all tables and store them with the package, or in another folder; see :func:`write`.

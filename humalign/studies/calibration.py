@@ -235,8 +235,3 @@ def _public(profile) -> dict:
 
 # version 2: rows of CLIP by their right names
 PUBLIC = public.Study("slice_calibration", slices.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
-
-
-def record(profile, folder=None) -> list:
-    """Store the tables from the public files with the package (``slice_calibration``)."""
-    return PUBLIC.record(profile, folder)

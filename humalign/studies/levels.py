@@ -146,11 +146,6 @@ def lists_or_recorded(profile) -> pd.DataFrame:
     return found["lists"].assign(provenance=found.provenance)
 
 
-def record(profile, folder=None) -> list:
-    """Store the summaries of the real lists with the package (``levels``)."""
-    return PUBLIC.record(profile, folder)
-
-
 def pair_list_summary(profile) -> pd.DataFrame:
     """What the real list of the AligNet validation study holds: pairs, images, classes."""
     pairs = registry.load("levels/alignet_pairs", profile.with_(name="slice"))

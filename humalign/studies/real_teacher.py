@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from .. import record as recording
 from ..alignet import teacher
 from ..cache import kept
 from ..calibration import expected_calibration_error
+from ..chapters.real_data import questions
 from ..config import Profile
 from ..data import registry
 from ..data.types import Features, Triplets
@@ -20,7 +20,6 @@ from ..errors import HumalignError
 from ..probing import object_folds, partition_masks
 from ..results import LEVEL, Measured, combine, interval
 from ..similarity import similarity_matrix
-from .real import questions
 
 STRENGTH = 0.1  # fixed in advance for every map, in the middle of the range .03 to .3 that worked for another map
 FOLDS, SEED = 3, 42
@@ -290,11 +289,6 @@ def _tables(source) -> dict:
 
 NEEDED = frozenset({*NETWORKS, *EMBEDDINGS.values(), *RESPONSES})
 PUBLIC = recording.Study("alignet", NEEDED, ("teacher",), VERSION, _tables)
-
-
-def record(profile: Profile, folder=None) -> list[Path]:
-    """Store the table with the package (``alignet``)."""
-    return PUBLIC.record(profile, folder)
 
 
 def table(profile: Profile) -> tuple[pd.DataFrame, str]:
