@@ -83,6 +83,16 @@ class Answers:
         return self._once(name, registry.entry(name).found(self.root).values(),
                           lambda: registry.load(name, self.profile))  # fmt: skip
 
+    def published(self, name: str):
+        """A published data set by its name in the registry, for pages on one data set and not on a role.
+
+        Raises
+        ------
+        MissingData, InputError
+            As :func:`humalign.data.registry.load`.
+        """
+        return self._read(name)
+
     def _once(self, key, paths, make):
         stamp = [(p.stat().st_mtime_ns, p.stat().st_size) for p in paths]
         if self.kept.get(key, (None,))[0] != stamp:

@@ -1,17 +1,22 @@
-"""Recorded results: numbers computed earlier from data that are not in the repository, with what made them."""
+"""Tables of the small public files: computed where the files are at hand, else as they were last recorded."""
 
 from __future__ import annotations
 
 import datetime
 import importlib.metadata
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 
 from . import __version__, results
+from .cache import kept
+from .data import registry
 from .errors import InputError, MissingData
+from .source import Source, open_source
 from .store import read_json, sha256, write_json, write_text
 
 FOLDER = Path(str(resources.files("humalign"))) / "recorded"
@@ -72,7 +77,95 @@ def read(name: str, key: str, folder=None) -> pd.DataFrame:
         raise MissingData(f"has no table '{key}'", folder / f"{name}.json", "run 'humalign record' where the data are")
     if not path.is_file() or sha256(path) != known:
         raise InputError("is missing or was changed after it was recorded", path, "run 'humalign record' again")
-    frame = pd.read_csv(io.StringIO(path.read_text("utf8")))
+    return _mended(pd.read_csv(io.StringIO(path.read_text("utf8"))), provenance="recorded")
+
+
+def _mended(frame: pd.DataFrame, **common) -> pd.DataFrame:
+    """A table as it comes back from CSV; of result tables, empty words are words again."""
     if set(results.COLUMNS) <= set(frame.columns):
-        return results.table(frame[results.COLUMNS], provenance="recorded")
+        return results.table(frame[results.COLUMNS], **common)
     return frame
+
+
+# ---- live or recorded ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Named tables, where they come from ("live" or "recorded") and the date of the computation."""
+
+    tables: dict[str, pd.DataFrame]
+    provenance: str
+    when: str
+
+    def __getitem__(self, key: str) -> pd.DataFrame:
+        return self.tables[key]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Some tables made from the small public files: the name of their record, what they need, how they are made.
+
+    Of a profile count its data folder, seed, cache and device, not its name: real people are read in every profile.
+
+    Attributes
+    ----------
+    name : str
+        Of the record, for instance "slice_concepts".
+    needed : frozenset of str
+        Names in the data registry.
+    keys : tuple of str
+        Names of the tables.
+    version : int
+        Goes up when the numbers change.
+    make : callable
+        Source of the public files to dict of str to DataFrame.
+    """
+
+    name: str
+    needed: frozenset[str]
+    keys: tuple[str, ...]
+    version: int
+    make: Callable[[Source], dict]
+
+    def source(self, profile) -> Source:
+        """The public files in the data folder of a profile."""
+        return open_source(profile.with_(name="slice"))
+
+    def missing(self, profile) -> str:
+        """What keeps the tables from being computed, in words; "" where all files are there."""
+        if profile.data is None:
+            return "needs a data folder"
+        gone = sorted(self.needed - set(registry.available(profile.with_(name="slice"))))
+        return f"{', '.join(gone)} {'is' if len(gone) == 1 else 'are'} not here" if gone else ""
+
+    def inputs(self, profile) -> dict:
+        """Checksums of the files read, by their path in the data folder."""
+        found = [p for name in sorted(self.needed) for p in registry.entry(name).found(profile.data).values()]
+        return {path.relative_to(profile.data).as_posix(): sha256(path) for path in found}
+
+    def compute(self, profile) -> dict:
+        """All tables by name, computed now or taken from the cache."""
+        source = self.source(profile)
+        parts = [self.inputs(profile), profile.seed]
+        made = kept(profile, self.name, self.version, parts, lambda: self.make(source))
+        return {key: _mended(table) for key, table in made.items()}
+
+    def record(self, profile, folder=None) -> list[Path]:
+        """Compute all tables and store them with the package, or in another folder; see :func:`write`.
+
+        Raises
+        ------
+        MissingData
+            Without the files, so that no record is recorded again.
+        """
+        if gone := self.missing(profile):
+            raise MissingData(gone, self.name, "point HUMALIGN_DATA or --data at the folder with the public files")
+        made = self.compute(profile)
+        return write(self.name, made, profile="slice", inputs=self.inputs(profile), folder=folder)
+
+    def tables(self, profile) -> Tables:
+        """The tables: live where the files are at hand, else recorded."""
+        if not self.missing(profile):
+            return Tables(self.compute(profile), "live", datetime.date.today().isoformat())
+        return Tables({key: read(self.name, key) for key in self.keys}, "recorded", facts(self.name)["date"])

@@ -72,9 +72,10 @@ def test_triplets_keep_their_columns(profile):
 
 
 def test_what_a_wrong_order_costs(profile):
-    from humalign.studies import real
+    from humalign.chapters import real_data
+    from humalign.source import open_source
 
-    table = real.row_order_cost(profile).set_index(["dataset", "model", "detail"])["value"]
+    table = real_data.row_order_cost(open_source(profile)).set_index(["dataset", "model", "detail"])["value"]
     for model in ("things/vice_42", "things/spose_49"):
         right, wrong = (
             table["things/test_10_id", model, f"{word} order, affected trials"] for word in ("right", "wrong")

@@ -74,5 +74,5 @@ def test_table_1(monkeypatch):
     assert run["stage"].str.rpartition(".")[2].tolist() == ["zero_shot", "probing", "rsa", "probed"]
     assert len(table1_page.of_profile(run, "mini")) == 4
     assert table1_page.of_profile(run, "full") is None
-    out = table1_page.headline(pd.DataFrame({"paper": [1, "1", 2]}), {"before": 0.3, "after": 0.4})
+    out = table1_page.headline(pd.DataFrame({"paper": [1, "1", 2]}), {"real_before": 0.3, "real_after": 0.4})
     assert (out["t1_before"], out["t1_after"], out["t1_networks"].value) == (0.3, 0.4, 2)

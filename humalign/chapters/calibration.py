@@ -258,10 +258,6 @@ def _public(profile) -> dict:
 PUBLIC = public.Study("slice_calibration", vice.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
 
 
-def record(profile, folder=None) -> list:
-    """Store the tables from the public files with the package (``slice_calibration``)."""
-    return PUBLIC.record(profile, folder)
-
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ def configure(parser):
 
     add_profile_options(parser)
     parser.add_argument("--out", metavar="DIR", help="folder for the records (default: the package's own)")
-    parser.add_argument("--only", metavar="STUDY", help="record one study, for instance real or levels")
+    parser.add_argument("--only", metavar="STUDY", help="record one study, for instance slice or levels")
     parser.add_argument("--show", action="store_true", help="say what is recorded, from what and when; compute nothing")
 
 
@@ -41,18 +41,17 @@ def main(args) -> int:
     if profile.name == "mini":
         from ..studies import seeds
 
-        parts = [seeds]
+        parts = {"seeds": seeds}
     else:
-        from ..chapters import calibration
-        from ..studies import comparison, levels, real, real_teacher, vice
+        from ..chapters import calibration, real_data
+        from ..studies import comparison, levels, real_teacher, vice
 
-        parts = [levels, real, vice, calibration, comparison, real_teacher]
-    if args.only:
-        known = {study.__name__.rpartition(".")[2]: study for study in parts}
-        if args.only not in known:
-            raise InputError(f"no study is called '{args.only}'", "--only", f"choose one of {', '.join(known)}")
-        parts = [known[args.only]]
-    for study in parts:
+        studies = (levels.PUBLIC, real_data.TABLES, vice.PUBLIC, calibration.PUBLIC, comparison.PUBLIC,
+                   real_teacher.PUBLIC)  # fmt: skip
+        parts = {study.name: study for study in studies}
+    if args.only and args.only not in parts:
+        raise InputError(f"no study is called '{args.only}'", "--only", f"choose one of {', '.join(parts)}")
+    for study in [parts[args.only]] if args.only else parts.values():
         for path in study.record(profile, folder=args.out):
             print(path)
     return 0

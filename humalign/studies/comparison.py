@@ -355,8 +355,3 @@ def _public(profile) -> dict:
 
 # version 2: rows of CLIP by their right names
 PUBLIC = public.Study("slice_comparison", vice.NEEDED, ("pairs",), 2, _public)
-
-
-def record(profile, folder=None) -> list:
-    """Store the tables from the public files with the package (``slice_comparison``)."""
-    return PUBLIC.record(profile, folder)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from .. import levels, resample
+from .. import record as recording
 from ..data import registry
-from ..errors import InputError, MissingData
+from ..errors import InputError
 from ..source import open_source
 
 SOURCE = "analysis notebook of the Levels experiment, executed by its author"
@@ -128,33 +129,21 @@ def trial_list_summary(profile) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def list_summaries(profile) -> pd.DataFrame:
-    """Both summaries of the real lists; MissingData without the files of the slice."""
-    lists, pairs = trial_list_summary(profile), pair_list_summary(profile)
+def _lists(source) -> dict:
+    """Both summaries of the real lists in one table."""
+    lists, pairs = trial_list_summary(source.profile), pair_list_summary(source.profile)
     lists.insert(0, "list", "Levels, " + lists.pop("level"))
     pairs = pairs.rename(columns={"pairs": "trials"}).assign(list="validation study, pairs")
-    return pd.concat([lists, pairs], ignore_index=True)[lists.columns]
+    return {"lists": pd.concat([lists, pairs], ignore_index=True)[lists.columns]}
+
+
+PUBLIC = recording.Study("levels", frozenset({"levels/trials", "levels/alignet_pairs"}), ("lists",), 1, _lists)
 
 
 def lists_or_recorded(profile) -> pd.DataFrame:
-    """Both summaries of the real lists, computed where the files are at hand, else as recorded."""
-    from .. import record
-
-    try:
-        return list_summaries(profile).assign(provenance="live")
-    except MissingData:
-        return record.read("levels", "lists").assign(provenance="recorded")
-
-
-def record(profile, folder=None) -> list:
-    """Store the summaries of the real lists; MissingData without them, so that no record is recorded again."""
-    from .. import record
-    from ..store import sha256
-
-    names = ("levels/trials", "levels/alignet_pairs")
-    frame = list_summaries(profile)
-    inputs = {path.name: sha256(path) for n in names for path in registry.entry(n).found(profile.data).values()}
-    return record.write("levels", {"lists": frame}, profile="slice", inputs=inputs, folder=folder)
+    """Both summaries of the real lists; see :meth:`humalign.record.Study.tables`."""
+    found = PUBLIC.tables(profile)
+    return found["lists"].assign(provenance=found.provenance)
 
 
 def pair_list_summary(profile) -> pd.DataFrame:

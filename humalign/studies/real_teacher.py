@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,14 @@ from .. import record as recording
 from ..alignet import teacher
 from ..cache import kept
 from ..calibration import expected_calibration_error
+from ..chapters.real_data import questions
 from ..config import Profile
 from ..data import registry
 from ..data.types import Features, Triplets
-from ..errors import HumalignError, MissingData
+from ..errors import HumalignError
 from ..probing import object_folds, partition_masks
 from ..results import LEVEL, Measured, combine, interval
 from ..similarity import similarity_matrix
-from .real import questions
 
 STRENGTH = 0.1  # fixed in advance for every map, in the middle of the range .03 to .3 that worked for another map
 FOLDS, SEED = 3, 42
@@ -283,29 +282,19 @@ def references(profile: Profile, networks=tuple(NETWORKS)) -> pd.DataFrame:
     return _measured(profile, rows, draws).table
 
 
-def compute(profile: Profile) -> pd.DataFrame:
+def _tables(source) -> dict:
     """Teachers and references in one result table."""
-    return results.combine(real_teacher(profile).table, references(profile))
+    return {"teacher": combine(real_teacher(source.profile).table, references(source.profile))}
 
 
-def record(profile: Profile, folder=None) -> list[Path]:
-    """Compute :func:`compute` and store it with what it was made from; the files written."""
-    if profile.data is None:
-        raise MissingData("there is no folder with real data", "HUMALIGN_DATA", "set it, or give --data")
-    names = (*NETWORKS, *EMBEDDINGS.values(), *RESPONSES)
-    inputs = {name: registry.load(name, profile).checksum for name in names}
-    tables = {"teacher": compute(profile).assign(provenance="recorded")}
-    return recording.write("alignet", tables, profile="slice", inputs=inputs, folder=folder)
+NEEDED = frozenset({*NETWORKS, *EMBEDDINGS.values(), *RESPONSES})
+PUBLIC = recording.Study("alignet", NEEDED, ("teacher",), VERSION, _tables)
 
 
 def table(profile: Profile) -> tuple[pd.DataFrame, str]:
-    """Teachers on real people, and when they were computed: live in the profiles slice and full, else recorded."""
-    if profile.name != "mini":
-        try:
-            return compute(profile), "when this page was built"
-        except MissingData:
-            pass
-    return recording.read("alignet", "teacher"), recording.facts("alignet")["date"]
+    """Teachers on real people, and when they were computed; see :meth:`humalign.record.Study.tables`."""
+    found = PUBLIC.tables(profile)
+    return found["teacher"], found.when
 
 
 def wide(found: pd.DataFrame) -> pd.DataFrame:

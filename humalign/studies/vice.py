@@ -136,8 +136,3 @@ def _public(profile) -> dict:
 
 # version 2: rows of CLIP by their right names
 PUBLIC = public.Study("slice_concepts", NEEDED, ("accuracy", "r2", "examples", "facts"), 2, _public)
-
-
-def record(profile, folder=None) -> list:
-    """Store the tables from the public files with the package (``slice_concepts``)."""
-    return PUBLIC.record(profile, folder)

@@ -31,11 +31,11 @@ def headline(facts: pd.DataFrame, real: dict) -> dict:
     facts : DataFrame
         :func:`humalign.zoo.table` of profile "full".
     real : dict
-        :func:`humalign.studies.real.headline`.
+        :func:`humalign.chapters.real_data.numbers`.
     """
     count = int((facts["paper"].astype(str) == "1").sum())
     return {
-        "t1_before": real["before"],
-        "t1_after": real["after"],
+        "t1_before": real["real_before"],
+        "t1_after": real["real_after"],
         "t1_networks": show.number(count, provenance="published", source="the authors' code"),
     }

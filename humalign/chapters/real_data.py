@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import datetime
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from .. import odd_one_out, probing, resample, results, rsa
-from .. import record as recording
-from ..cache import kept
-from ..config import Profile, get_profile
-from ..data import registry
+from .. import odd_one_out, probing, record, resample, results, rsa, show
 from ..data.row_orders import ORDERS, detect, in_order
-from ..errors import InputError, MissingData
+from ..errors import InputError
+from ..record import Tables
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
+from ..source import Source
 
+ROLES, OPTIONAL = (), ()  # the page is about single published files: NEEDED
+VERSION = 2  # of the tables that are kept: goes up when their numbers change
 TEST_SETS = ("things/testset1", "things/testset2")
 TRAINING = "things/test_10_id"
-NEEDED = {
+NEEDED = frozenset({
     *TEST_SETS, TRAINING, "things/testset2_repeat", "things/concepts", "things/categories_27", "things/vice_42",
     "things/spose_49", "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", "things_eeg2/clip_vit_l14",
     "mur92", "mur92/images", "glocal/clip_ViT-L_14_visual", "weights/squeezenet1_0",
-}  # fmt: skip
+})  # fmt: skip
 DRAWS = resample.DRAWS
 STRENGTHS = (1.0, 0.3, 0.1)
 IN_SAMPLE = "in-sample: fitted to THINGS triplets"
@@ -54,15 +53,12 @@ def facts() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def source(name: str | None = None) -> Profile:
-    """The profile of the page: not the name but the data folder decides there, so "mini" is read as "slice"."""
-    found = get_profile(name)
-    return found.with_(name="slice") if found.name == "mini" else found
+# ---- measuring -------------------------------------------------------------------------------------------------------
 
 
-def object_ids(profile) -> tuple[str, ...]:
+def object_ids(source: Source) -> tuple[str, ...]:
     """The 1,854 THINGS concepts in THINGS' own (sorted) order."""
-    return tuple(registry.load("things/concepts", profile).index)
+    return tuple(source.published("things/concepts").index)
 
 
 def questions(triplets) -> np.ndarray:
@@ -72,7 +68,7 @@ def questions(triplets) -> np.ndarray:
     return (ordered[:, 0] * base + ordered[:, 1]) * base + ordered[:, 2]
 
 
-def ceilings(profile, draws: int = DRAWS) -> Measured:
+def ceilings(source: Source, draws: int = DRAWS) -> Measured:
     """Human noise ceilings of the repeated test sets, and how often people repeat their own answer.
 
     Returns
@@ -82,17 +78,17 @@ def ceilings(profile, draws: int = DRAWS) -> Measured:
         again" for testset2 and its repetition. Draws resample distinct triplets.
     """
     rows, out = [], []
-    generator = np.random.default_rng(profile.seed)
+    generator = np.random.default_rng(source.profile.seed)
     for name in (*TEST_SETS, "things/testset2_repeat"):
-        triplets = registry.load(name, profile).triplets
+        triplets = source.published(name).triplets
         objects, _, index = odd_one_out.response_counts(triplets)
-        samples = generator.integers(len(objects), size=(draws, len(objects)))
+        drawn = resample.drawn_rows(len(objects), generator, draws)
         for kind in ("majority", "leave-one-out"):
             each = np.array([odd_one_out.noise_ceiling(triplets[index == k], kind) for k in range(len(objects))])
             rows.append({"dataset": name, "model": "people", "measure": "ceiling", "detail": kind,
                          "value": odd_one_out.noise_ceiling(triplets, kind), "n": len(triplets)})  # fmt: skip
-            out.append(each[samples].mean(1))
-    first, again = (registry.load(f"things/testset2{end}", profile) for end in ("", "_repeat"))
+            out.append(each @ drawn / len(each))
+    first, again = (source.published(f"things/testset2{end}") for end in ("", "_repeat"))
     if not (questions(first.triplets) == questions(again.triplets)).all():
         raise InputError(
             "does not ask the questions of testset2 row by row", "things/testset2_repeat", "check the files"
@@ -104,7 +100,7 @@ def ceilings(profile, draws: int = DRAWS) -> Measured:
     rows.append({"dataset": "things/testset2", "model": "people", "measure": "agreement", "detail": "same person again",
                  "value": same.mean(), "n": len(same)})  # fmt: skip
     out.append((weights @ hits) / (weights @ size))
-    return Measured.of(rows, np.array(out), profile=profile.name, source="THINGS-data")
+    return Measured.of(rows, np.array(out), profile=source.profile.name, source="THINGS-data")
 
 
 def _accuracies(triplets, similarities: dict, draws: int, **common):
@@ -116,41 +112,37 @@ def _accuracies(triplets, similarities: dict, draws: int, **common):
     return rows, list(drawn)
 
 
-def _row(**facts) -> tuple:
+def _facts(**facts) -> tuple:
     return tuple(facts.items())
 
 
-def zero_shot(profile, draws: int = DRAWS) -> Measured:
+def zero_shot(source: Source, draws: int = DRAWS) -> Measured:
     """Odd-one-out accuracy of embeddings and features on the human test sets; draws resample concepts."""
-    ids = object_ids(profile)
-    here = set(registry.available(profile))
+    ids = object_ids(source)
     similarities = {}
     for key, (_, kernels, remark) in MODELS.items():
-        if key in here:
-            values = registry.load(key, profile).align(ids).values
-            for kernel in kernels:
-                similarities[_row(model=key, detail=kernel, source=remark)] = similarity_matrix(values, kernel)
+        values = source.published(key).align(ids).values
+        for kernel in kernels:
+            similarities[_facts(model=key, detail=kernel, source=remark)] = similarity_matrix(values, kernel)
     rows, out = [], []
     for name in TEST_SETS:
-        part = _accuracies(
-            registry.load(name, profile).align(ids), similarities, draws, dataset=name, stage="zero-shot"
-        )
+        part = _accuracies(source.published(name).align(ids), similarities, draws, dataset=name, stage="zero-shot")
         rows += part[0]
         out += part[1]
-    return Measured.of(rows, np.array(out), profile=profile.name)
+    return Measured.of(rows, np.array(out), profile=source.profile.name)
 
 
-def unseen_training(profile, ids) -> np.ndarray:
+def unseen_training(source: Source, ids) -> np.ndarray:
     """Training triplets whose question occurs in no test set, (n, 3).
 
     test_10_ID repeats most questions of testset2 and some of testset1; leaving them in would test on trained triplets.
     """
-    triplets = registry.load(TRAINING, profile).align(ids).triplets
-    asked = np.concatenate([questions(registry.load(name, profile).align(ids).triplets) for name in TEST_SETS])
+    triplets = source.published(TRAINING).align(ids).triplets
+    asked = np.concatenate([questions(source.published(name).align(ids).triplets) for name in TEST_SETS])
     return triplets[~np.isin(questions(triplets), asked)]
 
 
-def probe(profile, draws: int = DRAWS, strengths=STRENGTHS, n_folds: int = 3) -> Measured:
+def probe(source: Source, draws: int = DRAWS, strengths=STRENGTHS, n_folds: int = 3) -> Measured:
     """A linear transform of CLIP ViT-B/32 fitted to people, tested on unseen triplets and on unseen objects.
 
     The penalty pulls towards a scaled identity; its strength is the one with the lowest cross-entropy in object-wise
@@ -163,22 +155,22 @@ def probe(profile, draws: int = DRAWS, strengths=STRENGTHS, n_folds: int = 3) ->
         dataset: each test set and "unseen objects"; stage "zero-shot" and "probed"; detail "cosine" for zero-shot and
         "dot" for the transform. One row counts the training responses left out.
     """
-    ids = object_ids(profile)
-    features = registry.load("things/clip_vit_b32", profile).align(ids).values
-    everything = registry.load(TRAINING, profile).align(ids)
-    training = unseen_training(profile, ids)
+    ids = object_ids(source)
+    features = source.published("things/clip_vit_b32").align(ids).values
+    everything = source.published(TRAINING).align(ids)
+    training = unseen_training(source, ids)
     left_out = len(everything) - len(training)
-    settings = {"penalty": "identity", "device": profile.torch_device()}
+    settings = {"penalty": "identity", "device": source.profile.torch_device()}
     cross = probing.cross_validation(features, training, strengths=strengths, n_folds=n_folds, seed=42, **settings)
-    transform = probing.fit(features, training, strength=cross.strength, seed=profile.seed, **settings)
+    transform = probing.fit(features, training, strength=cross.strength, seed=source.profile.seed, **settings)
     before = similarity_matrix(features, "cosine")
     after = similarity_matrix(transform.apply(features), "dot")
-    stages = {_row(stage="zero-shot", detail="cosine"): before, _row(stage="probed", detail="dot"): after}
+    stages = {_facts(stage="zero-shot", detail="cosine"): before, _facts(stage="probed", detail="dot"): after}
     common = {"model": "things/clip_vit_b32", "layer": "visual"}
     rows = [{**common, "dataset": TRAINING, "measure": "left out", "value": left_out, "n": len(everything)}]
     out = [np.full(draws, left_out)]
     for name in TEST_SETS:
-        triplets = registry.load(name, profile).align(ids)
+        triplets = source.published(name).align(ids)
         part = _accuracies(triplets, stages, draws, dataset=name, **common, source=f"strength {cross.strength:g}")
         rows += part[0]
         out += part[1]
@@ -189,10 +181,10 @@ def probe(profile, draws: int = DRAWS, strengths=STRENGTHS, n_folds: int = 3) ->
     common |= {"dataset": "unseen objects", "measure": "accuracy", "n": len(triplets)}
     common |= {"source": f"{n_folds} folds over objects, strength {cross.strength:g}"}
     rows += [{**common, **dict(facts), "value": v} for facts, v in zip(stages, value)]
-    return Measured.of(rows, np.array([*out, *drawn]), profile=profile.name)
+    return Measured.of(rows, np.array([*out, *drawn]), profile=source.profile.name)
 
 
-def glocal(profile, draws: int = DRAWS) -> Measured:
+def glocal(source: Source, draws: int = DRAWS) -> Measured:
     """CLIP ViT-L/14 on 200 concepts with and without its published gLocal transform.
 
     Returns
@@ -201,12 +193,12 @@ def glocal(profile, draws: int = DRAWS) -> Measured:
         measure "spearman" with SPoSE's dot products (both in-sample), measure "accuracy" on all human triplets within
         the 200 concepts; stage "zero-shot" and "gLocal".
     """
-    features = registry.load("things_eeg2/clip_vit_l14", profile)
-    transform = registry.load("glocal/clip_ViT-L_14_visual", profile)
-    spose = registry.load("things/spose_49", profile).align(features.ids)
+    features = source.published("things_eeg2/clip_vit_l14")
+    transform = source.published("glocal/clip_ViT-L_14_visual")
+    spose = source.published("things/spose_49").align(features.ids)
     human = similarity_matrix(spose.values, "dot")
     stages = {"zero-shot": (features.values, "cosine"), "gLocal": (transform.apply(features.values), "dot")}
-    parts = [_within(registry.load(name, profile), features.ids) for name in (*TEST_SETS, TRAINING)]
+    parts = [_within(source.published(name), features.ids) for name in (*TEST_SETS, TRAINING)]
     parts = [part for part in parts if part is not None]
     triplets = replace(parts[0], triplets=np.concatenate([p.triplets for p in parts]), participants=None)
     pairs = resample.Pairs(len(features), draws)
@@ -219,10 +211,10 @@ def glocal(profile, draws: int = DRAWS) -> Measured:
                      "value": rsa.compare(similarity, human), "n": len(features)})  # fmt: skip
         out.append(pairs.correlate(rsa.upper_triangle(similarity), target))
         common |= {"dataset": "human triplets within 200 concepts"}
-        part = _accuracies(triplets, {_row(detail=kernel): similarity}, draws, **common)
+        part = _accuracies(triplets, {_facts(detail=kernel): similarity}, draws, **common)
         rows += part[0]
         out += part[1]
-    return Measured.of(rows, np.array(out), profile=profile.name)
+    return Measured.of(rows, np.array(out), profile=source.profile.name)
 
 
 def _within(triplets, ids):
@@ -232,21 +224,21 @@ def _within(triplets, ids):
 
 
 @lru_cache(maxsize=1)
-def squeezenet_features(profile) -> dict:
+def squeezenet_features(source: Source) -> dict:
     """Features of the 92 images in the pretrained SqueezeNet, by layer: pooled last convolution and logits."""
     from .. import features as room
     from .. import zoo
 
-    stimuli = registry.load("mur92/images", profile)
-    model = zoo.load("squeezenet1_0", profile=profile)
-    found = room.extract(model, stimuli, ("penultimate", "logits"), device=profile.device, progress=False)
+    stimuli = source.published("mur92/images")
+    model = zoo.load("squeezenet1_0", profile=source.profile)
+    found = room.extract(model, stimuli, ("penultimate", "logits"), device=source.profile.device, progress=False)
     return dict(found)
 
 
 PAIRINGS = {"mean": "spearman", "single": "spearman with each person"}
 
 
-def objects92(profile, draws: int = DRAWS) -> Measured:
+def objects92(source: Source, draws: int = DRAWS) -> Measured:
     """RSA of SqueezeNet with 16 people on 92 images, each comparison with its own ceiling; draws resample images.
 
     Returns
@@ -255,11 +247,11 @@ def objects92(profile, draws: int = DRAWS) -> Measured:
         measure "spearman" (with the mean RDM of the people) and "spearman with each person" (averaged); model "people",
         measure "ceiling": detail "mean" for the first, "single, lower" and "single, upper" for the second.
     """
-    human = registry.load("mur92", profile)
+    human = source.published("mur92")
     pairs = resample.Pairs(len(human), draws)
     common = {"dataset": "mur92", "detail": "correlation"}
     rows, out = [], []
-    for layer, features in squeezenet_features(profile).items():
+    for layer, features in squeezenet_features(source).items():
         own = rsa.rdm(features.align(human.ids).values, "correlation")
         for against, measure in PAIRINGS.items():
             found = rsa.agreement(own, human.rdm, against)
@@ -276,10 +268,10 @@ def objects92(profile, draws: int = DRAWS) -> Measured:
         rows.append({**common, "detail": detail, "model": "people", "measure": "ceiling", "value": value,
                      "n": human.people})  # fmt: skip
         out.append(np.full(draws, np.nan))
-    return Measured.of(rows, np.array(out), profile=profile.name)
+    return Measured.of(rows, np.array(out), profile=source.profile.name)
 
 
-def category_rdms(profile) -> pd.DataFrame:
+def category_rdms(source: Source) -> pd.DataFrame:
     """Mean dissimilarity between the categories of the 92 images, as percentile ranks within each RDM.
 
     Returns
@@ -289,10 +281,10 @@ def category_rdms(profile) -> pd.DataFrame:
     """
     from scipy.stats import rankdata
 
-    human = registry.load("mur92", profile)
-    stimuli = registry.load("mur92/images", profile).align(human.ids)
+    human = source.published("mur92")
+    stimuli = source.published("mur92/images").align(human.ids)
     rdms = {"16 people": human.mean()}
-    layers = squeezenet_features(profile)
+    layers = squeezenet_features(source)
     rdms["SqueezeNet, logits"] = rsa.rdm(layers["logits"].align(human.ids).values, "correlation")
     names = list(dict.fromkeys(stimuli.concepts))
     codes = np.array([names.index(c) for c in stimuli.concepts])
@@ -310,7 +302,7 @@ def category_rdms(profile) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def category_map(profile, model: str = "things/clip_vit_b32") -> pd.DataFrame:
+def category_map(source: Source, model: str = "things/clip_vit_b32") -> pd.DataFrame:
     """Two-dimensional t-SNE map of the concepts, with one high-level category each.
 
     Returns
@@ -320,12 +312,12 @@ def category_map(profile, model: str = "things/clip_vit_b32") -> pd.DataFrame:
     """
     from sklearn.manifold import TSNE
 
-    ids = object_ids(profile)
-    values = registry.load(model, profile).align(ids).values
-    membership = registry.load("things/categories_27", profile).loc[list(ids)]
+    ids = object_ids(source)
+    values = source.published(model).align(ids).values
+    membership = source.published("things/categories_27").loc[list(ids)]
     single = membership.sum(axis=1).to_numpy() == 1
     category = np.where(single, membership.columns.to_numpy()[membership.to_numpy().argmax(1)], "other")
-    settings = {"metric": "cosine", "init": "random", "random_state": profile.seed}
+    settings = {"metric": "cosine", "init": "random", "random_state": source.profile.seed}
     neighbours = min(30.0, (len(ids) - 1) / 3)  # 30 is the default of scikit-learn; tiny sets have fewer
     place = TSNE(perplexity=neighbours, **settings).fit_transform(np.asarray(values, np.float32))
     return pd.DataFrame({"concept": ids, "x": place[:, 0], "y": place[:, 1], "category": category})
@@ -341,7 +333,7 @@ ROW_ORDERS = {
 }
 
 
-def row_order_cost(profile) -> pd.DataFrame:
+def row_order_cost(source: Source) -> pd.DataFrame:
     """What a wrong row order costs: odd-one-out accuracy with rows met by name, and by position in another order.
 
     Returns
@@ -353,16 +345,16 @@ def row_order_cost(profile) -> pd.DataFrame:
     """
     from scipy.stats import binomtest
 
-    ids, rows = object_ids(profile), []
+    ids, rows = object_ids(source), []
     for model, (kernel, order, other) in ROW_ORDERS.items():
-        right = registry.load(model, profile).align(ids).values
+        right = source.published(model).align(ids).values
         place = {name: row for row, name in enumerate(in_order(ids, other))}
-        as_they_lie = registry.load(model, profile).align(in_order(ids, order)).values
+        as_they_lie = source.published(model).align(in_order(ids, order)).values
         wrong = as_they_lie[[place[name] for name in ids]]
         moved = np.array([a != b for a, b in zip(in_order(ids, order), in_order(ids, other))])
         moved = np.isin(ids, np.array(in_order(ids, order))[moved])
         for name in (TRAINING, *TEST_SETS):
-            responses = registry.load(name, profile).align(ids).triplets
+            responses = source.published(name).align(ids).triplets
             touched = moved[responses].any(1)
             for label, values in (("right", right), ("wrong", wrong)):
                 similarity = similarity_matrix(values.astype(np.float64), kernel)
@@ -372,10 +364,10 @@ def row_order_cost(profile) -> pd.DataFrame:
                     rows.append({"dataset": name, "model": model, "measure": "accuracy", "n": len(part),
                                  "value": part.mean(), "low": low, "high": high,
                                  "detail": f"{label} order, {scope}"})  # fmt: skip
-    return results.table(rows, profile=profile.name, source="wrong row order")
+    return results.table(rows, profile=source.profile.name, source="wrong row order")
 
 
-def order_evidence(profile) -> pd.DataFrame:
+def order_evidence(source: Source) -> pd.DataFrame:
     """Which row order people's choices name for each file; see :func:`humalign.data.row_orders.detect`.
 
     Returns
@@ -384,12 +376,33 @@ def order_evidence(profile) -> pd.DataFrame:
         file, order, accuracy, standard_error, n (trials that touch a concept whose row differs), named (the order that
         the evidence names, or those it cannot tell apart).
     """
-    ids, parts = object_ids(profile), []
+    ids, parts = object_ids(source), []
     for model, (_, order, _) in ROW_ORDERS.items():
-        found = detect(registry.load(model, profile).align(in_order(ids, order)).values, data=profile.data)
+        found = detect(source.published(model).align(in_order(ids, order)).values, data=source.root)
         named = " or ".join(found.candidates)
         parts.append(found.table.assign(file=MODELS[model][0], named=named)[["file", *found.table, "named"]])
     return pd.concat(parts, ignore_index=True)
+
+
+def measure(source: Source) -> Measured:
+    """Everything this chapter measures, as one table."""
+    return combine(ceilings(source), zero_shot(source), probe(source), glocal(source), objects92(source))
+
+
+def _tables(source: Source) -> dict:
+    made = {"row_order": row_order_cost, "order_evidence": order_evidence, "category_rdms": category_rdms,
+            "concept_map": category_map}  # fmt: skip
+    return {"results": measure(source).table, **{name: make(source) for name, make in made.items()}}
+
+
+TABLES = record.Study(
+    "slice", NEEDED, ("results", "row_order", "order_evidence", "category_rdms", "concept_map"), VERSION, _tables
+)
+"""Everything that this page shows, from :func:`measure`, :func:`row_order_cost`, :func:`order_evidence`,
+:func:`category_rdms` and :func:`category_map`."""
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
 
 
 def order_table(evidence: pd.DataFrame) -> pd.DataFrame:
@@ -417,94 +430,18 @@ def corrections(tables: Tables) -> pd.DataFrame:
     "before" was recorded with the errors in place (CLIP's rows named by Python's order; the mean of people beside the
     upper ceiling for single people); "now" is read off the tables.
     """
-    before = recording.read("slice_before", "correction").set_index("what")["value"]
-    rows = tables.results.drop_duplicates(["dataset", "stage", "detail", "measure", "model"])
+    before = record.read("slice_before", "correction").set_index("what")["value"]
+    rows = tables["results"].drop_duplicates(["dataset", "stage", "detail", "measure", "model"])
     rows = rows[rows.model.isin(["things/clip_vit_b32", "people"])].set_index(["dataset", "stage", "detail", "measure"])
     now = {what: rows.loc[key, "value"] for what, key in CORRECTED.items()}
     out = pd.DataFrame({"what": list(now), "before": before.loc[list(now)].to_numpy(), "now": list(now.values())})
     return out.assign(difference=out["now"] - out["before"], provenance=tables.provenance)
 
 
-def inputs(profile) -> dict:
-    """Checksums of the data sets this chapter reads."""
-    from ..store import sha256
-
-    out = {}
-    for name in sorted(NEEDED):
-        for path in registry.entry(name, profile).found(profile.data).values():
-            out[path.relative_to(profile.data).as_posix()] = sha256(path)
-    return out
-
-
-VERSION = 2  # of the tables that are kept: goes up when their numbers change
-
-
-def measure(profile) -> Measured:
-    """Everything this chapter measures, as one table."""
-    return combine(ceilings(profile), zero_shot(profile), probe(profile), glocal(profile), objects92(profile))
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The tables of this chapter, live or recorded.
-
-    Attributes
-    ----------
-    results, row_order : DataFrame
-        Result tables (:mod:`humalign.results`).
-    order_evidence : DataFrame
-        See :func:`order_evidence`.
-    category_rdms, concept_map : DataFrame
-        See :func:`category_rdms`, :func:`category_map`.
-    provenance : {"live", "recorded"}
-    when : str
-        Date of the computation.
-    """
-
-    results: pd.DataFrame
-    row_order: pd.DataFrame
-    order_evidence: pd.DataFrame
-    category_rdms: pd.DataFrame
-    concept_map: pd.DataFrame
-    provenance: str
-    when: str
-
-
-def compute(profile) -> dict:
-    """All tables, computed now or taken from the cache when data, version and seed are the same."""
-    parts = [inputs(profile), profile.seed]
-    makers = {"row_order": row_order_cost, "order_evidence": order_evidence, "category_rdms": category_rdms,
-              "concept_map": category_map}  # fmt: skip
-    tables = {"results": kept(profile, "real-results", VERSION, parts, lambda: measure(profile)).table}
-    for name, make in makers.items():
-        tables[name] = kept(profile, f"real-{name}", VERSION, parts, lambda make=make: make(profile))
-    return tables
-
-
-def record(profile, folder=None) -> list:
-    """Compute all tables and store them; see :mod:`humalign.record`."""
-    if profile.data is None:
-        raise MissingData("there is no folder with real data", "HUMALIGN_DATA", "set it, or give --data")
-    return recording.write("slice", compute(profile), profile="slice", inputs=inputs(profile), folder=folder)
-
-
-def tables(profile) -> Tables:
-    """All tables: computed now where the data are at hand, else those recorded with the package.
-
-    Parameters
-    ----------
-    profile : Profile
-        Its ``data`` folder decides; any profile name is taken as "slice".
-    """
-    if profile.data is None or not set(registry.available(profile := profile.with_(name="slice"))) >= NEEDED:
-        keys = ("results", "row_order", "order_evidence", "category_rdms", "concept_map")
-        return Tables(*(recording.read("slice", key) for key in keys), "recorded", recording.facts("slice")["date"])
-    return Tables(**compute(profile), provenance="live", when=datetime.date.today().isoformat())
-
-
 def ceiling_table(tables: Tables) -> pd.DataFrame:
     """Ceilings and repeated answers, for display."""
-    rows = tables.results[(tables.results.model == "people") & tables.results.dataset.str.startswith("things/")]
+    rows = tables["results"]
+    rows = rows[(rows.model == "people") & rows.dataset.str.startswith("things/")]
     name = rows.dataset.str.removeprefix("things/")
     frame = rows[["value", "low", "high"]].assign(responses=rows.n.astype(int), provenance=tables.provenance)
     frame.insert(0, "data set", name)
@@ -514,7 +451,7 @@ def ceiling_table(tables: Tables) -> pd.DataFrame:
 
 def accuracy_table(tables: Tables, facts: pd.DataFrame) -> pd.DataFrame:
     """Zero-shot accuracies, for display."""
-    rows = tables.results
+    rows = tables["results"]
     rows = rows[
         (rows.measure == "accuracy") & (rows.stage == "zero-shot") & rows.dataset.isin(TEST_SETS) & (rows.layer == "")
     ]
@@ -526,22 +463,20 @@ def accuracy_table(tables: Tables, facts: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def headline(tables: Tables) -> dict:
+def numbers(tables: Tables) -> dict:
     """The numbers that the prose of the chapter quotes, with interval and provenance."""
-    from ..show import number
-
-    rows = tables.results
+    rows = tables["results"]
 
     def one(query, digits=3):
         row = rows.query(query).iloc[0]
         ends = (row.low, row.high) if row.low == row.low else None
-        return number(row.value, ends, tables.provenance, "THINGS-data", digits)
+        return show.number(row.value, ends, tables.provenance, "THINGS-data", digits)
 
     left_out = rows.query("measure == 'left out'").iloc[0]
     return {
-        "again": one("measure == 'agreement'"),
-        "before": one("dataset == 'unseen objects' and stage == 'zero-shot'"),
-        "after": one("dataset == 'unseen objects' and stage == 'probed'"),
-        "ceiling_mean": one("dataset == 'mur92' and measure == 'ceiling' and detail == 'mean'", 2),
-        "left_out": number(int(left_out.value), None, tables.provenance, "THINGS-data", 0),
+        "real_again": one("measure == 'agreement'"),
+        "real_before": one("dataset == 'unseen objects' and stage == 'zero-shot'"),
+        "real_after": one("dataset == 'unseen objects' and stage == 'probed'"),
+        "real_ceiling_mean": one("dataset == 'mur92' and measure == 'ceiling' and detail == 'mean'", 2),
+        "real_left_out": show.number(int(left_out.value), None, tables.provenance, "THINGS-data", 0),
     }

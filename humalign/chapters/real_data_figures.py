@@ -1,12 +1,13 @@
-"""Figures of the chapter on real human data: pure functions of its tables."""
+"""Figures of the page on real human data: pure functions of its tables."""
 
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn
 
-from . import style
+from ..plots import style
 
 CHANCE = 1 / 3
 TITLES = {"things/testset1": "test set 1", "things/testset2": "test set 2", "unseen objects": "unseen objects"}
@@ -164,17 +165,12 @@ def category_rdms(table: pd.DataFrame):
     for ax, one in zip(np.atleast_1d(axes), who):
         part = table[table["model"] == one]
         grid = part.pivot(index="first", columns="second", values="rank").loc[names, names]
-        image = ax.imshow(grid, vmin=0, vmax=100, cmap="viridis")
-        for i, j in np.ndindex(grid.shape):
-            value = grid.iloc[i, j]
-            ax.text(
-                j, i, f"{value:.0f}", ha="center", va="center", fontsize=8, color="white" if value < 60 else "black"
-            )
-        ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=9)
-        ax.set_yticks(range(len(names)), names, fontsize=9)
-        ax.set_title(one)
-        ax.spines[:].set_visible(False)
-    bar = fig.colorbar(image, ax=axes, shrink=0.7, label="dissimilarity,\npercentile rank")
+        seaborn.heatmap(grid, vmin=0, vmax=100, cmap="viridis", annot=True, fmt=".0f", annot_kws={"fontsize": 8},
+                        square=True, cbar=False, ax=ax)  # fmt: skip
+        ax.tick_params(length=0, labelsize=9)
+        ax.set_xticks(ax.get_xticks(), names, rotation=40, ha="right")
+        ax.set(title=one, xlabel="", ylabel="")
+    bar = fig.colorbar(ax.collections[0], ax=axes, shrink=0.7, label="dissimilarity,\npercentile rank")
     bar.outline.set_visible(False)
     return fig
 
