@@ -8,7 +8,7 @@ from humalign import claims, resample
 from humalign.alignet.experiments import STUDENTS, plan
 from humalign.config import get_profile
 from humalign.results import Measured
-from humalign.studies import aligned, alignet, alignet_mini, hierarchy
+from humalign.studies import aligned, alignet, alignet_mini
 from humalign.studies import alignet_examples as examples
 
 PLACES = [("levels", "accuracy", f"H2/{level}") for level in alignet_mini.LEVELS]
@@ -131,7 +131,7 @@ def test_lines_of_chance_and_people(tmp_path):
 def test_examples_are_what_people_agree_on_most():
     from humalign.plots import panels
 
-    table = examples.judged(hierarchy.recorded_features("test"))
+    table = examples.judged(alignet.recorded_features("test"))
     assert (table["people"] >= 1 / 3).all()
     right = table["kind"].isin(["wrong before, right after", "right before and after"])
     assert ((table["after"] == table["odd"]) == right).all()

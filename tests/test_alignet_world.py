@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from humalign import resample, results
-from humalign.alignet import diagnose, experiments, measure, mini, relations, transfer
+from humalign.alignet import diagnose, experiments, measure, mini, transfer
 from humalign.alignet.optim import rate_sum
+from humalign.chapters import hierarchy
 from humalign.config import get_profile
 from humalign.errors import InputError
 from humalign.results import Measured
@@ -109,12 +110,13 @@ def test_gains_and_contrasts_are_paired():
 
 
 def test_distances_shrink_within_and_grow_between():
-    concepts, kinds = relations.labels()
+    shown = study.pictures("things")
+    concepts, kinds = shown["concept"], shown["superordinate"]
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(len(concepts), 30))
     group = rng.normal(size=(len(set(kinds)), 30))[np.unique(kinds, return_inverse=True)[1]]
     own = rng.normal(size=(len(set(concepts)), 30))[np.unique(concepts, return_inverse=True)[1]]
-    found = relations.distance_changes(noise, noise + group + own, profile="mini", model="m", stage="AligNet")
+    found = hierarchy.of_features(noise, noise + group + own, shown, profile="mini", model="m", stage="AligNet")
     change = found.table.set_index("detail")["value"]
     assert change["same concept"] < change["same superordinate"] < 0 < change["different superordinate"]
     assert (found.table["low"] <= found.table["value"]).all()

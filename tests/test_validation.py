@@ -8,7 +8,7 @@ import pytest
 
 from humalign.plots import levels as plots
 from humalign.studies import validation
-from humalign.studies.hierarchy import pictures
+from humalign.studies.alignet import pictures
 from humalign.world import observers
 
 MODEL = "softmax-resnet-m"

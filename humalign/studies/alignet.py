@@ -5,13 +5,16 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from .. import results
 from ..errors import MissingData
 from ..results import Measured
+from ..store import load_arrays
 
 RUNS, LOG, DIAGNOSIS = "alignet_runs.csv", "alignet_log.csv", "alignet_diagnosis.csv"
+PER_CONCEPT = 4  # test pictures whose features are kept, of each concept
 
 
 def recorded_path(name: str) -> Path:
@@ -49,3 +52,43 @@ def accuracy(measured: Measured, detail: str, dataset: str = "levels", measure: 
     """Rows of one measure, for instance ``accuracy(runs(), "H2/coarse")``."""
     t = measured.table
     return measured.select(((t["dataset"] == dataset) & (t["measure"] == measure) & (t["detail"] == detail)).to_numpy())
+
+
+def recorded_features(split: str = "test") -> dict[tuple[str, str], np.ndarray]:
+    """Features of the students (seed 0) by (model, stage).
+
+    Parameters
+    ----------
+    split : {"test", "things", "cichy", "king1", "king2"}
+        "test" holds the first 4 pictures of each concept.
+
+    Returns
+    -------
+    dict
+        Float32 arrays (pictures, p).
+
+    Raises
+    ------
+    MissingData
+        When no experiment was recorded.
+    """
+    from ..alignet import experiments
+
+    path = experiments.recorded_folder() / experiments.FEATURES
+    if not path.is_file():
+        raise MissingData("no features of students were recorded", path, "run 'python -m humalign.alignet.experiments'")
+    arrays, _ = load_arrays(path)
+    keys = (key.split("/") for key in sorted(arrays))
+    return {(m, s): arrays[f"{m}/{s}/{k}"].astype(np.float32) for m, s, k in keys if k == split}
+
+
+def pictures(split: str = "test") -> pd.DataFrame:
+    """Concept and superordinate of the pictures of :func:`recorded_features`: id, concept, superordinate."""
+    from ..world.drawing import world
+    from ..world.stimuli import concept_of, split_ids
+
+    ids = split_ids(split)
+    if split == "test":
+        ids = [i for i in ids if int(i.rsplit("test", 1)[1]) < PER_CONCEPT]
+    concepts = [concept_of(i) for i in ids]
+    return pd.DataFrame({"id": ids, "concept": concepts, "superordinate": [world().superordinate[c] for c in concepts]})

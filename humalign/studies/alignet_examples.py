@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import odd_one_out
 from ..similarity import similarity_matrix
-from . import hierarchy
+from . import alignet
 
 KINDS = {  # (right before, right after): words
     (False, True): "wrong before, right after",
@@ -23,7 +23,7 @@ def judged(features: dict, model: str = "softmax-resnet-m", part: str = "H2") ->
     Parameters
     ----------
     features : dict
-        From :func:`humalign.studies.hierarchy.recorded_features`.
+        From :func:`humalign.studies.alignet.recorded_features`.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def judged(features: dict, model: str = "softmax-resnet-m", part: str = "H2") ->
     from ..alignet import measure
     from ..world import observers
 
-    data, known = measure.level_triplets(part), hierarchy.pictures("test")["id"]
+    data, known = measure.level_triplets(part), alignet.pictures("test")["id"]
     row = pd.Series(np.arange(len(known)), index=known)
     ids = np.array(data.ids)
     keep = np.isin(ids, known)[data.triplets].all(1)
