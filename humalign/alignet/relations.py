@@ -6,8 +6,8 @@ import numpy as np
 
 from .. import resample, rsa
 from ..chapters import hierarchy
+from ..chapters.student import pictures
 from ..results import Measured, Rows
-from ..studies.alignet import pictures
 from . import transfer
 from .measure import gains
 

@@ -9,7 +9,7 @@ from .. import resample
 from ..hierarchy import distance_change, model_similarity, principal_components
 from ..plots import style
 from ..results import Measured, Rows
-from ..studies.aligned import NAMES, STAGES, averaged
+from .student import NAMES, STAGES, averaged
 
 ROLES, OPTIONAL, VERSION = (), (), 1  # students of the drawn world, recorded; nothing is kept
 RELATIONS = ("same concept", "same superordinate", "different superordinate")

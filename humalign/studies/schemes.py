@@ -123,6 +123,6 @@ def pictures(table: pd.DataFrame, size: int = 96) -> dict:
     """The pictures that a scheme shows: id to uint8 array (size, size, 3)."""
     from ..world.stimuli import draw_ids
 
-    columns = [c for c in ("first", "second", "third", "picture") if c in table]
-    names = list(dict.fromkeys(table[columns].stack().dropna()))
+    named = table.filter(["first", "second", "third", "odd", "picture"]).select_dtypes(exclude="number")
+    names = list(dict.fromkeys(named.stack().dropna()))
     return dict(zip(names, draw_ids(names, size, workers=1, progress=False)[0]))
