@@ -10,10 +10,9 @@ import pytest
 
 from humalign.alignet.optim import learning_rate
 from humalign.alignet.settings import PRIMARY
-from humalign.chapters import student
+from humalign.chapters import alignet_data, student
 from humalign.chapters import student_figures as figures
 from humalign.plots import alignet as plots
-from humalign.studies import alignet_mini
 
 MODELS = ("softmax-resnet-m", "softmax-vit-m")
 
@@ -109,13 +108,14 @@ def test_teacher_and_sampling():
     axes = drawn(plots.real_teacher(found, {"n": "CLIP"}, ("calibration error", "entropy-disagreement")))
     assert [ax.get_visible() for ax in axes] == [True, False, True, True]  # no people ask held-out objects again
     frame = pd.DataFrame({"concepts": [1, 2, 3, 3], "superordinates": [1, 1, 1, 2], "s01": 1.0, "s02": 0.5, "s12": 0.0})
-    shares = alignet_mini.shares({"random": frame})
+    shares = alignet_data.shares({"random": frame})
     assert np.allclose(shares.drop(columns="rule").sum(1), 1)
     assert (shares.drop(columns="rule") == 0.25).all(axis=None)
-    bars = drawn(plots.sampling(shares))[0].patches
+    bars = drawn(alignet_data.bars(shares))[0].patches
     assert [b.get_width() for b in bars] == pytest.approx([0.25] * 4)
     assert [b.get_x() for b in bars] == pytest.approx([0, 0.25, 0.5, 0.75])  # side by side
-    labels = alignet_mini.confidences({"random": frame}, "human-aligned")
+    labels = alignet_data.confidences({"random": frame}, {"random": frame})
+    labels = labels[labels["teacher"] == "human-aligned"]
     assert labels["share"].sum() == pytest.approx(1)
-    line = drawn(plots.confidence(labels))[0].lines[0]
+    line = drawn(alignet_data.confidence(labels))[0].lines[0]
     assert line.get_ydata().tolist() == labels["share"].tolist()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from humalign.alignet import diagnose
-from humalign.chapters import student
+from humalign.chapters import alignet_data, student
 from humalign.config import get_profile
 from humalign.results import Measured
 from humalign.studies import validation
@@ -46,7 +46,7 @@ def test_drawings():
 
 def test_confidences_compare_the_same_rules():
     frame = pd.DataFrame({"s01": [5.0, 0.0], "s02": [0.0, 0.0], "s12": [0.0, 0.0]})
-    found = alignet_page.confidences({"random": frame, "cluster": frame}, {"random": frame})
+    found = alignet_data.confidences({"random": frame, "cluster": frame}, {"random": frame})
     assert set(found["rule"]) == {"random"}
     sums = found.groupby("teacher", sort=False)["share"].sum()
     assert sums.to_dict() == pytest.approx({"human-aligned": 1, "untransformed": 1})

@@ -18,7 +18,7 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
-from humalign.chapters import student, zero_shot
+from humalign.chapters import alignet_data, student, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
@@ -103,7 +103,7 @@ def products(folder) -> dict:
         student.split_lines(source, n=200)
         student.level_options(source, MODELS)
         alignet_mini.strengths(profile)
-        alignet_mini.sampled(profile, clusters=20, n=200, rules=("cluster",))
+        alignet_data.sampled(source, clusters=20, n=200, rules=("cluster",))
     return found
 
 

@@ -63,6 +63,7 @@ REPORTED = {  # on the held-out concepts that are reported; column: (dataset, de
     "shift": ("shift", "H2"),
 }
 WORDS = {"shot": "one-shot"}  # columns that are headed otherwise
+NEAR, FAR = ("dog", "cat", "giraffe"), ("banana", "car")  # concepts of one superordinate; of two others
 KINDS = {  # (right before, right after): words
     (False, True): "wrong before, right after",
     (True, False): "right before, wrong after",
@@ -419,6 +420,39 @@ def most_agreed(table: pd.DataFrame) -> pd.DataFrame:
     best = table.sort_values("people", ascending=False, kind="stable").drop_duplicates("kind").set_index("kind")
     best = best.loc[[k for k in KINDS.values() if k in best.index]].reset_index()
     return best.assign(count=best["kind"].map(counts))
+
+
+def relations(near=NEAR, far=FAR) -> pd.DataFrame:
+    """A triplet of each level of abstraction, in a small tree, for :func:`humalign.plots.schematics.relations`.
+
+    Parameters
+    ----------
+    near : three concepts of one superordinate
+    far : two concepts of two other superordinates
+
+    Returns
+    -------
+    DataFrame
+        level, picture (id), concept, superordinate, odd (share of drawn people who call it odd); three rows a level.
+    """
+    from ..world import observers
+    from ..world.drawing import world
+    from ..world.stimuli import concept_of
+
+    first = {c: f"{c}/test0" for c in (*near, *far)}
+    triplets = {
+        "coarse": [first[near[0]], *(first[c] for c in far)],
+        "fine": [first[c] for c in near],
+        "boundary": [first[near[0]], f"{near[0]}/test1", first[near[1]]],
+    }
+    rows = []
+    for level, ids in triplets.items():
+        odd = observers.group_probabilities(observers.values(ids), np.array([[0, 1, 2]]))[0, ::-1]
+        for name, share in zip(ids, odd):
+            concept = concept_of(name)
+            kind = world().superordinate[concept]
+            rows.append(dict(level=level, picture=name, concept=concept, superordinate=kind, odd=float(share)))
+    return pd.DataFrame(rows)
 
 
 # ---- tables and numbers --------------------------------------------------------------------------------------------

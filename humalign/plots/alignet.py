@@ -9,7 +9,6 @@ import pandas as pd
 from . import style
 
 KINDS = {"uncertainty": "#2f6fae", "plain": "#d9a441", "glocal": "#228833", "untransformed": style.GREY}
-RELATION = {"one concept": "#1d6c8a", "two concepts": "#841e5a", "one superordinate": "#86be91", "others": "#c9c9c9"}
 
 
 def _error(ax, x, y, low, high, horizontal=False):
@@ -94,35 +93,4 @@ def real_teacher(table: pd.DataFrame, names: dict, measures=("accuracy", "cross-
             if measure == "calibration error":
                 ax.set_xlim(left=0)
         shown[-1].set_xlabel(labels.get(measure, measure))
-    return fig
-
-
-def sampling(shares: pd.DataFrame):
-    """What each sampling rule draws: shares of kinds of triplets (rows sum to one)."""
-    fig, ax = plt.subplots(figsize=(style.WIDTH * 0.9, 0.42 * len(shares) + 1.4))
-    left = np.zeros(len(shares))
-    y = np.arange(len(shares))[::-1]
-    for column, colour in RELATION.items():
-        ax.barh(y, shares[column], left=left, color=colour, label=column)
-        left = left + shares[column].to_numpy()
-    ax.set_yticks(y, shares["rule"])
-    ax.set(xlabel="share of triplets", xlim=(0, 1))
-    ax.legend(ncols=2, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return fig
-
-
-def confidence(labels: pd.DataFrame):
-    """Distribution of the largest label probability, by sampling rule and teacher."""
-    rules = list(dict.fromkeys(labels["rule"]))
-    fig, axes = plt.subplots(
-        len(rules), 1, figsize=(style.WIDTH * 0.8, 1.5 * len(rules) + 0.7), sharex=True, squeeze=False
-    )
-    for ax, rule in zip(axes[:, 0], rules):
-        for teacher, part in labels[labels["rule"] == rule].groupby("teacher", sort=False):
-            colour = style.STAGES["AligNet"] if teacher == "human-aligned" else style.STAGES["UnAligNet"]
-            ax.step(part["probability"], part["share"], where="mid", color=colour, label=teacher)
-        ax.set_ylabel("share")
-        ax.set_title(rule, loc="left", fontsize=10)
-    axes[0, 0].legend(fontsize=9)
-    axes[-1, 0].set_xlabel("largest probability of the soft label")
     return fig
