@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from humalign import calibration, odd_one_out, probing, rsa, zoo
+from humalign import calibration, odd_one_out, probing, resample, rsa, zoo
 from humalign.alignet.batches import PoolBatches
 from humalign.alignet.images import Pictures
 from humalign.alignet.settings import Settings
-from humalign.alignet.student import Student, tower
+from humalign.alignet.student import Student
 from humalign.alignet.training import Group, Trainer
 from humalign.data.types import Stimuli
 from humalign.features import extract
@@ -223,14 +223,14 @@ def at_the_size_of_things(table: Table, size: Size, device: torch.device) -> Non
     other = torch.tensor(np.random.default_rng(1).standard_normal(values.shape), dtype=torch.float32, device=device)
     table.took("two RDMs and their Spearman correlation", best(lambda: rsa.compare(rsa.rdm(x), rsa.rdm(other))))
     a, b = host(rsa.rdm(x)), host(rsa.rdm(other))
-    seconds, _ = once(lambda: rsa.compare_interval(a, b, n_boot=size.draws))
+    seconds, _ = once(lambda: resample.rdm_interval(a, b, n_boot=size.draws))
     table.took(f"bootstrap of it, {size.draws} draws of objects (on the CPU)", seconds)
 
 
 def steps(name: str, size: Size, device: torch.device, precision: str, images: int, count: int):
     """A few steps of AligNet with labels drawn at random: seconds of each, losses."""
     torch.manual_seed(0)
-    student = Student(tower(name, pretrained=False), head=1024)
+    student = Student(zoo.load(name, pretrained=False, head=False), head=1024)
     pictures = noise(2 * images, student.side)
     values = np.random.default_rng(0).standard_normal((2 * images, 32)).astype(np.float32)
     batches = PoolBatches(values, Pictures(pictures.ids, pictures.images, student.side), count, images, "random")

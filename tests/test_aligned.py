@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign import claims, resample
+from humalign import claims, levels, resample
 from humalign.alignet.experiments import STUDENTS, plan
+from humalign.chapters import student
 from humalign.config import get_profile
 from humalign.results import Measured
-from humalign.studies import aligned, alignet, alignet_mini, hierarchy
-from humalign.studies import alignet_examples as examples
+from humalign.source import open_source
 
-PLACES = [("levels", "accuracy", f"H2/{level}") for level in alignet_mini.LEVELS]
+PLACES = [("levels", "accuracy", f"H2/{level}") for level in levels.LEVELS]
 PLACES += [("one-shot", "accuracy", "H2"), ("shift", "accuracy", "H2"), ("levels", "entropy-time", "coarse")]
 
 
@@ -30,8 +30,8 @@ def everything():
 
 
 def test_means_and_intervals_are_over_training_runs(everything):
-    table = aligned.averaged(everything)
-    assert list(dict.fromkeys(table["model"])) == list(aligned.NAMES)
+    table = student.averaged(everything)
+    assert list(dict.fromkeys(table["model"])) == list(student.NAMES)
     assert (table["seeds"] == 3).all()
     row = table[(table["stage"] == "AligNet") & (table["detail"] == "H2/coarse")].iloc[0]
     assert row["value"] == pytest.approx(0.51)
@@ -40,7 +40,7 @@ def test_means_and_intervals_are_over_training_runs(everything):
     one = everything.select(
         ((own["seed"] == 1) & (own["stage"] == "AligNet") & (own["model"] == row["model"])).to_numpy()
     )
-    alone = aligned.averaged(one)
+    alone = student.averaged(one)
     alone = alone[alone["detail"] == "H2/coarse"].iloc[0]
     assert alone["each"] == ""
     assert row["high"] - row["low"] > alone["high"] - alone["low"]  # runs differ, so the interval is wider
@@ -53,39 +53,39 @@ def test_resampled_runs_stay_paired_within_a_network():
 
 
 def test_every_control_of_the_protocol_has_a_place(everything):
-    table = alignet_mini.controls(everything)
+    table = student.controls(everything)
     expected = {e.stage for e in plan() if e.model == STUDENTS[0]}
     assert set(table["stage"]) == expected
     assert table["stage"].tolist()[:3] == ["base", "UnAligNet", "AligNet"]
     assert table["coarse"].notna().all()
     names = table["stage"].tolist()
     assert names.index("AligNet, seen teacher") == names.index("UnAligNet, seen teacher") + 1
-    changes = aligned.changes(everything)
+    changes = student.change_table(everything)
     first = changes[changes["student"] == "ResNet"].set_index("control")
     assert set(first.index) == {s for s in expected if "," in s}
     assert first["coarse"].str.startswith("+0.000").all()
     assert first["runs"]["AligNet, seen teacher"] == 3
-    assert set(changes["student"]) == set(aligned.NAMES.values())
+    assert set(changes["student"]) == set(student.NAMES.values())
 
 
 def test_prose_takes_its_verdicts_from_the_numbers(everything):
     log = pd.DataFrame({"state": ["done", "done", "not run"]})
-    contrasts = alignet_mini.contrasts(everything)
-    assert (alignet_mini.mean_table(contrasts)["runs"] == 12).all()
-    told = aligned.headline(contrasts, log)
-    assert told["coarse_base_word"].startswith("higher")
-    assert told["coarse_un"].value == pytest.approx(0.1)
-    assert (told["seeds"].value, told["done"].value, told["planned"].value) == (3, 2, 3)
-    assert aligned.verdict(-0.2, -0.1).startswith("lower")
-    assert aligned.verdict(-0.2, 0.1).startswith("not resolved")
+    contrasts = student.contrasts(everything)
+    assert (student.mean_table(contrasts)["runs"] == 12).all()
+    told = student.numbers(contrasts, log)
+    assert told["st_coarse_base_word"].startswith("higher")
+    assert told["st_coarse_un"].value == pytest.approx(0.1)
+    assert (told["st_seeds"].value, told["st_done"].value, told["st_planned"].value) == (3, 2, 3)
+    assert student.verdict(-0.2, -0.1).startswith("lower")
+    assert student.verdict(-0.2, 0.1).startswith("not resolved")
 
 
 def test_page_and_claims_agree_on_the_recorded_runs():
     """One difference of stages has one interval in the whole book."""
-    runs, facts = alignet.runs(), pd.DataFrame({"model": list(aligned.NAMES)})
-    found = alignet_mini.contrasts(runs)
+    runs, facts = student.runs(), pd.DataFrame({"model": list(student.NAMES)})
+    found = student.contrasts(runs)
     found = found[found["model"] == "all"]
-    assert len(found) == 3 * len(alignet_mini.MEASURES)
+    assert len(found) == 3 * len(student.MEASURES)
     for row in found.itertuples():
         select = {"dataset": row.dataset, "measure": "accuracy", "detail": row.detail}
         test = {"select": select, "plus": {"stage": row.plus}, "minus": {"stage": row.minus}}
@@ -95,35 +95,35 @@ def test_page_and_claims_agree_on_the_recorded_runs():
 
 
 def test_recorded_runs_fill_every_panel():
-    runs = alignet.runs()
-    for wanted in (aligned.PEOPLE, aligned.LEVELS, aligned.TIMES):
-        table = aligned.panels(runs, wanted)
+    runs = student.runs()
+    for wanted in (student.PEOPLE, student.LEVELS, student.TIMES):
+        table = student.by_panel(runs, wanted)
         assert set(table["panel"]) == set(wanted.values())
         assert table.groupby("panel").size().nunique() == 1
-    teachers = aligned.teachers(runs)
+    teachers = student.teachers(runs)
     assert set(teachers["map"]) >= {"none", "human-aligned"}
-    assert aligned.teacher_lines(teachers, ["coarse", "shot"])["shot"]["teacher"] > 0
+    assert student.teacher_lines(teachers, ["coarse", "shot"])["shot"]["teacher"] > 0
 
 
 def test_settings_and_published_values_are_complete():
-    assert aligned.settings().notna().all(axis=None)
-    table = aligned.published_levels()
+    assert student.settings_table().notna().all(axis=None)
+    table = student.published_levels()
     assert (table["base, lowest"] < table["base, highest"]).all()
     assert (table["provenance"] == "second-hand").all()
 
 
 def test_lines_of_chance_and_people(tmp_path):
-    drawn = get_profile("mini", cache=tmp_path)
-    people = aligned.people_lines(drawn)
-    assert set(people) == set(aligned.PEOPLE.values())
+    drawn = open_source(get_profile("mini", cache=tmp_path))
+    people = student.people_lines(drawn)
+    assert set(people) == set(student.PEOPLE.values())
     assert people["odd-one-out choices, all concepts"]["best possible"] == pytest.approx(0.67, abs=0.01)
     assert people["odd-one-out choices, held-out concepts only"] == {"chance": 1 / 3}  # that ceiling is not known
     assert all(0.5 < people[t]["best possible"] < 1 for t in people if t.startswith("arrangement"))
-    accuracy, times = aligned.level_lines(drawn)
+    accuracy, times = student.level_lines(drawn)
     for level in ("coarse", "fine", "boundary"):
         assert 1 / 3 < accuracy[level]["chance"] < accuracy[level]["people"]  # ties make chance better than one third
         assert times[level]["people"] > 0
-    best = aligned.split_lines(drawn, n=300)
+    best = student.split_lines(drawn, n=300)
     assert set(best) == {f"{level}, H2" for level in accuracy}
     assert all(lines["chance"] < lines["best possible"] < 1 for lines in best.values())
 
@@ -131,11 +131,11 @@ def test_lines_of_chance_and_people(tmp_path):
 def test_examples_are_what_people_agree_on_most():
     from humalign.plots import panels
 
-    table = examples.judged(hierarchy.recorded_features("test"))
+    table = student.judged(student.recorded_features())
     assert (table["people"] >= 1 / 3).all()
     right = table["kind"].isin(["wrong before, right after", "right before and after"])
     assert ((table["after"] == table["odd"]) == right).all()
-    best = examples.examples(table)
+    best = student.most_agreed(table)
     assert best["count"].sum() == len(table)
     for row in best.itertuples():
         assert row.people == table.loc[table["kind"] == row.kind, "people"].max()

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from humalign import resample, results
-from humalign.alignet import diagnose, experiments, measure, mini, relations, transfer
+from humalign.alignet import diagnose, experiments, measure, mini, transfer
 from humalign.alignet.optim import rate_sum
+from humalign.chapters import hierarchy, student
 from humalign.config import get_profile
 from humalign.errors import InputError
 from humalign.results import Measured
-from humalign.studies import alignet as study
 from humalign.world.drawing import world
 from humalign.world.splits import concepts_of
 from humalign.world.stimuli import concept_of, split_ids
@@ -98,7 +98,7 @@ def test_gains_and_contrasts_are_paired():
     assert np.allclose(gain.table["value"], 0.1)
     assert np.allclose(gain.draws, 0.1, atol=1e-6)
     both = results.combine(base, aligned, table("base", seed=1), table("AligNet", seed=1, shift=0.2))
-    own = study.accuracy(both, "H2/coarse")
+    own = student.of_measure(both, "H2/coarse")
     found = resample.difference(own, {"stage": "AligNet"}, {"stage": "base"}).set_index("model")
     assert found.loc["m", "value"] == pytest.approx(0.15)
     assert found.loc["all", "seeds"] == 2
@@ -109,12 +109,13 @@ def test_gains_and_contrasts_are_paired():
 
 
 def test_distances_shrink_within_and_grow_between():
-    concepts, kinds = relations.labels()
+    shown = student.pictures("things")
+    concepts, kinds = shown["concept"], shown["superordinate"]
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(len(concepts), 30))
     group = rng.normal(size=(len(set(kinds)), 30))[np.unique(kinds, return_inverse=True)[1]]
     own = rng.normal(size=(len(set(concepts)), 30))[np.unique(concepts, return_inverse=True)[1]]
-    found = relations.distance_changes(noise, noise + group + own, profile="mini", model="m", stage="AligNet")
+    found = hierarchy.of_features(noise, noise + group + own, shown, profile="mini", model="m", stage="AligNet")
     change = found.table.set_index("detail")["value"]
     assert change["same concept"] < change["same superordinate"] < 0 < change["different superordinate"]
     assert (found.table["low"] <= found.table["value"]).all()
@@ -219,7 +220,7 @@ def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
     frame = experiments.collect(profile, tmp_path / "recorded")
     assert (frame["state"] == "done").sum() == 2
     assert (frame["state"] == "not run").sum() == len(frame) - 2  # all that did not run is listed
-    stored = Measured.load(tmp_path / "recorded" / experiments.RECORDED)
+    stored = Measured.load(tmp_path / "recorded" / student.RUNS)
     gain = stored.table[stored.table["measure"] == "gain"]
     assert gain["value"].tolist() == pytest.approx([0.1, 0.1])
     assert (stored.table["dataset"] == "hierarchy").sum() == 3

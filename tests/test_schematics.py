@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from humalign.alignet import mini
-from humalign.config import get_profile
+from humalign.chapters import alignet_data, student
 from humalign.odd_one_out import softmax
 from humalign.plots import schematics, style
-from humalign.studies import alignet_mini, schemes
-from humalign.world import observers
+from humalign.source import open_source
+from humalign.world import observers, stimuli
 from humalign.world.stimuli import concept_of, split_ids
 
 
@@ -27,7 +27,7 @@ def _close():
 
 @pytest.fixture(scope="module")
 def relations():
-    return schemes.relations()
+    return student.relations()
 
 
 class Map:
@@ -47,19 +47,19 @@ def world(monkeypatch):
     names = [f"{c}/test{k}" for c in ("dog", "cat", "car") for k in range(3)]
     frame = pd.DataFrame([names[k : k + 3] for k in (0, 3, 6)], columns=["first", "second", "odd"])
     frame[["s01", "s02", "s12"]] = [[1.0, 0, 0], [2.0, 0, 0], [9.0, 0, 0]]
-    monkeypatch.setattr(alignet_mini, "sampled", lambda profile, rules: {rules[0]: frame})
-    return get_profile("mini")
+    monkeypatch.setattr(alignet_data, "sampled", lambda source, rules: {rules[0]: frame})
+    return open_source("mini")
 
 
 def test_a_chance_is_that_of_the_pair_without_the_picture():
     values, row = np.random.default_rng(1).normal(size=(5, 3)), np.array([[4, 0, 2]])
     a, b, c = values[row[0]]
     expected = softmax(np.array([b @ c, a @ c, a @ b]))
-    np.testing.assert_allclose(schemes._chances(values, row)[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(alignet_data._chances(values, row)[0], expected, rtol=1e-5)
 
 
 def test_examples_of_the_steps_follow_their_rules(world):
-    table = schemes.pipeline(world)
+    table = alignet_data.pipeline(world)
     assert table["step"].unique().tolist() == [1, 2, 3]
     odd = ["odd_1", "odd_2", "odd_3"]
     answers = table[table["node"] == "answers"].set_index("words")
@@ -83,8 +83,8 @@ def test_levels_are_what_their_names_say(relations):
 
 
 def test_drawings(world, relations):
-    steps = schemes.pipeline(world)
-    shown = schemes.pictures(steps, 8)
+    steps = alignet_data.pipeline(world)
+    shown = stimuli.pictures_of(steps, 8)
     assert set(shown) == set(steps[["first", "second", "third"]].stack().dropna())
     fig = schematics.pipeline(steps, shown)
     fig.canvas.draw()
@@ -97,7 +97,7 @@ def test_drawings(world, relations):
     assert all(w in words for w in steps[steps["node"] == "works"]["words"])
     assert all(title in words for title in steps["title"])
 
-    fig = schematics.relations(relations, schemes.pictures(relations, 8))
+    fig = schematics.relations(relations, stimuli.pictures_of(relations, 8))
     fig.canvas.draw()
     texts = [t.get_text() for t in fig.axes[0].texts]
     assert len(fig.axes[0].images) == 6
@@ -106,10 +106,10 @@ def test_drawings(world, relations):
 
 
 def test_no_words_leave_the_drawing(world, relations):
-    steps = schemes.pipeline(world)
+    steps = alignet_data.pipeline(world)
     for fig in (
-        schematics.pipeline(steps, schemes.pictures(steps, 8)),
-        schematics.relations(relations, schemes.pictures(relations, 8)),
+        schematics.pipeline(steps, stimuli.pictures_of(steps, 8)),
+        schematics.relations(relations, stimuli.pictures_of(relations, 8)),
     ):
         fig.canvas.draw()
         whole = fig.bbox

@@ -6,9 +6,9 @@ matplotlib.use("Agg")
 import numpy as np
 import pytest
 
+from humalign.chapters.student import pictures
 from humalign.plots import levels as plots
 from humalign.studies import validation
-from humalign.studies.hierarchy import pictures
 from humalign.world import observers
 
 MODEL = "softmax-resnet-m"

@@ -19,13 +19,12 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
-from humalign.chapters import calibration, rsa, zero_shot
+from humalign.chapters import alignet_data, calibration, rsa, student, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
 from humalign.store import write_json
 from humalign.studies import (
-    aligned,
     alignet_mini,
     comparison,
     concepts,
@@ -109,10 +108,10 @@ def products(folder) -> dict:
         levels_networks.measure(profile)
         transfer.measure(profile, shots=(1,), draws=2)
         recovery.table(profile, MODELS, trials=TRIPLETS, strengths=(0.003,))
-        aligned.split_lines(profile, n=200)
-        aligned.level_options(profile, MODELS)
+        student.split_lines(source, n=200)
+        student.level_options(source, MODELS)
         alignet_mini.strengths(profile)
-        alignet_mini.sampled(profile, clusters=20, n=200, rules=("cluster",))
+        alignet_data.sampled(source, clusters=20, n=200, rules=("cluster",))
     return found
 
 

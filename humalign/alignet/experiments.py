@@ -9,30 +9,25 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .. import results
+from .. import record, results
+from ..chapters.student import DIAGNOSIS, FEATURES, LOG, NAMES, RUNS
 from ..config import get_profile
 from ..errors import HumalignError, MissingData
 from ..results import Measured
 from ..store import load_arrays, read_json, save_arrays, write_json, write_text
 from . import measure
 from .mini import Run, features, start, student_features, teacher, trainer
-from .settings import PRESETS
+from .settings import PRIMARY
 
-STUDENTS = ("softmax-resnet-m", "softmax-vit-m", "simclr-resnet-m", "imagetext-seen-resnet-m")
+STUDENTS = tuple(NAMES)
 MAIN, SEEN_TEACHER = "teacher-web", "teacher-seen"
 SEEDS = (0, 1, 2)
-PRIMARY = PRESETS["mini"].with_(steps=500)
 LAYER = "penultimate"
-RECORDED = "alignet_runs.csv"
-LOG = "alignet_log.csv"
-DIAGNOSIS = "alignet_diagnosis.csv"
-FEATURES = "alignet_features.safetensors"
 SOURCE = "humalign.alignet.experiments"
 
 
@@ -274,7 +269,7 @@ def work(profile, only: str = "", say=print) -> int:
 
 def recorded_folder() -> Path:
     """Folder of the tables that come with the package."""
-    return Path(str(resources.files("humalign").joinpath("recorded")))
+    return record.FOLDER
 
 
 def _load(experiment: Experiment, profile):
@@ -312,7 +307,7 @@ def collect(profile, target: Path | None = None) -> pd.DataFrame:
     frame = pd.DataFrame(log)
     if tables:
         tables += relations.derived(by_stage, STUDENTS)
-        results.combine(*tables).save(target / RECORDED)
+        results.combine(*tables).save(target / RUNS)
         if stored:
             save_arrays(target / FEATURES, stored, {"source": SOURCE})
         columns = [

@@ -4,48 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import hierarchy, resample, rsa
+from .. import resample, rsa
+from ..chapters import hierarchy
+from ..chapters.student import pictures
 from ..results import Measured, Rows
 from . import transfer
 from .measure import gains
 
-NAMES = ("same concept", "same superordinate", "different superordinate")
 STAGES = ("base", "AligNet", "UnAligNet")
-
-
-def labels():
-    """Concept and superordinate of each things picture."""
-    from ..world.drawing import world
-    from ..world.stimuli import concept_of, split_ids
-
-    concepts = np.array([concept_of(i) for i in split_ids("things")])
-    return concepts, np.array([world().superordinate[c] for c in concepts])
-
-
-def distance_changes(base: np.ndarray, aligned: np.ndarray, **common) -> Measured:
-    """Mean change of relative distance (cosine) by relation, things pictures, bootstrap over concepts."""
-    concepts, kinds = labels()
-    changes = hierarchy.distance_change(
-        base.astype(np.float32), aligned.astype(np.float32), (concepts, kinds), names=NAMES
-    )
-    codes, k = resample.codes(concepts)
-    drawn = resample.counts(k)
-    rows = Rows(**common)
-    first, second = codes[changes["first"].to_numpy()], codes[changes["second"].to_numpy()]
-    values = changes["change"].to_numpy(np.float32)
-    for name in NAMES:
-        keep = (changes["relation"] == name).to_numpy()
-        a, b = first[keep], second[keep]
-        weights = drawn[a] if name == NAMES[0] else drawn[a] * drawn[b]
-        draws = (values[keep] @ weights) / weights.sum(0)
-        rows.add("hierarchy", "distance-change", name, values[keep].mean(), draws, int(keep.sum()))
-    return rows.measured()
 
 
 def _pairs(features: np.ndarray) -> np.ndarray:
     """Upper triangle of the RDM of concept means (correlation distance)."""
-    concepts, _ = labels()
-    codes, k = resample.codes(concepts)
+    codes, k = resample.codes(pictures("things")["concept"].to_numpy())
     x = features.astype(np.float32)
     means = np.stack([np.bincount(codes, x[:, d], k) for d in range(x.shape[1])], 1) / np.bincount(codes)[:, None]
     return rsa.rdm(means, "correlation")[np.triu_indices(k, 1)]
@@ -56,7 +27,7 @@ def network_similarity(by_stage: dict, models, stage: str, seed: int, **common) 
     present = [m for m in models if (stage, m, seed) in by_stage]
     if len(present) < 2:
         return []
-    n = len(np.unique(labels()[0]))
+    n = pictures("things")["concept"].nunique()
     pairs = resample.Pairs(n, drawn=resample.counts(n).astype(np.float64))  # many pairs: sums of float32 lose digits
     vectors = {m: _pairs(by_stage[stage, m, seed][1]["things"]) for m in present}
     found = {}
@@ -105,7 +76,8 @@ def derived(by_stage: dict, models) -> list[Measured]:
         if base is None or stage == "base" or stage.startswith("teacher"):
             continue
         out.append(gains(table, base[0]))
-        out.append(distance_changes(base[1]["things"], kept["things"], model=model, seed=seed, stage=stage, **common))
+        own = {"model": model, "seed": seed, "stage": stage, **common}
+        out.append(hierarchy.of_features(base[1]["things"], kept["things"], pictures("things"), **own))
     for seed in sorted({seed for _, _, seed in by_stage}):
         for stage in STAGES:
             out += network_similarity(by_stage, models, stage, seed, **common)

@@ -131,6 +131,7 @@ PRESETS = {
         augmentation="flip-shift", local=0.1, seed=0, checkpoint_every=0,
     ),
 }  # fmt: skip
+PRIMARY = PRESETS["mini"].with_(steps=500)  # of the runs that the book reports
 
 
 def preset(name: str, **changes) -> Settings:

@@ -19,7 +19,7 @@ KNOWN_SEED = 1  # of the half of the concepts that is known when anomalies are s
 @lru_cache(maxsize=1)
 def labels() -> tuple[np.ndarray, np.ndarray]:
     """Concept and superordinate of each picture whose features are kept, (m,) each."""
-    from ..studies.hierarchy import pictures
+    from ..chapters.student import pictures
 
     shown = pictures("test")
     return shown["concept"].to_numpy(), shown["superordinate"].to_numpy()

@@ -81,7 +81,7 @@ def pipeline(table: pd.DataFrame, pictures: dict):
     ----------
     table : DataFrame
         step, title, node ("works" or "answers"), words, state; for answers also first, second, third (picture ids) and
-        odd_1, odd_2, odd_3: as :func:`humalign.studies.schemes.pipeline` gives it.
+        odd_1, odd_2, odd_3: as :func:`humalign.chapters.alignet_data.pipeline` gives it.
     pictures : dict
         Picture id to array.
     """
@@ -119,7 +119,7 @@ def relations(table: pd.DataFrame, pictures: dict):
     ----------
     table : DataFrame
         level, picture (id), concept, superordinate, odd (share of people): three rows a level, as
-        :func:`humalign.studies.schemes.relations` gives it.
+        :func:`humalign.chapters.student.relations` gives it.
     pictures : dict
         Picture id to array.
     """

@@ -1,37 +1,18 @@
-"""AligNet in the drawn world: teacher, sampling and reach of a weight live; tables of the recorded runs."""
+"""The teacher of the drawn world: strengths of the pull."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from .. import resample
-from ..alignet import dataset as files
-from ..alignet import mini, sampling, teacher
-from ..alignet.experiments import PRIMARY
-from ..alignet.optim import learning_rate
-from ..alignet.settings import Settings
+from ..alignet import mini, teacher
 from ..cache import kept
 from ..config import Profile
-from ..results import Measured
-from . import aligned, alignet
 
 TEACHER = "teacher-web"
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
 STRENGTHS = (0.01, 0.1, 1.0)
 KINDS = ("uncertainty", "plain", "glocal")
-RULES = ("between_class", "class_border", "within_class", "cluster", "cluster_border", "random", "mixed")
-LEVELS = tuple(aligned.LEVELS.values())
-MEASURES = {  # (dataset, detail): words
-    ("levels", "H2/coarse"): "coarse, reported concepts",
-    ("levels", "H2/fine"): "fine, reported concepts",
-    ("levels", "H2/boundary"): "boundary, reported concepts",
-    ("one-shot", "H2"): "one-shot, reported concepts",
-    ("shift", "H2"): "shift, reported concepts",
-    ("levels", "H1/coarse"): "coarse, other held-out concepts",
-    ("levels", "seen/coarse"): "coarse, seen concepts",
-    ("levels", "seen/boundary"): "boundary, seen concepts",
-}
 
 
 def _state(profile, network: str):
@@ -79,157 +60,3 @@ def _strengths(profile, network):
     table = pd.concat([*parts, pd.DataFrame(plain)], ignore_index=True)
     grouped = table.groupby(["kind", "strength", "measure"], sort=False, dropna=False)["value"]
     return grouped.agg(value="mean", low="min", high="max").reset_index()
-
-
-def _pool(profile, network: str, kind: str, clusters: int):
-    """Test pictures as the pool: the teacher's representations, clusters, concepts, superordinates."""
-    from ..world.drawing import world
-    from ..world.stimuli import concept_of, split_ids
-
-    ids = split_ids("test")
-    found = mini.teacher(profile, network, kind)
-    values = found.apply(mini.features(profile, network, "test"))
-
-    def make():
-        return {"labels": sampling.kmeans(values - values.mean(0), clusters, seed=0)[0]}
-
-    inputs = [found.key, clusters, _state(profile, network)]
-    labels = kept(profile, f"alignet-clusters-{kind}", VERSION, inputs, make)["labels"]
-    concepts = np.array([concept_of(i) for i in ids])
-    return ids, values, labels, concepts, np.array([world().superordinate[c] for c in concepts])
-
-
-def sampled(
-    profile: Profile,
-    network: str = TEACHER,
-    kind: str = "uncertainty",
-    clusters: int = mini.CLUSTERS,
-    n: int = 20_000,
-    rules=RULES,
-) -> dict:
-    """Triplets of test pictures by each rule, ordered, with the teacher's similarities.
-
-    Returns
-    -------
-    dict
-        Rule to DataFrame: first, second, odd (ids), s01, s02, s12, concepts (how many), superordinates (how many).
-    """
-    ids, values, labels, concepts, kinds = _pool(profile, network, kind, clusters)
-    names, out = np.array(ids), {}
-    groups = {"classes": sampling.Groups(concepts), "clusters": sampling.Groups(labels), None: None}
-    for rule in rules:
-        rows = sampling.sample(
-            n, rule, len(ids), groups[sampling.RULES[rule][1]], rng=np.random.default_rng([1, len(rule)])
-        )
-        rows, similarities = files.order_rows(rows, files.dot_products(values, rows))
-        frame = pd.DataFrame(names[rows], columns=["first", "second", "odd"])
-        frame[["s01", "s02", "s12"]] = similarities
-        for column, code in (("concepts", concepts), ("superordinates", kinds)):
-            own = np.sort(np.unique(code, return_inverse=True)[1][rows], 1)
-            frame[column] = 1 + (np.diff(own, axis=1) > 0).sum(1)
-        out[rule] = frame
-    return out
-
-
-def shares(triplets: dict) -> pd.DataFrame:
-    """Shares of kinds of triplets a rule: rule, one concept, two concepts, one superordinate, others."""
-    rows = []
-    for rule, frame in triplets.items():
-        one, two = frame["concepts"] == 1, frame["concepts"] == 2
-        near = (frame["concepts"] == 3) & (frame["superordinates"] == 1)
-        kinds = {"one concept": one, "two concepts": two, "one superordinate": near, "others": ~(one | two | near)}
-        rows.append({"rule": rule, **{k: v.mean() for k, v in kinds.items()}})
-    return pd.DataFrame(rows)
-
-
-def confidences(triplets: dict, name: str, bins: int = 20) -> pd.DataFrame:
-    """Distribution of the largest label probability: rule, teacher, probability (middle of a bin), share."""
-    from ..odd_one_out import softmax
-
-    edges, parts = np.linspace(1 / 3, 1, bins + 1), []
-    for rule, frame in triplets.items():
-        top = softmax(frame[["s01", "s02", "s12"]].to_numpy()).max(1)
-        share = np.histogram(top, edges)[0] / len(top)
-        parts.append(
-            pd.DataFrame({"rule": rule, "teacher": name, "probability": (edges[1:] + edges[:-1]) / 2, "share": share})
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def reach(decays=(0.0, 0.5, 1.0, 30.0), settings: Settings = PRIMARY) -> pd.DataFrame:
-    """Change of one weight whose gradient never changes sign: d <- d + lr * (1 - decay * d), for several decays.
-
-    Parameters
-    ----------
-    decays : sequence of float
-    settings : Settings
-        Whose schedule of the learning rate; default: that of the primary runs.
-
-    Returns
-    -------
-    DataFrame
-        decay, step, lr, change.
-    """
-    parts = []
-    steps = settings.steps
-    rates = np.array([learning_rate(k, settings.lr, settings.warmup, steps) for k in range(steps)])
-    for decay in decays:
-        change, d = np.empty(steps), 0.0
-        for k, rate in enumerate(rates):
-            d += rate * (1 - decay * d)
-            change[k] = d
-        parts.append(pd.DataFrame({"decay": decay, "step": np.arange(1, steps + 1), "lr": rates, "change": change}))
-    return pd.concat(parts, ignore_index=True)
-
-
-# ---- recorded runs ---------------------------------------------------------------------------------------------------
-
-
-def levels(runs: Measured, part: str = "H2") -> pd.DataFrame:
-    """Accuracy by level on concepts of one part of the split, training runs averaged: :func:`aligned.panels`."""
-    return aligned.panels(runs, {("levels", "accuracy", f"{part}/{level}"): f"{level}, {part}" for level in LEVELS})
-
-
-def contrasts(runs: Measured, pairs=(("AligNet", "base"), ("AligNet", "UnAligNet"), ("UnAligNet", "base"))):
-    """All differences of :data:`MEASURES` as one table: plus, minus, dataset, detail, and what
-    :func:`humalign.resample.difference` gives."""
-    parts = []
-    for plus, minus in pairs:
-        for dataset, detail in MEASURES:
-            own = alignet.accuracy(runs, detail, dataset)
-            found = resample.difference(own, {"stage": plus}, {"stage": minus})
-            parts.append(found.assign(detail=detail, dataset=dataset, plus=plus, minus=minus))
-    return pd.concat(parts, ignore_index=True)
-
-
-def mean_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The means over students of :func:`contrasts` for display: contrast, measure, difference, low, high, runs."""
-    own = table[table["model"] == "all"]
-    words = [MEASURES[key] for key in zip(own["dataset"], own["detail"])]
-    out = own.assign(contrast=own["plus"] + " minus " + own["minus"], measure=words, provenance="recorded")
-    columns = ["contrast", "measure", "value", "low", "high", "seeds", "provenance"]
-    return out[columns].rename(columns={"value": "difference", "seeds": "runs"}).reset_index(drop=True)
-
-
-def controls(runs: Measured, model: str = "softmax-resnet-m") -> pd.DataFrame:
-    """One line a run of one network, training runs averaged.
-
-    Returns
-    -------
-    DataFrame
-        stage, seeds; coarse, fine, boundary, shot, shift (all on H2), each also with _low, _high and _each. The primary
-        runs come first, then each change with UnAligNet before AligNet.
-    """
-    wanted = {"coarse": ("levels", "H2/coarse"), "fine": ("levels", "H2/fine"), "boundary": ("levels", "H2/boundary")}
-    wanted |= {"shot": ("one-shot", "H2"), "shift": ("shift", "H2")}
-    t, rows = runs.table, {}
-    stages = list(dict.fromkeys(t.loc[t["model"] == model, "stage"]))
-    changes = list(dict.fromkeys(s.partition(", ")[2] for s in stages))
-    stages.sort(key=lambda s: (changes.index(s.partition(", ")[2]), aligned.STAGES.index(s.partition(",")[0])))
-    found = aligned.averaged(runs, stages, (model,))
-    for row in found[found["measure"] == "accuracy"].itertuples():
-        for key, place in wanted.items():
-            if (row.dataset, row.detail) == place:
-                new = {key: row.value, f"{key}_low": row.low, f"{key}_high": row.high, f"{key}_each": row.each}
-                rows.setdefault(row.stage, {"stage": row.stage, "seeds": row.seeds}).update(new)
-    return pd.DataFrame(rows.values())

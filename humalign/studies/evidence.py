@@ -34,10 +34,10 @@ def paper_one(profile: Profile) -> Measured:
 
 def paper_two() -> Measured | None:
     """Recorded alignment runs; None where none is recorded."""
-    from . import alignet
+    from ..chapters import student
 
     try:
-        return alignet.runs()
+        return student.runs()
     except MissingData:
         return None
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from .. import resample
+from ..chapters import student
 from ..results import Measured
-from . import aligned, alignet
 
-NAMES = aligned.NAMES
+NAMES = student.NAMES
 MAIN = ("base", "UnAligNet", "AligNet")
 TASKS = {  # words: (dataset, measure, detail)
     "one example, H2": ("one-shot", "accuracy", "H2"),
@@ -19,10 +19,10 @@ TASKS = {  # words: (dataset, measure, detail)
 
 
 def pick(runs: Measured, dataset: str, measure: str, details, stages=MAIN) -> pd.DataFrame:
-    """Rows of the students at the given stages, training runs averaged (see :func:`aligned.averaged`)."""
+    """Rows of the students at the given stages, training runs averaged (see :func:`student.averaged`)."""
     t = runs.table
     wanted = (t["dataset"] == dataset) & (t["measure"] == measure) & t["detail"].isin(list(details))
-    return aligned.averaged(runs.select(wanted.to_numpy()), stages, tuple(NAMES))
+    return student.averaged(runs.select(wanted.to_numpy()), stages, tuple(NAMES))
 
 
 def chance() -> tuple[dict, dict]:
@@ -61,15 +61,15 @@ def contrasts(runs: Measured) -> pd.DataFrame:
     for task, (dataset, measure, detail) in TASKS.items():
         for minus in ("base", "UnAligNet"):
             found = resample.difference(
-                alignet.accuracy(students, detail, dataset, measure), {"stage": "AligNet"}, {"stage": minus}
+                student.of_measure(students, detail, dataset, measure), {"stage": "AligNet"}, {"stage": minus}
             )
             own = found[found["model"] == "all"].iloc[0]
             rows.append({"task": task, "AligNet minus": minus, "value": own["value"], "low": own["low"],
                          "high": own["high"], "students": len(found) - 1,
-                         "verdict": aligned.verdict(own["low"], own["high"]), "provenance": "recorded"})  # fmt: skip
+                         "verdict": student.verdict(own["low"], own["high"]), "provenance": "recorded"})  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def load() -> Measured:
     """The recorded runs."""
-    return alignet.runs()
+    return student.runs()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from . import aligned, levels
+from ..chapters.student import NAMES
+from . import levels
 
 RATERS = 49  # as many as the published study kept
 PAIRS = 100  # of each kind, as published
@@ -89,7 +90,7 @@ def study(features: dict, shown: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
         student, participant, AligNet, UnAligNet: mean rating of the pairs that are closer under either.
     """
     columns, people = {}, []
-    for model, name in aligned.NAMES.items():
+    for model, name in NAMES.items():
         if (model, "AligNet") not in features or (model, "UnAligNet") not in features:
             continue
         pairs = divergent(features[model, "AligNet"], features[model, "UnAligNet"], shown)
@@ -102,3 +103,9 @@ def study(features: dict, shown: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     found = pd.DataFrame(columns).reset_index()
     found["real people"] = found["quantity"].map(PUBLISHED)
     return found.assign(**{"source of the latter": "published"}), pd.concat(people, ignore_index=True)
+
+
+def published_ratings() -> list[float]:
+    """Mean ratings of real people, pairs closer under UnAligNet and under AligNet, as published."""
+    pairs = ("UnAligNet", "AligNet")
+    return [PUBLISHED[f"mean rating, pairs closer under {name}"] for name in pairs]

@@ -93,6 +93,25 @@ def _drawn(job):
     return np.stack(pixels), facts
 
 
+def pictures_of(table, side: int = 96) -> dict[str, np.ndarray]:
+    """The pictures that a table names in its columns first, second, third, odd and picture, drawn anew.
+
+    Parameters
+    ----------
+    table : DataFrame
+    side : int
+        Pixels.
+
+    Returns
+    -------
+    dict
+        id to uint8 array (side, side, 3).
+    """
+    named = table.filter(["first", "second", "third", "odd", "picture"]).select_dtypes(exclude="number")
+    names = list(dict.fromkeys(named.stack().dropna()))
+    return dict(zip(names, draw_ids(names, side, workers=1, progress=False)[0]))
+
+
 def draw_ids(ids, size: int, kappa: float = draw.KAPPA, workers: int = 2, progress: bool | None = None):
     """Pixels (m, size, size, 3) uint8 and facts of any ids, drawn now, by ``workers`` processes."""
     from tqdm import tqdm

@@ -1,0 +1,240 @@
+"""Triplets for training a student: which pictures a teacher is asked about, its soft labels, the way in one picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..alignet import mini, sampling
+from ..alignet.dataset import dot_products, order_rows
+from ..cache import kept
+from ..odd_one_out import softmax
+from ..plots import style
+from ..source import Source
+
+ROLES, OPTIONAL = (), ()  # pictures and teachers of the drawn world
+VERSION = 1  # of what is kept: goes up when its numbers change
+TEACHER = "teacher-web"
+RULES = ("between_class", "class_border", "within_class", "cluster", "cluster_border", "random", "mixed")
+PLAIN_RULES = ("random", "cluster_border", "cluster")  # those that two teachers are compared on
+SIMILARITIES = ["s01", "s02", "s12"]
+RELATION = {"one concept": "#1d6c8a", "two concepts": "#841e5a", "one superordinate": "#86be91", "others": "#c9c9c9"}
+STEPS = {  # step: title, then what works on the pictures (words, state), in order
+    "fit": (
+        "Fit a map to people",
+        (("a large network gives features x", "frozen"), ("a linear map z = xW + b", "fitted")),
+    ),
+    "label": (
+        "Ask it about new pictures",
+        (("the same network", "frozen"), ("the same map", "frozen")),
+    ),
+    "train": (
+        "Fine-tune another network",
+        (("a student network, all its weights", "trained"), ("a pull back to the weights it began with", "pull")),
+    ),
+}
+
+# ---- triplets and their labels ---------------------------------------------------------------------------------------
+
+
+def _pool(source: Source, network: str, kind: str, clusters: int):
+    """Test pictures as the pool: ids, the teacher's representations, clusters, concepts, superordinates."""
+    from ..world import stimuli
+
+    profile, shown = source.profile, source.pictures("test")
+    fitted = mini.teacher(profile, network, kind)
+    values = fitted.apply(mini.features(profile, network, "test"))
+
+    def make():
+        return {"labels": sampling.kmeans(values - values.mean(0), clusters, seed=0)[0]}
+
+    inputs = [fitted.key, clusters, [mini.weights_of(profile, network), stimuli.drawings_digest()]]
+    labels = kept(profile, f"alignet-clusters-{kind}", VERSION, inputs, make)["labels"]
+    return shown.ids, values, labels, np.array(shown.concepts), np.array(shown.meta["kind"])
+
+
+def sampled(
+    source: Source,
+    network: str = TEACHER,
+    kind: str = "uncertainty",
+    clusters: int = mini.CLUSTERS,
+    n: int = 20_000,
+    rules=RULES,
+) -> dict:
+    """Triplets of test pictures by each rule, ordered, with the teacher's similarities.
+
+    Parameters
+    ----------
+    source : Source
+        The drawn world.
+    network : str
+        A teacher network or one of the zoo.
+    kind : str
+        Of the map, see :data:`humalign.alignet.teacher.KINDS`.
+    clusters : int
+    n : int
+        Triplets of each rule.
+    rules : sequence of str
+        See :mod:`humalign.alignet.sampling`.
+
+    Returns
+    -------
+    dict
+        Rule to DataFrame: first, second, odd (ids), s01, s02, s12, concepts (how many), superordinates (how many).
+    """
+    ids, values, labels, concepts, kinds = _pool(source, network, kind, clusters)
+    names, out = np.array(ids), {}
+    groups = {"classes": sampling.Groups(concepts), "clusters": sampling.Groups(labels), None: None}
+    for rule in rules:
+        group, rng = groups[sampling.RULES[rule][1]], np.random.default_rng([1, len(rule)])
+        rows = sampling.sample(n, rule, len(ids), group, rng=rng)
+        rows, similarities = order_rows(rows, dot_products(values, rows))
+        frame = pd.DataFrame(names[rows], columns=["first", "second", "odd"])
+        frame[SIMILARITIES] = similarities
+        for column, code in (("concepts", concepts), ("superordinates", kinds)):
+            own = np.sort(np.unique(code, return_inverse=True)[1][rows], 1)
+            frame[column] = 1 + (np.diff(own, axis=1) > 0).sum(1)
+        out[rule] = frame
+    return out
+
+
+def shares(triplets: dict) -> pd.DataFrame:
+    """Shares of kinds of triplets a rule: rule, one concept, two concepts, one superordinate, others.
+
+    Parameters
+    ----------
+    triplets : dict of str to DataFrame
+        :func:`sampled`.
+    """
+    rows = []
+    for rule, frame in triplets.items():
+        one, two = frame["concepts"] == 1, frame["concepts"] == 2
+        near = (frame["concepts"] == 3) & (frame["superordinates"] == 1)
+        kinds = {"one concept": one, "two concepts": two, "one superordinate": near, "others": ~(one | two | near)}
+        rows.append({"rule": rule, **{k: v.mean() for k, v in kinds.items()}})
+    return pd.DataFrame(rows)
+
+
+def confidences(aligned: dict, plain: dict, bins: int = 20) -> pd.DataFrame:
+    """How sure the labels of two teachers are: distribution of the largest of the three probabilities.
+
+    Parameters
+    ----------
+    aligned, plain : dict of str to DataFrame
+        :func:`sampled` of the human-aligned teacher and of the untransformed one; the rules of ``plain`` count.
+    bins : int
+
+    Returns
+    -------
+    DataFrame
+        rule, teacher, probability (middle of a bin), share.
+    """
+    edges, parts = np.linspace(1 / 3, 1, bins + 1), []
+    for teacher, triplets in (("human-aligned", aligned), ("untransformed", plain)):
+        for rule in plain:
+            top = softmax(triplets[rule][SIMILARITIES].to_numpy()).max(1)
+            share = np.histogram(top, edges)[0] / len(top)
+            named = {"rule": rule, "teacher": teacher}
+            parts.append(pd.DataFrame({**named, "probability": (edges[1:] + edges[:-1]) / 2, "share": share}))
+    return pd.concat(parts, ignore_index=True)
+
+
+# ---- the way from people to a student --------------------------------------------------------------------------------
+
+
+def _chances(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Chance that each picture of triplets (n, 3) of rows of ``values`` is the odd one: softmax of the other pair."""
+    return softmax(dot_products(values, rows))[:, ::-1]  # pairs (0, 1), (0, 2), (1, 2) leave 2, 1, 0
+
+
+def _judged(source: Source) -> list[dict]:
+    """The triplet that drawn people are surest of among those that features alone get wrong and the map gets right."""
+    from ..world import observers
+
+    profile, ids = source.profile, np.array(source.ids("things"))
+    x, rows = mini.features(profile, TEACHER, "things"), mini.judged_triplets("seen", 3000)
+    answers = {"people": observers.group_probabilities(observers.values(ids), rows)[:, ::-1]}
+    for who, kind in (("features alone", "untransformed"), ("map", "uncertainty")):
+        answers[who] = _chances(mini.teacher(profile, TEACHER, kind).apply(x), rows)
+    odd = {who: p.argmax(1) for who, p in answers.items()}
+    fits = (odd["map"] == odd["people"]) & (odd["features alone"] != odd["people"])
+    best = int(np.argmax(np.where(fits, answers["people"].max(1), -1)))
+    order = np.argsort(answers["people"][best])
+    return [{"who": who, "pictures": ids[rows[best][order]], "odd": p[best][order]} for who, p in answers.items()]
+
+
+def _labelled(source: Source) -> dict:
+    """Of the border triplets the one whose label is of median certainty, with its label."""
+    table = sampled(source, rules=("cluster_border",))["cluster_border"]
+    label = softmax(table[SIMILARITIES].to_numpy())
+    certain = label.max(1)
+    place = int(np.argsort(certain, kind="stable")[len(certain) // 2])
+    return {"pictures": table.loc[place, ["first", "second", "odd"]].to_numpy(), "odd": label[place][::-1]}
+
+
+def pipeline(source: Source) -> pd.DataFrame:
+    """The three steps from people's choices to a student, for :func:`humalign.plots.schematics.pipeline`.
+
+    Parameters
+    ----------
+    source : Source
+        The drawn world.
+
+    Returns
+    -------
+    DataFrame
+        One row a node: step (1, 2, 3), title, node ("works" or "answers"), words (what works, or whose answers), state
+        (frozen, fitted, trained, pull; given for answers), and for answers first, second, third (picture ids) and
+        odd_1, odd_2, odd_3 (chance that each is the odd one).
+    """
+    label = _labelled(source)
+    answers = {
+        "fit": _judged(source),
+        "label": [{"who": "soft label", **label}],
+        "train": [{"who": "answers are pulled to the soft label", **label}],
+    }
+    rows = []
+    for k, (step, (title, works)) in enumerate(STEPS.items(), 1):
+        rows += [dict(step=k, title=title, node="works", words=w, state=s) for w, s in works]
+        for a in answers[step]:
+            names = dict(zip(("first", "second", "third"), a["pictures"]))
+            odd = dict(zip(("odd_1", "odd_2", "odd_3"), map(float, a["odd"])))
+            rows.append(dict(step=k, title=title, node="answers", words=a["who"], state="given", **names, **odd))
+    return pd.DataFrame(rows)
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+
+def bars(shares: pd.DataFrame):
+    """What each sampling rule draws: shares of kinds of triplets (rows sum to one); see :func:`shares`."""
+    from matplotlib import pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(style.WIDTH * 0.9, 0.42 * len(shares) + 1.4))
+    left = np.zeros(len(shares))
+    y = np.arange(len(shares))[::-1]
+    for column, colour in RELATION.items():
+        ax.barh(y, shares[column], left=left, color=colour, label=column)
+        left = left + shares[column].to_numpy()
+    ax.set_yticks(y, shares["rule"])
+    ax.set(xlabel="share of triplets", xlim=(0, 1))
+    ax.legend(ncols=2, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return fig
+
+
+def confidence(labels: pd.DataFrame):
+    """Distribution of the largest label probability, by sampling rule and teacher; see :func:`confidences`."""
+    from matplotlib import pyplot as plt
+
+    rules = list(dict.fromkeys(labels["rule"]))
+    size = (style.WIDTH * 0.8, 1.5 * len(rules) + 0.7)
+    fig, axes = plt.subplots(len(rules), 1, figsize=size, sharex=True, squeeze=False)
+    for ax, rule in zip(axes[:, 0], rules):
+        for teacher, part in labels[labels["rule"] == rule].groupby("teacher", sort=False):
+            colour = style.STAGES["AligNet"] if teacher == "human-aligned" else style.STAGES["UnAligNet"]
+            ax.step(part["probability"], part["share"], where="mid", color=colour, label=teacher)
+        ax.set_ylabel("share")
+        ax.set_title(rule, loc="left", fontsize=10)
+    axes[0, 0].legend(fontsize=9)
+    axes[-1, 0].set_xlabel("largest probability of the soft label")
+    return fig

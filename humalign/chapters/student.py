@@ -1,0 +1,545 @@
+"""Students before and after alignment: recorded runs of the drawn world, averaged, contrasts, controls, examples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .. import levels, odd_one_out, resample, results, show
+from .. import record as recording
+from ..alignet.optim import learning_rate
+from ..alignet.settings import PRESETS, PRIMARY, Settings
+from ..cache import kept
+from ..errors import MissingData
+from ..results import Measured
+from ..similarity import similarity_matrix
+from ..source import Source
+from ..store import load_arrays
+from . import rsa, zero_shot
+
+ROLES, OPTIONAL = (), ()  # students of the drawn world, recorded
+VERSION = 1  # of what is kept: goes up when its numbers change
+RUNS, LOG, DIAGNOSIS = "alignet_runs.csv", "alignet_log.csv", "alignet_diagnosis.csv"
+FEATURES = "alignet_features.safetensors"
+PER_CONCEPT = 4  # test pictures whose features are recorded, of each concept
+STAGES = ("base", "UnAligNet", "AligNet")
+NAMES = {  # short names of the students, for axes
+    "softmax-resnet-m": "ResNet",
+    "softmax-vit-m": "ViT",
+    "simclr-resnet-m": "SimCLR",
+    "imagetext-seen-resnet-m": "Image/text",
+}
+PEOPLE = {  # (dataset, measure, detail): title of a panel
+    ("things", "accuracy", "cosine"): "odd-one-out choices, all concepts",
+    ("things", "accuracy", "cosine, held-out concepts"): "odd-one-out choices, held-out concepts only",
+    ("cichy", "spearman", "correlation"): "arrangement, 118 pictures",
+    ("king1", "spearman", "correlation"): "arrangement, first 144 pictures",
+    ("king2", "spearman", "correlation"): "arrangement, second 144 pictures",
+}
+LEVELS = {("levels", "accuracy", level): level for level in levels.LEVELS}
+TIMES = {("levels", "entropy-time", level): level for level in levels.LEVELS}
+# Levels accuracies of the paper, as others quote them: level, lowest and highest base, lowest and highest AligNet
+SECOND_HAND = (
+    ("coarse", 0.3609, 0.5738, 0.6570, 0.6856),
+    ("fine", 0.4604, 0.5772, 0.5893, 0.6292),
+    ("boundary", 0.7037, 0.9367, 0.9309, 0.9424),
+)
+MEASURES = {  # (dataset, detail): words
+    ("levels", "H2/coarse"): "coarse, reported concepts",
+    ("levels", "H2/fine"): "fine, reported concepts",
+    ("levels", "H2/boundary"): "boundary, reported concepts",
+    ("one-shot", "H2"): "one-shot, reported concepts",
+    ("shift", "H2"): "shift, reported concepts",
+    ("levels", "H1/coarse"): "coarse, other held-out concepts",
+    ("levels", "seen/coarse"): "coarse, seen concepts",
+    ("levels", "seen/boundary"): "boundary, seen concepts",
+}
+CONTRASTS = (("AligNet", "base"), ("AligNet", "UnAligNet"), ("UnAligNet", "base"))
+REPORTED = {  # on the held-out concepts that are reported; column: (dataset, detail)
+    "coarse": ("levels", "H2/coarse"),
+    "fine": ("levels", "H2/fine"),
+    "boundary": ("levels", "H2/boundary"),
+    "shot": ("one-shot", "H2"),
+    "shift": ("shift", "H2"),
+}
+WORDS = {"shot": "one-shot"}  # columns that are headed otherwise
+NEAR, FAR = ("dog", "cat", "giraffe"), ("banana", "car")  # concepts of one superordinate; of two others
+KINDS = {  # (right before, right after): words
+    (False, True): "wrong before, right after",
+    (True, False): "right before, wrong after",
+    (True, True): "right before and after",
+    (False, False): "wrong before and after",
+}
+
+
+# ---- records -------------------------------------------------------------------------------------------------------
+
+
+def runs() -> Measured:
+    """All recorded alignment runs, with bootstrap draws over concepts.
+
+    Raises
+    ------
+    MissingData
+        When no run is recorded yet.
+    """
+    path = recording.FOLDER / RUNS
+    if not path.is_file():
+        raise MissingData("no run is recorded", "AligNet experiments", "python -m humalign.alignet.experiments")
+    return Measured.load(path, "recorded")
+
+
+def log() -> pd.DataFrame:
+    """One line an experiment of the protocol: stage, model, seed, state (done, failed, not run), facts of training."""
+    if not (recording.FOLDER / LOG).is_file():
+        raise MissingData("no run is recorded", "AligNet experiments", "python -m humalign.alignet.experiments")
+    return pd.read_csv(recording.FOLDER / LOG)
+
+
+def mistakes() -> pd.DataFrame:
+    """Recorded outcomes of the mistakes that ports make, on the drawn levels: result rows with the name of each."""
+    found = results.read(recording.FOLDER / DIAGNOSIS, "recorded")
+    found = found[found["dataset"] == "levels"]
+    return found.assign(name=found["stage"].str.removeprefix("diagnosis: "))
+
+
+def recorded_features(split: str = "test") -> dict[tuple[str, str], np.ndarray]:
+    """Features of the students (seed 0) by (model, stage).
+
+    Parameters
+    ----------
+    split : {"test", "things", "cichy", "king1", "king2"}
+        "test" holds the first 4 pictures of each concept.
+
+    Returns
+    -------
+    dict
+        Float32 arrays (pictures, p).
+
+    Raises
+    ------
+    MissingData
+        When no experiment was recorded.
+    """
+    path = recording.FOLDER / FEATURES
+    if not path.is_file():
+        raise MissingData("no features of students were recorded", path, "run 'python -m humalign.alignet.experiments'")
+    arrays, _ = load_arrays(path)
+    keys = (key.split("/") for key in sorted(arrays))
+    return {(m, s): arrays[f"{m}/{s}/{k}"].astype(np.float32) for m, s, k in keys if k == split}
+
+
+def pictures(split: str = "test") -> pd.DataFrame:
+    """Concept and superordinate of the pictures of :func:`recorded_features`: id, concept, superordinate."""
+    from ..world.drawing import world
+    from ..world.stimuli import concept_of, split_ids
+
+    ids = split_ids(split)
+    if split == "test":
+        ids = [i for i in ids if int(i.rsplit("test", 1)[1]) < PER_CONCEPT]
+    concepts = [concept_of(i) for i in ids]
+    return pd.DataFrame({"id": ids, "concept": concepts, "superordinate": [world().superordinate[c] for c in concepts]})
+
+
+# ---- runs averaged -------------------------------------------------------------------------------------------------
+
+
+def of_measure(measured: Measured, detail: str, dataset: str = "levels", measure: str = "accuracy") -> Measured:
+    """Rows of one measure, for instance ``of_measure(runs(), "H2/coarse")``."""
+    t = measured.table
+    return measured.select(((t["dataset"] == dataset) & (t["measure"] == measure) & (t["detail"] == detail)).to_numpy())
+
+
+def averaged(measured: Measured, stages=STAGES, models=tuple(NAMES)) -> pd.DataFrame:
+    """Mean over training runs of every network, stage and measure.
+
+    Parameters
+    ----------
+    measured : Measured
+        Rows of result tables with draws over objects.
+    stages, models : sequences of str
+        Those to keep, in order.
+
+    Returns
+    -------
+    DataFrame
+        model, stage, dataset, measure, detail, value, low, high (95 %, objects and training runs resampled), seeds,
+        each (the single runs in words, where there are several).
+    """
+    t = measured.table
+    known = t["stage"].isin(list(stages)) & t["model"].isin(list(models))
+    out = resample.averaged(measured.select(known.to_numpy()), ["model", "stage", "dataset", "measure", "detail"])
+    order = {"model": list(models), "stage": list(stages)}
+    return out.sort_values(
+        ["model", "stage"], key=lambda c: c.map(order[c.name].index), kind="stable", ignore_index=True
+    )
+
+
+def by_panel(runs: Measured, wanted: dict, stages=STAGES, models=tuple(NAMES)) -> pd.DataFrame:
+    """The rows of :func:`averaged` that belong to some panels, with the title of the panel in column ``panel``."""
+    t = runs.table
+    keys = pd.Series(list(zip(t["dataset"], t["measure"], t["detail"])), index=t.index)
+    found = averaged(runs.select(keys.isin(list(wanted)).to_numpy()), stages, models)
+    titles = [wanted[key] for key in zip(found["dataset"], found["measure"], found["detail"])]
+    return found.assign(panel=pd.Categorical(titles, list(wanted.values()))).astype({"panel": str})
+
+
+def level_panels(runs: Measured, part: str = "H2") -> pd.DataFrame:
+    """Accuracy by level on concepts of one part of the split, training runs averaged: :func:`by_panel`."""
+    return by_panel(runs, {("levels", "accuracy", f"{part}/{level}"): f"{level}, {part}" for level in levels.LEVELS})
+
+
+def contrasts(runs: Measured, pairs=CONTRASTS) -> pd.DataFrame:
+    """All differences of :data:`MEASURES` as one table: plus, minus, dataset, detail, and what
+    :func:`humalign.resample.difference` gives."""
+    parts = []
+    for plus, minus in pairs:
+        for dataset, detail in MEASURES:
+            own = of_measure(runs, detail, dataset)
+            found = resample.difference(own, {"stage": plus}, {"stage": minus})
+            parts.append(found.assign(detail=detail, dataset=dataset, plus=plus, minus=minus))
+    return pd.concat(parts, ignore_index=True)
+
+
+def controls(runs: Measured, model: str = "softmax-resnet-m") -> pd.DataFrame:
+    """One line a run of one network, training runs averaged.
+
+    Returns
+    -------
+    DataFrame
+        stage, seeds; coarse, fine, boundary, shot, shift (all on H2), each also with _low, _high and _each. The primary
+        runs come first, then each change with UnAligNet before AligNet.
+    """
+    t, rows = runs.table, {}
+    stages = list(dict.fromkeys(t.loc[t["model"] == model, "stage"]))
+    changes = list(dict.fromkeys(s.partition(", ")[2] for s in stages))
+    stages.sort(key=lambda s: (changes.index(s.partition(", ")[2]), STAGES.index(s.partition(",")[0])))
+    found = averaged(runs, stages, (model,))
+    for row in found[found["measure"] == "accuracy"].itertuples():
+        for key, place in REPORTED.items():
+            if (row.dataset, row.detail) == place:
+                new = {key: row.value, f"{key}_low": row.low, f"{key}_high": row.high, f"{key}_each": row.each}
+                rows.setdefault(row.stage, {"stage": row.stage, "seeds": row.seeds}).update(new)
+    return pd.DataFrame(rows.values())
+
+
+def teachers(runs: Measured, models=("teacher-web", "teacher-seen")) -> pd.DataFrame:
+    """The teachers on H2: model, map, coarse, fine, boundary, one-shot, shift."""
+    t = runs.table
+    own = t[t["model"].isin(list(models)) & (t["measure"] == "accuracy")]
+    wanted = {place: WORDS.get(column, column) for column, place in REPORTED.items()}
+    names = {"base": "none", "teacher": "human-aligned", "teacher, plain": "plain", "teacher, gLocal": "gLocal"}
+    rows = {}
+    for r in own.itertuples():
+        if (r.dataset, r.detail) in wanted and r.stage in names:
+            row = rows.setdefault((r.model, r.stage), {"network": r.model, "map": names[r.stage]})
+            row[wanted[r.dataset, r.detail]] = r.value
+    return pd.DataFrame(rows.values()).assign(provenance="recorded")
+
+
+# ---- what people set -----------------------------------------------------------------------------------------------
+
+
+def people_lines(source: Source) -> dict:
+    """What people set for the panels of :data:`PEOPLE`: title to {label: value}."""
+    best = zero_shot.limit(zero_shot.ceilings(source))
+    out = {}
+    for (dataset, measure, detail), title in PEOPLE.items():
+        if measure == "accuracy":
+            out[title] = {"chance": 1 / 3}
+            if detail == "cosine":  # all concepts, as the ceiling
+                out[title]["best possible"] = best
+        else:
+            own = rsa.limits(rsa.ceilings(source, (dataset,)), measure)
+            out[title] = {"best possible": float(own[dataset])}
+    return out
+
+
+def level_lines(source: Source) -> tuple[dict, dict]:
+    """Lines of the levels figures: chance and people's agreement (leave-one-out); zero and people's doubt and time.
+
+    Chance is above 1/3 where people tie, since either of two tied labels counts.
+
+    Returns
+    -------
+    accuracy, times : dicts of level to {label: value}
+    """
+    from ..alignet import measure
+    from ..studies.levels import QUANTITIES, people_summary
+
+    found = people_summary(source.profile).set_index(["quantity", "level"])["drawn people"]
+    agree, time = QUANTITIES["ceiling"], QUANTITIES["time_entropy"]
+    table = measure.level_set(source.profile)[1]
+    right = table["top"].map(lambda mask: int(mask).bit_count() / 3).groupby(table["level"]).mean()
+    return (
+        {k: {"chance": float(right[k]), "people": float(found[agree, k])} for k in levels.LEVELS},
+        {k: {"none": 0.0, "people": float(found[time, k])} for k in levels.LEVELS},
+    )
+
+
+def split_lines(source: Source, part: str = "H2", n: int = 2000) -> dict:
+    """Lines of the figure on one part of the concept split: chance, and the most likely answer of the drawn people.
+
+    Returns
+    -------
+    dict
+        Title of the panel (as in :func:`level_panels`) to {label: value}.
+    """
+
+    def make():
+        from ..alignet import measure
+        from ..world import observers
+
+        data, rows = measure.level_triplets(part), []
+        seen = observers.values(data.ids)
+        for level in levels.LEVELS:
+            own = data.triplets[data.level == level][:n]
+            rows.append({"level": level, "best": observers.group_probabilities(seen, own).max(1).mean()})
+        return pd.DataFrame(rows)
+
+    best = kept(source.profile, f"alignet-best-{part}", VERSION, n, make).set_index("level")["best"]
+    return {f"{k}, {part}": {"chance": 1 / 3, "best possible": float(v)} for k, v in best.items()}
+
+
+def teacher_lines(table: pd.DataFrame, columns, network: str = "teacher-web") -> dict:
+    """Lines of the human-aligned teacher for the figure of controls: column to {label: value}."""
+    own = table[(table["network"] == network) & (table["map"] == "human-aligned")]
+    return {c: {"teacher": float(own[WORDS.get(c, c)].iloc[0])} for c in columns if len(own)}
+
+
+# ---- measuring -----------------------------------------------------------------------------------------------------
+
+
+def reach(decays=(0.0, 0.5, 1.0, 30.0), settings: Settings = PRIMARY) -> pd.DataFrame:
+    """Change of one weight whose gradient never changes sign: d <- d + lr * (1 - decay * d), for several decays.
+
+    Parameters
+    ----------
+    decays : sequence of float
+    settings : Settings
+        Whose schedule of the learning rate; default: that of the primary runs.
+
+    Returns
+    -------
+    DataFrame
+        decay, step, lr, change.
+    """
+    parts = []
+    steps = settings.steps
+    rates = np.array([learning_rate(k, settings.lr, settings.warmup, steps) for k in range(steps)])
+    for decay in decays:
+        change, d = np.empty(steps), 0.0
+        for k, rate in enumerate(rates):
+            d += rate * (1 - decay * d)
+            change[k] = d
+        parts.append(pd.DataFrame({"decay": decay, "step": np.arange(1, steps + 1), "lr": rates, "change": change}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def level_options(source: Source, networks=tuple(NAMES), teacher: str = "teacher-web") -> pd.DataFrame:
+    """Levels accuracy of untouched networks, and of a teacher with and without its map, by kernel and rule for ties.
+
+    Returns
+    -------
+    DataFrame
+        model, stage, level, kernel (cosine, dot), ties (either, drop), value.
+    """
+    from ..alignet import mini
+
+    profile = source.profile
+    parts = [[networks, teacher], [mini.weights_of(profile, n) for n in (*networks, teacher)]]
+    return kept(profile, "level-options", VERSION, parts, lambda: _level_options(profile, networks, teacher))
+
+
+def _level_options(profile, networks, teacher) -> pd.DataFrame:
+    from ..alignet import measure, mini
+
+    triplets, table = measure.level_set(profile)
+    sets = {(n, "base"): mini.features(profile, n, "test") for n in networks}
+    sets[teacher, "base"] = mini.features(profile, teacher, "test")
+    sets[teacher, "teacher"] = mini.teacher(profile, teacher, "uncertainty").apply(sets[teacher, "base"])
+    rows = []
+    for (model, stage), values in sets.items():
+        for kernel in ("cosine", "dot"):
+            chosen = odd_one_out.choices(similarity_matrix(values, kernel), triplets.triplets)
+            for ties in ("either", "drop"):
+                right = levels.correct(chosen, table["top"].to_numpy(), ties)
+                for level in levels.LEVELS:
+                    value = np.nanmean(right[triplets.level == level])
+                    rows.append(dict(model=model, stage=stage, level=level, kernel=kernel, ties=ties, value=value))
+    return pd.DataFrame(rows)
+
+
+def judged(features: dict, model: str = "softmax-resnet-m", part: str = "H2") -> pd.DataFrame:
+    """Triplets of one part of the concept split whose pictures have recorded features, and what is said about them.
+
+    Parameters
+    ----------
+    features : dict
+        From :func:`recorded_features`.
+
+    Returns
+    -------
+    DataFrame
+        first, second (the pair that most drawn people keep), odd (picture ids), level, people (share of them that call
+        it odd), before, after (the id that base and AligNet call odd), kind.
+    """
+    from ..alignet import measure
+    from ..world import observers
+
+    data, known = measure.level_triplets(part), pictures("test")["id"]
+    row = pd.Series(np.arange(len(known)), index=known)
+    ids = np.array(data.ids)
+    keep = np.isin(ids, known)[data.triplets].all(1)
+    rows = data.triplets[keep]
+    share = observers.group_probabilities(observers.values(data.ids), rows)[:, ::-1]  # chance that 0, 1 or 2 is odd
+    order = np.argsort(share, 1)  # the likely odd one last
+    rows, share = np.take_along_axis(rows, order, 1), np.take_along_axis(share, order, 1)
+    shown = row.loc[ids[rows].ravel()].to_numpy().reshape(rows.shape)
+    table = pd.DataFrame(ids[rows], columns=["first", "second", "odd"])
+    table["level"], table["people"] = data.level[keep], share[:, 2]
+    for name, stage in (("before", "base"), ("after", "AligNet")):
+        chosen = odd_one_out.choices(similarity_matrix(features[model, stage], "cosine"), shown)
+        table[name] = ids[rows[np.arange(len(rows)), chosen]]
+    right = [(table[name] == table["odd"]).tolist() for name in ("before", "after")]
+    table["kind"] = [KINDS[key] for key in zip(*right)]
+    return table.drop_duplicates(["first", "second", "odd"], ignore_index=True)
+
+
+def most_agreed(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each kind the triplet about which drawn people agree most, with how many triplets are of the kind.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :func:`judged`, and ``count``.
+    """
+    counts = table["kind"].value_counts()
+    best = table.sort_values("people", ascending=False, kind="stable").drop_duplicates("kind").set_index("kind")
+    best = best.loc[[k for k in KINDS.values() if k in best.index]].reset_index()
+    return best.assign(count=best["kind"].map(counts))
+
+
+def relations(near=NEAR, far=FAR) -> pd.DataFrame:
+    """A triplet of each level of abstraction, in a small tree, for :func:`humalign.plots.schematics.relations`.
+
+    Parameters
+    ----------
+    near : three concepts of one superordinate
+    far : two concepts of two other superordinates
+
+    Returns
+    -------
+    DataFrame
+        level, picture (id), concept, superordinate, odd (share of drawn people who call it odd); three rows a level.
+    """
+    from ..world import observers
+    from ..world.drawing import world
+    from ..world.stimuli import concept_of
+
+    first = {c: f"{c}/test0" for c in (*near, *far)}
+    triplets = {
+        "coarse": [first[near[0]], *(first[c] for c in far)],
+        "fine": [first[c] for c in near],
+        "boundary": [first[near[0]], f"{near[0]}/test1", first[near[1]]],
+    }
+    rows = []
+    for level, ids in triplets.items():
+        odd = observers.group_probabilities(observers.values(ids), np.array([[0, 1, 2]]))[0, ::-1]
+        for name, share in zip(ids, odd):
+            concept = concept_of(name)
+            kind = world().superordinate[concept]
+            rows.append(dict(level=level, picture=name, concept=concept, superordinate=kind, odd=float(share)))
+    return pd.DataFrame(rows)
+
+
+# ---- tables and numbers --------------------------------------------------------------------------------------------
+
+
+def published_levels() -> pd.DataFrame:
+    """Levels accuracies of the paper, as others quote them: level, four ends of ranges, people, provenance."""
+    from ..studies.levels import PUBLISHED
+
+    people = {level: value for quantity, level, value, *_ in PUBLISHED if quantity == "ceiling"}
+    rows = [
+        {"level": level, "base, lowest": a, "base, highest": b, "AligNet, lowest": c, "AligNet, highest": d,
+         "people, leave-one-out": people[level], "provenance": "second-hand"}
+        for level, a, b, c, d in SECOND_HAND
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def mean_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The means over students of :func:`contrasts` for display: contrast, measure, difference, low, high, runs."""
+    own = table[table["model"] == "all"]
+    words = [MEASURES[key] for key in zip(own["dataset"], own["detail"])]
+    out = own.assign(contrast=own["plus"] + " minus " + own["minus"], measure=words, provenance="recorded")
+    columns = ["contrast", "measure", "value", "low", "high", "seeds", "provenance"]
+    return out[columns].rename(columns={"value": "difference", "seeds": "runs"}).reset_index(drop=True)
+
+
+def change_table(runs: Measured, models=tuple(NAMES)) -> pd.DataFrame:
+    """Each control minus the primary run that it varies, of the same student and seeds, paired.
+
+    Returns
+    -------
+    DataFrame
+        student, control, coarse, fine, boundary, one-shot, shift (H2, each with its 95 % interval in words), runs.
+    """
+    rows = []
+    for model in models:
+        own = runs.select((runs.table["model"] == model).to_numpy())
+        for stage in (s for s in dict.fromkeys(own.table["stage"]) if "," in s):
+            row = {"student": NAMES[model], "control": stage}
+            for column, (dataset, detail) in REPORTED.items():
+                found = of_measure(own, detail, dataset)
+                found = resample.difference(found, {"stage": stage}, {"stage": stage.partition(",")[0]})
+                if len(found):
+                    row |= {WORDS.get(column, column): _signed(found.iloc[0]), "runs": int(found["seeds"].iloc[0])}
+            rows.append(row)
+    return pd.DataFrame(rows).assign(provenance="recorded")
+
+
+def _signed(row) -> str:
+    text = f"{row['value']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    return text.replace("-", "−")
+
+
+def verdict(low: float, high: float) -> str:
+    """What a 95 % interval says of a difference."""
+    if low > 0:
+        return "higher, the interval excludes zero"
+    return "lower, the interval excludes zero" if high < 0 else "not resolved, the interval holds zero"
+
+
+def numbers(contrasts: pd.DataFrame, log: pd.DataFrame) -> dict:
+    """Numbers and verdicts of the prose, by key; see :func:`contrasts` and :func:`log`."""
+    own = contrasts[contrasts["model"] == "all"].set_index(["plus", "minus", "dataset", "detail"])
+    out = {}
+    for name in ("coarse", "fine", "boundary", "shot"):
+        for minus in ("base", "UnAligNet"):
+            row, key = own.loc[("AligNet", minus, *REPORTED[name])], f"st_{name}_{'base' if minus == 'base' else 'un'}"
+            out[key] = show.number(row["value"], (row["low"], row["high"]), "recorded")
+            out[f"{key}_word"] = show.Words(verdict(row["low"], row["high"]))
+    single = contrasts[contrasts["model"] != "all"]
+    out["st_seeds"] = show.number(int(single["seeds"].max()), None, "recorded", digits=0)
+    out["st_done"] = show.number(int((log["state"] == "done").sum()), None, "recorded", digits=0)
+    out["st_planned"] = show.number(len(log), None, "recorded", digits=0)
+    return out
+
+
+def settings_table() -> pd.DataFrame:
+    """The released configuration and the primary runs side by side: setting, paper, here."""
+    words = {
+        "loss": "loss", "temperature": "temperature τ", "head": "width of the triplet head (0: none)", "steps": "steps",
+        "warmup": "warm-up steps", "batch": "triplets a step (here: pictures, triplets within)", "lr": "learning rate",
+        "decay": "decay δ to the starting weights", "input": "pixels", "batch_norm": "batch norm",
+        "augmentation": "augmentation", "local": "weight of the local term", "seed": "seed",
+    }  # fmt: skip
+    paper, own = PRESETS["paper"].as_dict(), PRIMARY.as_dict()
+    own["temperature"] = own["temperature"] or "matched to the student"
+    shown = {"unit": "in [0, 1]", "native": "as the network was trained"}
+    return pd.DataFrame(
+        [{"setting": text, "paper, released configuration": shown.get(str(paper[key]), f"{paper[key]}"),
+          "primary runs": shown.get(str(own[key]), f"{own[key]}")} for key, text in words.items()]
+    )  # fmt: skip
