@@ -109,7 +109,7 @@ def test_teacher_and_sampling():
     assert [ax.get_visible() for ax in axes] == [True, False, True, True]  # no people ask held-out objects again
     frame = pd.DataFrame({"concepts": [1, 2, 3, 3], "superordinates": [1, 1, 1, 2], "s01": 1.0, "s02": 0.5, "s12": 0.0})
     shares = alignet_data.shares({"random": frame})
-    assert np.allclose(shares.drop(columns="rule").sum(1), 1)
+    assert np.allclose(shares.drop(columns="rule").sum(axis=1), 1)
     assert (shares.drop(columns="rule") == 0.25).all(axis=None)
     bars = drawn(alignet_data.bars(shares))[0].patches
     assert [b.get_width() for b in bars] == pytest.approx([0.25] * 4)

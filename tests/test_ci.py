@@ -6,8 +6,11 @@ import re
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+
+from humalign.similarity import similarity_matrix
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -75,3 +78,13 @@ def test_workflows_pin_actions_and_ask_for_little(path):
     for action in re.findall(r"uses: (\S+)", text):
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action)
     assert text.count("actions/checkout@") == text.count("persist-credentials: false")
+
+
+@pytest.mark.parametrize("kernel", ["cosine", "dot", "euclidean"])
+def test_the_first_contribution_passes_and_fits(kernel):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf8"), re.S)[1]
+    assert max(map(len, code.splitlines())) <= 120
+    names = {"np": np, "pytest": pytest, "similarity_matrix": similarity_matrix}
+    exec(code, names)
+    names["test_a_rotation_changes_nothing"](kernel)
+    assert "def test_a_rotation" not in (ROOT / "tests/test_similarity.py").read_text("utf8"), "give another example"
