@@ -40,8 +40,15 @@ class Answers:
     # ---- where things lie
 
     def role(self, name: str) -> Role:
-        """The role of a name: of :data:`humalign.roles.ROLES`, or a study of the plain layout in the data folder."""
+        """The role of a name: of :data:`humalign.roles.ROLES`, or a study of the plain layout in the data folder.
+
+        In a folder of its owner, roles are played by the studies that have their file: "things" by the first one with
+        ``answers.csv``, "cichy", "king1" and so on by those with ``arrangement.npz``, in the order of their names,
+        where no study is called like the role.
+        """
         found = role(name)
+        if self.kind == "own" and name in ROLES:
+            return self._played(name)
         if found is not None and name not in ROLES:
             folder = self.root / found.folder if self.root else None
             if folder is None or not (folder / plain.PICTURES).is_file():
@@ -50,6 +57,17 @@ class Answers:
             own = plain.studies(self.root) if self.root else []
             raise InputError(f"no role is called '{name}'", "role", f"choose one of {', '.join([*ROLES, *own])}")
         return found
+
+    def _played(self, name: str) -> Role:
+        """A role with the folder of the owner's study that plays it."""
+        found, own = ROLES[name], plain.studies(self.root)
+        same = [one for one in ROLES.values() if one.file == found.file and one.folder not in own]
+        free = [study for study in own if study not in {one.folder for one in ROLES.values()}
+                and (self.root / study / found.file).is_file()]  # fmt: skip
+        place = next((k for k, one in enumerate(same) if one is found), len(free))
+        if not found.folder or not found.file or place >= len(free):
+            return found
+        return replace(found, folder=free[place], title=f"{found.title}: {free[place]}")
 
     def _folder(self, name: str) -> Path | None:
         """The folder of a role in the plain layout; None where published files play it."""

@@ -35,9 +35,7 @@ def outputs(notebook):
 def notes(notebook):
     """Reasons of the cells that were not computed."""
     return [
-        o["metadata"][missing.MISSED]["reason"]
-        for o in outputs(notebook)
-        if missing.MISSED in o.get("metadata", {})
+        o["metadata"][missing.MISSED]["reason"] for o in outputs(notebook) if missing.MISSED in o.get("metadata", {})
     ]
 
 

@@ -59,7 +59,8 @@ def lab(tmp_path):
 def test_a_study_of_ones_own_is_read_whole(lab):
     root, answers, people, values = lab
     source = open_source(root)
-    assert source.roles() == ["lab"]
+    assert source.roles() == ["things", "coarse", "levels", "cichy", "test", "lab"]  # roles that its files can play
+    assert source.triplets("things").checksum == source.triplets("lab").checksum
     assert source.missing("lab", features=True) == ""
     found = source.triplets("lab")
     assert found.checksum == answers.checksum
@@ -112,8 +113,8 @@ def test_what_a_study_lacks_is_told_in_one_line(lab, tmp_path):
         source.triplets("lab")
     with pytest.raises(InputError, match=r"no role is called 'lib'; choose one of .*, lab"):
         source.triplets("lib")
-    with pytest.raises(MissingData, match="'cichy' is not in this data folder"):
-        source.arrangement("cichy")
+    with pytest.raises(MissingData, match="'king1' is not in this data folder"):
+        source.arrangement("king1")
     with pytest.raises(InputError, match="is one study; give the folder that holds it"):
         open_source(root / "lab")
     with pytest.raises(InputError, match="holds no study"):

@@ -258,7 +258,6 @@ def _public(profile) -> dict:
 PUBLIC = public.Study("slice_calibration", vice.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
 
 
-
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 
