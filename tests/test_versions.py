@@ -10,6 +10,7 @@ import io
 import json
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
-from humalign.chapters import zero_shot
+from humalign.chapters import probing, recovery, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
@@ -31,8 +32,6 @@ from humalign.studies import (
     concepts,
     layers,
     levels_networks,
-    probing,
-    recovery,
     rsa,
     transfer,
 )
@@ -67,7 +66,7 @@ def features(source, role="things", layers=LAYERS, models=None, seeds=(0,)):
 def products(folder) -> dict:
     """Everything that is kept while the studies run once: name to (version, arrays)."""
     profile, found = get_profile("mini", cache=folder), {}
-    every, plain = Source.triplets, cache.cached
+    every, asked, plain = Source.triplets, Source.people, cache.cached
 
     def watched(folder, name, parts, make):
         out = plain(folder, name, parts, make)
@@ -78,11 +77,18 @@ def products(folder) -> dict:
         own = every(source, role)
         return own.select(np.arange(0, len(own), len(own) // TRIPLETS))
 
+    def their_people(source, role="things"):
+        with pytest.MonkeyPatch.context() as whole:
+            whole.setattr(Source, "triplets", every)
+            own = asked(source, role)
+        return replace(own, probabilities=own.probabilities[: len(few(source, role))])
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "cached", watched)
         source = open_source(profile)
         layers.by_layer(profile, [SMALLEST])
         patch.setattr(Source, "triplets", few)
+        patch.setattr(Source, "people", their_people)
         patch.setattr(Source, "features", features)
         patch.setattr(Source, "models", lambda source, role=None, seed=0: MODELS)
         patch.setattr(mini, "features", lambda profile, name, split, seed=0: made(name, "penultimate", split))
@@ -90,8 +96,8 @@ def products(folder) -> dict:
         zero_shot.measure(source)
         concepts.predicted(profile)
         rsa.measure(profile, datasets=("cichy",))
-        probing.measure(profile)
-        probing.solvers(profile, MODELS[:1], max_epochs=2)
+        probing.measure(source)
+        probing.solvers(source, MODELS[:1], max_epochs=2)
         calibration.study(profile)
         comparison.choices(profile)
         comparison.pairs(profile)
@@ -100,7 +106,7 @@ def products(folder) -> dict:
         concepts.regression(profile)
         levels_networks.measure(profile)
         transfer.measure(profile, shots=(1,), draws=2)
-        recovery.table(profile, MODELS, trials=TRIPLETS, strengths=(0.003,))
+        recovery.measure(source, MODELS, trials=TRIPLETS, strengths=(0.003,))
         aligned.split_lines(profile, n=200)
         aligned.level_options(profile, MODELS)
         alignet_mini.strengths(profile)

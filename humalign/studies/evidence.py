@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from .. import claims, show
-from ..chapters import networks, zero_shot
+from ..chapters import networks, probing, zero_shot
 from ..config import Profile
 from ..errors import MissingData
 from ..results import KEYS, Measured, farthest
-from . import concepts, probing, rsa
+from . import concepts, rsa
 
 
 def join(*parts: Measured) -> Measured:
@@ -24,7 +24,8 @@ def join(*parts: Measured) -> Measured:
 
 def paper_one(profile: Profile) -> Measured:
     """Zero-shot accuracy, RSA, probing, regression and (mini) accuracy by dimension, further training runs included."""
-    parts = [zero_shot.measure(networks.source(profile)), rsa.measure(profile), probing.measure(profile)]
+    parts = [zero_shot.measure(networks.source(profile)), rsa.measure(profile)]
+    parts.append(probing.measure(networks.source(profile)))
     parts.append(concepts.regression_accuracy(profile))
     if profile.name == "mini":
         parts.append(concepts.accuracies(profile))

@@ -84,7 +84,7 @@ def measure(profile: Profile, seeds=(0,), datasets=ARRANGEMENTS, models=None, tr
     models : list of str, optional
         Default: all.
     transformed : bool
-        Also after the transform learned on odd-one-out choices (:mod:`humalign.studies.probing`), stage "probed".
+        Also after the transform learned on odd-one-out choices (:mod:`humalign.chapters.probing`), stage "probed".
     """
     out = []
     for dataset in networks.source(profile).at_hand(datasets):
@@ -98,15 +98,9 @@ def measure(profile: Profile, seeds=(0,), datasets=ARRANGEMENTS, models=None, tr
 
         out.append(kept(profile, f"rsa-{dataset}", VERSION, parts, raw))
         if transformed:
-            from . import probing
+            from ..chapters import probing
 
-            def after(dataset=dataset, human=human):
-                features = probing.transformed(profile, dataset, seeds, models)
-                features = tqdm(features, desc=f"RSA on {dataset}, transformed", unit="layer", leave=False)
-                return of_features(features, human, "probed", dataset=dataset, profile=profile.name)
-
-            state = probing.state(profile, seeds, models)
-            out.append(kept(profile, f"rsa-probed-{dataset}", VERSION, [*parts, state], after))
+            out.append(probing.measure_rsa(networks.source(profile), models, seeds, (dataset,)))
     return combine(*out)
 
 

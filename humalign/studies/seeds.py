@@ -6,13 +6,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..chapters import networks, zero_shot
+from ..chapters import networks, probing, zero_shot
 from ..errors import MissingData
 from ..results import Measured, combine
-from . import concepts, probing, rsa
+from . import concepts, rsa
 
 FURTHER = (1, 2)
-STUDIES = (probing.measure, concepts.regression_accuracy)
 
 
 def measure(profile, seeds=FURTHER) -> Measured:
@@ -35,8 +34,9 @@ def measure(profile, seeds=FURTHER) -> Measured:
         raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "run 'humalign world train --all'")
     parts = []
     for model, seed in tqdm(runs, desc="training runs", unit="run"):  # each is kept, so that an interruption costs one
-        parts.append(zero_shot.measure(networks.source(profile), [model], (seed,)))
-        parts += [study(profile, (seed,), models=[model]) for study in STUDIES]
+        source = networks.source(profile)
+        parts += [chapter.measure(source, [model], (seed,)) for chapter in (zero_shot, probing)]
+        parts.append(concepts.regression_accuracy(profile, (seed,), models=[model]))
         try:
             parts.append(rsa.measure(profile, (seed,), models=[model]))
         except MissingData:  # a transform that collapsed to nothing leaves nothing to compare after it

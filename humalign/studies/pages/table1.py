@@ -5,14 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import show
-from ...chapters import networks, zero_shot
+from ...chapters import networks, probing, zero_shot
 from ...config import Profile
-from .. import probing, rsa
+from .. import rsa
 
 
 def run(profile: Profile) -> pd.DataFrame:
     """Result rows of zero-shot choices, probes and arrangements, further training runs included."""
-    parts = [zero_shot.measure(networks.source(profile)), probing.measure(profile), rsa.measure(profile)]
+    source = networks.source(profile)
+    parts = [zero_shot.measure(source), probing.measure(source), rsa.measure(profile)]
     return pd.concat([networks.with_recorded(part).table for part in parts], ignore_index=True)
 
 
