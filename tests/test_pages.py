@@ -8,11 +8,10 @@ import pytest
 from pages_made import MODELS, STAGES, measured, points
 
 from humalign import show
-from humalign.chapters import networks, rsa, zero_shot
-from humalign.config import get_profile
+from humalign.chapters import networks, probing, rsa, zero_shot
 from humalign.data.types import Features, HumanRDM, Stimuli, Triplets
+from humalign.probing import LinearTransform
 from humalign.results import Measured
-from humalign.studies.pages import probing as probing_page
 
 
 def test_best_and_worst_are_trained():
@@ -143,7 +142,7 @@ def test_zero_shot_table_and_layers():
 def test_probing_headline():
     gains = points(0.05, 0.2, 0.9, provenance="recorded")
     arranged = {"king1": MODELS.assign(difference=[0.1, -0.1, 0.1], provenance="live")}
-    out = probing_page.headline(points(0.2, 0.4, 0.9), gains, MODELS[:1], arranged)
+    out = probing.numbers(points(0.2, 0.4, 0.9), gains, MODELS[:1], arranged)
     assert (out["pr_best_name"], out["pr_best"].value) == ("Beta", 0.4)
     assert [out[f"pr_{key}"].value for key in ("rise", "sure", "networks", "shrunk", "king1")] == [2, 1, 2, 1, 1]
     assert out["pr_gain"].value == pytest.approx(12.5)
@@ -153,7 +152,7 @@ def test_probing_headline():
 def test_probing_table_follows_the_probed_networks():
     after = points(0.2, 0.4, 0.9)[:2]
     turned = points(0.1, 0.3, 0.5)[::-1]
-    table = probing_page.table(turned, after, turned, turned[turned["model"] == "b"])
+    table = probing.table(turned, after, turned, turned[turned["model"] == "b"])
     assert list(table.columns)[3:] == ["zero-shot, same triplets", "probed", "gain", "probed, logits"]
     assert [n.value for n in table["gain"]] == [0.1, 0.3]
     assert table["probed, logits"].isna().tolist() == [True, False]
@@ -161,39 +160,41 @@ def test_probing_table_follows_the_probed_networks():
 
 def test_probing_points_before_and_after():
     rows = [{"model": "a", "dataset": "things", "measure": "accuracy", "detail": "", "stage": "probed", "value": 0.5}]
-    rows += [{**rows[0], "stage": probing_page.probing.SAME, "value": 0.4}]
-    before, after = probing_page.choices(measured(rows), MODELS[:1], "penultimate")
+    rows += [{**rows[0], "stage": probing.SAME, "value": 0.4}]
+    before, after = probing.choices(measured(rows), MODELS[:1], "penultimate")
     assert (before["value"].item(), after["value"].item()) == (0.4, 0.5)
-    sets = probing_page.ARRANGEMENTS
+    sets = probing.OPTIONAL
     rows = [{"model": "a", "dataset": d, "stage": s, "value": v} for d in sets for s, v in zip(STAGES, (0.1, 0.2))]
-    before, after = probing_page.arrangements(measured(rows), MODELS[:1], "penultimate")
-    assert list(before) == list(sets)
-    assert {part["value"].item() for part in before.values()} == {0.1}
-    assert {part["value"].item() for part in after.values()} == {0.2}
+    pairs = probing.arrangements(measured(rows), MODELS[:1], "penultimate")
+    assert list(pairs) == list(sets)
+    assert {(part["x"].item(), part["y"].item()) for part in pairs.values()} == {(0.1, 0.2)}
 
 
 def test_probing_transforms_have_a_column_each(monkeypatch):
     asked = []
 
-    def transformed(*_, transform, **__):
+    def probes(*_, transform, **__):
         asked.append(transform)
-        return [Features(("x", "y", "z"), np.eye(3), "a", "penultimate")]
+        who = {"model": "a", "layer": "penultimate", "seed": 0}
+        rest = dict.fromkeys(("table", "rows", "right", "before"))
+        yield probing.Probe(**who, **rest, transform=LinearTransform(np.eye(3)))
 
     human = HumanRDM(("x", "y", "z"), np.array([[[0.0, 1, 2], [1, 0, 3], [2, 3, 0]]]), "made", "none")
     row = {"model": "a", "value": 0.5, "low": 0.4, "high": 0.6, "provenance": "live"}
     found = Measured(pd.DataFrame([row]), np.zeros((1, 2)))
-    source = SimpleNamespace(arrangement=lambda _: human)
-    monkeypatch.setattr(probing_page.networks, "source", lambda _: source)
-    monkeypatch.setattr(probing_page.probing, "transformed", transformed)
-    monkeypatch.setattr(probing_page.rsa, "of_features", lambda *_, **__: found)
-    table = probing_page.transforms(get_profile("mini"), ["a"], "penultimate", {"a": "Alpha"})
+    shown = [Features(("x", "y", "z"), np.eye(3), "a", "penultimate")]
+    profile = SimpleNamespace(name="mini")
+    source = SimpleNamespace(profile=profile, arrangement=lambda _: human, features=lambda *_: shown)
+    monkeypatch.setattr(probing, "probes", probes)
+    monkeypatch.setattr(probing.rsa, "of_features", lambda moved, *_, **__: list(moved) and found)
+    table = probing.transforms(source, ["a"], "penultimate", {"a": "Alpha"})
     assert asked == ["last", "mean", "all"]
-    assert list(table.columns) == list(probing_page.TRANSFORMS.values())
+    assert list(table.columns) == list(probing.TRANSFORMS.values())
     assert table.loc["Alpha", "mean of the folds"].value == 0.5
 
 
 def test_probing_solvers_are_named():
-    table = probing_page.solvers(pd.DataFrame({"model": ["a"], "held_out": [1.0], "gap": [0.1]}), {"a": "Alpha"})
+    table = probing.solver_table(pd.DataFrame({"model": ["a"], "held_out": [1.0], "gap": [0.1]}), {"a": "Alpha"})
     assert table.to_dict("records") == [{"network": "Alpha", "held-out cross-entropy": 1.0, "gap": 0.1}]
 
 

@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from humalign import claims as ledger
-from humalign.chapters import networks, rsa, zero_shot
-from humalign.plots import claims, concepts, panels, probing, style, table1
+from humalign.chapters import networks, probing_figures, rsa, zero_shot
+from humalign.plots import claims, concepts, panels, style, table1
 
 
 @pytest.fixture(autouse=True)
@@ -145,9 +145,9 @@ def test_single_figures_show_all_networks(points):
     assert len(drawn(zero_shot.coarse(points, points).axes[1])) == len(points)
     fig = rsa.sets({"a": points, "b": points}, {"a": 0.9, "b": 0.9}, {"a": references, "b": references})
     assert [len(drawn(ax)) for ax in fig.axes[:2]] == [len(points)] * 2
-    fig = probing.effect(found, {"one": found, "two": found, "three": found}, 0.67)
+    fig = probing_figures.effect(found, {"one": found, "two": found, "three": found}, 0.67)
     assert [len(drawn(ax)) for ax in fig.axes[:4]] == [len(points)] * 4
-    assert len(drawn(probing.gains(points).axes[0])) == len(points)
+    assert len(drawn(probing_figures.gains(points).axes[0])) == len(points)
     assert len(drawn(table1.learned(points, 0.01).axes[0])) == len(points)
     assert len(drawn(table1.sizes(points).axes[0])) == len(points)
 
@@ -161,7 +161,7 @@ def test_strengths_mark_what_was_selected(points):
             for s in grid
         ]
     )
-    fig = probing.strengths(curves, points)
+    fig = probing_figures.strengths(curves, points)
     assert np.allclose(drawn(fig.axes[0]), [[0.1, 1.1]] * 3)
 
 
@@ -174,10 +174,10 @@ def test_solvers_and_nested_name_their_speed():
             "seconds": [1, 30, 2, 20],
         }
     )
-    fig = probing.solvers(table, {"a": "A", "b": "B"})
+    fig = probing_figures.solvers(table, {"a": "A", "b": "B"})
     assert {"30 times", "10 times"} <= {t.get_text() for t in fig.axes[1].texts}
     table = pd.DataFrame({"model": ["a", "a"], "selection": ["same folds", "nested folds"], "accuracy": [0.5, 0.4]})
-    assert np.allclose(drawn(probing.nested(table).axes[0]), [[0.4, 0], [0.5, 0]])
+    assert np.allclose(drawn(probing_figures.nested(table).axes[0]), [[0.4, 0], [0.5, 0]])
 
 
 def test_forest_shows_each_claim_with_its_verdict():

@@ -9,14 +9,14 @@ import pytest
 
 from humalign import odd_one_out
 from humalign.cache import kept
-from humalign.chapters import networks, rsa, zero_shot
+from humalign.chapters import networks, probing, recovery, rsa, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features, HumanRDM, Triplets
 from humalign.errors import InputError
 from humalign.results import Measured
 from humalign.similarity import similarity_matrix
 from humalign.source import open_source
-from humalign.studies import evidence, probing, recovery
+from humalign.studies import evidence
 
 M, K = 36, 18
 
@@ -70,7 +70,7 @@ def test_rsa_is_one_for_the_people_themselves(made):
 
 def test_probe_is_judged_on_unseen_concepts_only(made):
     _, triplets, features = made
-    probe = probing.one(features[1], triplets, strengths=(0.03, 0.1))
+    probe = probing.fit_probe(features[1], triplets, strengths=(0.03, 0.1))
     folds = probing.probing.object_folds(M, probing.FOLDS, probing.SEED, np.asarray(triplets.concepts))
     for fold, part in probe.table.groupby("fold"):
         concept = np.asarray(triplets.concepts)
@@ -87,8 +87,8 @@ def test_probe_is_judged_on_unseen_concepts_only(made):
 
 def test_probes_survive_the_cache_and_pair_their_rows(made):
     _, triplets, features = made
-    found = [probing.one(f, triplets, strengths=(0.1,)) for f in features[:2]]
-    back = probing._unpack(probing._pack(found[0]), "knows", "penultimate", 0)
+    found = [probing.fit_probe(f, triplets, strengths=(0.1,)) for f in features[:2]]
+    back = probing._unpack(probing._pack(found[0]), model="knows", layer="penultimate", seed=0)
     assert (back.right == found[0].right).all()
     assert np.allclose(back.transform.weights, found[0].transform.weights)
     assert back.strength == found[0].strength
@@ -103,19 +103,19 @@ def test_probes_survive_the_cache_and_pair_their_rows(made):
 
 def test_probes_with_other_folds_are_refused(made):
     _, triplets, features = made
-    found = [probing.one(features[0], triplets, strengths=(0.1,), seed=s) for s in (0, 1)]
+    found = [probing.fit_probe(features[0], triplets, strengths=(0.1,), seed=s) for s in (0, 1)]
     with pytest.raises(InputError):
         probing.of_probes(found, triplets, 5, dataset="things", profile="mini")
 
 
 def test_refitted_transform_and_unknown_name(made):
     _, triplets, features = made
-    every = probing.one(features[0], triplets, "all", strengths=(0.1,))
+    every = probing.fit_probe(features[0], triplets, "all", strengths=(0.1,))
     direct = probing.refit(features[0].values, triplets.triplets, (0.1,))
     a, b = every.transform.apply(features[0].values), direct.apply(features[0].values)
     assert np.allclose(a @ a.T, b @ b.T, atol=1e-2)
     with pytest.raises(InputError):
-        probing.one(features[0], triplets, "best", strengths=(0.1,))
+        probing.fit_probe(features[0], triplets, "best", strengths=(0.1,))
 
 
 def test_refit_walks_past_the_minimum_at_zero(made):

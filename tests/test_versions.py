@@ -19,7 +19,7 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
-from humalign.chapters import alignet_data, calibration, rsa, student, zero_shot
+from humalign.chapters import alignet_data, calibration, probing, recovery, rsa, student, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
@@ -30,8 +30,6 @@ from humalign.studies import (
     concepts,
     layers,
     levels_networks,
-    probing,
-    recovery,
     transfer,
 )
 from humalign.world import observers, stimuli
@@ -96,9 +94,9 @@ def products(folder) -> dict:
         zero_shot.measure(source)
         concepts.predicted(profile)
         rsa.measure(source, roles=("cichy",))
-        probing.measure_rsa(profile, roles=("cichy",))
-        probing.measure(profile)
-        probing.solvers(profile, MODELS[:1], max_epochs=2)
+        probing.measure_rsa(source, roles=("cichy",))
+        probing.measure(source)
+        probing.solvers(source, MODELS[:1], max_epochs=2)
         calibration.measure(source)
         comparison.choices(profile)
         comparison.pairs(profile)
@@ -107,7 +105,7 @@ def products(folder) -> dict:
         concepts.regression(profile)
         levels_networks.measure(profile)
         transfer.measure(profile, shots=(1,), draws=2)
-        recovery.table(profile, MODELS, trials=TRIPLETS, strengths=(0.003,))
+        recovery.measure(source, MODELS, trials=TRIPLETS, strengths=(0.003,))
         student.split_lines(source, n=200)
         student.level_options(source, MODELS)
         alignet_mini.strengths(profile)

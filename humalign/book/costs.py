@@ -281,7 +281,7 @@ def plan(
             "features: float32, the penultimate layer and 1000 logits where a network has a classifier",
         ]
     if any(one.probing for one in asked):
-        from ..studies import probing
+        from ..chapters import probing
 
         folds, strengths = probing.FOLDS, len(probing.STRENGTHS)
         fits = len([r for r in rows if str(r["public"]) == "True"]) * layers * folds * strengths

@@ -65,7 +65,7 @@ def measure(
         Of the product, for instance "zero-shot".
     answers : Triplets, HumanRDM or tuple of them, optional
         What people said; default: the answers of the role.
-    inputs : list
+    inputs : list, or callable of network and seed that gives one
         Everything else that ``of_features`` depends on and that is no option.
     layers, models, seeds
         See :meth:`humalign.source.Source.features`.
@@ -75,7 +75,7 @@ def measure(
     Raises
     ------
     MissingData
-        When there are no features of any network.
+        When there are no features of any network, or nothing that could be measured.
     """
     answers = source.answers_of(role) if answers is None else answers
     sums = [one.checksum for one in (answers if isinstance(answers, tuple) else (answers,))]
@@ -87,9 +87,15 @@ def measure(
             features = list(source.features(role, layers, [model], (seed,)))
             return of_features(features, answers, **options, **common) if features else {}
 
-        parts = [source.state(role, [model], (seed,)), sums, layers, sorted(options.items()), list(inputs)]
+        more = inputs(model, seed) if callable(inputs) else inputs
+        parts = [source.state(role, [model], (seed,)), sums, layers, sorted(options.items()), list(more)]
         out.append(kept(source.profile, f"{name}-{role}-{model}.s{seed}", version, parts, make))
-    return combine(*(one for one in out if isinstance(one, Measured)))  # a network may have none of these layers
+    found = [one for one in out if isinstance(one, Measured)]  # a network may have nothing that can be measured
+    if not found:
+        raise MissingData(
+            "was measured of no network", f"{name}, {role}", "use other networks or layers, or more answers"
+        )
+    return combine(*found)
 
 
 def identity(part) -> dict:
@@ -114,9 +120,16 @@ def recorded() -> Measured | None:
 KEY = ["dataset", "stage", "measure", "detail", "layer"]
 
 
-def with_recorded(live: Measured) -> Measured:
-    """Live results joined by the recorded ones of other training runs of the same networks, for the same measures."""
-    other = recorded()
+def with_recorded(*parts: Measured) -> Measured:
+    """Live results joined by the recorded ones of other training runs of the same networks, for the same measures.
+
+    Parameters
+    ----------
+    *parts : Measured
+        Live results. A network counts as the same for all of them: where its transform collapsed in the live run, the
+        other runs still stand for it.
+    """
+    live, other = combine(*parts), recorded()
     if other is None:
         return live
     wanted = set(live.table[KEY].itertuples(index=False, name=None))

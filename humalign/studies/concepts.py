@@ -12,6 +12,7 @@ from .. import concepts as measures
 from .. import odd_one_out, probing, resample
 from ..cache import kept
 from ..chapters import networks
+from ..chapters import probing as probes
 from ..config import Profile
 from ..data import registry
 from ..data.plain import People
@@ -19,7 +20,6 @@ from ..data.types import Triplets
 from ..errors import MissingData
 from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
-from . import probing as probes
 
 LAYERS = ("penultimate", "logits")
 DATASET = "things-dimensions"  # accuracy and R2 of single dimensions: not "things", which is about all triplets
@@ -240,7 +240,7 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
             similarity = similarity_matrix(features.align(part.triplets.ids).values, "cosine")
             keys.append({"model": features.model, "seed": int(features.meta["seed"]), "layer": layer})
             right.append(odd_one_out.scores(similarity, part.triplets.triplets) == 1)
-        found = list(probes.probes(profile, seeds, models, (layer,)))
+        found = list(probes.probes(networks.source(profile), models, seeds, (layer,)))
         held, at = subset(part, found[0].rows)
         own = [{"model": p.model, "seed": p.seed, "layer": layer} for p in found]
         common = {"profile": profile.name}
@@ -250,8 +250,9 @@ def accuracies(profile: Profile, layer: str = "penultimate", seeds=(0,), models=
             group_rows(own, [p.right[at] for p in found], held, PROBED, **common),
         )
 
-    parts = [probes.state(profile, seeds, models), layer, k or nearest(profile), state(profile)]
-    return kept(profile, f"concepts-{layer}", VERSION, [*parts, networks.source(profile).triplets().checksum], make)
+    source = networks.source(profile)
+    parts = [source.state("things", models, seeds), *probes.SETTINGS, layer, k or nearest(profile), state(profile)]
+    return kept(profile, f"concepts-{layer}", VERSION, [*parts, source.triplets().checksum], make)
 
 
 def kinds(models: pd.DataFrame) -> pd.Series:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from .. import claims, show
-from ..chapters import networks, rsa, zero_shot
+from ..chapters import networks, probing, rsa, zero_shot
 from ..config import Profile
 from ..errors import MissingData
 from ..results import KEYS, Measured, farthest
-from . import concepts, probing
+from . import concepts
 
 
 def join(*parts: Measured) -> Measured:
@@ -25,7 +25,7 @@ def join(*parts: Measured) -> Measured:
 def paper_one(profile: Profile) -> Measured:
     """Zero-shot accuracy, RSA, probing, regression and (mini) accuracy by dimension, further training runs included."""
     source = networks.source(profile)
-    parts = [zero_shot.measure(source), rsa.measure(source), probing.measure_rsa(profile), probing.measure(profile)]
+    parts = [zero_shot.measure(source), rsa.measure(source), probing.measure_rsa(source), probing.measure(source)]
     parts.append(concepts.regression_accuracy(profile))
     if profile.name == "mini":
         parts.append(concepts.accuracies(profile))

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..chapters import networks, rsa, zero_shot
+from ..chapters import networks, probing, rsa, zero_shot
 from ..errors import MissingData
 from ..results import Measured, combine
-from . import concepts, probing
+from . import concepts
 
 FURTHER = (1, 2)
-STUDIES = (probing.measure, concepts.regression_accuracy)
 
 
 def measure(profile, seeds=FURTHER) -> Measured:
@@ -35,10 +34,11 @@ def measure(profile, seeds=FURTHER) -> Measured:
         raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "run 'humalign world train --all'")
     parts = []
     for model, seed in tqdm(runs, desc="training runs", unit="run"):  # each is kept, so that an interruption costs one
-        parts += [study.measure(networks.source(profile), [model], (seed,)) for study in (zero_shot, rsa)]
-        parts += [study(profile, (seed,), models=[model]) for study in STUDIES]
+        source = networks.source(profile)
+        parts += [chapter.measure(source, [model], (seed,)) for chapter in (zero_shot, rsa, probing)]
+        parts.append(concepts.regression_accuracy(profile, (seed,), models=[model]))
         try:
-            parts.append(probing.measure_rsa(profile, (seed,), models=[model]))
+            parts.append(probing.measure_rsa(source, [model], (seed,)))
         except MissingData:  # a transform that collapsed to nothing leaves nothing to compare after it
             continue
     return combine(*parts)

@@ -34,7 +34,7 @@ def recovered(probed: pd.DataFrame, plain: pd.DataFrame) -> dict:
     Parameters
     ----------
     probed, plain : DataFrame
-        :func:`humalign.studies.recovery.recovered`.
+        :func:`humalign.chapters.recovery.recovered`.
     """
     return {
         "cl_recovered": show.number(int(probed["right"].sum())),

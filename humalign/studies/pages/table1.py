@@ -5,15 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import show
-from ...chapters import networks, rsa, zero_shot
+from ...chapters import networks, probing, rsa, zero_shot
 from ...config import Profile
-from .. import probing
 
 
 def run(profile: Profile) -> pd.DataFrame:
     """Result rows of zero-shot choices, probes and arrangements, further training runs included."""
     source = networks.source(profile)
-    parts = [zero_shot.measure(source), probing.measure(profile), rsa.measure(source), probing.measure_rsa(profile)]
+    parts = [zero_shot.measure(source), probing.measure(source), rsa.measure(source), probing.measure_rsa(source)]
     return pd.concat([networks.with_recorded(part).table for part in parts], ignore_index=True)
 
 

@@ -8,27 +8,20 @@ from tqdm import tqdm
 
 from .. import odd_one_out, probing
 from ..cache import kept
-from ..chapters import networks
-from ..config import Profile
 from ..data.types import Triplets
 from ..probing.fitting import one_thread
 from ..similarity import similarity_matrix
+from ..source import LAYERS, Source
 from . import probing as probes
 
-CANDIDATES = (
-    "softmax-resnet-m",
-    "softmax-vit-m",
-    "softmax-vgg-m",
-    "coarse-resnet-m",
-    "taxonomy-resnet-m",
-    "web-resnet-m",
-    "imagetext-resnet-m",
-    "simclr-resnet-m",
-)
+ROLES, OPTIONAL = ("things",), ()
+VERSION = 1  # of what is kept: goes up when its numbers change
+CANDIDATES = (  # in the drawn world
+    "softmax-resnet-m", "softmax-vit-m", "softmax-vgg-m", "coarse-resnet-m", "taxonomy-resnet-m", "web-resnet-m",
+    "imagetext-resnet-m", "simclr-resnet-m",
+)  # fmt: skip
 STRENGTHS = (0.003, 0.1)  # of the penalty; the weak one, since fits to choices that a network cannot explain collapse
 TRIALS = 60_000
-LAYER = "penultimate"
-VERSION = 1  # of the table that is kept: goes up when its numbers change
 
 
 def simulate(similarity: np.ndarray, triplets: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -73,70 +66,61 @@ def confusion(features: dict[str, np.ndarray], triplets: Triplets, strengths=STR
         the candidate's cosine similarity on the simulated choices), limit (accuracy of the generator's own
         similarities).
     """
-    groups, rows = np.asarray(triplets.concepts), []
+    rows, settings = [], {"groups": np.asarray(triplets.concepts), "penalty": probes.PENALTY, **settings}
     raw = {name: similarity_matrix(values, "cosine") for name, values in features.items()}
     for k, (generator, values) in enumerate(tqdm(features.items(), desc="model recovery", leave=False)):
-        fitted = probes.refit(values, triplets.triplets, strengths, tolerance=1e-5)
-        z = fitted.apply(values)
+        z = probes.refit(values, triplets.triplets, strengths, tolerance=1e-5).apply(values)
         similarity = z @ z.T
         choices = simulate(similarity, triplets.triplets, np.random.default_rng([seed, k]))
         limit = odd_one_out.accuracy(similarity, choices)
         for candidate, own in features.items():
-            found = probing.cross_validation(
-                own, choices, strengths, probes.FOLDS, probes.SEED, groups=groups, penalty=probes.PENALTY, **settings
-            )
-            rows.append(
-                {
-                    "generator": generator,
-                    "candidate": candidate,
-                    "accuracy": found.accuracy,
-                    "zero_shot": odd_one_out.accuracy(raw[candidate], choices),
-                    "limit": limit,
-                }
-            )
+            found = probing.cross_validation(own, choices, strengths, probes.FOLDS, probes.SEED, **settings)
+            plain = odd_one_out.accuracy(raw[candidate], choices)
+            rows.append({"generator": generator, "candidate": candidate, "accuracy": found.accuracy,
+                         "zero_shot": plain, "limit": limit})  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def candidates(profile: Profile, models=None) -> list[str]:
+def candidates(source: Source, models=None) -> list[str]:
     """The networks to be told apart, as far as they are at hand.
 
     Parameters
     ----------
-    profile : Profile
+    source : Source
     models : sequence of str, optional
-        Default: ``CANDIDATES`` of the drawn world; in other profiles the first of each training group, then the next
-        ones, up to the same number.
+        Default: ``CANDIDATES``; where none of them is at hand, the first of each training group, then the next ones,
+        up to the same number.
     """
-    here = networks.source(profile).models("things")
-    if models is None and profile.name != "mini":
-        group = networks.facts(profile).set_index("model")["group"].reindex(here)
-        first = list(group.drop_duplicates().index)
-        return [*first, *(m for m in here if m not in first)][: len(CANDIDATES)]
-    return [m for m in (CANDIDATES if models is None else models) if m in here]
+    here = source.models("things")
+    found = [m for m in (CANDIDATES if models is None else models) if m in here]
+    if found or models is not None:
+        return found
+    group = source.networks().set_index("model")["group"].reindex(here)
+    first = list(group.drop_duplicates().index)
+    return [*first, *(m for m in here if m not in first)][: len(CANDIDATES)]
 
 
-def table(profile: Profile, models=None, trials: int = TRIALS, strengths=STRENGTHS, seed: int = 0) -> pd.DataFrame:
-    """:func:`confusion` for networks of a profile, kept in the cache.
+def measure(source: Source, models=None, trials: int = TRIALS, strengths=STRENGTHS, seed: int = 0) -> pd.DataFrame:
+    """:func:`confusion` of networks of a source at the penultimate layer, kept in the cache.
 
     Parameters
     ----------
-    profile : Profile
+    source : Source
     models : sequence of str, optional
         See :func:`candidates`.
     trials : int
         Simulated choices.
     """
-    triplets = networks.source(profile).triplets("things")
+    triplets, layer, here = source.triplets("things"), LAYERS[0], candidates(source, models)
     triplets = triplets.select(np.arange(min(trials, len(triplets))))
-    here = candidates(profile, models)
-    parts = [networks.source(profile).state("things", here), triplets.checksum, strengths, seed, LAYER]
 
     def make():
-        found = networks.source(profile).features("things", (LAYER,), here)
+        found = source.features("things", (layer,), here)
         with one_thread():
             return confusion({f.model: f.align(triplets.ids).values for f in found}, triplets, strengths, seed)
 
-    return kept(profile, "recovery", VERSION, parts, make)
+    parts = [source.state("things", here), triplets.checksum, strengths, seed, layer]
+    return kept(source.profile, "recovery", VERSION, parts, make)
 
 
 def recovered(frame: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
@@ -151,13 +135,6 @@ def recovered(frame: pd.DataFrame, column: str = "accuracy") -> pd.DataFrame:
     rows = []
     for generator, part in frame.groupby("generator", sort=False):
         part = part.set_index("candidate")[column]
-        best = part.idxmax()
-        rows.append(
-            {
-                "generator": generator,
-                "best": best,
-                "right": best == generator,
-                "margin": part.drop(generator).max() - part[generator],
-            }
-        )
-    return pd.DataFrame(rows)
+        best, other = part.idxmax(), part.drop(generator).max()
+        rows.append((generator, best, best == generator, other - part[generator]))
+    return pd.DataFrame(rows, columns=["generator", "best", "right", "margin"])

@@ -1,13 +1,15 @@
-"""Figures of probing: the form of Fig. 4 of the first paper, its appendix figures, strengths and solvers."""
+"""Figures of the chapter on probing: the form of Fig. 4 of the first paper, gains, strengths and solvers."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from . import panels, style
+from ..plots import panels, style
+from .zero_shot import CHANCE
 
-CHANCE = 1 / 3
+EXACT, PAPER = "#4477aa", "#ee6677"  # of two ways to do the same
+DOT = {"edgecolors": style.OUTLINE, "zorder": 3}
 TITLES = {"cichy": "118 pictures", "king1": "144 pictures, set 1", "king2": "144 pictures, set 2"}
 
 
@@ -26,15 +28,8 @@ def effect(accuracy: pd.DataFrame, agreement: dict[str, pd.DataFrame], ceiling: 
     from matplotlib import pyplot as plt
 
     fig, axes = plt.subplots(2, 2, figsize=(style.WIDTH, 7.9), layout="constrained")
-    panels.identity(
-        axes[0, 0],
-        accuracy,
-        "accuracy, zero-shot",
-        "accuracy, probed",
-        title="a  Choices on unseen concepts",
-        chance=CHANCE,
-        ceiling=ceiling,
-    )
+    limits = {"chance": CHANCE, "ceiling": ceiling, "title": "a  Choices on unseen concepts"}
+    panels.identity(axes[0, 0], accuracy, "accuracy, zero-shot", "accuracy, probed", **limits)
     for ax, letter, (title, pairs) in zip(axes.ravel()[1:], "bcd", agreement.items()):
         panels.identity(ax, pairs, "Spearman's ρ, raw", "Spearman's ρ, transformed", title=f"{letter}  {title}")
     for ax in axes.ravel()[1 + len(agreement) :]:
@@ -58,17 +53,8 @@ def gains(points: pd.DataFrame):
     y = np.arange(len(rows))
     ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=style.GREY, lw=1, alpha=0.7, zorder=2)
     for group in style.order(rows["group"]):
-        at = rows["group"] == group
-        ax.scatter(
-            100 * rows["value"][at],
-            y[at],
-            s=34,
-            c=style.color(group),
-            marker=style.marker(group),
-            edgecolors=style.OUTLINE,
-            linewidths=0.8,
-            zorder=3,
-        )
+        at, look = rows["group"] == group, {"c": style.color(group), "marker": style.marker(group)}
+        ax.scatter(100 * rows["value"][at], y[at], s=34, linewidths=0.8, **look, **DOT)
     ax.axvline(0, color=style.GREY, lw=1)
     ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
     ax.set_ylim(-1, len(rows))
@@ -95,24 +81,11 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
     fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.0), layout="constrained")
     for model, part in curves.groupby("model", sort=False):
         part = part.sort_values("strength")
-        colour = style.color(group[model])
+        look = {"c": [style.color(group[model])], "marker": style.marker(group[model])}
         for ax, column in zip(axes, ("ce", "accuracy")):
-            ax.plot(
-                part["strength"],
-                part[column],
-                **style.thin(group[model], 1, 0.6),
-            )
+            ax.plot(part["strength"], part[column], **style.thin(group[model], 1, 0.6))
             chosen = part[part["selected"]]
-            ax.scatter(
-                chosen["strength"],
-                chosen[column],
-                s=22,
-                c=[colour],
-                marker=style.marker(group[model]),
-                edgecolors=style.OUTLINE,
-                linewidths=0.6,
-                zorder=3,
-            )
+            ax.scatter(chosen["strength"], chosen[column], s=22, linewidths=0.6, **look, **DOT)
     for ax in axes:
         ax.set_xscale("log")
         ax.set_xlabel("strength of the penalty, λ")
@@ -139,28 +112,15 @@ def solvers(table: pd.DataFrame, names: dict[str, str] | None = None):
     from matplotlib import pyplot as plt
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    wide = table.pivot(index="model", columns="solver", values=["objective", "seconds"]).reindex(
-        table["model"].unique()
-    )
-    names = names or {}
-    y = np.arange(len(wide))
+    wide = table.pivot(index="model", columns="solver", values=["objective", "seconds"])
+    wide = wide.reindex(table["model"].unique())
+    names, y = names or {}, np.arange(len(wide))
     fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 1.7 + 0.45 * len(wide)), sharey=True, layout="constrained")
     for ax, column, label in ((axes[0], "objective", "training objective, nats"), (axes[1], "seconds", "seconds")):
         exact, paper = wide[column, "exact"], wide[column, "paper"]
         ax.hlines(y, exact, paper, color=style.GREY, lw=1.2, zorder=2)
-        ax.scatter(
-            exact,
-            y,
-            s=60,
-            marker="o",
-            c="#4477aa",
-            edgecolors=style.OUTLINE,
-            zorder=3,
-            label="exact (full batch, Gram form)",
-        )
-        ax.scatter(
-            paper, y, s=60, marker="s", c="#ee6677", edgecolors=style.OUTLINE, zorder=3, label="paper (mini-batch Adam)"
-        )
+        ax.scatter(exact, y, s=60, marker="o", c=EXACT, label="exact (full batch, Gram form)", **DOT)
+        ax.scatter(paper, y, s=60, marker="s", c=PAPER, label="paper (mini-batch Adam)", **DOT)
         ax.set_xlabel(label)
     axes[1].set_xscale("log")
     axes[1].xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
@@ -170,17 +130,9 @@ def solvers(table: pd.DataFrame, names: dict[str, str] | None = None):
     axes[0].set_yticks(y, [names.get(m, m) for m in wide.index])
     axes[0].set_ylim(-0.6, len(wide) - 0.4)
     for k, (fast, slow) in enumerate(zip(wide["seconds", "exact"], wide["seconds", "paper"])):
-        axes[1].annotate(
-            f"{slow / fast:.0f} times",
-            ((fast * slow) ** 0.5, k),
-            xytext=(0, 4),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-            color=style.GREY,
-        )
-    handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=9)
+        place = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center", "fontsize": 9, "color": style.GREY}
+        axes[1].annotate(f"{slow / fast:.0f} times", ((fast * slow) ** 0.5, k), **place)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return fig
 
 
@@ -192,17 +144,8 @@ def nested(table: pd.DataFrame, names: dict[str, str] | None = None):
     names, y = names or {}, np.arange(len(wide))
     fig, ax = plt.subplots(figsize=(5.6, 1.6 + 0.4 * len(wide)), layout="constrained")
     ax.hlines(y, wide.min(axis=1), wide.max(axis=1), color=style.GREY, lw=1.2)
-    for column, shape, colour in (("same folds", "o", "#4477aa"), ("nested folds", "s", "#ee6677")):
-        ax.scatter(
-            wide[column],
-            y,
-            s=60,
-            marker=shape,
-            c=colour,
-            edgecolors=style.OUTLINE,
-            zorder=3,
-            label=f"λ chosen on {column}",
-        )
+    for column, shape, colour in (("same folds", "o", EXACT), ("nested folds", "s", PAPER)):
+        ax.scatter(wide[column], y, s=60, marker=shape, c=colour, label=f"λ chosen on {column}", **DOT)
     ax.set_yticks(y, [names.get(m, m) for m in wide.index])
     ax.set(xlabel="held-out accuracy", ylim=(-0.6, len(wide) - 0.4))
     ax.locator_params(axis="x", nbins=5)
