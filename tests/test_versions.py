@@ -10,6 +10,7 @@ import io
 import json
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
+from humalign.chapters import representation_comparison as comparison
 from humalign.chapters import zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
@@ -27,9 +29,7 @@ from humalign.studies import (
     aligned,
     alignet_mini,
     calibration,
-    comparison,
     concepts,
-    layers,
     levels_networks,
     probing,
     recovery,
@@ -67,7 +67,7 @@ def features(source, role="things", layers=LAYERS, models=None, seeds=(0,)):
 def products(folder) -> dict:
     """Everything that is kept while the studies run once: name to (version, arrays)."""
     profile, found = get_profile("mini", cache=folder), {}
-    every, plain = Source.triplets, cache.cached
+    every, asked, plain = Source.triplets, Source.people, cache.cached
 
     def watched(folder, name, parts, make):
         out = plain(folder, name, parts, make)
@@ -78,11 +78,19 @@ def products(folder) -> dict:
         own = every(source, role)
         return own.select(np.arange(0, len(own), len(own) // TRIPLETS))
 
+    def their_people(source, role="things"):
+        with pytest.MonkeyPatch.context() as whole:
+            whole.setattr(Source, "triplets", every)
+            own = asked(source, role)
+        n = len(own.probabilities)
+        return replace(own, probabilities=own.probabilities[:: n // TRIPLETS])
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "cached", watched)
         source = open_source(profile)
-        layers.by_layer(profile, [SMALLEST])
+        comparison.along_depth(source, [SMALLEST])
         patch.setattr(Source, "triplets", few)
+        patch.setattr(Source, "people", their_people)
         patch.setattr(Source, "features", features)
         patch.setattr(Source, "models", lambda source, role=None, seed=0: MODELS)
         patch.setattr(mini, "features", lambda profile, name, split, seed=0: made(name, "penultimate", split))
@@ -93,9 +101,9 @@ def products(folder) -> dict:
         probing.measure(profile)
         probing.solvers(profile, MODELS[:1], max_epochs=2)
         calibration.study(profile)
-        comparison.choices(profile)
-        comparison.pairs(profile)
-        comparison.people_entropy(profile)
+        comparison.choices(source)
+        comparison.pairs_of_layer(source)
+        comparison.people_entropy(source)
         concepts.accuracies(profile)
         concepts.regression(profile)
         levels_networks.measure(profile)
