@@ -149,7 +149,8 @@ class Answers:
         Returns
         -------
         Stimuli
-            ``meta``: lists, where known: ``kind`` (category), ``part`` (of a split of the concepts), ``split``.
+            ``meta``: lists, where known: ``kind`` (category; "" where several apply), ``kinds`` (tuples of all that
+            apply), ``part`` (of a split of the concepts), ``split``.
 
         Raises
         ------
@@ -164,12 +165,12 @@ class Answers:
             return self._once(("pictures", folder), [path], lambda: plain.read_pictures(folder, *about))
         one = self.role(role)
         found = self._read(self._published(one.pictures, f"pictures of {role}"))
-        kind = found.meta.get("coarse")
+        meta = {"kind": list(found.meta["coarse"])} if "coarse" in found.meta else {}
         if one.categories in registry.available(self.profile):
             member = self._read(one.categories).reindex(list(found.ids)).fillna(0)
-            only = member.to_numpy(bool).sum(1) == 1
-            kind = np.where(only, member.columns.to_numpy()[member.to_numpy(bool).argmax(1)], "").tolist()
-        return found if kind is None else replace(found, meta={**found.meta, "kind": list(kind)})
+            kinds = [tuple(member.columns[row]) for row in member.to_numpy(bool)]
+            meta = {"kind": [names[0] if len(names) == 1 else "" for names in kinds], "kinds": kinds}
+        return replace(found, meta={**found.meta, **meta}) if meta else found
 
     def _sized(self, role: str, side: int) -> Stimuli:
         from .world import folder, stimuli

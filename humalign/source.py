@@ -279,13 +279,33 @@ class Source(Answers):
     def _slow(self) -> bool:
         return self.kind == "drawn"
 
+    def layers(self, role: str, model: str) -> tuple[str, ...]:
+        """Every layer of a network that :meth:`features` gives for the pictures of a role, in the order of depth.
+
+        Of networks of the drawn world the outermost blocks (:func:`humalign.features.stages.blocks`), else the layers
+        that were extracted.
+        """
+        from .features.stages import blocks
+        from .zoo import small
+
+        if mine := self._mine(model):
+            return tuple(part.layer for part in mine) if isinstance(mine, list) else tuple(mine.layers)
+        if self.kind == "drawn":
+            return tuple(blocks(small.load(model, profile=self.profile)))
+        path = self.stored(role, model)
+        return tuple(shards.layers(path)) if path else ("penultimate",)
+
     def _drawn(self, role, model, seed, layers, known) -> list[Features]:
-        """Features of the drawn world's networks, made on demand and kept."""
+        """Features of the drawn world's networks, made on demand; those of the last layers are kept."""
         from .features import extract
         from .world import folder
         from .zoo import small
 
         shown, place = self.pictures(role), self.profile.cache / shards.FOLDER
+        if set(layers) - set(LAYERS):
+            network = small.load(model, seed, profile=self.profile)
+            made = extract(network, self._sized(role, folder.SIDE), list(layers), device="cpu", progress=False)
+            return list(made.values())
 
         def make():
             network, seen = small.load(model, seed, profile=self.profile), self._sized(role, folder.SIDE)

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from humalign import features
+from humalign.chapters import representation_comparison as comparison
 from humalign.config import Profile
 from humalign.data.types import Stimuli, Triplets
 from humalign.errors import InputError, MissingData
 from humalign.features import shards
-from humalign.source import Source
+from humalign.source import Source, open_source
 from humalign.store import write_json
-from humalign.studies import layers
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -167,12 +167,12 @@ def test_layers_are_the_outermost_blocks_in_order():
 
     deep = nn.Module()
     deep.encoder = nn.Sequential(nn.Conv2d(1, 1, 1), Block(Block()), InvertedResidual())
-    found = layers.blocks(SimpleNamespace(module=deep, layers=["penultimate"]))
+    found = stages.blocks(SimpleNamespace(module=deep, layers=["penultimate"]))
     assert found == ["encoder.1:gap", "encoder.2:gap", "penultimate"]
     plain = nn.Module()
     plain.encoder = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.Linear(1, 1))
     plain.head = nn.Linear(1, 1)
-    found = layers.blocks(SimpleNamespace(module=plain, layers=["penultimate", "logits"]))
+    found = stages.blocks(SimpleNamespace(module=plain, layers=["penultimate", "logits"]))
     assert found == ["encoder.0:gap", "encoder.2:gap", "penultimate", "logits"]
 
 
@@ -218,15 +218,16 @@ def full(tmp_path, monkeypatch):
 
 def test_accuracy_of_each_layer_in_order_of_depth(full):
     profile, _ = full
-    assert layers.chosen(profile, ["softmax-resnet-m"]) == ["resnet18", "clip_ViT-B/32"]
-    assert layers.chosen(profile, ["clip_ViT-B/32"]) == ["clip_ViT-B/32"]
-    table = layers.by_layer(profile, layers.chosen(profile, [])).table
+    source = open_source(profile)
+    one = comparison.along_depth(source, ["clip_ViT-B/32"]).table
+    assert set(one["model"]) == {"clip_ViT-B/32"}
+    table = comparison.along_depth(source, ["softmax-resnet-m"]).table  # which is not there
     assert table["model"].tolist() == ["resnet18"] * 4 + ["clip_ViT-B/32"] * 2
     assert table["layer"].tolist() == ["z", "layer.10", "layer.2", "logits", "blocks.0", "penultimate"]
     assert table["detail"].astype(int).tolist() == [1, 2, 3, 4, 1, 2]
     assert table["value"].tolist()[1:] == [1.0] * 5  # the halves are further apart than anything within
     assert table["value"][0] < 0.2  # ties of all three are wrong
-    again = layers.by_layer(profile, ["resnet18"])  # from the cache
+    again = comparison.along_depth(source, ["resnet18"])  # from the cache
     pd.testing.assert_frame_equal(again.table, table.iloc[:4], check_dtype=False)
 
 
@@ -237,7 +238,7 @@ def test_a_layer_equals_the_zero_shot_measure(full):
     profile, triplets = full
     noisy = RNG.normal(size=(2 * ONES, 5)).astype(np.float32)
     store(profile.data, "alexnet", {"features.2": noisy, "penultimate": halves(1.0)})
-    table = layers.by_layer(profile, ["alexnet"]).table
+    table = comparison.along_depth(open_source(profile), ["alexnet"]).table
     expected = odd_one_out.accuracy(similarity_matrix(noisy, "cosine"), triplets.triplets)
     assert table["value"][0] == pytest.approx(expected)
     assert table["low"][0] <= expected <= table["high"][0]
@@ -249,7 +250,7 @@ def test_without_layers_between_the_remedy_is_a_whole_command(full):
         for path in (profile.data / "features" / name).rglob("*.npz"):
             path.unlink()
     with pytest.raises(MissingData) as caught:
-        layers.by_layer(profile, layers.chosen(profile, []))
+        comparison.along_depth(open_source(profile))
     between = " ".join(f"features.{k}:gap" for k in (4, 9, 16, 23, 30))
     assert caught.value.remedy == (
         f"humalign extract vgg16 --dataset things/images --layers {between} penultimate logits --bf16 --profile full "
@@ -260,11 +261,13 @@ def test_without_layers_between_the_remedy_is_a_whole_command(full):
 
 def test_the_command_replaces_a_folder_that_one_run_made(tmp_path):
     profile = Profile("full", tmp_path, tmp_path / "cache")
-    assert layers.command(profile).startswith("humalign extract resnet18 --dataset things/images --layers layer1:gap ")
-    assert not layers.command(profile).endswith("--restart")
+    assert comparison.command(open_source(profile)).startswith(
+        "humalign extract resnet18 --dataset things/images --layers layer1:gap "
+    )
+    assert not comparison.command(open_source(profile)).endswith("--restart")
     out = tmp_path / "features" / "mocov2-rn50" / "things" / "images"
     features.extract(chain(), pictures(), out=out)
-    said = layers.command(profile)
+    said = comparison.command(open_source(profile))
     assert " mocov2-rn50 " in said
     assert " layer4:gap penultimate --bf16 " in said  # it has no logits
     assert said.endswith(f"{out.relative_to(tmp_path)} --restart")
@@ -276,7 +279,7 @@ def test_figure_leaves_out_a_panel_without_networks():
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    from humalign.plots import comparison as plot
+    from humalign.chapters import representation_comparison_figures as plot
 
     rows = [(m, d, 0.4, 0.3, 0.5) for m in ("one", "two") for d in "12"]
     table = pd.DataFrame(rows, columns=["model", "detail", "value", "low", "high"])

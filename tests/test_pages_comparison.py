@@ -6,11 +6,11 @@ import pytest
 from pages_made import FACTS, MODELS, measured
 
 from humalign.chapters import calibration
-from humalign.config import get_profile
+from humalign.chapters import representation_comparison as comparison
 from humalign.errors import MissingData
+from humalign.record import Tables
+from humalign.source import open_source
 from humalign.studies.pages import claims as claims_page
-from humalign.studies.pages import comparison as comparison_page
-from humalign.studies.public import Tables
 
 
 def test_claims_page():
@@ -72,7 +72,7 @@ def test_calibration_rules_are_text(calibrated):
     assert {"ECE", "log loss", "provenance"} <= set(table.columns)
 
 
-PEOPLE = comparison_page.comparison.PEOPLE
+PEOPLE = comparison.PEOPLE
 
 
 def test_comparison_counts_each_pair_once(monkeypatch):
@@ -80,19 +80,19 @@ def test_comparison_counts_each_pair_once(monkeypatch):
     rows = [(x, y, 1.0 if x == y else 0.4 if PEOPLE in (x, y) else 0.6) for x in names for y in names]
     found = pd.DataFrame(rows, columns=["first", "second", "value"]).assign(measure="agreement", layer="penultimate")
     other = pd.concat([found.assign(measure="CKA", value=0.0), found.assign(layer="logits", value=0.0)])
-    out = comparison_page.agreement(pd.concat([found, other]))
+    out = comparison.numbers(pd.concat([found, other]))
     assert out["cmp_agreement"].value == pytest.approx(0.6)
     assert out["cmp_agreement_people"].value == pytest.approx(0.4)
-    assert comparison_page.order(found, FACTS)[0] == PEOPLE
-    assert comparison_page.names(MODELS)[PEOPLE] == PEOPLE
-    monkeypatch.setattr(comparison_page.comparison, "pairs", lambda _, layer: found.assign(layer=layer))
-    assert set(comparison_page.pairs(get_profile("mini"))["layer"]) == {"penultimate", "logits"}
+    assert comparison.order(found, FACTS)[0] == PEOPLE
+    assert comparison.names(MODELS)[PEOPLE] == PEOPLE
+    monkeypatch.setattr(comparison, "pairs_of_layer", lambda _, layer: found.assign(layer=layer))
+    assert set(comparison.pairs(open_source("mini"))["layer"]) == {"penultimate", "logits"}
 
 
 @pytest.mark.parametrize(("share", "shown"), [(0.002, 0.2), (1e-9, "less than 0.0001")])
 def test_comparison_shared_failures(share, shown):
     wrong = pd.DataFrame({"wrong": [0, 1], "triplets": [6, 4], "share": [0.6, 0.4], "dimensions": [1.0, 0.25]})
-    out = comparison_page.shared_failures(wrong.assign(independent=[0.5, share]))
+    out = comparison.numbers_of_failures(wrong.assign(independent=[0.5, share]))
     assert out["cmp_all_expected"].value == shown
     values = [out[f"cmp_{key}"].value for key in ("all", "all_n", "none", "known", "networks")]
     assert values == [40, 4, 60, 25, 1]
@@ -103,19 +103,19 @@ def test_comparison_triplets_that_set_apart(monkeypatch):
     rows = [(first, 0.3, "red"), (first, 0.1, "blue"), (first, 0.2, "red"), (both, 0.1, "green")]
     apart = pd.DataFrame(rows, columns=["kind", "entropy", "dimension"]).assign(triplet=range(4))
     apart = apart.assign(**{c: [f"{c}{k}/0" for k in range(4)] for c in ("a", "b", "odd")})
-    table = comparison_page.apart_table(apart, "X", "Y")
+    table = comparison.apart_table(apart, "X", "Y")
     assert table["kind"].tolist() == ["X right, Y wrong", "Y right, X wrong", both]
     assert table["triplets"].tolist() == [3, 0, 1]
     assert table["most frequent dimensions"].tolist() == ["red, blue", "", "green"]
-    chosen = comparison_page.clearest(apart)
+    chosen = comparison.clearest(apart)
     assert chosen["entropy"].tolist() == [0.1, 0.2, 0.3, 0.1]
-    monkeypatch.setattr(comparison_page.concepts, "pictures", lambda _, ids, size: sorted(ids))
-    assert len(comparison_page.pictures(get_profile("mini"), chosen, 8)) == 12
+    monkeypatch.setattr(comparison.dimensions, "pictures", lambda _, ids, size: sorted(ids))
+    assert len(comparison.pictures(open_source("mini"), chosen, 8)) == 12
 
 
 def test_comparison_public_table():
-    vice = comparison_page.vice
+    vice = comparison.vice
     rows = {"model": [vice.CLIP], "detail": [vice.VICE], "measure": "CKA", "value": 0.4, "low": 0.3, "high": 0.5}
-    table = comparison_page.public_table(Tables({"pairs": pd.DataFrame(rows)}, "recorded", ""))
+    table = comparison.public_table(Tables({"pairs": pd.DataFrame(rows)}, "recorded", ""))
     assert table.loc[0, ["first", "second"]].tolist() == [vice.NAMES[vice.CLIP], vice.NAMES[vice.VICE]]
     assert table["provenance"].tolist() == ["recorded"]

@@ -6,13 +6,14 @@ import pytest
 
 from humalign import odd_one_out, resample
 from humalign.chapters import calibration
+from humalign.chapters import representation_comparison as comparison
+from humalign.chapters import representation_comparison_figures as comparison_plots
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError, MissingData
-from humalign.plots import comparison as comparison_plots
 from humalign.plots import concepts as concept_plots
 from humalign.results import Measured
 from humalign.similarity import similarity_matrix
-from humalign.studies import comparison, concepts, public, vice
+from humalign.studies import concepts, public, vice
 
 RNG = np.random.default_rng(7)
 M, D = 40, 5
@@ -190,7 +191,7 @@ def test_pairs_within_and_between_groups():
     assert table.loc["Image/Text", "between"] == square.loc[["one", "two"], "three"].mean()
     assert table.loc["Self-Supervised", "people"] == square.loc["three", comparison.PEOPLE]
     assert np.isnan(table.loc["Self-Supervised", "within"])
-    assert comparison.order(names, FACTS)[0] == comparison.PEOPLE
+    assert comparison.order(pd.DataFrame({"first": names}), FACTS)[0] == comparison.PEOPLE
 
 
 def test_clear_examples_use_no_concept_twice_and_start_with_the_surest():

@@ -20,15 +20,14 @@ import pytest
 from humalign import cache
 from humalign.alignet import mini
 from humalign.chapters import alignet_data, calibration, probing, recovery, rsa, student, zero_shot
+from humalign.chapters import representation_comparison as comparison
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
 from humalign.store import write_json
 from humalign.studies import (
     alignet_mini,
-    comparison,
     concepts,
-    layers,
     levels_networks,
     transfer,
 )
@@ -84,7 +83,7 @@ def products(folder) -> dict:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "cached", watched)
         source = open_source(profile)
-        layers.by_layer(profile, [SMALLEST])
+        comparison.along_depth(source, [SMALLEST])
         patch.setattr(Source, "triplets", few)
         patch.setattr(Source, "people", their_people)
         patch.setattr(Source, "features", features)
@@ -98,9 +97,9 @@ def products(folder) -> dict:
         probing.measure(source)
         probing.solvers(source, MODELS[:1], max_epochs=2)
         calibration.measure(source)
-        comparison.choices(profile)
-        comparison.pairs(profile)
-        comparison.people_entropy(profile)
+        comparison.choices(source)
+        comparison.pairs_of_layer(source)
+        comparison.people_entropy(source)
         concepts.accuracies(profile)
         concepts.regression(profile)
         levels_networks.measure(profile)

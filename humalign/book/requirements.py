@@ -115,11 +115,12 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
 
 def _between(profile: Profile) -> Line:
     """Layers along the depth of networks, which one extraction has to name."""
+    from ..chapters import representation_comparison as comparison
     from ..features import shards
     from ..source import open_source
-    from ..studies import layers
 
-    pictures, found = open_source(profile).shown(layers.DATASET), layers.at_hand(profile)
+    source = open_source(profile)
+    pictures, found = source.shown("things"), comparison.between(source)
     told = f"features of {len(found)} networks for {pictures} that hold layers between input and penultimate"
     stages = shards.command("MODEL", pictures, layers="$(humalign models MODEL --stages)")
     return Line(told, bool(found), stages, optional=True)

@@ -224,6 +224,16 @@ def names(models: pd.DataFrame) -> dict[str, str]:
     return models.set_index("model")["name"].to_dict()
 
 
+def examples(source: Source, wanted, role: str = "things") -> list[str]:
+    """The wanted networks that are at hand; the first trained one of each group in place of those that are not."""
+    here, group = source.models(role), source.networks().set_index("model")["group"]
+    found = [m for m in wanted if m in here]
+    for name in here:
+        if len(found) < len(wanted) and name not in found and group[name] not in {group[m] for m in found}:
+            found.append(name)
+    return found
+
+
 def numbered(table: pd.DataFrame) -> pd.DataFrame:
     """The table with its column of numbers headed "no."."""
     return table.rename(columns={"number": "no."})

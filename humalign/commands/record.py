@@ -44,7 +44,8 @@ def main(args) -> int:
         parts = {"seeds": seeds}
     else:
         from ..chapters import calibration, real_data
-        from ..studies import comparison, levels, real_teacher, vice
+        from ..chapters import representation_comparison as comparison
+        from ..studies import levels, real_teacher, vice
 
         studies = (levels.PUBLIC, real_data.TABLES, vice.PUBLIC, calibration.PUBLIC, comparison.PUBLIC,
                    real_teacher.PUBLIC)  # fmt: skip

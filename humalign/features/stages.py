@@ -39,6 +39,22 @@ def stages_of(name: str, profile=None) -> list[str]:
         return stages(zoo.load(name, pretrained=False, profile=profile))
 
 
+BLOCKS = ("Block", "Bottleneck", "InvertedResidual", "DepthwiseSeparableConv")  # ends of the names of their classes
+
+
+def blocks(model) -> list[str]:
+    """Layer specifications from input to output: every outermost block of layers, else every convolution.
+
+    Finer than :func:`stages`, for networks whose modules are known: those of the drawn world.
+    """
+    modules = [(name, type(module).__name__) for name, module in model.module.named_modules()]
+    found = [name for name, kind in modules if kind.endswith(BLOCKS)]
+    names = [n for n in found if not any(n.startswith(f"{other}.") for other in found)]
+    if not names:
+        names = [n for n, kind in modules if n.startswith("encoder") and kind in ("Conv2d", "Linear")]
+    return [*(f"{n}:gap" for n in names), *model.layers]
+
+
 def _outermost(module) -> list[str]:
     holders = {name: one for name, one in module.named_modules() if any(True for _ in one.parameters())}
     leaves = [name for name, one in holders.items() if any(True for _ in one.parameters(recurse=False))]

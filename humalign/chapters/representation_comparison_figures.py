@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import seaborn
 
-from . import style
+from ..plots import style
+from ..plots.panels import FAMILIES, SHAPES, limits, lines
 
 FLARE = seaborn.color_palette("flare", as_cmap=True)
 ONE_LABEL = "Supervised (ImageNet-1K)"  # or the group that plays it in the drawn world
@@ -237,8 +238,6 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
     """
     from matplotlib import pyplot as plt
 
-    from .panels import FAMILIES, SHAPES, limits, lines
-
     facts = models.set_index("model").loc[list(dict.fromkeys(table["model"]))]
     plain = facts[[style.ALIASES.get(group, group) == ONE_LABEL for group in facts["group"]]]
     other = facts.drop(plain.index)
@@ -278,13 +277,10 @@ def public_pairs(table: pd.DataFrame, names: dict[str, str]):
         grid = pd.DataFrame(np.eye(len(here)), here, here)
         for row in part.itertuples():
             grid.loc[row.model, row.detail] = grid.loc[row.detail, row.model] = row.value
-        ax.imshow(grid, vmin=0, vmax=1, cmap=FLARE, alpha=0.9)
-        for i, j in np.ndindex(grid.shape):
-            ax.text(j, i, f"{grid.iloc[i, j]:.2f}", ha="center", va="center", fontsize=9, color="white")
         labels = [names[n] for n in here]
-        ax.set_xticks(range(len(here)), labels, rotation=40, ha="right", fontsize=8.5)
-        ax.set_yticks(range(len(here)), labels, fontsize=8.5)
+        seaborn.heatmap(grid, vmin=0, vmax=1, cmap=FLARE, annot=True, fmt=".2f", annot_kws={"fontsize": 9},
+                        square=True, cbar=False, yticklabels=labels, ax=ax)  # fmt: skip
+        ax.set_xticks(ax.get_xticks(), labels, rotation=40, ha="right")
+        ax.tick_params(length=0, labelsize=8.5)
         ax.set_title(title)
-        ax.spines[:].set_visible(False)
-        ax.tick_params(length=0)
     return fig
