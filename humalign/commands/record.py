@@ -43,9 +43,10 @@ def main(args) -> int:
 
         parts = [seeds]
     else:
-        from ..studies import calibration, comparison, levels, real, real_teacher, vice
+        from ..chapters import teacher
+        from ..studies import calibration, comparison, levels, real, vice
 
-        parts = [levels, real, vice, calibration, comparison, real_teacher]
+        parts = [levels, real, vice, calibration, comparison, teacher]
     if args.only:
         known = {study.__name__.rpartition(".")[2]: study for study in parts}
         if args.only not in known:
