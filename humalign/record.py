@@ -120,6 +120,9 @@ class Study:
         Goes up when the numbers change.
     make : callable
         Source of the public files to dict of str to DataFrame.
+    live : bool
+        False: it takes many minutes, so pages show what was recorded also where the files are; ``humalign record``
+        computes it.
     """
 
     name: str
@@ -127,6 +130,7 @@ class Study:
     keys: tuple[str, ...]
     version: int
     make: Callable[[Source], dict]
+    live: bool = True
 
     def source(self, profile) -> Source:
         """The public files in the data folder of a profile."""
@@ -165,7 +169,7 @@ class Study:
         return write(self.name, made, profile="slice", inputs=self.inputs(profile), folder=folder)
 
     def tables(self, profile) -> Tables:
-        """The tables: live where the files are at hand, else recorded."""
-        if not self.missing(profile):
+        """The tables: live where the files are there and it does not take long, else recorded."""
+        if self.live and not self.missing(profile):
             return Tables(self.compute(profile), "live", datetime.date.today().isoformat())
         return Tables({key: read(self.name, key) for key in self.keys}, "recorded", facts(self.name)["date"])

@@ -10,9 +10,8 @@ import pytest
 
 from humalign.alignet.optim import learning_rate
 from humalign.alignet.settings import PRIMARY
-from humalign.chapters import alignet_data, student
+from humalign.chapters import alignet_data, student, teacher_figures
 from humalign.chapters import student_figures as figures
-from humalign.plots import alignet as plots
 
 MODELS = ("softmax-resnet-m", "softmax-vit-m")
 
@@ -85,8 +84,8 @@ def test_teacher_and_sampling():
     measures = ("accuracy", "cross-entropy", "calibration error")
     rows = [dict(kind=k, strength=s, measure=m, value=0.5 + 0.1 * s, low=0.4, high=0.6)
             for k in ("uncertainty", "plain") for s in (0.1, 1.0) for m in measures]  # fmt: skip
-    reference = pd.DataFrame({"measure": measures, "value": 0.4})
-    for ax in drawn(plots.strengths(pd.DataFrame(rows), reference)):
+    rows += [dict(kind="untransformed", strength=np.nan, measure=m, value=0.4, low=0.4, high=0.4) for m in measures]
+    for ax in drawn(teacher_figures.strength_curves(pd.DataFrame(rows))):
         lines = {line.get_label(): line for line in ax.lines}
         assert lines["plain"].get_xydata().tolist() == [[0.1, 0.51], [1.0, 0.6]]
         assert 0.4 in ax.lines[-1].get_ydata()  # the untransformed features
@@ -102,10 +101,10 @@ def test_teacher_and_sampling():
         dict(model="n", detail="repeated", stage="people", measure="accuracy", value=0.6, low=np.nan, high=np.nan)
     )
     found = pd.DataFrame(rows)
-    axes = drawn(plots.real_teacher(found, {"n": "CLIP"}))
+    axes = drawn(teacher_figures.dots(found))
     assert [t.get_text() for t in axes[0].get_yticklabels()] == ["VICE itself", "plain"]
     assert {t.get_text() for t in axes[2].texts} == {"chance", "people"}
-    axes = drawn(plots.real_teacher(found, {"n": "CLIP"}, ("calibration error", "entropy-disagreement")))
+    axes = drawn(teacher_figures.dots(found, ("calibration error", "entropy-disagreement")))
     assert [ax.get_visible() for ax in axes] == [True, False, True, True]  # no people ask held-out objects again
     frame = pd.DataFrame({"concepts": [1, 2, 3, 3], "superordinates": [1, 1, 1, 2], "s01": 1.0, "s02": 0.5, "s12": 0.0})
     shares = alignet_data.shares({"random": frame})

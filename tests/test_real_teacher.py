@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 
 from humalign import record
+from humalign.chapters import teacher as study
 from humalign.config import get_profile
 from humalign.data import registry
 from humalign.data.types import Triplets
 from humalign.errors import MissingData
 from humalign.probing import object_folds, partition_masks
-from humalign.studies import real_teacher as study
+from humalign.source import open_source
 
 
 def test_the_record_holds_every_map_test_and_measure():
-    found, when = study.table(get_profile("mini").with_(data=None))
+    found, when = study.real(open_source(get_profile("mini").with_(data=None)))
     assert when == record.facts("alignet")["date"]
     said = set(record.facts("alignet")["inputs"])  # by name, or by the paths of their files
     for name in (*study.NETWORKS, *study.EMBEDDINGS.values(), *study.RESPONSES):
@@ -26,9 +27,9 @@ def test_the_record_holds_every_map_test_and_measure():
     assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"]))[drawn].all()
     means = found["measure"].isin(["accuracy", "cross-entropy"]) & (found["stage"] != "people")
     assert drawn[means].all()
-    wide = study.wide(found)
+    wide = study.real_table(found)
     assert len(wide) == found.groupby(["model", "detail", "stage"]).ngroups
-    assert study.headline(found)["vice_accuracy"].provenance == "recorded"
+    assert study.numbers(found, when)["te_vice_accuracy"].provenance == "recorded"
 
 
 def test_disagreement_is_spearman_over_repeated_questions():
@@ -48,15 +49,15 @@ def test_disagreement_is_spearman_over_repeated_questions():
 
 
 def test_tests_hold_no_object_and_no_question_of_training():
-    profile = get_profile("slice")
+    source = open_source("slice")
     try:
-        choices, _ = study._judged(profile, "things/clip_vit_b32")
+        choices, _ = study._judged(source, "things/clip_vit_b32")
     except MissingData:
         pytest.skip("needs the public sample of real data")
     for member in object_folds(len(choices.ids), study.FOLDS, study.SEED):
         inside, outside = partition_masks(choices.triplets, member)
         assert not np.isin(choices.triplets[inside], choices.triplets[outside]).any()
-    again = study._repeated(profile, choices.ids)
+    again = study._repeated(source, choices.ids)
     kept = ~np.isin(study.questions(choices.triplets), study.questions(again.triplets))
     own = {tuple(sorted(t)) for t in choices.triplets[kept].tolist()}
     assert own

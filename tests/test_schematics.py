@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign.alignet import mini
-from humalign.chapters import alignet_data, student
+from humalign.chapters import alignet_data, student, teacher
 from humalign.odd_one_out import softmax
 from humalign.plots import schematics, style
 from humalign.source import open_source
@@ -42,8 +41,8 @@ def world(monkeypatch):
     """Vectors in place of features: those of the map are what people see, those without it are noise."""
     seen = observers.values(split_ids("things"))
     noise = np.random.default_rng(0).normal(size=seen.shape)
-    monkeypatch.setattr(mini, "features", lambda *args: None)
-    monkeypatch.setattr(mini, "teacher", lambda p, n, kind: Map(noise if kind == "untransformed" else seen))
+    monkeypatch.setattr(teacher, "features", lambda *args: None)
+    monkeypatch.setattr(teacher, "fitted", lambda p, n, kind: Map(noise if kind == "untransformed" else seen))
     names = [f"{c}/test{k}" for c in ("dog", "cat", "car") for k in range(3)]
     frame = pd.DataFrame([names[k : k + 3] for k in (0, 3, 6)], columns=["first", "second", "odd"])
     frame[["s01", "s02", "s12"]] = [[1.0, 0, 0], [2.0, 0, 0], [9.0, 0, 0]]

@@ -18,15 +18,13 @@ import pandas as pd
 import pytest
 
 from humalign import cache
-from humalign.alignet import mini
-from humalign.chapters import alignet_data, calibration, probing, recovery, rsa, student, zero_shot
+from humalign.chapters import alignet_data, calibration, probing, recovery, rsa, student, teacher, zero_shot
 from humalign.chapters import representation_comparison as comparison
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
 from humalign.store import write_json
 from humalign.studies import (
-    alignet_mini,
     concepts,
     levels_networks,
     transfer,
@@ -39,7 +37,7 @@ MODELS = ["softmax-resnet-m", "imagetext-resnet-m"]
 SMALLEST = "softmax-resnet-s"  # really looks at pictures
 TRIPLETS = 3000
 NEVER = {"seconds", "iterations"}  # columns that differ from machine to machine
-FITTED = ("probe-", "alignet-strengths")  # a choice near a tie may flip where a fit ends a little elsewhere
+FITTED = ("probe-", "alignet-strengths", "teacher-")  # a choice near a tie may flip where a fit ends a little elsewhere
 
 
 def made(model, layer, split):
@@ -88,8 +86,8 @@ def products(folder) -> dict:
         patch.setattr(Source, "people", their_people)
         patch.setattr(Source, "features", features)
         patch.setattr(Source, "models", lambda source, role=None, seed=0: MODELS)
-        patch.setattr(mini, "features", lambda profile, name, split, seed=0: made(name, "penultimate", split))
-        patch.setattr(alignet_mini, "STRENGTHS", (0.1,))
+        patch.setattr(teacher, "features", lambda source, name, split, seed=0: made(name, "penultimate", split))
+        patch.setattr(teacher, "STRENGTHS", (0.1,))
         zero_shot.measure(source)
         concepts.predicted(profile)
         rsa.measure(source, roles=("cichy",))
@@ -107,7 +105,7 @@ def products(folder) -> dict:
         recovery.measure(source, MODELS, trials=TRIPLETS, strengths=(0.003,))
         student.split_lines(source, n=200)
         student.level_options(source, MODELS)
-        alignet_mini.strengths(profile)
+        teacher.strengths(source)
         alignet_data.sampled(source, clusters=20, n=200, rules=("cluster",))
     return found
 

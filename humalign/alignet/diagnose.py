@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import one_of
-from .mini import Run, features, start, student_features, trainer
+from ..chapters.teacher import features
+from ..source import open_source
+from .mini import Run, start, student_features, trainer
 from .optim import rate_sum
 from .settings import PRESETS, Settings
 
@@ -92,12 +94,12 @@ def perform(name: str, profile, student: str = "softmax-resnet-m", seed: int = 0
 
     rows = []
     if name in ("base", "base, wrong preprocessing"):
-        network = start(
-            Run(student, seed, settings=SHORT.with_(input="unit" if "wrong" in name else "native")), profile
-        )
-        values = (
-            features(profile, student, "test", seed) if name == "base" else student_features(network, profile, "test")
-        )
+        run = Run(student, seed, settings=SHORT.with_(input="unit" if "wrong" in name else "native"))
+        network = start(run, profile)
+        if name == "base":
+            values = features(open_source(profile), student, "test", seed)
+        else:
+            values = student_features(network, profile, "test")
     else:
         mistake = {m.name: m for m in mistakes()}[one_of(name, [m.name for m in mistakes()], "mistake")]
         settings = SHORT.with_(steps=steps, seed=seed, **mistake.settings)

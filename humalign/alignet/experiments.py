@@ -15,13 +15,15 @@ import numpy as np
 import pandas as pd
 
 from .. import record, results
+from ..chapters import teacher
 from ..chapters.student import DIAGNOSIS, FEATURES, LOG, NAMES, RUNS
 from ..config import get_profile
 from ..errors import HumalignError, MissingData
 from ..results import Measured
+from ..source import open_source
 from ..store import load_arrays, read_json, save_arrays, write_json, write_text
 from . import measure
-from .mini import Run, features, start, student_features, teacher, trainer
+from .mini import Run, start, student_features, trainer
 from .settings import PRIMARY
 
 STUDENTS = tuple(NAMES)
@@ -127,8 +129,9 @@ def _shift_rows():
 
 
 def _of_network(profile, name: str, seed: int) -> dict:
-    found = {split: features(profile, name, split, seed) for split in measure.SPLITS}
-    return {**found, "train": features(profile, name, "train", seed)[_shift_rows()]}
+    source = open_source(profile)
+    found = {split: teacher.features(source, name, split, seed) for split in measure.SPLITS}
+    return {**found, "train": teacher.features(source, name, "train", seed)[_shift_rows()]}
 
 
 def _of_student(student, profile) -> dict:
@@ -148,7 +151,7 @@ def perform(experiment: Experiment, profile, progress=None) -> tuple[Measured, d
     if experiment.run is None:
         found = _of_network(profile, experiment.model, experiment.seed)
         if experiment.kind:
-            fitted = teacher(profile, experiment.model, experiment.kind)
+            fitted = teacher.fitted(open_source(profile), experiment.model, experiment.kind)
             found = {split: fitted.apply(x) for split, x in found.items()}
     else:
         outcome = trainer(experiment.run, profile).run(progress=progress)

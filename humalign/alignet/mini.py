@@ -1,4 +1,4 @@
-"""AligNet in the drawn world: its pictures, teachers and students, and one alignment run from names to a student."""
+"""AligNet in the drawn world: its pictures and students, one alignment run from names to a student."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from functools import lru_cache
 import numpy as np
 
 from ..arrays import one_of
+from ..chapters.alignet_data import CLUSTERS
+from ..chapters.teacher import concepts, features, fitted
+from ..source import open_source
 from ..store import cached, digest
-from ..zoo import small
 from ..zoo.loading import load
-from . import teacher as teachers
 from .batches import PoolBatches
 from .images import Pictures
 from .sampling import Groups, kmeans
@@ -19,17 +20,7 @@ from .settings import PRESETS, Settings
 from .student import Student, embed
 from .training import Trainer
 
-TEACHER_TRIPLETS = 30_000  # soft-labelled triplets of things pictures that the map is fitted on
-STRENGTH = 0.1
-CLUSTERS = 240  # 1.2 per concept
 SOURCES = {"all": "all", "seen": "seen", "without H2": "without H2"}  # pictures used for alignment
-
-
-def concepts(part: str) -> tuple[str, ...]:
-    """Concepts of a part of the concept split; also "without H2"."""
-    from ..world.splits import concepts_of
-
-    return tuple(sorted(concepts_of("seen") + concepts_of("H1"))) if part == "without H2" else concepts_of(part)
 
 
 @lru_cache(maxsize=4)
@@ -45,115 +36,6 @@ def pictures(profile, part: str = "all") -> Pictures:
     """Train pictures without their labels: of all concepts, of the seen ones, or of all but H2."""
     stimuli = _unlabelled(profile, one_of(part, tuple(SOURCES), "pictures"))
     return Pictures(stimuli.ids, stimuli.images, 32)
-
-
-def weights_of(profile, name: str, seed: int = 0) -> str:
-    """Checksum of the weights of a network of the mini zoo, or of a teacher network."""
-    return small.facts(name, seed, profile)["sha256"]
-
-
-def features(profile, name: str, split: str, seed: int = 0) -> np.ndarray:
-    """Penultimate features of a network of the mini zoo, or a teacher network, for a split of pictures: (m, p)."""
-    from ..features import extract
-    from ..world import stimuli
-
-    def make():
-        model = small.load(name, seed, profile=profile)
-        found = extract(model, stimuli.images(split, small.SIDE, profile), device="cpu", progress=False)
-        return {"values": found["penultimate"].values}
-
-    parts = ["features 1", name, seed, split, weights_of(profile, name, seed), stimuli.drawings_digest()]
-    return cached(profile.cache / "alignet", f"features-{name}-{split}", parts, make)["values"]
-
-
-def judged_triplets(part: str, n: int = TEACHER_TRIPLETS) -> np.ndarray:
-    """Random triplets of things pictures of three different concepts of a part of the split: int (n, 3)."""
-    from ..world.datasets import random_triplets
-    from ..world.stimuli import concept_of, generator, split_ids
-
-    names = np.array([concept_of(i) for i in split_ids("things")])
-    rows = np.flatnonzero(np.isin(names, concepts(part)))
-    codes = np.unique(names[rows], return_inverse=True)[1]
-    return rows[random_triplets(codes, n, generator(f"alignet/teacher/{part}"))]
-
-
-def choices(part: str) -> np.ndarray:
-    """Hard choices: the people's answers to things triplets whose three concepts belong to a part of the split."""
-    from ..world.datasets import things
-
-    data = things("train")
-    inside = np.isin(np.array(data.concepts), concepts(part))
-    return data.triplets[inside[data.triplets].all(1)]
-
-
-def teacher(
-    profile,
-    network: str = "teacher-web",
-    kind: str = "uncertainty",
-    part: str = "seen",
-    strength: float = STRENGTH,
-    seed: int = 0,
-) -> teachers.Teacher:
-    """A teacher fitted to the observers, kept in the cache.
-
-    Parameters
-    ----------
-    profile : Profile
-    network : str
-        Network whose features are mapped: a teacher network, or one of the mini zoo.
-    kind : {"uncertainty", "plain", "glocal", "untransformed"}
-        "untransformed" is centred and scaled until its labels are as sure as those of "uncertainty".
-    part : {"seen", "all"}
-        Concepts that people judged.
-    strength : float
-    seed : int
-        Of the network.
-    """
-    from ..probing import transform
-    from ..world.datasets import embedding
-
-    one_of(kind, teachers.KINDS, "kind")
-    name = f"mini:{network}" + (f":{seed}" if seed else "")
-    meta = {
-        "judged": part,
-        "strength": strength,
-        "triplets": TEACHER_TRIPLETS if kind != "plain" else len(choices(part)),
-    }
-    if kind == "untransformed":
-        aligned = teacher(profile, network, "uncertainty", part, strength, seed)
-        plain = features(profile, network, "train", seed)
-        return teachers.Teacher(name, kind, teachers.scaled_to(plain, aligned.apply(plain)), meta)
-
-    def make():
-        x = features(profile, network, "things", seed)
-        if kind == "uncertainty":
-            rows = judged_triplets(part)
-            fitted = teachers.fit(x, rows, teachers.soft_targets(embedding().values, rows), kind, strength)
-        else:
-            more = {"reference": features(profile, network, "train", seed)[::16]} if kind == "glocal" else {}
-            fitted = teachers.fit(x, choices(part), None, kind, strength, **more)
-        return {
-            "weights": fitted.weights,
-            "mean": np.array([fitted.mean]),
-            "std": np.array([fitted.std]),
-            "bias": fitted.bias,
-        }
-
-    from ..world.observers import PARAMETERS, SCALE
-
-    parts = [
-        teachers.SOLVER,
-        "teacher 1",
-        weights_of(profile, network, seed),
-        kind,
-        part,
-        strength,
-        TEACHER_TRIPLETS,
-        SCALE,
-        PARAMETERS,
-    ]
-    a = cached(profile.cache / "alignet", f"teacher-{network}-{kind}", parts, make)
-    return teachers.Teacher(name, kind, transform.LinearTransform(a["weights"], a["mean"], a["std"], a["bias"]), meta)
 
 
 @dataclass(frozen=True)
@@ -208,10 +90,11 @@ def embedding_of(profile, run: Run):
     from ..world.stimuli import split_ids
 
     kind = run.kind if run.settings.teacher == "human-aligned" else "untransformed"
-    found = teacher(profile, run.teacher, kind, run.judged)
+    source = open_source(profile)
+    found = fitted(source, run.teacher, kind, run.judged)
     row = {name: i for i, name in enumerate(split_ids("train"))}
     rows = [row[name] for name in _unlabelled(profile, run.pictures).ids]
-    plain = features(profile, run.teacher, "train")
+    plain = features(source, run.teacher, "train")
     values = found.apply(plain)[rows]
 
     def make():

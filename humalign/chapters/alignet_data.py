@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..alignet import mini, sampling
+from ..alignet import sampling
 from ..alignet.dataset import dot_products, order_rows
 from ..cache import kept
 from ..odd_one_out import softmax
 from ..plots import style
 from ..source import Source
+from . import teacher
+from .teacher import TEACHER
 
 ROLES, OPTIONAL = (), ()  # pictures and teachers of the drawn world
 VERSION = 1  # of what is kept: goes up when its numbers change
-TEACHER = "teacher-web"
+CLUSTERS = 240  # 1.2 for each concept
 RULES = ("between_class", "class_border", "within_class", "cluster", "cluster_border", "random", "mixed")
 PLAIN_RULES = ("random", "cluster_border", "cluster")  # those that two teachers are compared on
 SIMILARITIES = ["s01", "s02", "s12"]
@@ -39,17 +41,14 @@ STEPS = {  # step: title, then what works on the pictures (words, state), in ord
 
 def _pool(source: Source, network: str, kind: str, clusters: int):
     """Test pictures as the pool: ids, the teacher's representations, clusters, concepts, superordinates."""
-    from ..world import stimuli
-
-    profile, shown = source.profile, source.pictures("test")
-    fitted = mini.teacher(profile, network, kind)
-    values = fitted.apply(mini.features(profile, network, "test"))
+    shown, fitted = source.pictures("test"), teacher.fitted(source, network, kind)
+    values = fitted.apply(teacher.features(source, network, "test"))
 
     def make():
         return {"labels": sampling.kmeans(values - values.mean(0), clusters, seed=0)[0]}
 
-    inputs = [fitted.key, clusters, [mini.weights_of(profile, network), stimuli.drawings_digest()]]
-    labels = kept(profile, f"alignet-clusters-{kind}", VERSION, inputs, make)["labels"]
+    inputs = [fitted.key, clusters, teacher.state(source, network)]
+    labels = kept(source.profile, f"alignet-clusters-{kind}", VERSION, inputs, make)["labels"]
     return shown.ids, values, labels, np.array(shown.concepts), np.array(shown.meta["kind"])
 
 
@@ -57,7 +56,7 @@ def sampled(
     source: Source,
     network: str = TEACHER,
     kind: str = "uncertainty",
-    clusters: int = mini.CLUSTERS,
+    clusters: int = CLUSTERS,
     n: int = 20_000,
     rules=RULES,
 ) -> dict:
@@ -130,11 +129,11 @@ def confidences(aligned: dict, plain: dict, bins: int = 20) -> pd.DataFrame:
         rule, teacher, probability (middle of a bin), share.
     """
     edges, parts = np.linspace(1 / 3, 1, bins + 1), []
-    for teacher, triplets in (("human-aligned", aligned), ("untransformed", plain)):
+    for name, triplets in (("human-aligned", aligned), ("untransformed", plain)):
         for rule in plain:
             top = softmax(triplets[rule][SIMILARITIES].to_numpy()).max(1)
             share = np.histogram(top, edges)[0] / len(top)
-            named = {"rule": rule, "teacher": teacher}
+            named = {"rule": rule, "teacher": name}
             parts.append(pd.DataFrame({**named, "probability": (edges[1:] + edges[:-1]) / 2, "share": share}))
     return pd.concat(parts, ignore_index=True)
 
@@ -151,11 +150,11 @@ def _judged(source: Source) -> list[dict]:
     """The triplet that drawn people are surest of among those that features alone get wrong and the map gets right."""
     from ..world import observers
 
-    profile, ids = source.profile, np.array(source.ids("things"))
-    x, rows = mini.features(profile, TEACHER, "things"), mini.judged_triplets("seen", 3000)
+    ids, rows = np.array(source.ids("things")), teacher.judged_triplets("seen", 3000)
+    x = teacher.features(source, TEACHER, "things")
     answers = {"people": observers.group_probabilities(observers.values(ids), rows)[:, ::-1]}
     for who, kind in (("features alone", "untransformed"), ("map", "uncertainty")):
-        answers[who] = _chances(mini.teacher(profile, TEACHER, kind).apply(x), rows)
+        answers[who] = _chances(teacher.fitted(source, TEACHER, kind).apply(x), rows)
     odd = {who: p.argmax(1) for who, p in answers.items()}
     fits = (odd["map"] == odd["people"]) & (odd["features alone"] != odd["people"])
     best = int(np.argmax(np.where(fits, answers["people"].max(1), -1)))
@@ -230,9 +229,9 @@ def confidence(labels: pd.DataFrame):
     size = (style.WIDTH * 0.8, 1.5 * len(rules) + 0.7)
     fig, axes = plt.subplots(len(rules), 1, figsize=size, sharex=True, squeeze=False)
     for ax, rule in zip(axes[:, 0], rules):
-        for teacher, part in labels[labels["rule"] == rule].groupby("teacher", sort=False):
-            colour = style.STAGES["AligNet"] if teacher == "human-aligned" else style.STAGES["UnAligNet"]
-            ax.step(part["probability"], part["share"], where="mid", color=colour, label=teacher)
+        for name, part in labels[labels["rule"] == rule].groupby("teacher", sort=False):
+            colour = style.STAGES["AligNet"] if name == "human-aligned" else style.STAGES["UnAligNet"]
+            ax.step(part["probability"], part["share"], where="mid", color=colour, label=name)
         ax.set_ylabel("share")
         ax.set_title(rule, loc="left", fontsize=10)
     axes[0, 0].legend(fontsize=9)

@@ -15,7 +15,7 @@ from ..results import Measured
 from ..similarity import similarity_matrix
 from ..source import Source
 from ..store import load_arrays
-from . import rsa, zero_shot
+from . import rsa, teacher, zero_shot
 
 ROLES, OPTIONAL = (), ()  # students of the drawn world, recorded
 VERSION = 1  # of what is kept: goes up when its numbers change
@@ -301,7 +301,7 @@ def split_lines(source: Source, part: str = "H2", n: int = 2000) -> dict:
     return {f"{k}, {part}": {"chance": 1 / 3, "best possible": float(v)} for k, v in best.items()}
 
 
-def teacher_lines(table: pd.DataFrame, columns, network: str = "teacher-web") -> dict:
+def teacher_lines(table: pd.DataFrame, columns, network: str = teacher.TEACHER) -> dict:
     """Lines of the human-aligned teacher for the figure of controls: column to {label: value}."""
     own = table[(table["network"] == network) & (table["map"] == "human-aligned")]
     return {c: {"teacher": float(own[WORDS.get(c, c)].iloc[0])} for c in columns if len(own)}
@@ -336,7 +336,7 @@ def reach(decays=(0.0, 0.5, 1.0, 30.0), settings: Settings = PRIMARY) -> pd.Data
     return pd.concat(parts, ignore_index=True)
 
 
-def level_options(source: Source, networks=tuple(NAMES), teacher: str = "teacher-web") -> pd.DataFrame:
+def level_options(source: Source, networks=tuple(NAMES), mapped: str = teacher.TEACHER) -> pd.DataFrame:
     """Levels accuracy of untouched networks, and of a teacher with and without its map, by kernel and rule for ties.
 
     Returns
@@ -344,20 +344,16 @@ def level_options(source: Source, networks=tuple(NAMES), teacher: str = "teacher
     DataFrame
         model, stage, level, kernel (cosine, dot), ties (either, drop), value.
     """
-    from ..alignet import mini
-
-    profile = source.profile
-    parts = [[networks, teacher], [mini.weights_of(profile, n) for n in (*networks, teacher)]]
-    return kept(profile, "level-options", VERSION, parts, lambda: _level_options(profile, networks, teacher))
+    parts = [[networks, mapped], [teacher.state(source, n) for n in (*networks, mapped)]]
+    return kept(source.profile, "level-options", VERSION, parts, lambda: _level_options(source, networks, mapped))
 
 
-def _level_options(profile, networks, teacher) -> pd.DataFrame:
-    from ..alignet import measure, mini
+def _level_options(source, networks, mapped) -> pd.DataFrame:
+    from ..alignet import measure
 
-    triplets, table = measure.level_set(profile)
-    sets = {(n, "base"): mini.features(profile, n, "test") for n in networks}
-    sets[teacher, "base"] = mini.features(profile, teacher, "test")
-    sets[teacher, "teacher"] = mini.teacher(profile, teacher, "uncertainty").apply(sets[teacher, "base"])
+    triplets, table = measure.level_set(source.profile)
+    sets = {(n, "base"): teacher.features(source, n, "test") for n in (*networks, mapped)}
+    sets[mapped, "teacher"] = teacher.fitted(source, mapped).apply(sets[mapped, "base"])
     rows = []
     for (model, stage), values in sets.items():
         for kernel in ("cosine", "dot"):

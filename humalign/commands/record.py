@@ -43,12 +43,12 @@ def main(args) -> int:
 
         parts = {"seeds": seeds}
     else:
-        from ..chapters import calibration, real_data
+        from ..chapters import calibration, real_data, teacher
         from ..chapters import representation_comparison as comparison
-        from ..studies import levels, real_teacher, vice
+        from ..studies import levels, vice
 
         studies = (levels.PUBLIC, real_data.TABLES, vice.PUBLIC, calibration.PUBLIC, comparison.PUBLIC,
-                   real_teacher.PUBLIC)  # fmt: skip
+                   teacher.PUBLIC)  # fmt: skip
         parts = {study.name: study for study in studies}
     if args.only and args.only not in parts:
         raise InputError(f"no study is called '{args.only}'", "--only", f"choose one of {', '.join(parts)}")

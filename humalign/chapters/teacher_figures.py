@@ -1,4 +1,4 @@
-"""Figures of the AligNet chapters: pure functions of the their tables."""
+"""Figures of the chapter on the teacher: pure functions of the tables of :mod:`humalign.chapters.teacher`."""
 
 from __future__ import annotations
 
@@ -6,35 +6,29 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from . import style
+from ..plots import style
+from .teacher import NETWORKS
 
-KINDS = {"uncertainty": "#2f6fae", "plain": "#d9a441", "glocal": "#228833", "untransformed": style.GREY}
-
-
-def _error(ax, x, y, low, high, horizontal=False):
-    if horizontal:
-        ax.hlines(y, low, high, color=style.GREY, lw=1.2, zorder=2)
-    else:
-        ax.vlines(x, low, high, color=style.GREY, lw=1.2, zorder=2)
+KINDS = {"uncertainty": "#2f6fae", "plain": "#d9a441", "glocal": "#228833"}
 
 
-def strengths(table: pd.DataFrame, reference: pd.DataFrame):
+def strength_curves(table: pd.DataFrame):
     """Held-out accuracy, cross-entropy and calibration error against the strength of the pull, one line a kind of map.
 
     Parameters
     ----------
     table : DataFrame
-        kind, strength, measure, value (mean over folds), low, high (range over folds).
-    reference : DataFrame
-        measure, value: the untransformed features.
+        From :func:`humalign.chapters.teacher.strengths`; the kind "untransformed" is drawn as lines.
     """
+    plain = table["kind"] == "untransformed"
+    lines, table = table[plain].set_index("measure")["value"], table[~plain]
     measures = ["accuracy", "cross-entropy", "calibration error"]
     fig, axes = plt.subplots(3, 1, figsize=(style.WIDTH * 0.82, 8.2), sharex=True)
     for ax, measure in zip(axes, measures):
         for kind, part in table[table["measure"] == measure].groupby("kind", sort=False):
             ax.plot(part["strength"], part["value"], "o-", color=KINDS[kind], ms=5, label=kind)
             ax.fill_between(part["strength"], part["low"], part["high"], color=KINDS[kind], alpha=0.15, lw=0)
-        value = reference.set_index("measure")["value"].get(measure)
+        value = lines.get(measure)
         if value is not None and np.isfinite(value):
             style.reference_line(ax, value, "untransformed", at=0.02)
         ax.set(xscale="log", ylabel=measure + (" (nats)" if measure == "cross-entropy" else ""))
@@ -43,15 +37,13 @@ def strengths(table: pd.DataFrame, reference: pd.DataFrame):
     return fig
 
 
-def real_teacher(table: pd.DataFrame, names: dict, measures=("accuracy", "cross-entropy")):
+def dots(table: pd.DataFrame, measures=("accuracy", "cross-entropy")):
     """Measures of teachers on people's responses: one row a map, panels by test, a column a measure.
 
     Parameters
     ----------
     table : DataFrame
         model, detail, stage, measure, value, low, high. Rows of the stage "people" are drawn as lines.
-    names : dict
-        Network to its title.
     measures : sequence of two str
     """
     labels = {"cross-entropy": "cross-entropy (nats)", "entropy-disagreement": "ρ, entropy and disagreement"}
@@ -74,7 +66,7 @@ def real_teacher(table: pd.DataFrame, names: dict, measures=("accuracy", "cross-
         for ax, measure in zip(row, measures):
             found = own[own["measure"] == measure].set_index("stage")
             rows, y = found.reindex(stages), np.arange(len(stages))
-            _error(ax, None, y, rows["low"], rows["high"], True)
+            ax.hlines(y, rows["low"], rows["high"], color=style.GREY, lw=1.2, zorder=2)
             colours = [style.GREY if s.endswith("itself") else "darkcyan" for s in stages]
             ax.scatter(rows["value"], y, s=42, c=colours, edgecolors=style.OUTLINE, zorder=3)
             if measure in chance and len(found):
@@ -85,7 +77,7 @@ def real_teacher(table: pd.DataFrame, names: dict, measures=("accuracy", "cross-
             ax.set_ylim(-0.6, len(stages) - 0.4)
             if not len(found):
                 ax.set_visible(False)
-        row[0].set_title(f"{names.get(model, model)}: {detail}", loc="left", fontsize=10)
+        row[0].set_title(f"{NETWORKS.get(model, model)}: {detail}", loc="left", fontsize=10)
     for column, measure in enumerate(measures):
         shown = [ax for ax in axes[:, column] if ax.get_visible()]
         for ax in shown:
