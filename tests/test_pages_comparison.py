@@ -1,5 +1,7 @@
 """What the pages on claims, calibration and comparison show, on small made-up tables."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,7 +107,8 @@ def test_comparison_triplets_that_set_apart(monkeypatch):
     assert table["most frequent dimensions"].tolist() == ["red, blue", "", "green"]
     chosen = comparison_page.clearest(apart)
     assert chosen["entropy"].tolist() == [0.1, 0.2, 0.3, 0.1]
-    monkeypatch.setattr(comparison_page.concepts, "pictures", lambda _, ids, size: sorted(ids))
+    source = SimpleNamespace(seen=lambda role, ids, side: sorted(ids))
+    monkeypatch.setattr(comparison_page.networks, "source", lambda _: source)
     assert len(comparison_page.pictures(get_profile("mini"), chosen, 8)) == 12
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
-from humalign.chapters import probing, recovery, zero_shot
+from humalign.chapters import concepts, probing, recovery, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
@@ -29,7 +29,6 @@ from humalign.studies import (
     alignet_mini,
     calibration,
     comparison,
-    concepts,
     layers,
     levels_networks,
     rsa,
@@ -94,7 +93,7 @@ def products(folder) -> dict:
         patch.setattr(mini, "features", lambda profile, name, split, seed=0: made(name, "penultimate", split))
         patch.setattr(alignet_mini, "STRENGTHS", (0.1,))
         zero_shot.measure(source)
-        concepts.predicted(profile)
+        concepts.predicted(source)
         rsa.measure(profile, datasets=("cichy",))
         probing.measure(source)
         probing.solvers(source, MODELS[:1], max_epochs=2)
@@ -102,8 +101,8 @@ def products(folder) -> dict:
         comparison.choices(profile)
         comparison.pairs(profile)
         comparison.people_entropy(profile)
-        concepts.accuracies(profile)
-        concepts.regression(profile)
+        concepts.measure(source)
+        concepts.regression(source)
         levels_networks.measure(profile)
         transfer.measure(profile, shots=(1,), draws=2)
         recovery.measure(source, MODELS, trials=TRIPLETS, strengths=(0.003,))

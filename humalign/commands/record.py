@@ -43,7 +43,8 @@ def main(args) -> int:
 
         parts = [seeds]
     else:
-        from ..studies import calibration, comparison, levels, real, real_teacher, vice
+        from ..chapters import vice
+        from ..studies import calibration, comparison, levels, real, real_teacher
 
         parts = [levels, real, vice, calibration, comparison, real_teacher]
     if args.only:

@@ -10,13 +10,13 @@ from .. import calibration as measures
 from .. import odd_one_out
 from ..cache import kept
 from ..chapters import networks
+from ..chapters import vice as slices
 from ..config import Profile
 from ..data import registry
 from ..data.types import Triplets
 from ..errors import MissingData
 from ..similarity import similarity_matrix
 from . import public
-from . import vice as slices
 
 TEMPERATURES = tuple(float(f"{t:.4g}") for t in np.geomspace(0.02, 20, 21))
 N = 16_000  # triplets at most: half of them choose a temperature, the other half judge it

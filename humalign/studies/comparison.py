@@ -8,14 +8,14 @@ import pandas as pd
 from .. import concepts as measures
 from .. import odd_one_out, resample, results
 from ..cache import kept
-from ..chapters import networks
+from ..chapters import concepts as dimensions
+from ..chapters import networks, vice
 from ..config import Profile
 from ..data import registry
 from ..errors import MissingData
 from ..results import Measured
 from ..similarity import similarity_matrix
-from . import concepts as dimensions
-from . import public, vice
+from . import public
 
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
@@ -41,7 +41,7 @@ def choices(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,
     triplets = networks.source(profile).triplets()
 
     def make():
-        _, values = dimensions.dimensions(profile)
+        _, values = dimensions.dimensions(networks.source(profile))
         out = {PEOPLE: odd_one_out.choices(similarity_matrix(values, "dot"), triplets.triplets).astype(np.int8)}
         for part in networks.source(profile).features("things", (layer,), models, seeds):
             similarity = similarity_matrix(part.align(triplets.ids).values, "cosine")
@@ -49,7 +49,7 @@ def choices(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,
         return out
 
     state = networks.source(profile).state("things", models, seeds)
-    parts = [state, dimensions.state(profile), triplets.checksum, layer]
+    parts = [state, [networks.source(profile).people("things").checksum], triplets.checksum, layer]
     found = kept(profile, f"choices-{layer}", VERSION, parts, make)
     known = list(networks.facts(profile)["model"])
     return {name: found[name] for name in [PEOPLE, *(m for m in known if m in found)]}
@@ -71,7 +71,7 @@ def pairs(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
     triplets = networks.source(profile).triplets()
 
     def make():
-        _, values = dimensions.dimensions(profile)
+        _, values = dimensions.dimensions(networks.source(profile))
         features = {PEOPLE: values}
         features |= {
             p.model: p.align(triplets.ids).values
@@ -83,7 +83,7 @@ def pairs(profile: Profile, layer: str = "penultimate", models=None, seeds=(0,))
         )
 
     state = networks.source(profile).state("things", models, seeds)
-    parts = [state, dimensions.state(profile), triplets.checksum, layer]
+    parts = [state, [networks.source(profile).people("things").checksum], triplets.checksum, layer]
     return kept(profile, f"pairs-{layer}", VERSION, parts, make)
 
 
@@ -224,7 +224,7 @@ def apart(profile: Profile, found: dict, models: pd.DataFrame, first: str, secon
         columns={"first_choice": "second_choice", "second_choice": "first_choice"}
     )
     table = pd.concat([table, mirror.assign(kind="second right, first wrong")], ignore_index=True)
-    names, values = dimensions.dimensions(profile)
+    names, values = dimensions.dimensions(networks.source(profile))
     rows = triplets.triplets[table["triplet"]]
     ids = np.asarray(triplets.ids)[rows]
     about = np.asarray(names)[measures.attribute(rows, values)] if len(rows) else np.array([], object)
@@ -264,7 +264,7 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
     def make():
         from sklearn.manifold import TSNE
 
-        _, values = dimensions.dimensions(profile)
+        _, values = dimensions.dimensions(networks.source(profile))
         features = {PEOPLE: values}
         if wanted:
             features |= {
@@ -280,7 +280,7 @@ def maps(profile: Profile, models, layer: str = "penultimate") -> pd.DataFrame:
         return pd.concat(rows, ignore_index=True)
 
     state = networks.source(profile).state("things", wanted) if wanted else []
-    parts = [state, triplets.checksum, wanted, layer, dimensions.state(profile), category]
+    parts = [state, triplets.checksum, wanted, layer, [networks.source(profile).people("things").checksum], category]
     return kept(profile, "maps", VERSION, parts, make)
 
 

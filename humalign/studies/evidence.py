@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from .. import claims, show
-from ..chapters import networks, probing, zero_shot
+from ..chapters import concepts, networks, probing, zero_shot
 from ..config import Profile
 from ..errors import MissingData
 from ..results import KEYS, Measured, farthest
-from . import concepts, rsa
+from . import rsa
 
 
 def join(*parts: Measured) -> Measured:
@@ -26,9 +26,9 @@ def paper_one(profile: Profile) -> Measured:
     """Zero-shot accuracy, RSA, probing, regression and (mini) accuracy by dimension, further training runs included."""
     parts = [zero_shot.measure(networks.source(profile)), rsa.measure(profile)]
     parts.append(probing.measure(networks.source(profile)))
-    parts.append(concepts.regression_accuracy(profile))
+    parts.append(concepts.regression_accuracy(networks.source(profile)))
     if profile.name == "mini":
-        parts.append(concepts.accuracies(profile))
+        parts.append(concepts.measure(networks.source(profile)))
     return join(*map(networks.with_recorded, parts))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from ... import show
-from ...chapters import networks
-from .. import calibration, vice
+from ...chapters import networks, vice
+from .. import calibration
 from ..public import Tables
 
 

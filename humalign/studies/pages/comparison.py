@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from ... import show
-from ...chapters import networks
+from ...chapters import networks, vice
 from ...config import Profile
-from .. import comparison, concepts, vice
+from .. import comparison
 from ..public import Tables
 
 KINDS = {
@@ -78,7 +78,7 @@ def clearest(apart: pd.DataFrame) -> pd.DataFrame:
 
 def pictures(profile: Profile, chosen: pd.DataFrame, size: int) -> dict[str, np.ndarray]:
     """Pictures of the objects of some triplets (columns a, b, odd), by id: uint8 (size, size, 3)."""
-    return concepts.pictures(profile, pd.unique(chosen[["a", "b", "odd"]].to_numpy().ravel()), size)
+    return networks.source(profile).seen("things", pd.unique(chosen[["a", "b", "odd"]].to_numpy().ravel()), size)
 
 
 def apart_table(apart: pd.DataFrame, first: str, second: str) -> pd.DataFrame:

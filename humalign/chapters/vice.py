@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from .. import concepts as measures
-from .. import odd_one_out, probing, resample
+from .. import odd_one_out, probing, resample, show
 from ..data import registry
 from ..data.types import Triplets
 from ..results import combine, interval
 from ..similarity import similarity_matrix
-from . import concepts, public
+from ..studies import public
+from . import concepts
 
-VICE_LABELS = {  # columns of the public embedding, with the paper's label for the same leading objects (judged)
-    22: "Metal",
-    41: "Food",
-    31: "Plant-related",
-    12: "Animal-related",
-    1: "Furniture",
-    39: "Clothing",
-    4: "Royal",
-    34: "Outdoors-related",
-    5: "Long, thin, pointed",
-    27: "Wood",
-    24: "Vehicles",
-    21: "Body part",
-    26: "Technology",
-    28: "Colorful",
-    3: "Small repeated items",
-    32: "Circular",
-    36: "Sports",
-    17: "Paper",
-    18: "Liquids",
-    38: "Sea",
-    10: "Red",
-    11: "Bathing, medical",
-    35: "Powdery",
-    25: "Weapons",
-    15: "Nets, grating",
-    20: "White",
-    14: "Arms, legs, skin",
-    30: "Sky-related",
-    19: "Elongated",
-    23: "Spherical",
-    8: "Decorative",
-    33: "Musical instrument",
-    40: "Patterned",
-    0: "Green",
-    7: "Fire-related",
-    29: "Black",
-    13: "String-related",
-    16: "Shiny",
-    37: "Eyes",
-    6: "Toy, child",
-    2: "Yellow",
-    9: "Seating, suspended",
-}
 CLIP, WORDS, VICE, SPOSE = "things/clip_vit_b32", "things/word2vec", "things/vice_42", "things/spose_49"
 RESPONSES = ("things/testset1", "things/testset2", "things/test_10_id")
 NEEDED = frozenset({CLIP, WORDS, VICE, SPOSE, *RESPONSES, "things/concepts"})
@@ -70,7 +28,6 @@ NAMES = {
     "people": "people",
 }
 STRENGTH = 0.1  # of the probe of CLIP; the page on real human data chooses among several
-VERSION = 1  # of the tables that are kept: goes up when their numbers change
 
 
 def responses(profile, names=RESPONSES) -> Triplets:
@@ -91,12 +48,12 @@ def _public(profile) -> dict:
     ids, strengths = everything.ids, (STRENGTH,)
     vice = registry.load(VICE, profile).align(ids).values
     heavy = np.argsort(-vice.sum(0), kind="stable")
-    vice, names = vice[:, heavy], [VICE_LABELS[int(k)] for k in heavy]
+    vice, names = vice[:, heavy], [concepts.VICE_LABELS[int(k)] for k in heavy]
     part = concepts.divide(everything, vice, names)
     clip = registry.load(CLIP, profile).align(ids).values
     words = registry.load(WORDS, profile).align(ids).values
     scores = [odd_one_out.scores(similarity_matrix(x, "cosine"), part.triplets.triplets) == 1 for x in (clip, words)]
-    out = [concepts.group_rows([{"model": CLIP}, {"model": WORDS}], scores, part, concepts.ZERO, profile="slice")]
+    out = [concepts.by_dimension([{"model": CLIP}, {"model": WORDS}], scores, part, concepts.ZERO, profile="slice")]
     settings = {"penalty": "identity", "tolerance": 1e-4, "max_iterations": 100, "device": profile.torch_device()}
     cross = probing.cross_validation(
         clip, training.triplets, strengths=strengths, n_folds=3, seed=concepts.SEED, **settings
@@ -106,7 +63,7 @@ def _public(profile) -> dict:
     inside, at = concepts.subset(concepts.divide(training, vice, names), rows)
     before = odd_one_out.scores(similarity_matrix(clip, "cosine"), training.triplets[rows]) == 1
     for stage, right in ((concepts.SAME, before), (concepts.PROBED, held["choice"].to_numpy() == 2)):
-        out.append(concepts.group_rows([{"model": CLIP}], [right[at]], inside, stage, profile="slice"))
+        out.append(concepts.by_dimension([{"model": CLIP}], [right[at]], inside, stage, profile="slice"))
     spose = registry.load(SPOSE, profile).align(ids).values
     spose = spose[:, np.argsort(-spose.sum(0), kind="stable")]
     fits, folds = [], probing.object_folds(len(ids), concepts.FOLDS, concepts.SEED)
@@ -141,3 +98,60 @@ PUBLIC = public.Study("slice_concepts", NEEDED, ("accuracy", "r2", "examples", "
 def record(profile, folder=None) -> list:
     """Store the tables from the public files with the package (``slice_concepts``)."""
     return PUBLIC.record(profile, folder)
+
+
+# ---- what the page shows ---------------------------------------------------------------------------------------------
+
+
+def _clip(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of CLIP, one row a dimension, one column a stage; values on few triplets left out."""
+    part = accuracy[(accuracy["model"] == CLIP) & (accuracy["n"] >= concepts.FEW)]
+    return part.pivot(index="detail", columns="stage", values="value")
+
+
+def numbers(tables: public.Tables) -> dict:
+    """Numbers of the prose, by key: responses that VICE predicts, and what the transform adds to CLIP.
+
+    Parameters
+    ----------
+    tables : Tables
+        Of ``PUBLIC``.
+    """
+    counted = tables["facts"].set_index("what")["value"]
+    stages = _clip(tables["accuracy"]).dropna()
+    gain = (stages[concepts.PROBED] - stages[concepts.SAME]).sort_values(ascending=False)
+    best, told = gain.index[0], tables.provenance
+    return {
+        "con_public": show.number(tables.when, None, told, "THINGS-data, VICE, SPoSE"),
+        "con_public_kept": show.number(int(counted["predicted by VICE"]), None, told),
+        "con_public_total": show.number(int(counted["triplets"]), None, told),
+        "con_public_gain": ", ".join(gain.index[:4]),
+        "con_public_best": best,
+        "con_public_before": show.number(stages.loc[best, concepts.SAME], None, told),
+        "con_public_after": show.number(stages.loc[best, concepts.PROBED], None, told),
+    }
+
+
+def leading(examples: pd.DataFrame, width: int = 60) -> pd.DataFrame:
+    """The leading objects of each dimension as one line of text: dimension, leading objects."""
+    lines = examples.sort_values("rank").groupby("dimension", sort=False)["concept"].agg(", ".join)
+    return lines.map(lambda text: textwrap.shorten(text, width, placeholder=" …")).reset_index(name="leading objects")
+
+
+def table(tables: public.Tables) -> pd.DataFrame:
+    """One row a VICE dimension, from heavy to light: leading objects, triplets, accuracy of CLIP at three stages.
+
+    Accuracies on few triplets are left out.
+
+    Parameters
+    ----------
+    tables : Tables
+        Of ``PUBLIC``.
+    """
+    accuracy = tables["accuracy"]
+    plain = accuracy[(accuracy["stage"] == concepts.ZERO) & (accuracy["model"] == CLIP)]
+    out = leading(tables["examples"]).merge(_clip(accuracy), left_on="dimension", right_index=True, how="left")
+    out = out.merge(plain[["detail", "n"]], left_on="dimension", right_on="detail")
+    out = out.assign(n=out["n"].astype(int), provenance=tables.provenance)
+    out = out.rename(columns={"n": "triplets", concepts.SAME: "same triplets"})
+    return out[["dimension", "leading objects", "triplets", "zero-shot", "same triplets", "probed", "provenance"]]
