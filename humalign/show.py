@@ -199,9 +199,13 @@ class Download:
             "text/plain": f"The numbers of this figure: {label}",
         }
         if self.in_book:
-            role = f"The numbers of this figure: {{download}}`{label} <data/{self.name}.csv>`"
-            bundle["text/markdown"] = bundle[DOWNLOAD] = f"{{.ha-data}}\n{role}\n"
+            bundle["text/markdown"] = bundle[DOWNLOAD] = self.markdown()
         return bundle
+
+    def markdown(self) -> str:
+        """The link as MyST text, for a page beside the folder ``data``."""
+        label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
+        return f"{{.ha-data}}\nThe numbers of this figure: {{download}}`{label} <data/{self.name}.csv>`\n"
 
 
 def _file_name(name: str) -> str:
@@ -225,7 +229,19 @@ def figure_data(frame, name: str) -> Download:
     return Download(name, text, len(frame), bool(folder))
 
 
-def figure(fig, frame=None, name: str | None = None) -> None:
+class Captioned:
+    """A figure of the book with label, caption and link to its numbers, where a cell shows several; :func:`figures`."""
+
+    def __init__(self, data: Download, caption: str, alt: str):
+        self.data, self.caption, self.alt = data, caption, alt
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        name = self.data.name
+        head = f":::{{figure}} data/{name}.svg\n:name: {name}\n:alt: {self.alt}\n:class: dark-light\n"
+        return {"text/markdown": f"{head}\n{self.caption}\n\n{self.data.markdown()}:::\n", "text/plain": self.caption}
+
+
+def figure(fig, frame=None, name: str | None = None, caption: str = "", alt: str = "") -> None:
     """Show a matplotlib figure and, below it, the link to its numbers; in the book also keep it as ``data/NAME.svg``.
 
     Parameters
@@ -235,20 +251,38 @@ def figure(fig, frame=None, name: str | None = None) -> None:
         The table the figure was drawn from.
     name : str, optional
         Label of the figure and name of the CSV file.
+    caption, alt : str
+        MyST text below the figure, and words in its place. Most figures have theirs in the metadata of their cell.
     """
     from IPython.display import display
     from matplotlib import pyplot
 
-    display(fig)
     folder = os.environ.get("HUMALIGN_OUTPUT")
     if folder and name:
         from .store import atomic_path
 
         with atomic_path(produces(Path(folder) / f"{_file_name(name)}.svg")) as partial:
             fig.savefig(partial, format="svg", metadata={"Date": None})
+    data = None if frame is None else figure_data(frame, name or "figure")
+    if folder and caption and data:
+        display(Captioned(data, caption, alt))
+    else:
+        display(fig)
+        if data:
+            display(data)
     pyplot.close(fig)
-    if frame is not None:
-        display(figure_data(frame, name or "figure"))
+
+
+def figures(several) -> None:
+    """Show several figures in one cell, each with a label and caption of its own.
+
+    Parameters
+    ----------
+    several : iterable of dict
+        What :func:`figure` takes, by name.
+    """
+    for one in several:
+        figure(**one)
 
 
 class Words(str):

@@ -1,5 +1,7 @@
 """What the pages on claims, calibration and comparison show, on small made-up tables."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,8 +111,8 @@ def test_comparison_triplets_that_set_apart(monkeypatch):
     assert table["most frequent dimensions"].tolist() == ["red, blue", "", "green"]
     chosen = comparison.clearest(apart)
     assert chosen["entropy"].tolist() == [0.1, 0.2, 0.3, 0.1]
-    monkeypatch.setattr(comparison.dimensions, "pictures", lambda _, ids, size: sorted(ids))
-    assert len(comparison.pictures(open_source("mini"), chosen, 8)) == 12
+    source = SimpleNamespace(seen=lambda role, ids, side: sorted(ids))
+    assert len(comparison.pictures(source, chosen, 8)) == 12
 
 
 def test_comparison_public_table():

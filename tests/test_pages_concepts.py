@@ -1,18 +1,17 @@
 """What the page on concepts shows of its study, on small made-up tables."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from pages_made import FACTS, MODELS, measured, points
 
-from humalign.chapters import networks
-from humalign.config import get_profile
+from humalign.chapters import concepts, concepts_figures, networks, vice
+from humalign.chapters.concepts import SAME
 from humalign.errors import MissingData
-from humalign.plots import concepts as concepts_plot
-from humalign.studies.pages import concepts as concepts_page
-from humalign.studies.public import Tables
-
-SAME = concepts_page.concepts.SAME
+from humalign.record import Tables
 
 
 def by_dimension(value, dimension="red", model="a", stage="zero-shot", n=30):
@@ -23,31 +22,36 @@ def by_dimension(value, dimension="red", model="a", stage="zero-shot", n=30):
 def test_concepts_points_kinds_and_limits():
     rows = [by_dimension(0.41), by_dimension(0.72, model="b"), by_dimension(0.5, model="u")]
     rows += [by_dimension(0.1, "blue", n=5), by_dimension(0.9, stage=SAME), by_dimension(0.6, stage="probed")]
-    found = concepts_page.points(measured(rows), FACTS)
+    found = concepts.points(measured(rows), FACTS)
     assert SAME not in set(found["stage"])
     assert list(found["group"][:3]) == list(MODELS["group"])
-    assert concepts_page.kinds(found) == ["Image/text", "Untrained", "ResNet"]
-    assert concepts_plot.limits(found) == pytest.approx((0.4, 0.75))  # the accuracy on five triplets is not drawn
-    rows = concepts_page.rows(found, ["blue"])
-    assert list(rows.columns) == concepts_page.COLUMNS
+    assert concepts.kinds(found) == ["Image/text", "Untrained", "ResNet"]
+    assert concepts_figures.limits(found) == pytest.approx((0.4, 0.75))  # the accuracy on five triplets is not drawn
+    rows = concepts.rows(found, ["blue"])
+    assert list(rows.columns) == concepts.COLUMNS
     assert rows["value"].tolist() == [0.1]
 
 
 def test_concepts_pages_of_three():
     order = pd.DataFrame({"dimension": list("abcdef")})
-    rest = concepts_page.others(order, ["b"])
+    rest = concepts.others(order, ["b"])
     assert rest == list("acdef")
-    assert concepts_page.three(rest, 2) == ["e", "f"]
+    rows = [by_dimension(0.5, d, stage=stage) for d in rest for stage in ("zero-shot", "probed")]
+    found = concepts.points(measured(rows), FACTS)
+    shown = dict.fromkeys(rest, np.zeros((6, 4, 4, 3), np.uint8))
+    pages = list(concepts_figures.pages(found, rest, shown, concepts.kinds(found), (0, 1)))
+    assert [one["name"] for one in pages] == ["fig-concepts-page-1", "fig-concepts-page-2"]
+    assert [sorted(set(one["frame"]["dimension"])) for one in pages] == [["a", "c", "d"], ["e", "f"]]
     with pytest.raises(MissingData):
-        concepts_page.three(rest, 3)
+        concepts_figures.page(found, [], shown, ["ResNet"], (0, 1))
 
 
 def test_concepts_pictures_follow_the_leading_ones(monkeypatch):
     leading = pd.DataFrame({"dimension": ["red", "red", "blue"], "id": ["x", "y", "x"]})
     drawn = {"x": np.zeros((2, 2, 3), np.uint8), "y": np.ones((2, 2, 3), np.uint8)}
-    monkeypatch.setattr(concepts_page.concepts, "top", lambda _: leading)
-    monkeypatch.setattr(concepts_page.concepts, "pictures", lambda _, ids, size: {i: drawn[i] for i in ids})
-    found = concepts_page.pictures(get_profile("mini"), 2)
+    monkeypatch.setattr(concepts, "leading", lambda _: leading)
+    source = SimpleNamespace(seen=lambda role, ids, side: {i: drawn[i] for i in ids})
+    found = concepts.pictures(source, 2)
     assert found["red"].shape == (2, 2, 2, 3)
     assert found["red"][1].all()
     assert not found["blue"].any()
@@ -63,62 +67,65 @@ def groups(red, blue, green):
 ORDER = pd.DataFrame({"dimension": ["blue", "red", "green"], "triplets": [300, 400, 98]})
 
 
-def test_concepts_headline_leaves_small_dimensions_out():
-    out = concepts_page.headline({SAME: groups(0.5, 0.3, 0.1), "probed": groups(0.6, 0.5, 0.9)}, ORDER)
+def test_concepts_numbers_leave_small_dimensions_out(monkeypatch):
+    alone = concepts.Partition(np.arange(4), None, np.array([[0], [1], [2], [3]]), ("red",), 9)
+    part = replace(alone, dimension=np.zeros((4, 3), int))
+    monkeypatch.setattr(concepts, "title", lambda _: "made")
+    monkeypatch.setattr(concepts, "partition", lambda source, nearest: alone)
+    same = {SAME: groups(0.5, 0.3, 0.1), "probed": groups(0.6, 0.5, 0.9)}
+    out = concepts.numbers(None, part, same, ORDER)
     assert (out["con_best"], out["con_worst"], out["con_gain"]) == ("red, blue", "blue, red", "blue, red")
     assert (out["con_best_value"].value, out["con_worst_value"].value) == (0.6, 0.5)
     assert out["con_held"].value == pytest.approx(50)
+    assert out["con_source"] == "made"
+    assert [out[f"con_{key}"].value for key in ("kept", "single", "nearest", "total")] == [4, 25, 3, 9]
 
 
 def test_concepts_table_is_in_order():
-    table = concepts_page.table(groups(0.6, 0.5, 0.9), ORDER, ["Untrained", "Web labels"])
+    table = concepts.table(groups(0.6, 0.5, 0.9), ORDER, ["Untrained", "Web labels"])
     assert list(table.columns) == ["triplets", "held out", "Untrained", "Web labels"]
     assert list(table.index) == ["blue", "red", "green"]
     assert table["held out"].tolist() == [100, 200, 99]
 
 
-def test_concepts_by_stage_and_task(monkeypatch):
-    study = concepts_page.concepts
-    found = concepts_page.by_stage(measured([by_dimension(0.4, stage=SAME), by_dimension(0.6, stage="probed")]), FACTS)
+def test_concepts_by_stage():
+    found = concepts.by_stage(measured([by_dimension(0.4, stage=SAME), by_dimension(0.6, stage="probed")]), FACTS)
     assert {stage: part["value"].item() for stage, part in found.items()} == {SAME: 0.4, "probed": 0.6}
-    monkeypatch.setattr(study, "title", lambda _: "made")
-    monkeypatch.setattr(study, "largest", lambda _: 0.25)
-    part = study.Partition(np.arange(4), None, np.zeros((4, 3), int), ("red",), 9)
-    out = concepts_page.task(get_profile("mini"), part, 3)
-    assert out["con_source"] == "made"
-    assert [out[f"con_{key}"].value for key in ("kept", "single", "nearest", "total")] == [4, 25, 3, 9]
 
 
 def test_concepts_regression_table():
     rows = [{"measure": "r2", "model": "a", "detail": d, "value": v} for d, v in (("red", 0.2), ("blue", 0.4))]
     rows += [{"measure": "accuracy", "model": "a", "dataset": "things", "stage": "probed", "detail": "", "value": 0.7}]
     found = measured(rows)
-    r2 = concepts_page.r2(found, FACTS)
-    assert list(r2.columns) == concepts_page.R2
-    assert {name: len(part) for name, part in concepts_page.of_layers(r2).items()} == {"penultimate": 2, "logits": 0}
-    x = concepts_page.accuracy(found, FACTS[:1], "probed")
+    r2 = concepts.r2(found, FACTS)
+    assert list(r2.columns) == concepts.R2
+    assert {name: len(part) for name, part in concepts.of_layers(r2).items()} == {"penultimate": 2, "logits": 0}
+    x = concepts.accuracy(found, FACTS[:1], "probed")
     assert x["penultimate"]["value"].item() == 0.7
     pairs = networks.pairs_of({"penultimate": x["penultimate"]}, {"penultimate": points(0.6, 0.1, 0.1)})
-    row = concepts_page.regression_table(pairs, r2).iloc[0]
+    row = concepts.regression_table(pairs, r2).iloc[0]
     assert (row["no."], row["network"], row["mean R²"]) == (1, "Alpha", pytest.approx(0.3))
     assert (row["regression"].value, row["probed"].value) == (0.6, 0.7)
 
 
 def test_concepts_public_files():
-    clip = concepts_page.vice.CLIP
+    clip = vice.CLIP
     rows = [("red", "zero-shot", 0.5, 90), ("red", SAME, 0.5, 40), ("red", "probed", 0.6, 40)]
     rows += [("blue", "zero-shot", 0.4, 90), ("blue", SAME, 0.4, 30), ("blue", "probed", 0.7, 30)]
     rows += [("green", "zero-shot", 0.4, 90), ("green", SAME, 0.1, 5), ("green", "probed", 0.9, 5)]
     accuracy = pd.DataFrame(rows, columns=["detail", "stage", "value", "n"]).assign(model=clip)
     accuracy = pd.concat([accuracy, accuracy.assign(model="other", value=0.0)])
     facts = pd.DataFrame({"what": ["predicted by VICE", "triplets"], "value": [7.0, 9.0]})
-    public = Tables({"accuracy": accuracy, "facts": facts}, "recorded", "2025-01-01")
-    out = concepts_page.public_headline(public, 20)
+    leading = [(name, rank, name[0] * rank) for name in ("green", "red", "blue") for rank in (2, 1)]
+    examples = pd.DataFrame(leading, columns=["dimension", "rank", "concept"])
+    made = {"accuracy": accuracy, "facts": facts, "examples": examples}
+    public = Tables(made, "recorded", "2025-01-01")
+    out = vice.numbers(public)
     assert (out["con_public_gain"], out["con_public_best"]) == ("blue, red", "blue")
     assert [out[f"con_public_{key}"].value for key in ("before", "after", "kept", "total")] == [0.4, 0.7, 7, 9]
     assert out["con_public"].provenance == "recorded"
-    leading = pd.DataFrame({"dimension": ["green", "red", "blue"], "leading objects": ["g", "r", "b"]})
-    table = concepts_page.public_table(public, leading, 20)
+    table = vice.table(public)
+    assert table["leading objects"].tolist() == ["g, gg", "r, rr", "b, bb"]
     assert table["dimension"].tolist() == ["green", "red", "blue"]
     assert table["triplets"].tolist() == [90, 90, 90]
     assert table["probed"].isna().tolist() == [True, False, False]

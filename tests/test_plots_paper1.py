@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from humalign import claims as ledger
-from humalign.chapters import networks, probing_figures, rsa, zero_shot
-from humalign.plots import claims, concepts, panels, style, table1
+from humalign.chapters import concepts_figures, networks, probing_figures, rsa, zero_shot
+from humalign.plots import claims, panels, style, table1
 
 
 @pytest.fixture(autouse=True)
@@ -329,7 +329,7 @@ def test_thin_lines_of_black_groups_show_in_the_dark():
 def test_a_page_of_concepts_has_a_column_for_each_dimension():
     rows = [{"dimension": "d", "stage": stage, "kind": "VGG", "group": "Untrained", "value": 0.4, "n": 30}
             for stage in ("zero-shot", "probed")]  # fmt: skip
-    fig = concepts.page(pd.DataFrame(rows), ["d"], {"d": np.zeros((6, 4, 4, 3), np.uint8)}, ["VGG"], (0, 1))
+    fig = concepts_figures.page(pd.DataFrame(rows), ["d"], {"d": np.zeros((6, 4, 4, 3), np.uint8)}, ["VGG"], (0, 1))
     assert len(fig.axes) == 3
     assert all(ax.get_visible() for ax in fig.axes)
     assert [text.get_text() for text in fig.axes[1].texts] == ["chance"]

@@ -108,6 +108,28 @@ def test_figure_data_in_jupyter_needs_no_file(tmp_path, monkeypatch):
     assert base64.b64decode(data).decode() == "a\n1\n"
 
 
+def test_several_figures_of_a_cell_have_labels_of_their_own(tmp_path, monkeypatch):
+    from IPython import display
+    from matplotlib import pyplot as plt
+
+    shown = []
+    monkeypatch.setattr(display, "display", shown.append)
+    frame = pd.DataFrame({"a": [1]})
+    two = [{"fig": plt.figure(), "frame": frame, "name": f"fig-{x}", "caption": f"Panel {x}.", "alt": "Empty."}
+           for x in "xy"]  # fmt: skip
+    monkeypatch.setenv("HUMALIGN_OUTPUT", str(tmp_path))
+    show.figures(two)
+    lines = shown[1]._repr_mimebundle_()["text/markdown"].splitlines()
+    head = [":::{figure} data/fig-y.svg", ":name: fig-y", ":alt: Empty.", ":class: dark-light", "", "Panel y."]
+    assert lines[:6] == head
+    assert "{download}`fig-y.csv (1 row) <data/fig-y.csv>`" in lines[8]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fig-x.csv", "fig-x.svg", "fig-y.csv", "fig-y.svg"]
+    monkeypatch.delenv("HUMALIGN_OUTPUT")
+    shown.clear()
+    show.figures([{**two[0], "fig": plt.figure()}])
+    assert [type(one).__name__ for one in shown] == ["Figure", "Download"]
+
+
 @pytest.mark.parametrize("name", ["../x", "", "a b", "/x"])
 def test_figure_data_refuses_bad_names(name):
     with pytest.raises(InputError):

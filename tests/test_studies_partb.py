@@ -5,15 +5,13 @@ import pandas as pd
 import pytest
 
 from humalign import odd_one_out, resample
-from humalign.chapters import calibration
+from humalign.chapters import calibration, concepts, concepts_figures, vice
 from humalign.chapters import representation_comparison as comparison
 from humalign.chapters import representation_comparison_figures as comparison_plots
 from humalign.data.types import Features, Triplets
 from humalign.errors import InputError, MissingData
-from humalign.plots import concepts as concept_plots
 from humalign.results import Measured
 from humalign.similarity import similarity_matrix
-from humalign.studies import concepts, public, vice
 
 RNG = np.random.default_rng(7)
 M, D = 40, 5
@@ -82,7 +80,7 @@ def test_group_means_and_ranks():
     part = concepts.divide(TRIPLETS, VALUES, NAMES)
     right = {"one": 1.0, "two": 0.5, "three": 0.25}
     scores = [np.arange(len(part.rows)) % 4 < 4 * p for p in right.values()]
-    measured = concepts.group_rows([{"model": m} for m in right], scores, part, "probed", profile="mini")
+    measured = concepts.by_dimension([{"model": m} for m in right], scores, part, "probed", profile="mini")
     table = concepts.by_group(measured, FACTS, "probed").set_index(["dimension", "group"])
     whole = measured.table.set_index(["detail", "model"])["value"]
     for d in NAMES:
@@ -115,7 +113,7 @@ def test_regression_finds_linear_dimensions_and_none_in_noise():
     mix = RNG.standard_normal((D, 9))
     good = Features(IDS, (VALUES @ mix).astype(np.float32), "one", "penultimate")
     bad = Features(IDS, RNG.standard_normal((M, 9)).astype(np.float32), "raw", "penultimate")
-    found = concepts.of_features([good, bad], TRIPLETS, VALUES, NAMES, draws=20, profile="mini")
+    found = concepts.regress([good, bad], TRIPLETS, VALUES, NAMES, draws=20, profile="mini")
     assert isinstance(found, Measured)
     assert set(found.table["stage"]) == {"regression"}
     r2 = found.table[found.table["measure"] == "r2"].groupby("model")["value"].mean()
@@ -128,8 +126,8 @@ def test_regression_finds_linear_dimensions_and_none_in_noise():
 
 
 def test_vice_labels_name_every_column_once():
-    assert sorted(vice.VICE_LABELS) == list(range(42))
-    assert len(set(vice.VICE_LABELS.values())) == 42
+    assert sorted(concepts.VICE_LABELS) == list(range(42))
+    assert len(set(concepts.VICE_LABELS.values())) == 42
 
 
 # ---- calibration
@@ -211,11 +209,11 @@ def test_clear_examples_use_no_concept_twice_and_start_with_the_surest():
 
 def test_swarm_keeps_close_points_apart():
     y = np.r_[np.full(4, 0.5), 0.9]
-    x = concept_plots.swarm(None, y, 3, step=0.2, gap=0.05)
+    x = concepts_figures.swarm(None, y, 3, step=0.2, gap=0.05)
     assert len(np.unique(np.round(x[:4], 6))) == 4
     assert x[4] == 3
     assert abs(x - 3).max() <= 0.42
-    tiles = concept_plots._mosaic(np.full((4, 6, 6, 3), 9, np.uint8), columns=3, gap=2)
+    tiles = concepts_figures._mosaic(np.full((4, 6, 6, 3), 9, np.uint8), columns=3, gap=2)
     assert tiles.shape == (14, 22, 4)
     assert tiles[:6, :6, 3].min() == 255
     assert tiles[8:, 8:, 3].max() == 0
@@ -237,7 +235,7 @@ def test_figures_from_tables_alone():
             "n": 9,
         }
     )
-    fig = concept_plots.page(points, ["a"], {"a": np.zeros((6, 8, 8, 3), np.uint8)}, ["ResNet"], (0.2, 0.9))
+    fig = concepts_figures.page(points, ["a"], {"a": np.zeros((6, 8, 8, 3), np.uint8)}, ["ResNet"], (0.2, 0.9))
     assert sum(ax.get_visible() for ax in fig.axes) == 3
     found = found_choices(600)
     wrong = comparison.failures(found, np.zeros(600), FACTS)
@@ -254,7 +252,7 @@ def test_recorded_tables_stand_in_where_the_files_are_not(tmp_path, monkeypatch)
     from humalign.config import Profile
 
     frame = pd.DataFrame({"model": ["m"], "value": [0.5]})
-    study = public.Study("tiny", frozenset({"things/word2vec"}), ("table",), 1, lambda profile: {"table": frame})
+    study = recording.Study("tiny", frozenset({"things/word2vec"}), ("table",), 1, lambda source: {"table": frame})
     nowhere = Profile("mini", None, tmp_path)
     with pytest.raises(MissingData):
         study.record(nowhere, tmp_path)
@@ -276,7 +274,7 @@ def test_what_the_package_records_of_the_public_files(study):
     assert all(len(frame) for frame in made.values())
     if study is vice.PUBLIC:
         accuracy = made["accuracy"]
-        assert set(accuracy["detail"]) <= set(vice.VICE_LABELS.values())
+        assert set(accuracy["detail"]) <= set(concepts.VICE_LABELS.values())
         assert set(accuracy["provenance"]) == {"recorded"}
         assert made["r2"].groupby("target")["dimension"].nunique().to_dict() == {vice.VICE: 42, vice.SPOSE: 49}
     if study is comparison.PUBLIC:

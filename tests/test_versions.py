@@ -18,14 +18,23 @@ import pandas as pd
 import pytest
 
 from humalign import cache
-from humalign.chapters import alignet_data, calibration, probing, recovery, rsa, student, teacher, zero_shot
+from humalign.chapters import (
+    alignet_data,
+    calibration,
+    concepts,
+    probing,
+    recovery,
+    rsa,
+    student,
+    teacher,
+    zero_shot,
+)
 from humalign.chapters import representation_comparison as comparison
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
 from humalign.store import write_json
 from humalign.studies import (
-    concepts,
     levels_networks,
     transfer,
 )
@@ -89,7 +98,7 @@ def products(folder) -> dict:
         patch.setattr(teacher, "features", lambda source, name, split, seed=0: made(name, "penultimate", split))
         patch.setattr(teacher, "STRENGTHS", (0.1,))
         zero_shot.measure(source)
-        concepts.predicted(profile)
+        concepts.predicted(source)
         rsa.measure(source, roles=("cichy",))
         probing.measure_rsa(source, roles=("cichy",))
         probing.measure(source)
@@ -98,8 +107,8 @@ def products(folder) -> dict:
         comparison.choices(source)
         comparison.pairs_of_layer(source)
         comparison.people_entropy(source)
-        concepts.accuracies(profile)
-        concepts.regression(profile)
+        concepts.measure(source)
+        concepts.regression(source)
         levels_networks.measure(profile)
         transfer.measure(profile, shots=(1,), draws=2)
         recovery.measure(source, MODELS, trials=TRIPLETS, strengths=(0.003,))

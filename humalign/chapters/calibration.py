@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from .. import calibration as measures
 from .. import odd_one_out, show
+from .. import record as recording
 from ..cache import kept
-from ..data import registry
 from ..data.plain import People
 from ..data.types import Features, Triplets
 from ..errors import MissingData
@@ -17,8 +17,7 @@ from ..plots import panels, style
 from ..similarity import similarity_matrix
 from ..source import Source
 from ..store import digest
-from ..studies import public, vice
-from . import networks
+from . import networks, vice
 
 ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
@@ -238,15 +237,15 @@ def rows_of(tables: dict[str, pd.DataFrame], key: str) -> pd.DataFrame:
 SIMILARITIES = {vice.CLIP: "cosine", vice.WORDS: "cosine", vice.VICE: "dot", vice.SPOSE: "dot"}
 
 
-def _public(profile) -> dict:
+def _public(source: Source) -> dict:
     """Temperatures chosen on test_10_ID (at most half of N responses), calibration on both repeated test sets."""
-    training, test = vice.responses(profile, vice.RESPONSES[2:]), vice.responses(profile, vice.RESPONSES[:2])
+    training, test = vice.responses(source, vice.RESPONSES[2:]), vice.responses(source, vice.RESPONSES[:2])
     first = np.linspace(0, len(training) - 1, min(N // 2, len(training))).astype(int)
     triplets = np.concatenate([training.triplets[first], test.triplets])
     rows = np.arange(len(first)), np.arange(len(first), len(triplets))
     found: dict = {k: [] for k in ("curves", "chosen", "reliability")}
     for model, kernel in SIMILARITIES.items():
-        values = registry.load(model, profile).align(training.ids).values
+        values = source.published(model).align(training.ids).values
         grid = np.geomspace(0.005, 2, 21).round(6) if kernel == "cosine" else np.geomspace(0.05, 20, 21)
         made = of_similarity(similarity_matrix(values, kernel), triplets, rows, temperatures=grid)
         for key in found:
@@ -255,7 +254,7 @@ def _public(profile) -> dict:
 
 
 # version 2: rows of CLIP by their right names
-PUBLIC = public.Study("slice_calibration", vice.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
+PUBLIC = recording.Study("slice_calibration", vice.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
@@ -296,7 +295,7 @@ def table(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> pd
     return networks.numbered(facts.join(doubt.set_index("model").rename(columns=headings)))
 
 
-def public_table(public: public.Tables) -> pd.DataFrame:
+def public_table(public: recording.Tables) -> pd.DataFrame:
     """Temperatures and calibration on the public files, one row a model and rule."""
     rows = by_rule(public["chosen"])
     rows = rows.assign(model=rows["model"].map(vice.NAMES), provenance=public.provenance)

@@ -17,9 +17,8 @@ from ..record import Tables
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from ..source import LAYERS, YOURS, Source
-from ..studies import concepts as dimensions
-from ..studies import vice
-from . import networks, zero_shot
+from . import concepts as dimensions
+from . import networks, vice, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
@@ -53,7 +52,7 @@ def choices(source: Source, layer: str = "penultimate", models=None, seeds=(0,))
     triplets = source.triplets()
 
     def make():
-        _, values = dimensions.dimensions(source.profile)
+        _, values = dimensions.dimensions(source)
         out = {PEOPLE: odd_one_out.choices(similarity_matrix(values, "dot"), triplets.triplets).astype(np.int8)}
         for part in source.features("things", (layer,), models, seeds):
             similarity = similarity_matrix(part.align(triplets.ids).values, "cosine")
@@ -61,7 +60,7 @@ def choices(source: Source, layer: str = "penultimate", models=None, seeds=(0,))
         return out
 
     state = source.state("things", models, seeds)
-    parts = [state, dimensions.state(source.profile), triplets.checksum, layer]
+    parts = [state, [source.people("things").checksum], triplets.checksum, layer]
     found = kept(source.profile, f"choices-{layer}", VERSION, parts, make)
     known = list(source.networks()["model"])
     return {name: found[name] for name in [PEOPLE, *(m for m in known if m in found)]}
@@ -83,7 +82,7 @@ def pairs_of_layer(source: Source, layer: str = "penultimate", models=None, seed
     triplets = source.triplets()
 
     def make():
-        _, values = dimensions.dimensions(source.profile)
+        _, values = dimensions.dimensions(source)
         features = {PEOPLE: values}
         features |= {p.model: p.align(triplets.ids).values for p in source.features("things", (layer,), models, seeds)}
         same = measures.agreement(choices(source, layer, models, seeds))
@@ -92,7 +91,7 @@ def pairs_of_layer(source: Source, layer: str = "penultimate", models=None, seed
         )
 
     state = source.state("things", models, seeds)
-    parts = [state, dimensions.state(source.profile), triplets.checksum, layer]
+    parts = [state, [source.people("things").checksum], triplets.checksum, layer]
     return kept(source.profile, f"pairs-{layer}", VERSION, parts, make)
 
 
@@ -245,7 +244,7 @@ def apart(source: Source, found: dict, models: pd.DataFrame, first: str, second:
         columns={"first_choice": "second_choice", "second_choice": "first_choice"}
     )
     table = pd.concat([table, mirror.assign(kind="second right, first wrong")], ignore_index=True)
-    names, values = dimensions.dimensions(source.profile)
+    names, values = dimensions.dimensions(source)
     rows = triplets.triplets[table["triplet"]]
     ids = np.asarray(triplets.ids)[rows]
     about = np.asarray(names)[measures.attribute(rows, values)] if len(rows) else np.array([], object)
@@ -285,7 +284,7 @@ def maps(source: Source, models, layer: str = "penultimate") -> pd.DataFrame:
     def make():
         from sklearn.manifold import TSNE
 
-        _, values = dimensions.dimensions(source.profile)
+        _, values = dimensions.dimensions(source)
         features = {PEOPLE: values}
         if wanted:
             features |= {p.model: p.align(triplets.ids).values for p in source.features("things", (layer,), wanted)}
@@ -298,7 +297,7 @@ def maps(source: Source, models, layer: str = "penultimate") -> pd.DataFrame:
         return pd.concat(rows, ignore_index=True)
 
     state = source.state("things", wanted) if wanted else []
-    parts = [state, triplets.checksum, wanted, layer, dimensions.state(source.profile), category]
+    parts = [state, triplets.checksum, wanted, layer, [source.people("things").checksum], category]
     return kept(source.profile, "maps", VERSION, parts, make)
 
 
@@ -423,7 +422,7 @@ def command(source: Source, model: str | None = None) -> str:
 
 def _tables(source: Source) -> dict:
     """Agreement and CKA of CLIP, word2vec, VICE and SPoSE, with people, on both repeated test sets."""
-    triplets = vice.responses(source.profile, vice.RESPONSES[:2])
+    triplets = vice.responses(source, vice.RESPONSES[:2])
     kernels = {vice.CLIP: "cosine", vice.WORDS: "cosine", vice.VICE: "dot", vice.SPOSE: "dot"}
     values = {name: source.published(name).align(triplets.ids).values for name in kernels}
     found = {
@@ -503,7 +502,7 @@ def clearest(apart: pd.DataFrame) -> pd.DataFrame:
 
 def pictures(source: Source, chosen: pd.DataFrame, size: int) -> dict[str, np.ndarray]:
     """Pictures of the objects of some triplets (columns a, b, odd), by id: uint8 (size, size, 3)."""
-    return dimensions.pictures(source.profile, pd.unique(chosen[["a", "b", "odd"]].to_numpy().ravel()), size)
+    return source.seen("things", pd.unique(chosen[["a", "b", "odd"]].to_numpy().ravel()), size)
 
 
 def apart_table(apart: pd.DataFrame, first: str, second: str) -> pd.DataFrame:

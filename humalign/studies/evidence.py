@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from .. import claims, show
-from ..chapters import networks, probing, rsa, zero_shot
+from ..chapters import concepts, networks, probing, rsa, zero_shot
 from ..config import Profile
 from ..errors import MissingData
 from ..results import KEYS, Measured, farthest
-from . import concepts
 
 
 def join(*parts: Measured) -> Measured:
@@ -26,9 +25,9 @@ def paper_one(profile: Profile) -> Measured:
     """Zero-shot accuracy, RSA, probing, regression and (mini) accuracy by dimension, further training runs included."""
     source = networks.source(profile)
     parts = [zero_shot.measure(source), rsa.measure(source), probing.measure_rsa(source), probing.measure(source)]
-    parts.append(concepts.regression_accuracy(profile))
+    parts.append(concepts.regression_accuracy(source))
     if profile.name == "mini":
-        parts.append(concepts.accuracies(profile))
+        parts.append(concepts.measure(networks.source(profile)))
     return join(*map(networks.with_recorded, parts))
 
 

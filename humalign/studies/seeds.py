@@ -6,10 +6,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..chapters import networks, probing, rsa, zero_shot
+from ..chapters import concepts, networks, probing, rsa, zero_shot
 from ..errors import MissingData
 from ..results import Measured, combine
-from . import concepts
 
 FURTHER = (1, 2)
 
@@ -35,8 +34,8 @@ def measure(profile, seeds=FURTHER) -> Measured:
     parts = []
     for model, seed in tqdm(runs, desc="training runs", unit="run"):  # each is kept, so that an interruption costs one
         source = networks.source(profile)
-        parts += [chapter.measure(source, [model], (seed,)) for chapter in (zero_shot, rsa, probing)]
-        parts.append(concepts.regression_accuracy(profile, (seed,), models=[model]))
+        studies = zero_shot.measure, rsa.measure, probing.measure, concepts.regression_accuracy
+        parts += [study(source, [model], (seed,)) for study in studies]
         try:
             parts.append(probing.measure_rsa(source, [model], (seed,)))
         except MissingData:  # a transform that collapsed to nothing leaves nothing to compare after it

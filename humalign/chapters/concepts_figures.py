@@ -1,17 +1,19 @@
-"""Figures of concepts: accuracy by dimension (form of Fig. 5 of the first paper), ranking, regression of dimensions."""
+"""Figures of the chapter on concepts: by dimension (form of Fig. 5 of the first paper), ranking, regression."""
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from . import panels, style
+from ..errors import MissingData
+from ..plots import panels, style
+from . import concepts
+from .concepts import FEW, PROBED, SAME, ZERO
+from .zero_shot import CHANCE
 
-CHANCE = 1 / 3
-FEW = 20  # accuracies on fewer triplets are not drawn
-TITLES = {"zero-shot": "zero-shot", "zero-shot, same folds": "zero-shot, same triplets", "probed": "after probing"}
+TITLES = {ZERO: "zero-shot", SAME: "zero-shot, same triplets", PROBED: "after probing"}
 
 
 def swarm(ax, y, at: float, *, step: float, gap: float, most: float = 0.42) -> np.ndarray:
@@ -58,7 +60,7 @@ def limits(points: pd.DataFrame) -> tuple[float, float]:
     return np.floor(20 * ends.min()) / 20, np.ceil(20 * ends.max()) / 20
 
 
-def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=("zero-shot", "probed")):
+def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(ZERO, PROBED)):
     """Up to three dimensions: leading pictures, accuracy before, accuracy after probing (form of Fig. 5).
 
     Each dimension has a column of its own. Accuracies on fewer than 20 triplets are left out, and the panel says so.
@@ -75,18 +77,20 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
         Order of the x axis.
     ylim : pair of float
         The same for all pages.
+
+    Raises
+    ------
+    MissingData
+        Without any dimension.
     """
     from matplotlib import pyplot as plt
 
+    if not len(dimensions):
+        told = "shows no dimensions, as people's have other names than those of the paper's figure"
+        raise MissingData(told, "this figure", "nothing is missing: the others follow below")
     heights, wide = [1.15, *[1.5] * len(stages)], 0.65 + (style.WIDTH - 0.65) * len(dimensions) / 3
-    fig, axes = plt.subplots(
-        1 + len(stages),
-        len(dimensions),
-        figsize=(max(wide, 4.2), sum(heights) + 1.35),
-        height_ratios=heights,
-        layout="constrained",
-        squeeze=False,
-    )
+    grid = {"figsize": (max(wide, 4.2), sum(heights) + 1.35), "height_ratios": heights, "squeeze": False}
+    fig, axes = plt.subplots(1 + len(stages), len(dimensions), layout="constrained", **grid)
     for column, name in enumerate(dimensions):
         top = axes[0, column]
         top.imshow(_mosaic(pictures[name]), interpolation="antialiased")
@@ -116,6 +120,22 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
         ax.axis("off")
     style.group_legend(fig, points["group"], loc="outside lower center", ncols=1 + len(dimensions))
     return fig
+
+
+def pages(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim) -> Iterator[dict]:
+    """All other dimensions, three a :func:`page`, for :func:`humalign.show.figures`: fig, frame, name, caption, alt.
+
+    Parameters
+    ----------
+    points, dimensions, pictures, kinds, ylim
+        As for :func:`page`; any number of dimensions.
+    """
+    alt = "Leading pictures of up to three dimensions above swarms of accuracy, zero-shot and after probing."
+    for first in range(0, len(dimensions), 3):
+        names, number = dimensions[first : first + 3], first // 3 + 1
+        caption = f"Dimensions in the form of {{numref}}`fig-concepts`, page {number} (appendix, order unconfirmed)."
+        yield {"fig": page(points, names, pictures, kinds, ylim), "frame": concepts.rows(points, names),
+               "name": f"fig-concepts-page-{number}", "caption": caption, "alt": alt}  # fmt: skip
 
 
 def _strip(ax, part, kinds, ylim) -> None:
@@ -153,16 +173,8 @@ def ranking(table: dict[str, pd.DataFrame]):
         ax.hlines(y, part["low"], part["high"], color=style.GREY, lw=0.7, alpha=0.3, zorder=1)
         for group in style.order(part["group"]):
             at = (part["group"] == group).to_numpy()
-            ax.scatter(
-                part["value"][at],
-                y[at],
-                s=24,
-                c=style.color(group),
-                marker=style.marker(group),
-                linewidths=0.6,
-                edgecolors=style.OUTLINE,
-                zorder=3,
-            )
+            look = {"c": style.color(group), "marker": style.marker(group), "edgecolors": style.OUTLINE}
+            ax.scatter(part["value"][at], y[at], s=24, linewidths=0.6, zorder=3, **look)
         ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
         top = ax.get_xaxis_transform()
         ax.text(CHANCE, 1.002, "chance", transform=top, ha="center", va="bottom", fontsize=8.5, color=style.GREY)
@@ -193,24 +205,11 @@ def r2(table: dict[str, pd.DataFrame], order):
     x, groups = np.arange(len(order)), set()
     for ax, (title, part) in zip(axes[:, 0], table.items()):
         for _, rows in part.groupby("model"):
-            ax.plot(
-                x,
-                rows.set_index("detail")["value"].reindex(order),
-                **style.thin(rows["group"].iloc[0]),
-            )
+            ax.plot(x, rows.set_index("detail")["value"].reindex(order), **style.thin(rows["group"].iloc[0]))
         for group in style.order(part["group"]):
             mean = part[part["group"] == group].groupby("detail")["value"].mean().reindex(order)
-            ax.plot(
-                x,
-                mean,
-                color=style.color(group),
-                marker=style.marker(group),
-                ms=4.5,
-                lw=1.3,
-                mec=style.OUTLINE,
-                mew=0.5,
-                path_effects=style.casing(group, 1.3),
-            )
+            look = {"color": style.color(group), "marker": style.marker(group), "mec": style.OUTLINE}
+            ax.plot(x, mean, ms=4.5, lw=1.3, mew=0.5, path_effects=style.casing(group, 1.3), **look)
             groups.add(group)
         ax.axhline(0, color=style.GREY, lw=1, ls=":")
         ax.set(ylabel="R², held-out concepts", title=title, ylim=(max(-0.35, part["value"].min() - 0.05), 1))
@@ -262,36 +261,25 @@ def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
     from matplotlib import pyplot as plt
 
     table = table.assign(value=table["value"].where(table["n"] >= FEW))
-    probed = table[table["stage"] == "probed"].set_index("detail")["value"].sort_values(na_position="first")
-    whole = table[(table["stage"] == "zero-shot") & (table["model"] == clip)].set_index("detail")["value"]
+    probed = table[table["stage"] == PROBED].set_index("detail")["value"].sort_values(na_position="first")
+    whole = table[(table["stage"] == ZERO) & (table["model"] == clip)].set_index("detail")["value"]
     order = [*whole.drop(probed.dropna().index).sort_values(na_position="first").index, *probed.dropna().index]
     place = {name: i for i, name in enumerate(order)}
     fig, ax = plt.subplots(figsize=(5.6, 1.5 + 0.185 * len(place)), layout="constrained")
     marks = [
-        ("probed", clip, f"{names[clip]}, after the transform", "darkmagenta", "o"),
-        ("zero-shot, same folds", clip, f"{names[clip]}, same triplets before", "#c9a0c9", "s"),
+        (PROBED, clip, f"{names[clip]}, after the transform", "darkmagenta", "o"),
+        (SAME, clip, f"{names[clip]}, same triplets before", "#c9a0c9", "s"),
+        (ZERO, clip, f"{names[clip]}, all triplets", "#e6c8f0", "D"),
     ]
-    marks.append(("zero-shot", clip, f"{names[clip]}, all triplets", "#e6c8f0", "D"))
-    marks += [
-        ("zero-shot", m, f"{names[m]}, all triplets", style.GREY, "v") for m in table["model"].unique() if m != clip
-    ]
+    marks += [(ZERO, m, f"{names[m]}, all triplets", style.GREY, "v") for m in table["model"].unique() if m != clip]
     for stage, model, label, colour, marker in marks:
         part = table[(table["stage"] == stage) & (table["model"] == model)]
         y = part["detail"].map(place)
-        if model == clip and stage != "zero-shot":
+        if model == clip and stage != ZERO:
             shown = part["value"].notna()
             ax.hlines(y[shown], part["low"][shown], part["high"][shown], color=colour, lw=0.9, alpha=0.5, zorder=2)
-        ax.scatter(
-            part["value"],
-            y,
-            s=26,
-            c=colour,
-            marker=marker,
-            edgecolors=style.OUTLINE,
-            linewidths=0.6,
-            label=label,
-            zorder=3,
-        )
+        look = {"c": colour, "marker": marker, "edgecolors": style.OUTLINE}
+        ax.scatter(part["value"], y, s=26, linewidths=0.6, label=label, zorder=3, **look)
     ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
     ax.text(CHANCE, len(place) + 0.1, "chance", fontsize=9, ha="center", va="bottom", color=style.GREY)
     ax.set_yticks(range(len(place)), order, fontsize=8.5)
@@ -314,25 +302,10 @@ def public_r2(table: pd.DataFrame, names: dict[str, str]):
         for model, colour, marker in zip(dict.fromkeys(table["model"]), ("darkmagenta", style.GREY), "ov"):
             part = table[(table["target"] == target) & (table["model"] == model)]
             ax.vlines(part["position"], part["low"], part["high"], color=colour, lw=0.8, alpha=0.5)
-            ax.plot(
-                part["position"],
-                part["r2"],
-                color=colour,
-                marker=marker,
-                ms=4.5,
-                lw=0.8,
-                mec=style.OUTLINE,
-                mew=0.5,
-                label=names[model],
-            )
+            look = {"color": colour, "marker": marker, "mec": style.OUTLINE, "label": names[model]}
+            ax.plot(part["position"], part["r2"], ms=4.5, lw=0.8, mew=0.5, **look)
         ax.axhline(0, color=style.GREY, ls=":", lw=1)
         ax.set(title=names[target], ylabel="R², held-out objects", ylim=(-0.1, 1))
     axes[-1, 0].set_xlabel("dimension, the heaviest first")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5)
     return fig
-
-
-def leading(table: pd.DataFrame, column: str = "concept", width: int = 60) -> pd.DataFrame:
-    """The leading objects of each dimension as one line of text: dimension, objects."""
-    lines = table.sort_values("rank").groupby("dimension", sort=False)[column].agg(", ".join)
-    return lines.map(lambda text: textwrap.shorten(text, width, placeholder=" …")).reset_index(name="leading objects")
