@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign.chapters import table1, zoo
+from humalign.chapters import table1, world, zoo
 from humalign.data.types import Features
 from humalign.results import Measured
 from humalign.source import open_source
 from humalign.studies.pages import alignet as alignet_page
-from humalign.studies.pages import zoo as zoo_page
 from humalign.zoo import table as zoo_facts
 
 
@@ -40,7 +39,7 @@ def test_zoo_headline():
 
 
 def test_drawings():
-    out = zoo_page.drawings(pd.DataFrame({"concept": ["cat", "cat", "dog"], "view": [0, 1, 0]}))
+    out = world.numbers(pd.DataFrame({"concept": ["cat", "cat", "dog"], "view": [0, 1, 0]}))
     assert [out[f"world_{key}"].value for key in ("concepts", "second")] == [2, 1]
 
 
