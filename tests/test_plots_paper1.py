@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from humalign import claims as ledger
-from humalign.chapters import networks, table1, zero_shot, zoo
-from humalign.plots import claims, concepts, panels, probing, rsa, style
+from humalign.chapters import claims, networks, table1, zero_shot, zoo
+from humalign.plots import concepts, panels, probing, rsa, style
 
 
 @pytest.fixture(autouse=True)
