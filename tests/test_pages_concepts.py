@@ -9,8 +9,8 @@ from humalign.chapters import networks
 from humalign.config import get_profile
 from humalign.errors import MissingData
 from humalign.plots import concepts as concepts_plot
+from humalign.record import Tables
 from humalign.studies.pages import concepts as concepts_page
-from humalign.studies.public import Tables
 
 SAME = concepts_page.concepts.SAME
 

@@ -13,7 +13,7 @@ from humalign.plots import calibration as calibration_plots
 from humalign.plots import concepts as concept_plots
 from humalign.results import Measured
 from humalign.similarity import similarity_matrix
-from humalign.studies import calibration, concepts, public, vice
+from humalign.studies import calibration, concepts, vice
 
 RNG = np.random.default_rng(7)
 M, D = 40, 5
@@ -254,7 +254,7 @@ def test_recorded_tables_stand_in_where_the_files_are_not(tmp_path, monkeypatch)
     from humalign.config import Profile
 
     frame = pd.DataFrame({"model": ["m"], "value": [0.5]})
-    study = public.Study("tiny", frozenset({"things/word2vec"}), ("table",), 1, lambda profile: {"table": frame})
+    study = recording.Study("tiny", frozenset({"things/word2vec"}), ("table",), 1, lambda source: {"table": frame})
     nowhere = Profile("mini", None, tmp_path)
     with pytest.raises(MissingData):
         study.record(nowhere, tmp_path)

@@ -7,15 +7,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from .. import calibration as measures
-from .. import odd_one_out
+from .. import odd_one_out, record
 from ..cache import kept
 from ..chapters import networks
 from ..config import Profile
-from ..data import registry
 from ..data.types import Triplets
 from ..errors import MissingData
 from ..similarity import similarity_matrix
-from . import public
 from . import vice as slices
 
 TEMPERATURES = tuple(float(f"{t:.4g}") for t in np.geomspace(0.02, 20, 21))
@@ -217,15 +215,15 @@ def known(found: dict[str, pd.DataFrame], key: str) -> pd.DataFrame:
 SIMILARITIES = {slices.CLIP: "cosine", slices.WORDS: "cosine", slices.VICE: "dot", slices.SPOSE: "dot"}
 
 
-def _public(profile) -> dict:
+def _public(source) -> dict:
     """Temperatures chosen on test_10_ID (at most half of N responses), calibration on both repeated test sets."""
-    training, test = slices.responses(profile, slices.RESPONSES[2:]), slices.responses(profile, slices.RESPONSES[:2])
+    training, test = (slices.responses(source.profile, names) for names in (slices.RESPONSES[2:], slices.RESPONSES[:2]))
     first = np.linspace(0, len(training) - 1, min(N // 2, len(training))).astype(int)
     triplets = np.concatenate([training.triplets[first], test.triplets])
     rows = np.arange(len(first)), np.arange(len(first), len(triplets))
     found: dict = {k: [] for k in ("curves", "chosen", "reliability")}
     for model, kernel in SIMILARITIES.items():
-        values = registry.load(model, profile).align(training.ids).values
+        values = source.published(model).align(training.ids).values
         grid = np.geomspace(0.005, 2, 21).round(6) if kernel == "cosine" else np.geomspace(0.05, 20, 21)
         made = of_similarity(similarity_matrix(values, kernel), triplets, rows, temperatures=grid)
         for key in found:
@@ -234,4 +232,4 @@ def _public(profile) -> dict:
 
 
 # version 2: rows of CLIP by their right names
-PUBLIC = public.Study("slice_calibration", slices.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
+PUBLIC = record.Study("slice_calibration", slices.NEEDED, ("curves", "chosen", "reliability"), 2, _public)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from .. import concepts as measures
-from .. import odd_one_out, probing, resample
+from .. import odd_one_out, probing, record, resample
 from ..data import registry
 from ..data.types import Triplets
 from ..results import combine, interval
 from ..similarity import similarity_matrix
-from . import concepts, public
+from . import concepts
 
 VICE_LABELS = {  # columns of the public embedding, with the paper's label for the same leading objects (judged)
     22: "Metal",
@@ -86,7 +86,8 @@ def responses(profile, names=RESPONSES) -> Triplets:
     )
 
 
-def _public(profile) -> dict:
+def _public(source) -> dict:
+    profile = source.profile
     everything, training = responses(profile), responses(profile, RESPONSES[2:])
     ids, strengths = everything.ids, (STRENGTH,)
     vice = registry.load(VICE, profile).align(ids).values
@@ -135,4 +136,4 @@ def _public(profile) -> dict:
 
 
 # version 2: rows of CLIP by their right names
-PUBLIC = public.Study("slice_concepts", NEEDED, ("accuracy", "r2", "examples", "facts"), 2, _public)
+PUBLIC = record.Study("slice_concepts", NEEDED, ("accuracy", "r2", "examples", "facts"), 2, _public)

@@ -6,8 +6,8 @@ import pandas as pd
 
 from ... import show
 from ...chapters import networks
+from ...record import Tables
 from .. import calibration, vice
-from ..public import Tables
 
 
 def by_rule(table: pd.DataFrame) -> pd.DataFrame:

@@ -8,9 +8,9 @@ import pandas as pd
 from ... import show
 from ...chapters import networks
 from ...config import Profile
+from ...record import Tables
 from ...results import Measured
 from .. import concepts, vice
-from ..public import Tables
 
 COLUMNS = ["dimension", "stage", "model", "group", "kind", "layer", "value", "low", "high", "n", "provenance"]
 R2 = ["model", "group", "layer", "detail", "value", "low", "high", "provenance"]
