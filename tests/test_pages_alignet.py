@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from humalign.alignet import diagnose
-from humalign.chapters import alignet_data, student, teacher
-from humalign.config import get_profile
+from humalign.chapters import alignet_data, student, table1, teacher, world, zoo
+from humalign.data.types import Features
 from humalign.results import Measured
+from humalign.source import open_source
 from humalign.studies import validation
-from humalign.studies.pages import table1 as table1_page
-from humalign.studies.pages import zoo as zoo_page
+from humalign.zoo import table as zoo_facts
 
 
 def test_strengths_are_averaged_over_folds():
@@ -31,7 +31,7 @@ def test_mistakes_are_named():
 
 def test_zoo_headline():
     models = pd.DataFrame({"reference_accuracy": [0.5, None, 0.6], "parameters": [10, 5, 30]})
-    out = zoo_page.headline(models, pd.DataFrame({"cpu_seconds": [30.0, 90.0]}), 4)
+    out = zoo.numbers(models, pd.DataFrame({"cpu_seconds": [30.0, 90.0]}), 4)
     values = [
         out[f"zoo_{key}"].value for key in ("listed", "trained", "runs", "minutes", "smallest", "largest", "chance")
     ]
@@ -40,7 +40,7 @@ def test_zoo_headline():
 
 
 def test_drawings():
-    out = zoo_page.drawings(pd.DataFrame({"concept": ["cat", "cat", "dog"], "view": [0, 1, 0]}))
+    out = world.numbers(pd.DataFrame({"concept": ["cat", "cat", "dog"], "view": [0, 1, 0]}))
     assert [out[f"world_{key}"].value for key in ("concepts", "second")] == [2, 1]
 
 
@@ -67,14 +67,21 @@ def test_table_1(monkeypatch):
         "n": 9,
     }
     row |= {"stage": "zero-shot", "measure": "accuracy", "detail": "cosine"}
-    for study in (table1_page.zero_shot, table1_page.probing, table1_page.rsa):
+    for study in (table1.zero_shot, table1.probing, table1.rsa):
         found = Measured.of([{**row, "stage": study.__name__}], np.zeros((1, 2)))
         monkeypatch.setattr(study, "measure", lambda _, found=found: found)
     after = Measured.of([{**row, "stage": "probed"}], np.zeros((1, 2)))
-    monkeypatch.setattr(table1_page.probing, "measure_rsa", lambda _: after)
-    run = table1_page.run(get_profile("mini"))
+    monkeypatch.setattr(table1.probing, "measure_rsa", lambda _: after)
+    source = open_source("mini")
+    run = table1.measure(source)
     assert run["stage"].str.rpartition(".")[2].tolist() == ["zero_shot", "probing", "rsa", "probed"]
-    assert len(table1_page.of_profile(run, "mini")) == 4
-    assert table1_page.of_profile(run, "full") is None
-    out = table1_page.headline(pd.DataFrame({"paper": [1, "1", 2]}), {"real_before": 0.3, "real_after": 0.4})
+    assert "zero-shot" not in table1.published(zoo_facts("full"), run)  # a run of other networks
+    assert table1.mini(zoo_facts("mini"), run)["zero-shot"].isna().all()
+    ids = source.ids("things")
+    mine = Features(ids, np.eye(len(ids), 2, dtype=np.float32), "mine", "penultimate")
+    both = table1.with_yours(zoo_facts("mini"), source.plus(mine))
+    assert both["model"].iloc[-1] == "mine"
+    assert both["number"].tolist() == list(range(1, len(both) + 1))
+    assert table1.mini(both, run)["network"].iloc[-1] == "mine"
+    out = table1.numbers(pd.DataFrame({"paper": [1, "1", 2]}), {"real_before": 0.3, "real_after": 0.4})
     assert (out["t1_before"], out["t1_after"], out["t1_networks"].value) == (0.3, 0.4, 2)

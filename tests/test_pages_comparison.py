@@ -7,24 +7,23 @@ import pandas as pd
 import pytest
 from pages_made import FACTS, MODELS, measured
 
-from humalign.chapters import calibration
+from humalign.chapters import calibration, claims
 from humalign.chapters import representation_comparison as comparison
 from humalign.errors import MissingData
 from humalign.record import Tables
 from humalign.source import open_source
-from humalign.studies.pages import claims as claims_page
 
 
 def test_claims_page():
-    assert {"above", "below", "within"} >= set().union(*claims_page.criteria().values())
+    assert {"above", "below", "within"} >= set().union(*claims.criteria().values())
     columns = {"control": False, "provenance": "live", "verdict": "replicates"}
     verdicts = pd.DataFrame({"paper": [1, 2, 2]}).assign(**columns)
-    assert len(claims_page.of_paper(verdicts, 2)) == 2
+    assert len(claims.of_paper(verdicts, 2)) == 2
     found = measured([{"dataset": "things", "model": "a", "value": 0.5, "seed": s} for s in (0, 1)])
-    out = claims_page.headline(verdicts, found)
+    out = claims.numbers(verdicts, found)
     assert (out["cl_runs_1"], out["cl_runs_2"], out["cl_replicates_2"].value) == ("2", "0", 2)
     right, wrong = pd.DataFrame({"right": [True, True]}), pd.DataFrame({"right": [True, False]})
-    out = claims_page.recovered(right, wrong)
+    out = claims.numbers_of_recovery(right, wrong)
     assert [out[f"cl_{key}"].value for key in ("recovered", "recovered_plain", "generators")] == [2, 1, 2]
 
 

@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from humalign import claims as ledger
-from humalign.chapters import concepts_figures, networks, probing_figures, rsa, zero_shot
-from humalign.plots import claims, panels, style, table1
+from humalign.chapters import claims, concepts_figures, networks, probing_figures, rsa, table1, zero_shot, zoo
+from humalign.plots import panels, style
 
 
 @pytest.fixture(autouse=True)
@@ -148,8 +148,8 @@ def test_single_figures_show_all_networks(points):
     fig = probing_figures.effect(found, {"one": found, "two": found, "three": found}, 0.67)
     assert [len(drawn(ax)) for ax in fig.axes[:4]] == [len(points)] * 4
     assert len(drawn(probing_figures.gains(points).axes[0])) == len(points)
-    assert len(drawn(table1.learned(points, 0.01).axes[0])) == len(points)
-    assert len(drawn(table1.sizes(points).axes[0])) == len(points)
+    assert len(drawn(zoo.learned(points, 0.01).axes[0])) == len(points)
+    assert len(drawn(zoo.sizes(points).axes[0])) == len(points)
 
 
 def test_strengths_mark_what_was_selected(points):
@@ -260,7 +260,7 @@ def test_training_table_takes_losses_of_the_first_run_by_name():
     facts = facts.assign(parameters=[10.0, np.nan], epochs=13, own_accuracy=0.5, reference_accuracy=0.4)
     runs = pd.DataFrame({"model": ["a", "a"], "seed": [1, 0], "first_loss": [9.0, 4.0], "final_loss": [8.0, 1.0],
                          "cpu_seconds": [70.0, 50.4]})  # fmt: skip
-    table = table1.training(facts.iloc[::-1], runs).set_index("network")
+    table = zoo.training(facts.iloc[::-1], runs).set_index("network")
     assert table.index.tolist() == ["B", "A"]
     assert table.loc["A", ["first loss", "last loss", "runs", "CPU s"]].tolist() == [4.0, 1.0, 2, 50.0]
     assert np.isnan(table.loc["B", "last loss"])
@@ -338,6 +338,6 @@ def test_a_page_of_concepts_has_a_column_for_each_dimension():
 def test_what_a_network_was_taught_names_an_unusual_augmentation():
     facts = pd.DataFrame({"training_data": ["pictures", "concepts"], "objective": ["none", "Softmax"],
                           "augmentation": ["", "MixUp"]})  # fmt: skip
-    columns = table1.taught(facts)
+    columns = zoo.taught(facts)
     assert columns["trained on"].tolist() == ["–", "concepts"]
     assert columns["objective"].tolist() == ["none", "Softmax, MixUp"]

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from humalign import odd_one_out
-from humalign.plots import start as plots
+from humalign.chapters import start
 from humalign.similarity import similarity_matrix
-from humalign.studies import start
 
 
 def test_leaving_a_feature_out_is_the_measure_without_its_column():
@@ -28,5 +27,5 @@ def test_leaving_a_feature_out_is_the_measure_without_its_column():
     assert row["accuracy"] == pytest.approx(without)
     half = 1.96 * np.sqrt(without * (1 - without) / len(rows))
     assert (row["high"] - row["low"]) / 2 == pytest.approx(half, rel=0.15)
-    fig = plots.left_out(table.reset_index(), 0.9)
+    fig = start.worth(table.reset_index(), 0.9)
     assert [t.get_text() for t in fig.axes[0].get_xticklabels()] == list(table.index)

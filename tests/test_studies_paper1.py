@@ -10,13 +10,13 @@ import pytest
 from humalign import odd_one_out
 from humalign.cache import kept
 from humalign.chapters import networks, probing, recovery, rsa, zero_shot
+from humalign.chapters.claims import join
 from humalign.config import get_profile
 from humalign.data.types import Features, HumanRDM, Triplets
 from humalign.errors import InputError
 from humalign.results import Measured
 from humalign.similarity import similarity_matrix
 from humalign.source import open_source
-from humalign.studies import evidence
 
 M, K = 36, 18
 
@@ -193,7 +193,7 @@ def rows_of(values, **common):
 
 
 def test_points_take_the_better_layer_network_by_network():
-    both = evidence.join(rows_of({"a": 0.5, "b": 0.3}), rows_of({"a": 0.4, "b": 0.6}, layer="logits"))
+    both = join(rows_of({"a": 0.5, "b": 0.3}), rows_of({"a": 0.4, "b": 0.6}, layer="logits"))
     facts = pd.DataFrame({"model": ["b", "a"], "number": [1, 2], "group": ["A", "B"]})
     found = networks.points(both, facts, "best", dataset="things", detail="cosine")
     assert found["model"].tolist() == ["b", "a"]
@@ -204,13 +204,13 @@ def test_points_take_the_better_layer_network_by_network():
 
 
 def test_join_keeps_the_first_of_equal_keys():
-    joined = evidence.join(rows_of({"a": 0.5}), rows_of({"a": 0.9, "b": 0.1}))
+    joined = join(rows_of({"a": 0.5}), rows_of({"a": 0.9, "b": 0.1}))
     assert joined.table["value"].tolist() == pytest.approx([0.5, 0.1])
     assert len(joined.draws) == 2
 
 
 def test_recorded_runs_join_only_what_was_measured(monkeypatch):
-    further = evidence.join(rows_of({"a": 0.7, "c": 0.2}, seed=1), rows_of({"a": 0.1}, seed=1, dataset="coarse"))
+    further = join(rows_of({"a": 0.7, "c": 0.2}, seed=1), rows_of({"a": 0.1}, seed=1, dataset="coarse"))
     monkeypatch.setattr(networks, "recorded", lambda: further)
     joined = networks.with_recorded(rows_of({"a": 0.5, "b": 0.4})).table
     assert joined[["model", "seed", "dataset"]].values.tolist() == [
@@ -221,7 +221,7 @@ def test_recorded_runs_join_only_what_was_measured(monkeypatch):
 
 
 def test_points_hold_every_training_run(monkeypatch):
-    further = evidence.join(rows_of({"a": 0.7}, seed=1), rows_of({"a": 0.6}, seed=2))
+    further = join(rows_of({"a": 0.7}, seed=1), rows_of({"a": 0.6}, seed=2))
     further.table["provenance"] = "recorded"
     monkeypatch.setattr(networks, "recorded", lambda: further)
     both = networks.with_recorded(rows_of({"a": 0.5, "b": 0.4}))
@@ -239,7 +239,7 @@ def test_kernels_by_group_count_each_network_once():
     parts = [rows_of({"a": 0.5, "b": 0.3, "c": 0.1}, detail=k) for k in ("cosine", "dot", "euclidean")]
     parts.append(rows_of({"a": 0.7}, seed=1))
     facts = pd.DataFrame({"model": ["c", "a", "b"], "group": ["B", "A", "A"]})
-    found = zero_shot.by_kernel(evidence.join(*parts), facts)
+    found = zero_shot.by_kernel(join(*parts), facts)
     assert found[["group", "layer"]].values.tolist() == [["B", "penultimate"], ["A", "penultimate"]]
     assert found["cosine"].tolist() == pytest.approx([0.1, 0.45])  # a: mean of two runs, then the mean with b
     assert found["dot"].tolist() == pytest.approx([0.1, 0.4])

@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 from humalign.config import get_profile
 from humalign.errors import InputError
 from humalign.features import simple
+from humalign.roles import ROLES
 from humalign.world import datasets, draw, drawing, observers, protocol, rules, splits, stimuli
 
 
@@ -518,7 +519,8 @@ def test_protocol_shows_the_frozen_numbers():
 
 def test_the_page_shows_the_frozen_tables():
     from humalign import store
-    from humalign.studies import world as study
+    from humalign.chapters import world as study
+    from humalign.source import open_source
 
     block = protocol.tables(store.read_json(protocol.FROZEN))["overlap"]
     table = study.overlap()
@@ -528,8 +530,9 @@ def test_the_page_shows_the_frozen_tables():
     views = sum(len(v) for v in drawing.world().views.values())
     assert counts["drawings"].sum() == len(study.naming_check()) == views
     assert counts["share"].sum() == pytest.approx(1)
-    sets = study.sets().set_index("data set")
-    assert set(sets.index) == {n for n in datasets.DATASETS if not n.startswith("pictures-")}
+    sets = study.sets(open_source("mini")).set_index("role")
+    extra = {"things, repeated", "things, again", "things, people"}
+    assert set(sets.index) - extra == {n for n in open_source("mini").roles() if ROLES[n].kind != "pictures"}
     assert sets.loc["things", "triplets, pairs or dimensions"] == datasets.SIZES["things"]
 
 
@@ -593,22 +596,23 @@ def test_figures_say_what_they_show():
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from humalign.plots import world as figures
-    from humalign.studies import world as study
+    from humalign.chapters import world as figures
+    from humalign.source import open_source
 
     _, table = figures.taxonomy(icon=8)
     assert sorted(table.concept) == list(drawing.world().concepts)
     _, table = figures.contact_sheet(["dog", "cup"], views=True, cell=8)
     assert list(table.concept) == ["dog", "dog", "cup", "cup"]
     assert list(table.view) == [1, 2, 1, 2]
-    table = study.dimensions()
-    shown = figures.dimensions(table).axes[0].images[0].get_array()
+    source = open_source("mini")
+    table = figures.dimensions(source)
+    shown = figures.attention(table).axes[0].images[0].get_array()
     np.testing.assert_allclose(np.ravel(shown), table["value"])  # rows and columns in the order of the table
     cell = table[(table.superordinate == "bird") & (table.dimension == "feathered")].value.item()
     assert cell == table[table.dimension == "feathered"].value.max()
-    table = study.difficulty(4000, bins=4)
+    table = figures.difficulty(source, 4000, bins=4)
     assert table.n.sum() == 4000
-    left, right = figures.difficulty(table).axes
+    left, right = figures.hardness(table).axes
     np.testing.assert_allclose(left.lines[1].get_ydata(), table.accuracy)
     np.testing.assert_allclose(right.lines[0].get_ydata(), table.seconds)
     assert (np.diff(table.accuracy) < 0).all()

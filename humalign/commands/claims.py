@@ -36,9 +36,10 @@ def main(args) -> int:
             view.add_row(claim["id"], claim["claim"], claim["status"], claims.describe(claim["criterion"]))
         console.print(view)
         return 0
-    from ..studies import evidence
+    from ..chapters.claims import collect
+    from ..source import open_source
 
-    frame = claims.judge(*evidence.collect(profile_from(args)))
+    frame = claims.judge(*collect(open_source(profile_from(args))))
     for column in ("id", "claim", "effect", "95 % interval", "criterion", "verdict"):
         view.add_column(column, overflow="fold")
     for row in frame.itertuples():

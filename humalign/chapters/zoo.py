@@ -1,103 +1,48 @@
-"""Table 1 of the first paper as data frames, the mini zoo likewise; figures of what the mini zoo learned."""
+"""The zoo of small networks: how each was trained, what it learned, how large it is."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from . import panels, style
+from .. import show
+from ..plots import panels, style
 
-RUN = {  # column of this run: (dataset, stage, measure, detail)
-    "zero-shot": ("things", "zero-shot", "accuracy", "cosine"),
-    "probed": ("things", "probed", "accuracy", "dot"),
-    "ρ, 118": ("cichy", "zero-shot", "spearman", "correlation"),
-    "ρ, 144 (1)": ("king1", "zero-shot", "spearman", "correlation"),
-    "ρ, 144 (2)": ("king2", "zero-shot", "spearman", "correlation"),
-}
+ROLES, OPTIONAL = (), ()
+RECORDS = "training records of the package"
 
 
-def this_run(table: pd.DataFrame | None, models) -> pd.DataFrame:
-    """Values of one run, better layer, mean over training runs: one row a network, columns of ``RUN`` (NaN: not run).
-
-    Parameters
-    ----------
-    table : DataFrame or None
-        Result table.
-    models : sequence of str
-    """
-    out = pd.DataFrame(index=pd.Index(list(models), name="model"), columns=list(RUN), dtype=float)
-    if table is None or not len(table):
-        return out
-    for column, (dataset, stage, measure, detail) in RUN.items():
-        at = (table["dataset"] == dataset) & (table["stage"] == stage) & (table["measure"] == measure)
-        rows = table[at & (table["detail"] == detail)]
-        best = rows.groupby(["model", "layer"])["value"].mean().groupby("model").max()
-        out[column] = best.reindex(out.index)
-    return out
+def with_records(models: pd.DataFrame) -> pd.DataFrame:
+    """The networks that were trained and evaluated: those with a reference accuracy."""
+    return models[models["reference_accuracy"].notna()]
 
 
-def published(facts: pd.DataFrame, table: pd.DataFrame | None = None, paper: str = "1") -> pd.DataFrame:
-    """The networks of a paper: published facts, whether they can be had, the stand-in, and this run.
+def numbers(models: pd.DataFrame, runs: pd.DataFrame, concepts: int) -> dict:
+    """Numbers for the prose: networks, training runs, minutes, parameters, chance; key to number.
 
     Parameters
     ----------
-    facts : DataFrame
-        :func:`humalign.zoo.table` of profile "full".
-    table : DataFrame, optional
-        Result table of this run.
-    paper : {"1", "2"}
+    models : DataFrame
+        reference_accuracy, parameters.
+    runs : DataFrame
+        cpu_seconds; one row a training run.
+    concepts : int
+        Number of labels, whose inverse is chance.
     """
-    rows = facts[facts["paper"].astype(str) == paper].reset_index(drop=True)
-    million = rows["parameters"].astype(float) / 1e6
-    frame = pd.DataFrame(
-        {
-            "network": rows["name"],
-            "source": rows["source"],
-            "family": rows["family"],
-            "training": rows["group"].str.replace(r"^Supervised \((.*)\)$", r"\1", regex=True),
-            "objective": rows["objective"],
-            "parameters, M": million.round(1),
-            "ImageNet top-1, %": (100 * rows["reference_accuracy"].astype(float)).round(1),
-            "public": np.where(rows["public"].astype(bool), "yes", "no"),
-            "stand-in": rows["stand_in"].fillna("").map(short),
-        }
-    )
-    run = this_run(table, rows["model"])
-    if run.notna().any().any():
-        frame = pd.concat([frame, run.reset_index(drop=True)], axis=1)
-    return frame
+    recorded = {"provenance": "recorded", "source": RECORDS}
+    own = with_records(models)
+    return {
+        "zoo_listed": show.number(len(models)),
+        "zoo_trained": show.number(len(own), **recorded),
+        "zoo_runs": show.number(len(runs), **recorded),
+        "zoo_minutes": show.number(runs["cpu_seconds"].sum() / 60, provenance="recorded", digits=0, unit=" minutes"),
+        "zoo_smallest": show.number(int(own["parameters"].min()), **recorded),
+        "zoo_largest": show.number(int(own["parameters"].max()), **recorded),
+        "zoo_chance": show.number(1 / concepts, digits=4),
+    }
 
 
-def short(loader: str) -> str:
-    """A loader name without its package and settings: ``timm:vit_b.tag`` becomes ``vit_b.tag (timm)``."""
-    package, colon, rest = str(loader).partition(":")
-    if not colon:
-        return package
-    name, _, weights = rest.partition("?weights=")
-    return f"{name}{', ' + weights if weights else ''} ({package})"
-
-
-def mini(facts: pd.DataFrame, table: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The networks of the drawn world with their facts and this run.
-
-    Parameters
-    ----------
-    facts : DataFrame
-        :func:`humalign.source.Source.networks`.
-    table : DataFrame, optional
-        Result table of this run.
-    """
-    frame = pd.DataFrame(
-        {
-            "no.": facts["number"],
-            "network": facts["name"],
-            "family": facts["family"],
-            **taught(facts),
-            "parameters, k": (facts["parameters"].astype(float) / 1e3).round(0).astype("Int64"),
-            "linear probe": facts["reference_accuracy"].astype(float),
-        }
-    )
-    return pd.concat([frame, this_run(table, facts["model"]).reset_index(drop=True)], axis=1)
+# ---- tables ----------------------------------------------------------------------------------------------------------
 
 
 def taught(facts: pd.DataFrame) -> dict[str, pd.Series]:
@@ -138,16 +83,7 @@ def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def counts(facts: pd.DataFrame) -> pd.DataFrame:
-    """How many networks of the first paper each source has, and how many of them can be had."""
-    rows = facts[facts["paper"].astype(str) == "1"]
-    public = rows["public"].astype(bool)
-    out = rows.assign(public=public, stand_in=~public & (rows["stand_in"].fillna("") != ""))
-    out = out.groupby("source", sort=False).agg(
-        networks=("model", "size"), public=("public", "sum"), stand_in=("stand_in", "sum")
-    )
-    out["features only"] = out["networks"] - out["public"] - out["stand_in"]
-    return out.rename(columns={"stand_in": "stand-in"}).reset_index()
+# ---- figures ---------------------------------------------------------------------------------------------------------
 
 
 def learned(facts: pd.DataFrame, chance: float | None = None):

@@ -1,4 +1,4 @@
-"""Figures of the claims: effect, interval and criterion of each, and model recovery."""
+"""The claims of both papers on the results of one source: what they are judged on, tables, numbers, figures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ import textwrap
 import numpy as np
 import pandas as pd
 
-from . import style
+from .. import claims, show
+from ..errors import MissingData
+from ..plots import style
+from ..results import KEYS, Measured, farthest
+from ..source import YOURS, Source
+from . import concepts, networks, probing, rsa, student, zero_shot
 
+ROLES, OPTIONAL = ("things", "cichy", "king1", "king2"), ("coarse", "levels")
 COLOURS = {
     "replicates": "#228833",
     "does not replicate": "#cc3311",
@@ -16,6 +22,141 @@ COLOURS = {
     "not measured": style.GREY,
 }
 SHAPES = {"replicates": "o", "does not replicate": "X", "undecided": "D", "not measured": "|"}
+
+# ---- what claims are judged on ---------------------------------------------------------------------------------------
+
+
+def join(*parts: Measured) -> Measured:
+    """Measured tables as one; the smallest number of draws counts, and of rows with one key the first is kept."""
+    draws = min(p.draws.shape[1] for p in parts)
+    table = pd.concat([p.table for p in parts], ignore_index=True)
+    values = np.concatenate([p.draws[:, :draws] for p in parts])
+    first = ~table.duplicated(KEYS).to_numpy()
+    return Measured(table[first], values[first])
+
+
+def paper_one(source: Source) -> Measured:
+    """Zero-shot accuracy, RSA, probing and regression, further training runs included.
+
+    Of simulated people also accuracy by dimension, since the claims about it name their dimensions.
+    """
+    parts = [zero_shot.measure(source), rsa.measure(source), probing.measure_rsa(source), probing.measure(source)]
+    parts.append(concepts.regression_accuracy(source))
+    if zero_shot.known(source) is not None:
+        parts.append(concepts.measure(source))
+    return join(*map(networks.with_recorded, parts))
+
+
+def paper_two() -> Measured | None:
+    """Recorded alignment runs of the drawn world; None where none is recorded."""
+    try:
+        return student.runs()
+    except MissingData:
+        return None
+
+
+def collect(source: Source) -> tuple[Measured, pd.DataFrame]:
+    """Everything that the claims are tested on; of simulated people also the recorded alignment runs.
+
+    Parameters
+    ----------
+    source : Source
+
+    Returns
+    -------
+    Measured
+        Rows of both papers' studies with their bootstrap draws.
+    DataFrame
+        Facts of the networks; the reader's own is no evidence for a claim.
+    """
+    parts, facts = [paper_one(source)], source.networks()
+    if zero_shot.known(source) is not None and (runs := paper_two()) is not None:
+        parts.append(runs)
+    return join(*parts), facts[facts["group"] != YOURS]
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """What a reader wants of :func:`humalign.claims.judge`: each effect with its unit, interval and provenance."""
+    effects = [
+        "" if row.verdict == "not measured" else show.number(row.effect, (row.low, row.high), row.provenance)
+        for row in verdicts.itertuples()
+    ]
+    basis = [f"{s} ({b})" if b else s for s, b in zip(verdicts["statistic"], verdicts["basis"])]
+    return pd.DataFrame(
+        {
+            "claim (source)": [f"{c} ({s})" for c, s in zip(verdicts["claim"], verdicts["source"])],
+            "statistic (basis)": basis,
+            "criterion": verdicts["criterion"].to_numpy(),
+            "effect": effects,
+            "unit": verdicts["unit"].to_numpy(),
+            "verdict": verdicts["verdict"].to_numpy(),
+        }
+    )
+
+
+def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
+    """What a reader wants of :func:`humalign.claims.describe_later`: the same without criterion and verdict."""
+    marked = np.where(effects["effect"].isna(), "not measured", "")
+    return verdict_table(effects.assign(criterion="", verdict=marked)).drop(columns=["criterion", "verdict"])
+
+
+def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, show.Number | str]:
+    """How many claims of each paper got each verdict: ``<prefix>_<verdict>_<paper>``, ``<prefix>_all_<paper>``.
+
+    Controls are counted apart: ``<prefix>_controls_<paper>``, and ``<prefix>_controls_kept_<paper>`` that hold.
+    """
+    out = {}
+    for paper, part in verdicts.groupby("paper"):
+        basis = farthest(part["provenance"], "live")
+        control, part = part[part["control"]], part[~part["control"]]
+        kept = int((control["verdict"] == "replicates").sum())
+        out[f"{prefix}_controls_{paper}"] = show.Words(len(control))
+        out[f"{prefix}_controls_kept_{paper}"] = show.number(kept, provenance=basis)
+        out[f"{prefix}_all_{paper}"] = show.Words(len(part))
+        for verdict in claims.VERDICTS:
+            count = int((part["verdict"] == verdict).sum())
+            out[f"{prefix}_{verdict.replace(' ', '_')}_{paper}"] = show.number(count, provenance=basis)
+    return out
+
+
+def criteria() -> dict[str, dict]:
+    """Claim to criterion, as written before any result was seen."""
+    return {claim["id"]: claim["criterion"] for claim in claims.ledger()}
+
+
+def of_paper(verdicts: pd.DataFrame, paper: int) -> pd.DataFrame:
+    """Verdicts on the claims of paper 1 or 2."""
+    return verdicts[verdicts["paper"] == paper]
+
+
+def numbers(verdicts: pd.DataFrame, measured: Measured) -> dict:
+    """Numbers for the prose: verdicts of each paper, and the training runs behind them; key to number."""
+    return {
+        **verdict_counts(verdicts),
+        "cl_runs_1": claims.training_runs(measured, dataset="things", stage="zero-shot"),
+        "cl_runs_2": claims.training_runs(measured, dataset="levels", stage="AligNet"),
+    }
+
+
+def numbers_of_recovery(probed: pd.DataFrame, plain: pd.DataFrame) -> dict:
+    """Numbers for the prose: generators named right with and without the probe, and all; key to number.
+
+    Parameters
+    ----------
+    probed, plain : DataFrame
+        :func:`humalign.chapters.recovery.recovered`.
+    """
+    return {
+        "cl_recovered": show.number(int(probed["right"].sum())),
+        "cl_recovered_plain": show.number(int(plain["right"].sum())),
+        "cl_generators": show.number(len(probed)),
+    }
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
 
 
 def _ends(criterion: dict) -> tuple[float, float]:

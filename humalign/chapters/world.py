@@ -1,10 +1,160 @@
-"""Figures of the drawn world: pictures, taxonomy, what its people attend to, how hard triplets are for them."""
+"""The drawn world: its people, the tables of its frozen protocol, the naming check, and its figures."""
 
 from __future__ import annotations
 
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 
-from . import style
+from .. import levels, odd_one_out, show
+from ..plots import style
+from ..source import Source
+from ..store import read_json
+
+ROLES, OPTIONAL = (), ()
+PLAYS = {  # role: what it plays
+    "things": "THINGS odd-one-out",
+    "things-permuted": "control: permuted taxonomy",
+    "coarse": "CIFAR-100 coarse triplets",
+    "levels": "Levels (coarse, fine, boundary)",
+    "cichy": "118-image arrangements",
+    "king1": "144-image arrangements, set 1",
+    "king2": "144-image arrangements, set 2",
+}
+FROZEN = Path(str(resources.files("humalign.world").joinpath("frozen.json")))
+
+
+def overlap() -> pd.DataFrame:
+    """How much of each observers' dimension the label taxonomy explains (adjusted R²): dimension, two columns."""
+    found = read_json(FROZEN)["overlap"]["dimensions"]
+    rows = [
+        {"dimension": name, "adjusted R², superordinates": v["superordinate"], "with hypernyms": v["taxonomy"]}
+        for name, v in sorted(found.items(), key=lambda item: -item[1]["taxonomy"])
+    ]
+    return pd.DataFrame(rows)
+
+
+def naming_check() -> pd.DataFrame:
+    """Every answer of the blind naming check: concept, view, first, second, judged."""
+    return pd.read_csv(FROZEN.with_name("naming_check.csv"), keep_default_na=False)
+
+
+def naming_summary() -> pd.DataFrame:
+    """Share of the drawings by how their first name was judged."""
+    order = ["same", "synonym", "broader", "narrower", "other"]
+    counts = naming_check()["judged"].value_counts().reindex(order, fill_value=0)
+    return pd.DataFrame(
+        {"first name given": order, "drawings": counts.to_numpy(), "share": counts.to_numpy() / counts.sum()}
+    )
+
+
+def sets(source: Source) -> pd.DataFrame:
+    """The data sets of the drawn world as its people and pictures make them: role, what it plays, size.
+
+    Parameters
+    ----------
+    source : Source
+        Of the drawn world.
+    """
+    rows = []
+
+    def add(name, plays, found):
+        asked = 0 if found.participants is None else len(np.unique(found.participants))
+        rows.append((name, plays, len(found.ids), asked, len(found)))
+
+    for role, plays in PLAYS.items():
+        kind = source.role(role).kind
+        if kind == "arrangement":
+            found, n = source.arrangement(role), len(source.ids(role))
+            rows.append((role, plays, n, found.people, n * (n - 1) // 2))
+        elif kind == "sessions":
+            answers, _ = levels.exclude(source.sessions(role))
+            rows.append((role, plays, len(source.ids(role)), answers["participant"].nunique(), len(answers)))
+        else:
+            add(role, plays, source.triplets(role))
+    first, again = source.again("things")
+    add("things, repeated", "THINGS repeated triplets (ceilings)", first)
+    add("things, again", "the same people once more", again)
+    people = source.people("things")
+    rows.append(("things, people", "VICE", len(people.ids), 0, len(people.names)))
+    return pd.DataFrame(rows, columns=["role", "plays", "pictures", "people", "triplets, pairs or dimensions"])
+
+
+def dimensions(source: Source) -> pd.DataFrame:
+    """What the main group attends to, in the mean of the things pictures of each superordinate.
+
+    Parameters
+    ----------
+    source : Source
+        Of the drawn world.
+
+    Returns
+    -------
+    DataFrame
+        superordinate, dimension, value; dimensions in their own order, the colours last.
+    """
+    from ..world.drawing import world as drawn
+
+    people = source.people("things")
+    kinds = np.asarray(source.pictures("things").align(people.ids).meta["kind"])
+    means = {kind: people.dimensions[kinds == kind].mean(0) for kind in drawn().superordinates}
+    table = pd.DataFrame(means, index=pd.Index(people.names, name="dimension"))
+    long = table.rename_axis(columns="superordinate").stack().rename("value").reset_index()
+    return long[["superordinate", "dimension", "value"]]
+
+
+def difficulty(source: Source, n: int = 40_000, bins: int = 8) -> pd.DataFrame:
+    """How hard triplets are for people: choices and times by the entropy of the main group's choices.
+
+    Parameters
+    ----------
+    source : Source
+        Of the drawn world.
+    n : int
+        Triplets of the things set.
+    bins : int
+        Equally filled bins of entropy.
+
+    Returns
+    -------
+    DataFrame
+        entropy (mean of the bin, nats), accuracy (of the group's own values), bayes (share of the most likely answer),
+        n, seconds_low, seconds, seconds_high (quartiles of response times).
+    """
+    things, people = source.triplets("things"), source.people("things")
+    shown, seconds, seen = things.triplets[:n], things.response_times[:n], people.dimensions
+    probabilities = people.probabilities[:n]
+    doubt = odd_one_out.entropy(probabilities)
+    edges = np.quantile(doubt, np.linspace(0, 1, bins + 1)[1:-1])
+    columns = {"entropy": doubt, "right": odd_one_out.choices(seen @ seen.T, shown) == 2, "bayes": probabilities.max(1)}
+    frame = pd.DataFrame({"bin": np.digitize(doubt, edges), **columns, "seconds": seconds}).groupby("bin")
+    table = frame.agg(
+        entropy=("entropy", "mean"), accuracy=("right", "mean"), bayes=("bayes", "mean"), n=("right", "size")
+    )
+    table[["seconds_low", "seconds", "seconds_high"]] = (
+        frame["seconds"].quantile([0.25, 0.5, 0.75]).unstack().to_numpy()
+    )
+    return table.reset_index(drop=True)
+
+
+def numbers(check: pd.DataFrame) -> dict:
+    """Numbers for the prose: concepts that are drawn, and those with a second view; key to number.
+
+    Parameters
+    ----------
+    check : DataFrame
+        concept, view: :func:`naming_check`.
+    """
+    views = check.groupby("concept")["view"].nunique()
+    return {
+        "world_concepts": show.number(len(views)),
+        "world_second": show.number(int((views > 1).sum())),
+    }
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
 
 
 def contact_sheet(
@@ -133,13 +283,13 @@ def taxonomy(*, icon: int = 44):
     return fig, frame
 
 
-def dimensions(table: pd.DataFrame):
+def attention(table: pd.DataFrame):
     """Heat map of what the main group attends to: mean value of each superordinate on every dimension.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`humalign.studies.world.dimensions`: superordinate, dimension, value.
+        From :func:`dimensions`: superordinate, dimension, value.
     """
     import matplotlib.pyplot as plt
 
@@ -168,13 +318,13 @@ def dimensions(table: pd.DataFrame):
     return fig
 
 
-def difficulty(table: pd.DataFrame):
+def hardness(table: pd.DataFrame):
     """How hard triplets are: accuracy of the group's own values and response times by entropy of the group's choices.
 
     Parameters
     ----------
     table : DataFrame
-        From :func:`humalign.studies.world.difficulty`, one row a bin of entropy.
+        From :func:`difficulty`, one row a bin of entropy.
     """
     import matplotlib.pyplot as plt
 

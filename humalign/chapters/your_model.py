@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..config import Profile
+from .. import show
 from ..errors import HumalignError
 from ..probing.fitting import one_thread
+from ..source import Source
 
+ROLES, OPTIONAL = (), ()
 STUDENT = "mini:softmax-resnet-m"
 COMMANDS = {  # what the step is for: the command, as it stands on the page
     "teacher": "alignet teacher --network mini:teacher-web --out work/teacher",
@@ -63,13 +65,13 @@ def pictures(folder, n: int, size: int = 64) -> int:
     return len(chosen)
 
 
-def walk(profile: Profile, n: int = 480, steps: int = 60, student: str = STUDENT) -> pd.DataFrame:
+def from_folder_to_student(source: Source, n: int = 480, steps: int = 60, student: str = STUDENT) -> pd.DataFrame:
     """Draw a folder of pictures and run the five commands on it, in this process.
 
     Parameters
     ----------
-    profile : Profile
-        Of the drawn world.
+    source : Source
+        Of the drawn world; names the cache.
     n, steps : int
         Pictures and training steps.
     student : str
@@ -92,10 +94,26 @@ def walk(profile: Profile, n: int = 480, steps: int = 60, student: str = STUDENT
         for step, text in COMMANDS.items():
             command = text.format(student=student, steps=steps)
             words = [re.sub(r"^(work|pictures)", rf"{root}/\1", w) for w in command.split()]
-            begun, said = time.process_time(), run([*words, "--profile", "mini", "--cache", str(profile.cache)])
+            begun, said = time.process_time(), run([*words, "--profile", "mini", "--cache", str(source.profile.cache)])
             rows.append({"step": step, "command": f"humalign {command}", "cpu_seconds": time.process_time() - begun,
                          "result": summary(said).replace(f"{root}/", "")})  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def numbers(table: pd.DataFrame, n: int, steps: int) -> dict:
+    """Numbers of the prose, by key: pictures drawn, training steps, seconds of processor time.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`from_folder_to_student`, with the same ``n`` and ``steps``.
+    n, steps : int
+    """
+    return {
+        "ym_pictures": show.number(count(n)),
+        "ym_steps": show.number(steps),
+        "ym_seconds": show.number(float(table["cpu_seconds"].sum()), digits=0, unit=" s"),
+    }
 
 
 def run(words) -> str:

@@ -1,0 +1,104 @@
+"""The first page: what each feature of its made-up table is worth, and its figures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn
+
+from .. import odd_one_out
+from ..plots import style
+from ..similarity import similarity_matrix
+
+ROLES, OPTIONAL = (), ()
+
+
+def left_out(features: pd.DataFrame, triplets, seed: int = 0, draws: int = 500) -> pd.DataFrame:
+    """Odd-one-out accuracy with all features and with each one left out.
+
+    Parameters
+    ----------
+    features : DataFrame (m, p)
+    triplets : int array (n, 3)
+        Answers, odd one last.
+    seed, draws : int
+        Of the bootstrap over triplets.
+
+    Returns
+    -------
+    DataFrame
+        features ("all", "without ..."), accuracy (ties shared), low, high (95 %).
+    """
+    resample = np.random.default_rng(seed).integers(0, len(triplets), (draws, len(triplets)))
+    rows = []
+    for name in [None, *features.columns]:
+        values = features if name is None else features.drop(columns=name)
+        score = np.asarray(odd_one_out.scores(similarity_matrix(values.to_numpy()), triplets, ties="fraction"))
+        low, high = np.quantile(score[resample].mean(1), [0.025, 0.975])
+        label = "all" if name is None else f"without {name}"
+        rows.append({"features": label, "accuracy": score.mean(), "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------------
+
+
+def similarity(matrix, names):
+    """Heat map of a similarity matrix.
+
+    Parameters
+    ----------
+    matrix : array (m, m)
+    names : sequence of str (m,)
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    table : pandas.DataFrame
+        Columns a, b, similarity: every pair once.
+    """
+    import matplotlib.pyplot as plt
+
+    names = [str(name) for name in names]
+    fig, ax = plt.subplots(figsize=(5.2, 4.4))
+    bar = {"label": "cosine similarity", "shrink": 0.9}
+    seaborn.heatmap(matrix, vmin=0, vmax=1, cmap="viridis", square=True, xticklabels=names, yticklabels=names,
+                    cbar_kws=bar, ax=ax)  # fmt: skip
+    ax.set_xticks(ax.get_xticks(), names, rotation=60, ha="right")
+    first, second = np.triu_indices(len(names), 1)
+    table = pd.DataFrame(
+        {"a": np.array(names)[first], "b": np.array(names)[second], "similarity": np.asarray(matrix)[first, second]}
+    )
+    return fig, table
+
+
+def worth(table: pd.DataFrame, ceiling: float):
+    """Odd-one-out accuracy with all features and with each one left out.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`left_out`: features, accuracy, low, high.
+    ceiling : float
+        The best accuracy possible, drawn as a line.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.2))
+    x = np.arange(len(table))
+    ax.errorbar(
+        x,
+        table.accuracy,
+        [table.accuracy - table.low, table.high - table.accuracy],
+        fmt="o",
+        color=style.PALETTE["Image/Text"],
+        ecolor=style.GREY,
+        capsize=3,
+        ms=7,
+        mec=style.OUTLINE,
+    )
+    style.reference_line(ax, 1 / 3, "chance")
+    style.reference_line(ax, ceiling, "noise ceiling")
+    ax.set_xticks(x, table.features, rotation=20, ha="right")
+    ax.set(ylabel="odd-one-out accuracy (share)", ylim=(0.25, max(0.9, ceiling + 0.08)), xlim=(-0.6, len(table) - 0.4))
+    return fig
