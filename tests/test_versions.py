@@ -19,7 +19,7 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
-from humalign.chapters import calibration, rsa, zero_shot
+from humalign.chapters import calibration, levels, rsa, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
@@ -30,7 +30,6 @@ from humalign.studies import (
     comparison,
     concepts,
     layers,
-    levels_networks,
     probing,
     recovery,
     transfer,
@@ -106,7 +105,7 @@ def products(folder) -> dict:
         comparison.people_entropy(profile)
         concepts.accuracies(profile)
         concepts.regression(profile)
-        levels_networks.measure(profile)
+        levels.measure(source)
         transfer.measure(profile, shots=(1,), draws=2)
         recovery.table(profile, MODELS, trials=TRIPLETS, strengths=(0.003,))
         aligned.split_lines(profile, n=200)

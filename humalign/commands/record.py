@@ -43,8 +43,8 @@ def main(args) -> int:
 
         parts = [seeds]
     else:
-        from ..chapters import calibration
-        from ..studies import comparison, levels, real, real_teacher, vice
+        from ..chapters import calibration, levels
+        from ..studies import comparison, real, real_teacher, vice
 
         parts = [levels, real, vice, calibration, comparison, real_teacher]
     if args.only:

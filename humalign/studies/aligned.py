@@ -97,9 +97,10 @@ def level_lines(profile: Profile) -> tuple[dict, dict]:
     accuracy, times : dicts of level to {label: value}
     """
     from ..alignet import measure
-    from . import levels
+    from ..chapters import levels, networks
 
-    found = levels.people_summary(profile).set_index(["quantity", "level"])["drawn people"]
+    found = levels.people_summary(networks.source(profile), profile.seed)
+    found = found.set_index(["quantity", "level"])["drawn people"]
     agree, time = levels.QUANTITIES["ceiling"], levels.QUANTITIES["time_entropy"]
     table = measure.level_set(profile)[1]
     right = table["top"].map(lambda mask: int(mask).bit_count() / 3).groupby(table["level"]).mean()
@@ -135,7 +136,7 @@ def split_lines(profile: Profile, part: str = "H2", n: int = 2000) -> dict:
 
 def published_levels() -> pd.DataFrame:
     """Levels accuracies of the paper, as others quote them: level, four ends of ranges, people, provenance."""
-    from .levels import PUBLISHED
+    from ..chapters.levels import PUBLISHED
 
     people = {level: value for quantity, level, value, *_ in PUBLISHED if quantity == "ceiling"}
     rows = [

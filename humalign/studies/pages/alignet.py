@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .. import alignet_mini, validation
+from .. import alignet_mini
 
 
 def fits_and_reference(strengths: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -40,9 +40,3 @@ def confidences(aligned: dict, plain: dict) -> pd.DataFrame:
     same = {rule: aligned[rule] for rule in plain}
     parts = {"human-aligned": same, "untransformed": plain}
     return pd.concat([alignet_mini.confidences(found, name) for name, found in parts.items()])
-
-
-def published_ratings() -> list[float]:
-    """Mean ratings of real people, pairs closer under UnAligNet and under AligNet, as published."""
-    pairs = ("UnAligNet", "AligNet")
-    return [validation.PUBLISHED[f"mean rating, pairs closer under {name}"] for name in pairs]
