@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from humalign import odd_one_out
+from humalign.chapters import levels
 from humalign.config import get_profile
 from humalign.similarity import similarity_matrix
-from humalign.source import Source
-from humalign.studies import levels_networks as study
+from humalign.source import Source, open_source
 
 
 def test_blocks_give_what_one_matrix_gives(monkeypatch):
@@ -15,8 +15,8 @@ def test_blocks_give_what_one_matrix_gives(monkeypatch):
     values = rng.normal(size=(40, 5))
     triplets = np.array([rng.permutation(40)[:3] for _ in range(300)])
     similarity = similarity_matrix(values, "cosine")
-    monkeypatch.setattr(study, "BLOCK", 37)
-    chosen, doubt = study.choices(values, triplets, 10.0)
+    monkeypatch.setattr(levels, "BLOCK", 37)
+    chosen, doubt = levels.choices(values, triplets, 10.0)
     np.testing.assert_array_equal(chosen, odd_one_out.choices(similarity, triplets))
     expected = odd_one_out.entropy(odd_one_out.probabilities(similarity, triplets, 0.1))
     np.testing.assert_allclose(doubt, expected, atol=1e-6)
@@ -32,7 +32,7 @@ def drawn(tmp_path, monkeypatch):
     ids = split_ids("test")
     made = {"softmax-resnet-m": _seen(), "softmax-vit-m": np.random.default_rng(0).normal(size=(len(ids), 20))}
 
-    def features(source, role, layers, models):
+    def features(source, role, layers, models, seeds):
         assert (role, layers) == ("levels", ("penultimate",))
         for model in models:
             values = made[model]
@@ -43,17 +43,18 @@ def drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(Source, "features", features)
     monkeypatch.setattr(Source, "models", lambda source, role, seed=0: list(made))
     monkeypatch.setattr(Source, "state", lambda *a, **k: "made up")
-    return get_profile("mini", cache=tmp_path)
+    return open_source(get_profile("mini", cache=tmp_path))
 
 
 def test_eyes_of_people_are_better_than_noise_and_noise_is_at_chance(drawn):
-    measured = study.measure(drawn)
-    shown = study.panels(drawn, measured)
+    measured = levels.measure(drawn)
+    told = drawn.networks(), levels.people_summary(drawn), levels.judged(drawn)[1]
+    shown = levels.by_level(measured, *told)
     assert shown["panel"].drop_duplicates().tolist() == ["coarse", "fine", "boundary"]
     eyes, noise = (shown[shown["model"] == m].set_index("panel") for m in ("softmax-resnet-m", "softmax-vit-m"))
     assert (eyes["value"] > noise["value"] + 0.1).all()
     assert ((noise["low"] <= noise["chance"]) & (noise["chance"] <= noise["high"])).all()
     assert (shown["chance"] < shown["limit"]).all()
-    times = study.panels(drawn, measured, "entropy-time")
+    times = levels.by_level(measured, *told, "entropy-time")
     assert (times["chance"] == 0).all()
     assert (times.loc[times["model"] == "softmax-resnet-m", "low"] > 0).all()

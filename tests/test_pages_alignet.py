@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 
 from humalign.alignet import diagnose
-from humalign.chapters import alignet_data, student, table1, teacher, world, zoo
+from humalign.chapters import alignet_data, levels, student, table1, teacher, world, zoo
 from humalign.data.types import Features
 from humalign.results import Measured
 from humalign.source import open_source
-from humalign.studies import validation
 from humalign.zoo import table as zoo_facts
 
 
@@ -53,7 +52,7 @@ def test_confidences_compare_the_same_rules():
 
 
 def test_published_ratings_are_lower_for_the_unaligned():
-    assert validation.published_ratings() == [3.14, 3.93]
+    assert levels.published_ratings() == [3.14, 3.93]
 
 
 def test_table_1(monkeypatch):

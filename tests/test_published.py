@@ -5,12 +5,11 @@ import pandas as pd
 import published
 import pytest
 
-from humalign.chapters import rsa, zero_shot
+from humalign.chapters import levels, rsa, zero_shot
 from humalign.config import get_profile
 from humalign.data.verify import verify
 from humalign.errors import MissingData
 from humalign.source import open_source
-from humalign.studies import levels, levels_networks
 
 NETWORKS = {"softmax-resnet-m": "resnet18", "simclr-resnet-m": "mocov2-rn50", "imagetext-resnet-m": "align"}
 SETS = (
@@ -22,10 +21,10 @@ SETS = (
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """The profile full on the drawn world in published layouts, and mini."""
-    mini = get_profile("mini")
+    mini = open_source("mini")
     folder = tmp_path_factory.mktemp("published")
     root = published.write(folder / "data", NETWORKS)
-    return get_profile("full", data=root, cache=folder / "cache"), mini, NETWORKS
+    return open_source(get_profile("full", data=root, cache=folder / "cache")), mini, NETWORKS
 
 
 def compared(measured, drawn, networks, keys=("dataset", "layer", "detail", "measure")):
@@ -37,12 +36,12 @@ def compared(measured, drawn, networks, keys=("dataset", "layer", "detail", "mea
 
 
 def test_the_files_verify(both):
-    for report in verify(both[0], SETS):
+    for report in verify(both[0].profile, SETS):
         assert report.status == "ok", report.problems
 
 
 def test_roles_and_answers(both):
-    full, drawn = (open_source(profile) for profile in both[:2])
+    full, drawn = both[:2]
     roles = {"things", "things-permuted", "coarse", "levels", "cichy", "king1", "king2"}
     assert roles <= set(full.roles()) <= {*roles, "cifar100-train", "imagenet-train"}
     assert all(full.missing(role, features=True) == "" for role in roles)
@@ -61,25 +60,26 @@ def test_roles_and_answers(both):
 
 
 def test_zero_shot_and_similarity(both):
-    full, mini, networks = *map(open_source, both[:2]), both[2]
+    full, mini, networks = both
     roles = ("things", "coarse")
     found = zero_shot.measure(full, roles=roles)
     assert compared(found, zero_shot.measure(mini, list(networks), roles=roles), networks) < 1e-12
-    assert compared(rsa.measure(full), rsa.measure(mini, list(networks)), networks) < 1e-12
+    found = rsa.measure(full)
+    assert compared(found, rsa.measure(mini, list(networks)), networks) < 1e-12
     one, two = (zero_shot.ceilings(source).set_index("detail")["value"] for source in (full, mini))
     assert (one == two[one.index]).all()
 
 
 def test_references_that_pictures_alone_give(both):
-    one, two = (zero_shot.references(open_source(profile)).set_index("model")["value"] for profile in both[:2])
+    full, mini, _ = both
+    one, two = (zero_shot.references(source).set_index("model")["value"] for source in (full, mini))
     assert set(one.index) == {"pixels", "colour histogram", "category"}
     assert np.abs(one - two[one.index]).max() < 1e-12
 
 
 def test_levels(both):
     full, mini, networks = both
-    one, two = (levels.people_summary(profile).set_index(["quantity", "level"]) for profile in (full, mini))
+    one, two = (levels.people_summary(source).set_index(["quantity", "level"]) for source in (full, mini))
     assert np.allclose(one["these sessions"], two["drawn people"], atol=1e-12)
-    found, drawn = (levels_networks.measure(profile) for profile in (full, mini))
-    drawn = drawn.select(drawn.table["model"].isin(networks).to_numpy())
+    found, drawn = levels.measure(full), levels.measure(mini, list(networks))
     assert compared(found, drawn, networks) < 1e-12

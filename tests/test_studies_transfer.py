@@ -9,6 +9,7 @@ from humalign.chapters import networks
 from humalign.config import get_profile
 from humalign.errors import InputError, MissingData
 from humalign.features import shards
+from humalign.plots import panels
 from humalign.plots import transfer as plots
 from humalign.source import Source
 from humalign.studies import transfer, transfer_tasks
@@ -57,7 +58,7 @@ def test_perfect_features_are_perfect_and_noise_is_at_chance(drawn):
 def test_figures_have_a_panel_a_task_and_a_point_a_network(drawn):
     measured = transfer.measure(drawn, shots=(1, 2), draws=2)
     shown = transfer.points(drawn, measured)
-    fig = plots.strips(shown)
+    fig = panels.strips(shown)
     drawn_points = [sum(len(c.get_offsets()) for c in ax.collections if hasattr(c, "get_sizes")) for ax in fig.axes]
     assert drawn_points == [2, 2, 2]
     assert [ax.get_title() for ax in fig.axes] == list(dict.fromkeys(shown["panel"]))

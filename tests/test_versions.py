@@ -22,6 +22,7 @@ from humalign.chapters import (
     alignet_data,
     calibration,
     concepts,
+    levels,
     probing,
     recovery,
     rsa,
@@ -35,7 +36,6 @@ from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
 from humalign.store import write_json
 from humalign.studies import (
-    levels_networks,
     transfer,
 )
 from humalign.world import observers, stimuli
@@ -109,7 +109,7 @@ def products(folder) -> dict:
         comparison.people_entropy(source)
         concepts.measure(source)
         concepts.regression(source)
-        levels_networks.measure(profile)
+        levels.measure(source)
         transfer.measure(profile, shots=(1,), draws=2)
         recovery.measure(source, MODELS, trials=TRIPLETS, strengths=(0.003,))
         student.split_lines(source, n=200)

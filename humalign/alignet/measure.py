@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -9,9 +10,11 @@ import pandas as pd
 
 from .. import levels as levels_data
 from .. import odd_one_out, resample, rsa
+from ..chapters.levels import SHARPNESS, add_levels, judged
 from ..data.types import Triplets
 from ..results import Measured, Rows
 from ..similarity import similarity_matrix
+from ..source import open_source
 
 SPLITS = ("test", "things", "cichy", "king1", "king2")
 ARRANGED = ("cichy", "king1", "king2")
@@ -21,7 +24,6 @@ PER_LEVEL = 6000  # triplets of each level and part
 SHOTS = 20  # draws of the one-shot examples
 SHIFT_PICTURES = 20  # train pictures of each seen concept that the superordinate classifier learns from
 RIDGE = 0.02  # of the number of rows
-SHARPNESS = 100.0  # of the cosine, for the student's uncertainty
 
 
 # ---- triplets of the concept split -----------------------------------------------------------------------------------
@@ -106,23 +108,10 @@ def _all_differ(codes: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=2)
 def level_set(profile):
     """The Levels data set of the drawn world: (Triplets as presented, table of :func:`humalign.levels.triplets`)."""
-    from ..studies.levels import answers
-    from ..world.stimuli import LICENCE, SOURCE, concept_of, split_ids
+    from ..world.stimuli import concept_of, split_ids
 
-    table = levels_data.triplets(answers(profile)[0])
-    ids = split_ids("test")
-    row = {name: i for i, name in enumerate(ids)}
-    shown = np.stack([table[c].map(row).to_numpy() for c in ("first", "second", "third")], 1)
-    triplets = Triplets(
-        ids,
-        shown,
-        SOURCE,
-        LICENCE,
-        name="levels",
-        concepts=tuple(map(concept_of, ids)),
-        level=table["level"].to_numpy(str),
-    )
-    return triplets, table
+    (triplets, table), ids = judged(open_source(profile)), split_ids("test")
+    return replace(triplets.align(ids), concepts=tuple(map(concept_of, ids))), table
 
 
 # ---- measures --------------------------------------------------------------------------------------------------------
@@ -141,34 +130,6 @@ def _levels(rows: Rows, similarity, profile) -> None:
     right = levels_data.correct(chosen, table["top"].to_numpy())
     doubt = odd_one_out.entropy(odd_one_out.probabilities(similarity, data.triplets, 1 / SHARPNESS))
     add_levels(rows, right, doubt, data, table)
-
-
-def add_levels(rows: Rows, right, doubt, data: Triplets, table: pd.DataFrame, **more) -> None:
-    """Accuracy and entropy-time correlation of one network on each level of the Levels data set.
-
-    Parameters
-    ----------
-    rows : Rows
-        Two rows a level are added.
-    right : float array (n,)
-        Score of each choice, see :func:`humalign.levels.correct`.
-    doubt : float array (n,)
-        Entropy of the network's probabilities, nats.
-    data : Triplets
-        n triplets with ``level``.
-    table : DataFrame
-        ``log_seconds``: people's mean log response time, a row a triplet.
-    **more
-        Further columns.
-    """
-    for level in LEVELS:
-        keep = data.level == level
-        triplets, times = data.triplets[keep], table["log_seconds"].to_numpy()[keep]
-        found = resample.triplet_means(right[keep], triplets, data.concepts)
-        rows.add("levels", "accuracy", level, *found, int(keep.sum()), **more)
-        once = resample.spearman(doubt[keep], times, np.ones((keep.sum(), 1)))[0]
-        draws = resample.spearman(doubt[keep], times, resample.triplet_weights(triplets, data.concepts))
-        rows.add("levels", "entropy-time", level, once, draws, int(keep.sum()), **more)
 
 
 def one_shot(features: np.ndarray, ids, part: str) -> np.ndarray:

@@ -265,9 +265,9 @@ def level_lines(source: Source) -> tuple[dict, dict]:
     accuracy, times : dicts of level to {label: value}
     """
     from ..alignet import measure
-    from ..studies.levels import QUANTITIES, people_summary
+    from .levels import QUANTITIES, people_summary
 
-    found = people_summary(source.profile).set_index(["quantity", "level"])["drawn people"]
+    found = people_summary(source, source.profile.seed).set_index(["quantity", "level"])["drawn people"]
     agree, time = QUANTITIES["ceiling"], QUANTITIES["time_entropy"]
     table = measure.level_set(source.profile)[1]
     right = table["top"].map(lambda mask: int(mask).bit_count() / 3).groupby(table["level"]).mean()
@@ -454,7 +454,7 @@ def relations(near=NEAR, far=FAR) -> pd.DataFrame:
 
 def published_levels() -> pd.DataFrame:
     """Levels accuracies of the paper, as others quote them: level, four ends of ranges, people, provenance."""
-    from ..studies.levels import PUBLISHED
+    from .levels import PUBLISHED
 
     people = {level: value for quantity, level, value, *_ in PUBLISHED if quantity == "ceiling"}
     rows = [

@@ -43,9 +43,8 @@ def main(args) -> int:
 
         parts = {"seeds": seeds}
     else:
-        from ..chapters import calibration, real_data, teacher, vice
+        from ..chapters import calibration, levels, real_data, teacher, vice
         from ..chapters import representation_comparison as comparison
-        from ..studies import levels
 
         studies = (levels.PUBLIC, real_data.TABLES, vice.PUBLIC, calibration.PUBLIC, comparison.PUBLIC,
                    teacher.PUBLIC)  # fmt: skip

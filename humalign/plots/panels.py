@@ -387,3 +387,49 @@ def examples(table: pd.DataFrame, pictures: dict):
                for words, c, m in MARKS.values()]  # fmt: skip
     fig.legend(handles=handles, ncols=3, fontsize=9.5, loc="outside lower center")
     return fig
+
+
+def grid(n: int, height: float = 2.5, columns: int = 3, **options):
+    """Axes of ``n`` panels in rows of ``columns``; those left over are hidden. Returns the figure and a flat list."""
+    from matplotlib import pyplot as plt
+
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(style.WIDTH, height * rows + 0.7), squeeze=False, layout="constrained", **options
+    )
+    for ax in axes.flat[n:]:
+        ax.set_visible(False)
+    return fig, list(axes.flat[:n])
+
+
+def strips(table: pd.DataFrame, floor: str = "chance", people: str = "people"):
+    """Every network in every task: a panel a task, networks sorted inside their training group.
+
+    Parameters
+    ----------
+    table : DataFrame
+        panel, on (name of the value axis), group, value, low, high, chance, and, where people are known, limit.
+    floor, people : str
+        Names of the lines at ``chance`` and ``limit``.
+    """
+    parts = list(table.groupby("panel", sort=False))
+    fig, axes = grid(len(parts))
+    for ax, (title, part) in zip(axes, parts):
+        groups = style.order(part["group"])
+        rows = part.assign(place=part["group"].map(groups.index)).sort_values(["place", "value"], ignore_index=True)
+        x = np.arange(len(rows)) + 2.0 * rows["place"]
+        style.points(ax, x, rows["value"], rows["group"], low=rows["low"], high=rows["high"], size=22)
+        chance, limit = rows["chance"].iloc[0], rows["limit"].iloc[0] if "limit" in rows else None
+        ax.set_ylim(limits(rows, chance, limit))
+        ax.set_xlim(-2, x.max() * 1.4 + 1)  # room for the names of the lines, clear of points
+        for value, name, ls in ((chance, floor, ":"), (limit, people, "-.")):
+            if value is not None and np.isfinite(value):
+                style.reference_line(ax, value, name, style=ls)
+        ax.set_title(title, fontsize=10)
+        ax.set_ylabel(part["on"].iloc[0], fontsize=9)
+        ax.set_xticks([])
+    for ax in axes[-3:]:
+        ax.set_xlabel("networks, sorted in each group", fontsize=9)
+    style.group_legend(fig, table["group"], loc="outside lower center", ncols=3, fontsize=9)
+    return fig

@@ -2,62 +2,10 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.ticker import NullFormatter
 
 from . import panels, style
-
-COLUMNS = 3
-
-
-def _grid(n: int, height: float = 2.5, **options):
-    """Axes of ``n`` panels in rows of three; those left over are hidden. Returns the figure and a flat list."""
-    columns = min(COLUMNS, n)
-    rows = -(-n // columns)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(style.WIDTH, height * rows + 0.7), squeeze=False, layout="constrained", **options
-    )
-    for ax in axes.flat[n:]:
-        ax.set_visible(False)
-    return fig, list(axes.flat[:n])
-
-
-def _legend(fig, groups) -> None:
-    style.group_legend(fig, groups, loc="outside lower center", ncols=3, fontsize=9)
-
-
-def strips(table: pd.DataFrame, floor: str = "chance", people: str = "people"):
-    """Every network in every task: a panel a task, networks sorted inside their training group.
-
-    Parameters
-    ----------
-    table : DataFrame
-        panel, on (name of the value axis), group, value, low, high, chance, and, where people are known, limit.
-    floor, people : str
-        Names of the lines at ``chance`` and ``limit``.
-    """
-    parts = list(table.groupby("panel", sort=False))
-    fig, axes = _grid(len(parts))
-    for ax, (title, part) in zip(axes, parts):
-        groups = style.order(part["group"])
-        rows = part.assign(place=part["group"].map(groups.index)).sort_values(["place", "value"], ignore_index=True)
-        x = np.arange(len(rows)) + 2.0 * rows["place"]
-        style.points(ax, x, rows["value"], rows["group"], low=rows["low"], high=rows["high"], size=22)
-        chance, limit = rows["chance"].iloc[0], rows["limit"].iloc[0] if "limit" in rows else None
-        ax.set_ylim(panels.limits(rows, chance, limit))
-        ax.set_xlim(-2, x.max() * 1.4 + 1)  # room for the names of the lines, clear of points
-        for value, name, ls in ((chance, floor, ":"), (limit, people, "-.")):
-            if value is not None and np.isfinite(value):
-                style.reference_line(ax, value, name, style=ls)
-        ax.set_title(title, fontsize=10)
-        ax.set_ylabel(part["on"].iloc[0], fontsize=9)
-        ax.set_xticks([])
-    for ax in axes[-COLUMNS:]:
-        ax.set_xlabel("networks, sorted in each group", fontsize=9)
-    _legend(fig, table["group"])
-    return fig
 
 
 def shots(table: pd.DataFrame):
@@ -69,7 +17,7 @@ def shots(table: pd.DataFrame):
         panel, model, group, shots, value, chance.
     """
     parts = list(table.groupby("panel", sort=False))
-    fig, axes = _grid(len(parts), 2.9)
+    fig, axes = panels.grid(len(parts), 2.9)
     for ax, (title, part) in zip(axes, parts):
         for _, one in part.groupby("model", sort=False):
             one = one.sort_values("shots")
@@ -87,7 +35,7 @@ def shots(table: pd.DataFrame):
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("examples of each class")
         ax.set_ylabel("accuracy")
-    _legend(fig, table["group"])
+    style.group_legend(fig, table["group"], loc="outside lower center", ncols=3, fontsize=9)
     return fig
 
 
@@ -100,7 +48,7 @@ def against_people(table: pd.DataFrame):
         panel, on, group, value, low, high, odd_one_out.
     """
     parts = list(table.groupby("panel", sort=False))
-    fig, axes = _grid(len(parts), 2.7)
+    fig, axes = panels.grid(len(parts), 2.7)
     for ax, (title, part) in zip(axes, parts):
         style.points(ax, part["odd_one_out"], part["value"], part["group"], low=part["low"], high=part["high"], size=26)
         trained = part[part["group"] != "Untrained"]
@@ -108,5 +56,5 @@ def against_people(table: pd.DataFrame):
         ax.set_title(title, fontsize=10)
         ax.set_ylabel(part["on"].iloc[0], fontsize=9)
         ax.set_xlabel("odd-one-out accuracy", fontsize=9)
-    _legend(fig, table["group"])
+    style.group_legend(fig, table["group"], loc="outside lower center", ncols=3, fontsize=9)
     return fig

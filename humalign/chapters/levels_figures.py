@@ -1,4 +1,4 @@
-"""Figures of people's judgments at three levels: pure functions of the tables of ``humalign.levels``."""
+"""Figures of people's judgments at three levels: pure functions of the tables of :mod:`humalign.chapters.levels`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from ..levels import LEVELS
-from . import style
+from ..plots import style
+from . import levels
 
 
 def people(table: pd.DataFrame, answers: pd.DataFrame):
@@ -65,10 +66,10 @@ def ceilings(summary: pd.DataFrame):
     Parameters
     ----------
     summary : DataFrame
-        From :func:`humalign.studies.levels.people_summary`.
+        From :func:`humalign.chapters.levels.people_summary`.
     """
     rows = summary[summary["quantity"] == "leave-one-out ceiling"].set_index("level").loc[list(LEVELS)]
-    own, theirs = ("drawn people", "real people") if "drawn people" in rows else ("these sessions", "as reported")
+    own, theirs = levels.whose(summary)
     fig, ax = plt.subplots(figsize=(style.WIDTH * 0.86, 3.2))
     for x, (level, row) in enumerate(rows.iterrows()):
         ax.plot([x - 0.12, x - 0.12], [row["low"], row["high"]], color=style.GREY, lw=1.5)

@@ -1,0 +1,498 @@
+"""Three levels of abstraction: how people agree and how long they take, networks on the same triplets, rated pairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from .. import levels as measures
+from .. import odd_one_out, resample, show
+from .. import record as recording
+from ..data.types import Triplets
+from ..errors import InputError, MissingData
+from ..results import Measured, Rows
+from ..similarity import similarity_matrix
+from ..source import Source
+from . import networks, zero_shot
+
+ROLES, OPTIONAL = ("levels",), ()
+VERSION = 1  # of what is kept: goes up when its numbers change
+LAYER, STAGE = "penultimate", "zero-shot"
+SHARPNESS = 100.0  # of the cosine, for the doubt of a network
+BLOCK = 2048  # triplets compared at a time, so that similarities of all pictures need not fit into memory
+SOURCE = "analysis notebook of the Levels experiment, executed by its author"
+QUOTED = "quoted by others from the paper"
+PUBLISHED = (  # what a source confirms of real people
+    # quantity, level, value, provenance, source
+    ("ceiling", "coarse", 0.6192, "second-hand", QUOTED),
+    ("ceiling", "fine", 0.6592, "second-hand", QUOTED),
+    ("ceiling", "boundary", 0.8921, "second-hand", QUOTED),
+    ("ceiling", "all", 0.6896, "published", SOURCE),
+    ("majority_share", "all", 0.7893, "published", SOURCE),
+    ("time_entropy", "coarse", 0.325, "published", SOURCE),
+    ("time_entropy", "fine", 0.364, "published", SOURCE),
+    ("time_entropy", "boundary", 0.443, "published", SOURCE),
+    ("median_seconds", "coarse", 3.365, "published", SOURCE),
+    ("median_seconds", "fine", 3.079, "published", SOURCE),
+    ("median_seconds", "boundary", 2.043, "published", SOURCE),
+)
+QUANTITIES = {  # how each quantity is called
+    "ceiling": "leave-one-out ceiling",
+    "majority_share": "mean largest response share",
+    "entropy": "mean response entropy (nats)",
+    "time_entropy": "Spearman's ρ, log response time and entropy",
+    "share_unanimous": "share of unanimous triplets",
+    "median_seconds": "median response time (s)",
+}
+SIMULATED, REAL = ("drawn people", "real people"), ("these sessions", "as reported")  # whose answers, beside whose
+RATERS = 49  # as many as the published study kept
+PAIRS = 100  # of each kind, as published
+MOST = 10  # of one superordinate and kind
+RATED = {  # quantity of :func:`validate`, as published; the correlations include five raters on another scale
+    "mean rating, pairs closer under AligNet": 3.93,
+    "mean rating, pairs closer under UnAligNet": 3.14,
+    "paired t over participants": 20.260,
+    "Pearson's r of rating and alignet distance": -0.640,
+    "Spearman's ρ of rating and alignet distance": -0.641,
+    "Pearson's r of rating and unalignet distance": 0.068,
+    "Spearman's ρ of rating and unalignet distance": 0.122,
+}
+
+# ---- people ----------------------------------------------------------------------------------------------------------
+
+
+def answers(source: Source, seed: int = 42) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Responses after exclusions, keyed by triplet, and the table of people.
+
+    Raises
+    ------
+    MissingData
+        Where there are no responses; the public sample has trial lists only.
+    """
+    kept, people = measures.exclude(source.sessions("levels"))
+    return measures.responses(kept, seed=seed), people
+
+
+def judged(source: Source) -> tuple[Triplets, pd.DataFrame]:
+    """The triplets that people answered, as presented, and what they answered (:func:`humalign.levels.triplets`).
+
+    Returns
+    -------
+    Triplets
+        With ``level``; nothing is said about the odd one. Concepts are those of the pictures or, where these are not
+        at hand, the classes in the names of ImageNet files.
+    DataFrame
+        One row a triplet.
+    """
+    table = measures.triplets(answers(source)[0])
+    ids, places = np.unique(table[["first", "second", "third"]].to_numpy(str), return_inverse=True)
+    ids, level = tuple(ids.tolist()), table["level"].to_numpy(str)
+    triplets = Triplets(ids, places.reshape(-1, 3), source.origin, "", name="levels", level=level)
+    try:
+        shown = source.pictures("levels")
+    except MissingData:
+        return replace(triplets, concepts=tuple(name.split("_")[0] for name in ids)), table
+    used = set(ids)
+    shown = shown.align([name for name in shown.ids if name in used])
+    triplets = triplets.align(shown.ids)
+    return replace(triplets, concepts=shown.concepts, source=shown.source, licence=shown.licence), table
+
+
+def people_summary(source: Source, seed: int = 0) -> pd.DataFrame:
+    """Summary per level with 95 % bootstrap intervals over triplets, beside the published numbers.
+
+    Returns
+    -------
+    DataFrame
+        quantity, level, "drawn people" and "real people" (where people are real: "these sessions" and "as reported"),
+        low and high of the former, source of the latter.
+    """
+    own, _ = answers(source)
+    summary = measures.summary(own).set_index("level")
+    published = {(q, lv): (value, provenance) for q, lv, value, provenance, _ in PUBLISHED}
+    intervals = _intervals(own, seed)
+    whose, theirs = REAL if zero_shot.known(source) is None else SIMULATED
+    rows = []
+    for quantity, label in QUANTITIES.items():
+        for level in summary.index:
+            value, provenance = published.get((quantity, level), (np.nan, ""))
+            low, high = intervals.get((quantity, level), (np.nan, np.nan))
+            rows.append({"quantity": label, "level": level, whose: summary.loc[level, quantity], "low": low,
+                         "high": high, theirs: value, "source of the latter": provenance})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def whose(summary: pd.DataFrame) -> tuple[str, str]:
+    """The columns of :func:`people_summary` with the answers here and with the published ones."""
+    return SIMULATED if SIMULATED[0] in summary else REAL
+
+
+def _intervals(own: pd.DataFrame, seed: int, draws: int = 200) -> dict:
+    """Bootstrap intervals over triplets of the quantities that are means or correlations over triplets."""
+    table = measures.triplets(own)
+    share = measures.counts(own)[[0, 1, 2]].to_numpy()
+    table["majority_share"] = share.max(1) / share.sum(1)
+    generator = np.random.default_rng(seed)
+    out = {}
+    for level in (*measures.LEVELS, "all"):
+        part = table if level == "all" else table[table["level"] == level]
+        drawn = resample.drawn_rows(len(part), generator, draws)
+        columns = {"ceiling": part["agreement"], "majority_share": part["majority_share"], "entropy": part["entropy"],
+                   "share_unanimous": part["entropy"] == 0}  # fmt: skip
+        found = {quantity: values.to_numpy(float) @ drawn / len(part) for quantity, values in columns.items()}
+        found["time_entropy"] = resample.spearman(part["log_seconds"], part["entropy"], drawn)
+        for quantity, values in found.items():
+            out[quantity, level] = tuple(resample.interval(values))
+    return out
+
+
+# ---- the real trial lists --------------------------------------------------------------------------------------------
+
+
+def trial_list_summary(source: Source) -> pd.DataFrame:
+    """What the real trial lists of Levels hold: shares per level, classes, images, people per triplet.
+
+    Returns
+    -------
+    DataFrame
+        level, trials, share, distinct triplets, people per triplet, images, ImageNet classes.
+
+    Raises
+    ------
+    MissingData
+        Without the files of the slice.
+    """
+    frame = source.published("levels/trials")
+    images = ["image1", "image2", "image3"]
+    names = np.sort(frame[images].to_numpy(str), axis=1)
+    frame = frame.assign(key=["|".join(row) for row in names])
+    out = []
+    for level in (*measures.LEVELS, "all"):
+        part = frame if level == "all" else frame[frame["level"] == level]
+        shown = np.unique(part[images].to_numpy(str))
+        out.append({
+            "level": level, "trials": len(part), "share": len(part) / len(frame),
+            "distinct triplets": part["key"].nunique(),
+            "people per triplet": part.groupby("key")["participant"].nunique().mean(),
+            "images": len(shown), "ImageNet classes": len({n.split("_")[0] for n in shown}),
+        })  # fmt: skip
+    return pd.DataFrame(out)
+
+
+def pair_list_summary(source: Source) -> pd.DataFrame:
+    """What the real list of the AligNet validation study holds: pairs, images, classes."""
+    pairs = source.published("levels/alignet_pairs")
+    shown = np.unique(pairs[["image1", "image2"]].to_numpy(str))
+    classes = {name.split("_")[0] for name in shown}
+    return pd.DataFrame([{"pairs": len(pairs), "images": len(shown), "ImageNet classes": len(classes)}])
+
+
+def _lists(source: Source) -> dict:
+    """Both summaries of the real lists in one table."""
+    lists, pairs = trial_list_summary(source), pair_list_summary(source)
+    lists.insert(0, "list", "Levels, " + lists.pop("level"))
+    pairs = pairs.rename(columns={"pairs": "trials"}).assign(list="validation study, pairs")
+    return {"lists": pd.concat([lists, pairs], ignore_index=True)[lists.columns]}
+
+
+PUBLIC = recording.Study("levels", frozenset({"levels/trials", "levels/alignet_pairs"}), ("lists",), 1, _lists)
+
+
+def list_table(source: Source) -> pd.DataFrame:
+    """Both summaries of the real lists; see :meth:`humalign.record.Study.tables`."""
+    found = PUBLIC.tables(source.profile)
+    return found["lists"].assign(provenance=found.provenance)
+
+
+# ---- networks --------------------------------------------------------------------------------------------------------
+
+
+def choices(values: np.ndarray, triplets: np.ndarray, sharpness: float) -> tuple[np.ndarray, np.ndarray]:
+    """A network's choice on each triplet and its doubt, cosine similarity, block after block.
+
+    Parameters
+    ----------
+    values : array (m, p)
+    triplets : int array (n, 3)
+        As presented; nothing is said about the odd one.
+    sharpness : float
+        The softmax sees cosine similarities times this.
+
+    Returns
+    -------
+    chosen : int array (n,)
+        Position of the odd one; -1 where all similarities are equal.
+    doubt : float array (n,)
+        Entropy of the softmax, nats.
+    """
+    chosen, doubt = np.empty(len(triplets), np.int8), np.empty(len(triplets))
+    for start in range(0, len(triplets), BLOCK):
+        part = slice(start, start + BLOCK)
+        used, rows = np.unique(triplets[part], return_inverse=True)
+        similarity, rows = similarity_matrix(values[used], "cosine"), rows.reshape(-1, 3)
+        chosen[part] = odd_one_out.choices(similarity, rows)
+        doubt[part] = odd_one_out.entropy(odd_one_out.probabilities(similarity, rows, 1 / sharpness))
+    return chosen, doubt
+
+
+def add_levels(rows: Rows, right, doubt, triplets: Triplets, table: pd.DataFrame, **more) -> None:
+    """Accuracy and entropy-time correlation of one network on each level of the Levels data set.
+
+    Parameters
+    ----------
+    rows : Rows
+        Two rows a level are added.
+    right : float array (n,)
+        Score of each choice, see :func:`humalign.levels.correct`.
+    doubt : float array (n,)
+        Entropy of the network's probabilities, nats.
+    triplets : Triplets
+        n triplets with ``level``.
+    table : DataFrame
+        ``log_seconds``: people's mean log response time, a row a triplet.
+    **more
+        Further columns.
+    """
+    for level in measures.LEVELS:
+        keep = triplets.level == level
+        shown, times = triplets.triplets[keep], table["log_seconds"].to_numpy()[keep]
+        found = resample.triplet_means(right[keep], shown, triplets.concepts)
+        rows.add("levels", "accuracy", level, *found, int(keep.sum()), **more)
+        once = resample.spearman(doubt[keep], times, np.ones((keep.sum(), 1)))[0]
+        draws = resample.spearman(doubt[keep], times, resample.triplet_weights(shown, triplets.concepts))
+        rows.add("levels", "entropy-time", level, once, draws, int(keep.sum()), **more)
+
+
+def of_features(features, triplets: Triplets, table: pd.DataFrame, **common) -> Measured:
+    """Accuracy at each level, and how a network's doubt goes with people's response times.
+
+    Parameters
+    ----------
+    features : iterable of Features
+    triplets : Triplets
+    table : DataFrame
+        Both of :func:`judged`.
+    **common
+        Further columns: ``profile`` and ``dataset``.
+
+    Returns
+    -------
+    Measured
+        Dataset "levels", stage "zero-shot", detail = level; measures "accuracy" (any of tied majority labels counts)
+        and "entropy-time" (Spearman's rho of doubt and people's mean log response time); draws over concepts.
+    """
+    rows = Rows(stage=STAGE, **common)
+    for part in features:
+        chosen, doubt = choices(part.align(triplets.ids).values, triplets.triplets, SHARPNESS)
+        right = measures.correct(chosen, table["top"].to_numpy())
+        add_levels(rows, right, doubt, triplets, table, **networks.identity(part))
+    return rows.measured()
+
+
+def measure(source: Source, models=None, seeds=(0,)) -> Measured:
+    """Both measures of the networks of a source, network by network kept in the cache.
+
+    Parameters
+    ----------
+    source : Source
+    models : list of str, optional
+        Default: all.
+    seeds : tuple of int
+        Training runs.
+
+    Raises
+    ------
+    MissingData
+        When there are no responses, or no features of their pictures.
+    """
+    triplets, table = judged(source)
+    return networks.measure(
+        source, "levels", partial(of_features, table=table), VERSION, name="levels", answers=triplets,
+        inputs=[table.to_csv()], layers=(LAYER,), models=models, seeds=seeds,
+    )  # fmt: skip
+
+
+def by_level(measured: Measured, models: pd.DataFrame, summary, table, what: str = "accuracy") -> pd.DataFrame:
+    """Points of all networks at each level, for figures.
+
+    Parameters
+    ----------
+    measured : Measured
+        :func:`measure`.
+    models : DataFrame
+        :meth:`humalign.source.Source.networks`.
+    summary, table : DataFrame
+        :func:`people_summary`; of :func:`judged`.
+    what : {"accuracy", "entropy-time"}
+
+    Returns
+    -------
+    DataFrame
+        As :func:`networks.points`, with panel (the level), on (what is measured, for axes), chance and limit (people).
+    """
+    people = summary.set_index(["quantity", "level"])[whose(summary)[0]]
+    quantity = QUANTITIES["ceiling" if what == "accuracy" else "time_entropy"]
+    chance = table["top"].map(lambda mask: int(mask).bit_count() / 3).groupby(table["level"]).mean()
+    out = []
+    for level in measures.LEVELS:
+        one = networks.points(measured, models, dataset="levels", measure=what, detail=level)
+        lines = {"chance": chance[level] if what == "accuracy" else 0.0, "limit": people[quantity, level]}
+        out.append(one.assign(panel=level, on="accuracy" if what == "accuracy" else "Spearman's ρ", **lines))
+    return pd.concat(out, ignore_index=True)
+
+
+def numbers(people: pd.DataFrame, table: pd.DataFrame) -> dict:
+    """Numbers of the prose, by key.
+
+    Parameters
+    ----------
+    people, table : DataFrame
+        Of :func:`answers` and :func:`judged`.
+    """
+    found = {"people": len(people), "kept": int(people["kept"].sum()), "triplets": len(table)}
+    return {f"lv_{key}": show.number(value, None, "live", digits=0) for key, value in found.items()}
+
+
+# ---- rated pairs -----------------------------------------------------------------------------------------------------
+
+
+def validate(ratings: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The AligNet validation study: do people rate pairs as AligNet or as UnAligNet places them?
+
+    Parameters
+    ----------
+    ratings : DataFrame
+        participant, image1, image2, rating (1 to 5).
+    pairs : DataFrame
+        image1, image2, alignet, unalignet (model distances), difference (z-scored AligNet minus UnAligNet; negative =
+        closer under AligNet).
+
+    Returns
+    -------
+    DataFrame
+        quantity, value, p, n: mean rating of the pairs closer under either model, paired t over participants, Pearson
+        and Spearman correlation of the mean rating with each model's distance.
+    """
+    from scipy import stats
+
+    key = ["image1", "image2"]
+    merged = ratings.merge(pairs, on=key, how="left", validate="many_to_one")
+    if merged["difference"].isna().any():
+        raise InputError(
+            "a rating names a pair that the list does not have", "validation study", "align the file names"
+        )
+    merged["closer"] = np.where(merged["difference"] < 0, "AligNet", "UnAligNet")
+    means = merged.pivot_table(index="participant", columns="closer", values="rating").dropna()
+    test = stats.ttest_rel(means["AligNet"], means["UnAligNet"])
+    rows = [
+        {"quantity": "mean rating, pairs closer under AligNet", "value": means["AligNet"].mean(), "n": len(means)},
+        {"quantity": "mean rating, pairs closer under UnAligNet", "value": means["UnAligNet"].mean(), "n": len(means)},
+        {"quantity": "paired t over participants", "value": test.statistic, "p": test.pvalue, "n": len(means)},
+    ]
+    by_pair = merged.groupby(key).agg(
+        rating=("rating", "mean"), alignet=("alignet", "first"), unalignet=("unalignet", "first")
+    )
+    for model in ("alignet", "unalignet"):
+        for name, method in (("Pearson's r", stats.pearsonr), ("Spearman's ρ", stats.spearmanr)):
+            found = method(by_pair[model], by_pair["rating"])
+            label = f"{name} of rating and {model} distance"
+            rows.append({"quantity": label, "value": found.statistic, "p": found.pvalue, "n": len(by_pair)})
+    return pd.DataFrame(rows)
+
+
+def divergent(aligned: np.ndarray, control: np.ndarray, shown: pd.DataFrame, n: int = PAIRS) -> pd.DataFrame:
+    """Pairs that one network places much closer than the other.
+
+    Parameters
+    ----------
+    aligned, control : arrays (m, p), (m, q)
+        Features of the same pictures by AligNet and UnAligNet.
+    shown : DataFrame
+        id, concept, superordinate of the pictures. Pairs are two concepts of one superordinate.
+    n : int
+        Pairs of each kind, at most 10 of one superordinate.
+
+    Returns
+    -------
+    DataFrame
+        first, second (picture numbers), image1, image2, alignet, unalignet (cosine distances, z-scored over all such
+        pairs), difference (alignet - unalignet; negative: closer under AligNet).
+    """
+    from ..rsa import rdm
+
+    kinds, concepts = shown["superordinate"].to_numpy(), shown["concept"].to_numpy()
+    i, j = np.triu_indices(len(shown), 1)
+    near = (kinds[i] == kinds[j]) & (concepts[i] != concepts[j])
+    i, j = i[near], j[near]
+    out = {"first": i, "second": j, "image1": shown["id"].to_numpy()[i], "image2": shown["id"].to_numpy()[j]}
+    for name, values in (("alignet", aligned), ("unalignet", control)):
+        distance = np.asarray(rdm(values, "cosine"), float)[i, j]
+        out[name] = (distance - distance.mean()) / distance.std()
+    table = pd.DataFrame(out).assign(difference=lambda t: t["alignet"] - t["unalignet"], kind=kinds[i])
+    parts = []
+    for rising in (True, False):
+        order = table.sort_values("difference", ascending=rising, kind="stable")
+        parts.append(order[order.groupby("kind").cumcount() < MOST].head(n))
+    return pd.concat(parts, ignore_index=True).drop(columns="kind")
+
+
+def drawn_ratings(pairs: pd.DataFrame, ids, n: int = RATERS) -> pd.DataFrame:
+    """Drawn people rate pairs from 1 to 5: each sorts all pairs by own similarity into five equal piles.
+
+    Returns
+    -------
+    DataFrame
+        participant, image1, image2, rating.
+    """
+    from scipy.stats import rankdata
+
+    from ..world import observers
+
+    seen, weights = observers.values(tuple(ids)), observers.people("main").weights[:n]
+    similarity = (seen[pairs["first"]] * seen[pairs["second"]]) @ weights.T  # pairs x people
+    pile = np.ceil(5 * rankdata(similarity, axis=0) / len(pairs)).clip(1, 5)
+    frame = pairs[["image1", "image2"]]
+    return pd.concat([frame.assign(participant=k, rating=pile[:, k]) for k in range(n)], ignore_index=True)
+
+
+def rated(features: dict, shown: pd.DataFrame, names: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The validation study of the second paper, held with drawn people, for every student.
+
+    Parameters
+    ----------
+    features : dict
+        (student, "AligNet" or "UnAligNet") to array (m, p); students that lack one are left out.
+    shown : DataFrame
+        See :func:`divergent`.
+    names : dict of str to str
+        Of the students, for readers.
+
+    Returns
+    -------
+    summary : DataFrame
+        quantity, one column a student (drawn people), real people (published), source of the latter.
+    people : DataFrame
+        student, participant, AligNet, UnAligNet: mean rating of the pairs that are closer under either.
+    """
+    columns, people = {}, []
+    for model, name in names.items():
+        if (model, "AligNet") not in features or (model, "UnAligNet") not in features:
+            continue
+        pairs = divergent(features[model, "AligNet"], features[model, "UnAligNet"], shown)
+        ratings = drawn_ratings(pairs, shown["id"])
+        columns[name] = validate(ratings, pairs.drop(columns=["first", "second"])).set_index("quantity")["value"]
+        closer = np.where(pairs["difference"] < 0, "AligNet", "UnAligNet")
+        ratings["closer"] = np.tile(closer, ratings["participant"].nunique())
+        means = ratings.pivot_table(index="participant", columns="closer", values="rating").reset_index()
+        people.append(means.assign(student=name))
+    found = pd.DataFrame(columns).reset_index()
+    found["real people"] = found["quantity"].map(RATED)
+    return found.assign(**{"source of the latter": "published"}), pd.concat(people, ignore_index=True)
+
+
+def published_ratings() -> list[float]:
+    """Mean ratings of real people, pairs closer under UnAligNet and under AligNet, as published."""
+    return [RATED[f"mean rating, pairs closer under {name}"] for name in ("UnAligNet", "AligNet")]
