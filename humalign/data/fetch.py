@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from ..errors import HumalignError, InputError, MissingData
-from ..store import digest
+from ..store import checksum, digest
 from . import registry
 from .describe import open_downloads
 from .verify import verify_one
@@ -44,33 +44,38 @@ def remote_size(url: str) -> int | None:
 
 
 class Resuming:
-    """A downloader for pooch that goes on where an interrupted download stopped.
+    """A download that goes on where an interrupted one stopped.
 
     Bytes are kept in ``partial`` until the file is complete. A server that does not serve ranges, or whose file is
-    another one by now (its ETag or date, kept beside the bytes with the address), starts anew.
+    another one by now (its ETag or date, kept beside the bytes with the address), starts anew; so does another address
+    where nothing (``checked``) would tell that its bytes are others.
 
     Parameters
     ----------
     partial : Path
     progress : bool
+    checked : bool
+        Whether a checksum of the file is known.
     """
 
-    def __init__(self, partial: Path, progress: bool = True):
-        self.partial, self.progress = Path(partial), progress
+    def __init__(self, partial: Path, progress: bool = True, checked: bool = False):
+        self.partial, self.progress, self.checked = Path(partial), progress, checked
         self.mark = self.partial.with_name(f"{self.partial.name}.mark")
         self.resumed_from = 0
 
-    def __call__(self, url, output_file, pooch):
-        """Fetch ``url`` into ``output_file`` (called by pooch)."""
+    def __call__(self, url, output_file):
+        """Fetch ``url`` into ``output_file``."""
         import requests
         from tqdm import tqdm
 
         self.partial.parent.mkdir(parents=True, exist_ok=True)
+        address, _, told = self.mark.read_text("utf8").partition("\n") if self.mark.is_file() else ("", "", "")
+        if address != url and not self.checked:
+            self.forget()
         have = self.partial.stat().st_size if self.partial.is_file() else 0
         headers = {"Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
-            address, _, told = self.mark.read_text("utf8").partition("\n") if self.mark.is_file() else ("", "", "")
             if address == url:  # a mirror goes on with the same bytes, although its tag is another
                 headers["If-Range"] = told
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
@@ -80,7 +85,7 @@ class Resuming:
                     self._done(output_file)
                     return
                 self.forget()
-                return self(url, output_file, pooch)
+                return self(url, output_file)
             answer.raise_for_status()
             begun = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             self.resumed_from = have if begun else 0
@@ -152,7 +157,6 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
     HumalignError
         When no address answers (what came is kept for the next try).
     """
-    import pooch
     import requests
 
     target = root / item.path
@@ -160,28 +164,27 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
     name = PurePosixPath(item.url).name
     problems = []
     for url in (item.url, *item.mirrors):
-        resuming = Resuming(partial, progress)
+        resuming = Resuming(partial, progress, bool(item.checksum))
         try:
+            if not url.startswith(("https://", "http://")):
+                raise InputError("is no address on the web", url, "only http and https are fetched")
             with tempfile.TemporaryDirectory(dir=_made(partial.parent)) as scratch:
-                pooch.get_logger().setLevel("ERROR")
-                got = Path(
-                    pooch.retrieve(url, known_hash=item.checksum or None, fname=name, path=scratch, downloader=resuming)
-                )
-                if item.unpack:
-                    unpack(got, target)
-                else:
+                got = Path(scratch) / name
+                resuming(url, got)
+                _same(got, item.checksum, url)
+                if not item.unpack:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(got, target)
+                    return target
+                unpack(got, target)
+                if item.inner:
+                    inside = target / item.inner[0]
+                    _same(inside, item.inner[1], f"{url} ({item.inner[0]})")
+                    unpack(inside, target)
+                    inside.unlink()
                 return target
-        except ValueError as error:  # pooch: another checksum
-            if "hash" not in str(error).lower():
-                raise
-            resuming.forget()
-            problems.append(
-                InputError(
-                    "differs from the known checksum", url, "nothing was kept: try again, or import a copy you trust"
-                )
-            )
+        except InputError as error:  # a mirror may have what was meant
+            problems.append(error)
         except (requests.RequestException, OSError) as error:
             problems.append(
                 HumalignError(f"{url}: cannot be fetched ({_short(error)}); try again to go on where it stopped")
@@ -190,6 +193,17 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
             with contextlib.suppress(OSError):
                 partial.parent.rmdir()
     raise problems[-1]
+
+
+def _same(path: Path, known: str, where: str) -> None:
+    """InputError when a file that came has another checksum than the known one, "KIND:DIGEST" or ""."""
+    kind, _, digits = known.partition(":")
+    if known and not path.is_file():
+        raise InputError("is not where it was expected", where, "the archive is packed otherwise by now")
+    if known and checksum(path, kind) != digits:
+        raise InputError(
+            "differs from the known checksum", where, "nothing was kept: try again, or import a copy you trust"
+        )
 
 
 def _short(error) -> str:
@@ -275,7 +289,9 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
         say("  is already here; 'humalign data verify' checks it")
         return True
     here = {file.path for file in one.files.values() if file.find(root)}  # wherever it lies
-    wanted = [item for item in open_downloads(one) if item.unpack or item.path not in here]
+    wanted = [
+        item for item in open_downloads(one) if item.unpack or not (item.path in here or (root / item.path).is_file())
+    ]
     if wanted:
         sizes = [item.size or remote_size(item.url) for item in wanted]
         free = shutil.disk_usage(root).free

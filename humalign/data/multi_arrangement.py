@@ -50,10 +50,7 @@ _CICHY_FILES = {
         also=("multi-arrangement/sim_judgements/judgments_general.mat",),
     ),
 }
-_ASK = (
-    "ask the authors of the paper, or take the copy named in the data section of the papers' code "
-    "(https://github.com/LukasMut/human_alignment)"
-)
+_ASK = "ask the authors of the paper; no open copy is known"
 _CICHY = {
     "source": "Cichy et al. 2019 (authors)",
     "licence": "ask the authors",
