@@ -373,7 +373,29 @@ def test_peterson_pickle_stays_closed(profile, damaged):
     one_line(str(caught.value))
 
 
-def test_levels_pickle_stays_closed(profile, damaged):
+def test_levels_come_from_the_processed_pickle_too(profile, damaged):
+    whole = registry.load("levels", profile)
+    folder = profile.data / "levels/raw_data"
+    people = {path.stem: [json.loads(line) for line in path.read_text().splitlines()] for path in folder.iterdir()}
+    for trials in people.values():
+        for trial in trials:
+            trial["rt"] = np.int64(trial["rt"])
+    with damaged("levels/raw_data"):
+        shutil.rmtree(folder)
+        for name in ("pruned_dataset.pkl", "pruned_processed_dataset.pkl"):
+            path = profile.data / "levels/processed_data" / name
+            path.parent.mkdir()
+            path.write_bytes(pickle.dumps(people))
+            found = registry.load("levels", profile)
+            order = ["participant", "image1", "image2", "image3"]
+            for frame in (found, whole):
+                frame["selected"] = frame["selected"].fillna("")
+            left, right = (f.sort_values(order, ignore_index=True).drop(columns="correct") for f in (found, whole))
+            assert left.equals(right)
+            shutil.rmtree(path.parent)
+
+
+def test_a_levels_pickle_that_tries_more_is_refused(profile, damaged):
     marker = profile.data / "opened"
 
     class Trap:
@@ -382,13 +404,18 @@ def test_levels_pickle_stays_closed(profile, damaged):
 
     with damaged("levels/raw_data"):
         shutil.rmtree(profile.data / "levels/raw_data")
-        path = profile.data / "levels/processed_data/pruned_processed_dataset.pkl"
+        path = profile.data / "levels/processed_data/pruned_dataset.pkl"
         path.parent.mkdir()
-        path.write_bytes(pickle.dumps(Trap()))
-        with pytest.raises(InputError, match=r"pickle.*raw sessions") as caught:
-            registry.load("levels", profile)
+        lines = []
+        for content in (Trap(), {"p": Trap()}, [1], {}, {"p": 3}, {"p": [3]}, {"p": [{"exp_trial_type": "exp_trial"}]}):
+            path.write_bytes(pickle.dumps(content))
+            with pytest.raises(InputError) as caught:
+                registry.load("levels", profile)
+            lines.append(str(caught.value))
         shutil.rmtree(path.parent)
-    one_line(str(caught.value))
+    for line in lines:
+        one_line(line)
+    assert "nothing of it was executed" in lines[0]
     assert not marker.exists()
 
 

@@ -254,6 +254,46 @@ def _merge(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
+def get(wanted, root: Path, ask=None, say=print, progress: bool = True, notes=()) -> bool:
+    """Download files into a folder, after their sizes and the room were told.
+
+    Parameters
+    ----------
+    wanted : sequence of Download
+    root : Path
+    ask, say, progress
+        As for :func:`fetch`.
+    notes : sequence of str
+        Lines to be said before the question.
+
+    Returns
+    -------
+    bool
+        False when the answer was no.
+    """
+    sizes = [item.size or remote_size(item.url) for item in wanted]
+    free = shutil.disk_usage(root).free
+    for item, size in zip(wanted, sizes):
+        say(f"  {item.url} ({human(size)}) -> {root / item.path}")
+    known = sum(size or 0 for size in sizes)
+    # archives are on the disk twice while they are unpacked; one after the other
+    need = known + max((size or 0 for item, size in zip(wanted, sizes) if item.unpack), default=0)
+    more = " or more" if None in sizes else ""
+    say(f"  to download {human(known)}{more}; needed {human(need)}, free {human(free)}")
+    if need > free:
+        raise HumalignError(
+            f"{root}: {human(free)} are free, {human(need)} are needed; free some, or give another --data"
+        )
+    for line in notes:
+        say(f"  {line}")
+    if ask is not None and not ask("  download?"):
+        say("  nothing was downloaded")
+        return False
+    for item in wanted:
+        say(f"  got {download(item, root, progress)}")
+    return True
+
+
 def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> bool:
     """Download what is open of a data set, or say exactly what to do.
 
@@ -293,26 +333,11 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
         item for item in open_downloads(one) if item.unpack or not (item.path in here or (root / item.path).is_file())
     ]
     if wanted:
-        sizes = [item.size or remote_size(item.url) for item in wanted]
-        free = shutil.disk_usage(root).free
-        for item, size in zip(wanted, sizes):
-            say(f"  {item.url} ({human(size)}) -> {root / item.path}")
-        known = sum(size or 0 for size in sizes)
-        # archives are on the disk twice while they are unpacked
-        need = sum((size or 0) * (2 if item.unpack else 1) for item, size in zip(wanted, sizes))
-        more = " or more" if None in sizes else ""
-        say(f"  to download {human(known)}{more}; needed {human(need)}, free {human(free)}")
-        if need > free:
-            raise HumalignError(
-                f"{root}: {human(free)} are free, {human(need)} are needed; free some, or give another --data"
-            )
+        notes = []
         if closed := [one.files[key].path for key in one.closed if key in one.missing(root)]:
-            say(f"  not among them, to be taken by hand: {', '.join(closed)}; 'humalign data where {one.name}'")
-        if ask is not None and not ask("  download?"):
-            say("  nothing was downloaded")
+            notes = [f"not among them, to be taken by hand: {', '.join(closed)}; 'humalign data where {one.name}'"]
+        if not get(wanted, root, ask, say, progress, notes):
             return False
-        for item in wanted:
-            say(f"  got {download(item, root, progress)}")
     if gone := one.missing(root):
         say(f"  still missing: {', '.join(one.files[key].path for key in gone)}")
         steps = one.steps or (f"copy the files from {one.source}", f"humalign data import FILE --as {one.name}")
