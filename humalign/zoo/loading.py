@@ -67,21 +67,23 @@ def load(name: str, pretrained: bool = True, checkpoint=None, *, preprocess=None
         model.layers["penultimate"] = row["penultimate"]
     if row["logits"]:
         model.layers["logits"] = row["logits"]
-    elif row["group"] == "Self-Supervised":
+    elif row["group"] == "Self-Supervised" and not row["loader"].startswith("savedmodel:"):
         model.layers.pop("logits", None)
     return _finish(model, row, preprocess)
 
 
 def _build(loader: str, pretrained, checkpoint, seed, name, profile) -> Model:
-    from . import sources
+    from . import losses, published, savedmodel, sources
 
     source, _, rest = loader.partition(":")
-    if source == "savedmodel":
-        from . import savedmodel
-
-        return savedmodel.load(rest, pretrained, checkpoint, seed, name)
-    if source == "slice":
-        return sources.slice_file(rest, pretrained, checkpoint, seed, name, profile)
+    in_data_folder = {
+        "savedmodel": savedmodel.load,
+        "losses": losses.load,
+        "augreg": published.augreg,
+        "slice": sources.slice_file,
+    }
+    if source in in_data_folder:
+        return in_data_folder[source](rest, pretrained, checkpoint, seed, name, profile)
     return sources.SOURCES[source](rest, pretrained, checkpoint, seed, name)
 
 
