@@ -307,6 +307,37 @@ def test_the_sets_of_the_large_table_are_numbers(profile, damaged):
             registry.load("things/large", profile)
 
 
+def test_the_archive_of_all_images_may_wrap_them(profile, damaged):
+    whole = registry.load("things/object_images", profile)
+    with damaged("things/object_images") as folder:
+        folder.rename(folder.with_name("aside"))
+        folder.mkdir()
+        folder.with_name("aside").rename(folder / "images")
+        assert registry.load("things/object_images", profile).ids == whole.ids
+
+
+def test_ratings_without_the_distances_of_networks(profile, damaged):
+    whole = registry.load("levels/validation_ratings", profile)
+    with damaged("levels/max_divergence_top_100_of_1.csv") as path:
+        path.unlink()
+        found = registry.load("levels/validation_ratings", profile)
+    assert list(found) == ["participant", "image1", "image2", "response", "slider"]
+    assert found.equals(whole[list(found)])
+
+
+def test_representations_under_the_keys_of_their_file(profile, damaged):
+    whole, groups = registry.load("alignet/representations", profile), registry.load("alignet/clusters", profile)
+    with damaged("alignet/representations.npz") as path:
+        arrays = {"embeddings": whole.values, "kmeans500": groups["cluster"].to_numpy()}
+        np.savez(path, **arrays)  # the names come from alignet/filenames
+        assert registry.load("alignet/representations", profile).ids == whole.ids
+        np.savez(path, **arrays, image_ids=np.array(whole.ids))
+        assert registry.load("alignet/clusters", profile).equals(groups)
+        np.savez(path, **arrays, more=whole.values)
+        with pytest.raises(InputError, match="has no array called representations"):
+            registry.load("alignet/representations", profile)
+
+
 def test_levels_sessions_become_trials(profile, damaged):
     frame = registry.load("levels", profile)
     assert frame["participant"].nunique() == 5
@@ -362,6 +393,34 @@ def test_training_images_alone_are_no_damaged_pictures_of_levels(profile, damage
         shutil.rmtree(profile.data / "imagenet/train")
         assert verify_one(one, profile).status == "missing"
     assert verify_one(one, profile).status == "ok"
+
+
+def test_the_public_animals_are_met_by_the_numbers_of_their_pictures(profile, damaged):
+    """As published: a folder in the archive, numbers that are not padded, more pictures than rated ones, batches."""
+    from PIL import Image
+
+    whole = registry.load("peterson/animals", profile)
+    numbers = np.array([7, 19, 35, 101, 102, 110], dtype=np.uint16)
+    similarity = 10 - np.asarray(whole.mean())
+    with (
+        damaged("peterson/animals/images") as images,
+        damaged("peterson/animals/sim_judgements", "judgements") as rated,
+    ):
+        for folder in (images, rated):
+            shutil.rmtree(folder)
+            folder.mkdir()
+        (images / "animals").mkdir()
+        for number in (3, *numbers, 111):
+            Image.new("RGB", (8, 8), (int(number), 0, 0)).save(images / f"animals/{number}.png")
+        content = {"animals_big_idx": numbers[None], "simMatrixFirstBatch": similarity / 2, "simMatrix": similarity}
+        scipy.io.savemat(rated / "turkResults_CogSci2016.mat", content)
+        found = registry.load("peterson/animals", profile)
+        assert found.ids == ("7", "19", "35", "101", "102", "110")  # sorted as text, 101 would come first
+        np.testing.assert_allclose(found.mean(), whole.mean())
+        assert len(registry.load("peterson/animals/images", profile)) == 8
+        (images / "animals/19.png").unlink()
+        with pytest.raises(InputError, match="rates image 19, which the folder does not hold"):
+            registry.load("peterson/animals", profile)
 
 
 def test_peterson_pickle_stays_closed(profile, damaged):
@@ -515,9 +574,9 @@ def damaged(profile, tmp_path):
     import contextlib
 
     @contextlib.contextmanager
-    def spoil(name):
+    def spoil(name, aside="kept"):
         path = profile.data / name
-        kept = tmp_path / "kept"
+        kept = tmp_path / aside
         shutil.copytree(path, kept) if path.is_dir() else shutil.copy2(path, kept)
         try:
             yield path

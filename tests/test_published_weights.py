@@ -506,6 +506,23 @@ def test_the_public_port_confirms_or_contradicts(tmp_path):
         published.agreement(module, tmp_path / "port.safetensors")
 
 
+def test_the_public_port_is_a_checkpoint_too(tmp_path):
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    shape = flax_names.Shape(P, 128, 2, 2, 40, SIDE, False, False, True)  # 64 numbers a head, as in the real one
+    module = savedmodel.build(shape)
+    norm, dense = torch.nn.LayerNorm(128, eps=1e-6), torch.nn.Linear(128, 7)
+    tensors = {f"encoder.{k}": v for k, v in module.state_dict().items()}
+    tensors |= {"i1k_norm.weight": norm.weight, "i1k_norm.bias": norm.bias}
+    tensors |= {"i1k_head.weight": dense.weight, "i1k_head.bias": dense.bias}
+    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, tmp_path / "port.safetensors")
+    model = zoo.load("SigLIP2-B+AligNet", checkpoint=tmp_path / "port.safetensors")
+    x = torch.rand(2, 3, SIDE * P, SIDE * P)
+    with torch.no_grad():
+        torch.testing.assert_close(model.module(x), dense(norm(module.eval()(x))))
+
+
 def _made(tmp_path):
     path = tmp_path / "made"
     writer.saved_model(path, anonymous(deep("map", 2))[1])

@@ -36,9 +36,10 @@ def embedding(at, order: str) -> ConceptEmbedding:
     return found.align(things.concept_ids(at))
 
 
-def embedding_files(path, what, also=(), url=""):
+def embedding_files(path, what, also=(), url="", mirrors=()):
     """The files of one table with a row a concept."""
-    return {"embedding": File(path, what, also=tuple(also), url=url), "concepts": things.CONCEPTS, "maps": things.MAPS}
+    file = File(path, what, also=tuple(also), url=url, mirrors=mirrors)
+    return {"embedding": file, "concepts": things.CONCEPTS, "maps": things.MAPS}
 
 
 @dataset(
@@ -51,6 +52,11 @@ def embedding_files(path, what, also=(), url=""):
         "(1854, 42) float32, not negative",
         url=raw_file(
             "LukasMut/VICE", "83e7b9f4c10a0f2e8d117b6bad0627afe29d1776", "embeddings/things/final_embedding.npy"
+        ),
+        mirrors=(
+            raw_file(
+                "LukasMut/VICE", "5f80103ef4c9eb29477c4cadb1c9c54476d59e97", "embeddings/things/final_embedding.npy"
+            ),
         ),
     ),
     source="https://github.com/LukasMut/VICE",
@@ -71,7 +77,10 @@ def vice_42(at):
     kind="embedding",
     profiles=SLICE,
     files=embedding_files(
-        "things/embeddings/spose_embedding_49d_sorted.txt", "(1854, 49) text", url="https://osf.io/download/4pgk8"
+        "things/embeddings/spose_embedding_49d_sorted.txt",
+        "(1854, 49) text",
+        url="https://osf.io/download/4pgk8",
+        mirrors=("https://osf.io/4pgk8/download",),
     ),
     source="https://osf.io/z2784/",
     licence=things.CC,

@@ -16,7 +16,7 @@ KING = "King et al. 2019, Similarity judgments and cortical visual responses, Ne
 
 def pictures(at, endings=(".jpg", ".jpeg")) -> Stimuli:
     """The images of an entry with these endings, by file name; ids = file stems."""
-    folder = at.path("images")
+    folder = read.unwrapped(at.path("images"))
     paths = [path for path in read.list_images(folder) if path.suffix.lower() in endings]
     if not paths:
         raise InputError(f"holds no {' or '.join(endings)} images", folder, read.AGAIN)

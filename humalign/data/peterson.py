@@ -141,7 +141,6 @@ def _register(category):
         "images": File(
             folder,
             "*.jpg or *.png; row order = sorted file names, or the numbers that the ratings name",
-            also=(f"{folder}/{category}",),
             folder=True,
         ),
         "similarity": File(

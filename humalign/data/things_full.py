@@ -180,6 +180,7 @@ def everything(at):
         "image1, image2, image3 (1-based), choice (1 to 3: odd one), subject_id, noise_ceiling; tabs or commas",
         also=("triplets/triplets_large_final_correctednc_correctedorder.csv",),
         url="https://osf.io/download/h2smy",
+        mirrors=("https://osf.io/h2smy/download",),
     ),
     source=OSF,
     licence=CC,

@@ -102,7 +102,9 @@ def _check_object_images(stimuli, at):
     expect={"concepts": 1854},
     likely={"images": 26107},
     check=_check_object_images,
-    downloads=(Download("https://things-initiative.org/uploads/THINGS/images.zip", "things", unpack=True),),
+    downloads=(
+        Download("https://things-initiative.org/uploads/THINGS/images.zip", "things/object_images", unpack=True),
+    ),
     steps=(
         "or take images_THINGS.zip from https://osf.io/download/rdxy2/ (read the terms at https://osf.io/jum2f/; "
         "password things4all; some unzip programs take it for a zip bomb: try another)",
@@ -112,7 +114,7 @@ def _check_object_images(stimuli, at):
 )
 def object_images(at):
     """Stimuli with ids uniqueID/file stem, concepts = uniqueID."""
-    folder, known = at.path("images"), set(things.concept_ids(at))
+    folder, known = read.unwrapped(at.path("images")), set(things.concept_ids(at))
     ids, paths, shown = [], [], []
     for sub in sorted(p for p in folder.iterdir() if p.is_dir()):
         if sub.name not in known:

@@ -12,6 +12,7 @@ which came from the same exporter: :func:`.flax_names.names_of` takes an order o
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -276,11 +277,33 @@ def variables_of(path):
     return {k: x.numpy() for k, x in checkpoints.state_dict(checkpoints.read(path), path).items()}
 
 
+def _ported(variables: dict, usual: Shape) -> tuple[dict, Shape, dict]:
+    """The same of the public PyTorch port of SigLIP2-B: timm's names behind ``encoder.``, heads as linear layers."""
+    import torch
+
+    tensors = {k: torch.from_numpy(x) for k, x in variables.items()}
+    state = {k.removeprefix("encoder."): x for k, x in tensors.items() if k.startswith("encoder.")}
+    heads = {}
+    for name in ("i1k_norm", "i1k_head", "triplet_head"):
+        if f"{name}.weight" in tensors:
+            weight = tensors[f"{name}.weight"]
+            heads[f"{name}/{'scale' if weight.ndim == 1 else 'kernel'}"] = weight.T if weight.ndim == 2 else weight
+            heads[f"{name}/bias"] = tensors[f"{name}.bias"]
+    width, _, patch, _ = state["patch_embed.proj.weight"].shape
+    depth = len({k.split(".")[1] for k in state if k.startswith("blocks.")})
+    side = round(state["pos_embed"].shape[1] ** 0.5)
+    mlp = state["blocks.0.mlp.fc1.weight"].shape[0] if "blocks.0.mlp.fc1.weight" in state else usual.mlp
+    heads_of = max(1, width * usual.heads // usual.width)  # 64 numbers a head
+    return state, replace(usual, patch=patch, width=width, depth=depth, side=side, mlp=mlp, heads=heads_of), heads
+
+
 def load_tower(path, family: str = "map"):
     """A converted tower from a SavedModel folder, or the npz of its variables: (module, Shape, heads)."""
-    act, eps, _ = FAMILIES[family]
+    act, eps, usual = FAMILIES[family]
     try:
-        state, shape, heads = convert(variables_of(path))
+        variables = variables_of(path)
+        ported = isinstance(variables, dict) and "encoder.patch_embed.proj.weight" in variables
+        state, shape, heads = _ported(variables, usual) if ported else convert(variables)
     except MissingData:
         raise
     except InputError as error:
