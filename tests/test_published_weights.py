@@ -94,6 +94,22 @@ def test_the_captured_order_counts_not_the_numbers_in_the_checkpoint(tmp_path):
     assert list(flax_names.named(found)) == names
 
 
+def test_names_of_the_public_port_s_own_export_are_understood(tmp_path):
+    """tf_variables.npz of ViCCo-Group/dimpred (training/alignet/dump_tf_variables.py)."""
+    names, arrays, _ = anonymous(deep("map", 2))
+    theirs = {"i1k_norm/": "i1k_head/norm/", "i1k_head/": "i1k_head/dense/", "triplet": "triplet"}
+
+    def spelt(name):
+        start = next((s for s in theirs if name.startswith(s)), None)
+        return name.replace(start, theirs[start]) if start else f"model/_Model_0/{name}"
+
+    np.savez(tmp_path / "tf_variables.npz", **{spelt(name): array for name, array in zip(names, arrays)})
+    np.savez(tmp_path / "numbers.npz", **{f"jax2tf_arg_{k}": array for k, array in enumerate(arrays)})
+    one, other = (zoo.load("SigLIP2-B+AligNet", checkpoint=tmp_path / f"{n}.npz") for n in ("tf_variables", "numbers"))
+    assert one.checksum == other.checksum
+    assert "logits" in one.layers
+
+
 def test_names_and_shapes_of_siglip2_as_published():
     """Row by row what mapping.tsv of ViCCo-Group/dimpred (training/alignet) lists for the 218 variables."""
     d, layer, part = (768,), [(768,)] * 2, [(12, 64), (768, 12, 64)]

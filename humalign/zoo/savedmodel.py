@@ -58,6 +58,9 @@ def tidy(variables: dict) -> dict[str, np.ndarray]:
     out = {n.removeprefix(root) if root and n.startswith(root) else n: v for n, v in out.items()}
     if above:  # heads may lie beside the tower
         out = {n.removeprefix(above + "/"): v for n, v in out.items()}
+    spellings = (("i1k_head/norm/", "i1k_norm/"), ("i1k_head/dense/", "i1k_head/"))  # the public port's, ours
+    for theirs, ours in spellings:
+        out = {n.replace(theirs, ours): v for n, v in out.items()}
     for name in [n for n in out if STACKED.search(n)]:
         value = out.pop(name)
         for block in range(len(value)):
