@@ -65,7 +65,7 @@ def table(rows, **common) -> pd.DataFrame:
         raise InputError(f"columns {', '.join(missing)} are missing", "result table", "fill them")
     frame = frame[COLUMNS].reset_index(drop=True)
     text = ["profile", "dataset", "model", "layer", "stage", "measure", "detail", "provenance", "source"]
-    frame[text] = frame[text].fillna("").astype(str)
+    frame[text] = frame[text].astype(object).fillna("").astype(str)
     frame["seed"] = frame["seed"].astype(int)
     frame[["value", "low", "high", "n"]] = frame[["value", "low", "high", "n"]].astype(float)
     if wrong := sorted(set(frame["provenance"]) - set(PROVENANCE)):

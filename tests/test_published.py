@@ -5,11 +5,12 @@ import pandas as pd
 import published
 import pytest
 
+from humalign.chapters import zero_shot
 from humalign.config import get_profile
 from humalign.data.verify import verify
 from humalign.errors import MissingData
 from humalign.source import open_source
-from humalign.studies import levels, levels_networks, rsa, zero_shot
+from humalign.studies import levels, levels_networks, rsa
 
 NETWORKS = {"softmax-resnet-m": "resnet18", "simclr-resnet-m": "mocov2-rn50", "imagetext-resnet-m": "align"}
 SETS = (
@@ -61,18 +62,18 @@ def test_roles_and_answers(both):
 
 def test_zero_shot_and_similarity(both):
     full, mini, networks = both
-    sets = ("things", "coarse")
-    found = zero_shot.measure(full, datasets=sets)
-    assert compared(found, zero_shot.measure(mini, datasets=sets, models=list(networks)), networks) < 1e-12
+    sources, sets = [open_source(profile) for profile in (full, mini)], ("things", "coarse")
+    found = zero_shot.measure(sources[0], roles=sets)
+    assert compared(found, zero_shot.measure(sources[1], list(networks), roles=sets), networks) < 1e-12
     found = rsa.measure(full, transformed=False)
     assert compared(found, rsa.measure(mini, models=list(networks), transformed=False), networks) < 1e-12
-    one, two = (zero_shot.ceilings(profile).set_index("detail")["value"] for profile in (full, mini))
+    one, two = (zero_shot.ceilings(source).set_index("detail")["value"] for source in sources)
     assert (one == two[one.index]).all()
 
 
 def test_references_that_pictures_alone_give(both):
     full, mini, _ = both
-    one, two = (zero_shot.references(profile).set_index("model")["value"] for profile in (full, mini))
+    one, two = (zero_shot.references(open_source(one)).set_index("model")["value"] for one in (full, mini))
     assert set(one.index) == {"pixels", "colour histogram", "category"}
     assert np.abs(one - two[one.index]).max() < 1e-12
 
