@@ -24,7 +24,7 @@ def data():
     return Path(os.environ["HUMALIGN_DATA"])
 
 
-@pytest.mark.parametrize(("name", "side", "parameters"), list(zip(NAMES, (224, 240, 260), (4.652, 5.417, 6.092))))
+@pytest.mark.parametrize(("name", "side", "parameters"), [*zip(NAMES, (224, 240, 260), (4.652, 5.417, 6.092))])
 def test_it_is_registered_with_its_facts(name, side, parameters):
     """Parameters in millions, as counted in the file; the rest as its authors publish it."""
     row, model = zoo.facts_of(name), zoo.load(name)
