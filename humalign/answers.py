@@ -301,7 +301,7 @@ class Answers:
         """How people decide: dimensions of the objects, and where known the chances of their answers.
 
         In the drawn world the truth (``known``); of published data the embedding of people that is at hand, in the
-        order of the answers' objects, and VICE's probabilities.
+        order of the answers' objects, and VICE's probabilities of the answers: published, or of its mean embedding.
 
         Raises
         ------

@@ -50,7 +50,7 @@ ROLES = {
         "odd-one-out choices", "triplets", "things", "answers.csv", **_THINGS,
         repeated=("things/testset1", "things/testset2", "things/testset3"),
         again=("things/testset2", "things/testset2_repeat"),
-        people=("things/vice_45", "things/vice_42"), probabilities="things/vice_probabilities",
+        people=("things/vice_45", "things/vice_42"), probabilities="things/entropies",
     ),
     "things-permuted": Role("choices of the control", "triplets", "things", "control.csv", **_THINGS, control=True),
     "coarse": Role("coarse categories", "triplets", "test", "labels.csv",

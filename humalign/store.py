@@ -57,8 +57,16 @@ def read_json(path):
 
 def sha256(path) -> str:
     """Hex digest of a file."""
+    return checksum(path, "sha256")
+
+
+def checksum(path, kind: str) -> str:
+    """Hex digest of a file: "sha256", "md5", or "git" (the name git gives to the content: SHA-1 with a header)."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if kind != "git":
+            return hashlib.file_digest(file, kind).hexdigest()
+        head = f"blob {os.fstat(file.fileno()).st_size}\0".encode()
+        return hashlib.file_digest(file, lambda: hashlib.sha1(head)).hexdigest()
 
 
 def digest(*parts) -> str:

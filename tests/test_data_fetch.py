@@ -40,6 +40,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(body=True)
 
     def answer(self, body):
+        if self.path in self.state.get("redirect", {}):
+            self.send_response(302)
+            self.send_header("Location", self.state["redirect"][self.path])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         data = self.state["files"].get(self.path)
         asked = self.headers.get("Range")
         if body:
@@ -179,6 +185,60 @@ def test_a_mirror_with_tags_of_its_own_goes_on_with_the_same_bytes(server, tmp_p
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder"]
 
 
+def test_without_a_checksum_a_mirror_starts_anew(server, tmp_path):
+    server["files"]["/b.bin"], server["break_after"] = CONTENT[::-1], 100_000  # packed otherwise: other bytes
+    assert get(server, tmp_path, mirrors=(f"{server['url']}/b.bin",)).read_bytes() == CONTENT[::-1]
+    assert server["asked"] == [("/a.bin", None), ("/b.bin", None)]
+    server["break_after"] = 100_000  # and so does the address itself, when the bytes of a mirror lie there
+    with pytest.raises(HumalignError, match="go on where it stopped"):
+        get(server, tmp_path, mirrors=(f"{server['url']}/gone.bin",))
+    partial(server, tmp_path).with_name(partial(server, tmp_path).name + ".mark").write_text("http://other/a.bin\n1")
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("kind", ["sha256", "md5", "git"])
+def test_kinds_of_checksums(server, tmp_path, kind):
+    header = b"blob 300000\0" if kind == "git" else b""
+    digest = hashlib.new({"git": "sha1"}.get(kind, kind), header + CONTENT).hexdigest()
+    assert get(server, tmp_path, checksum=f"{kind}:{digest}").read_bytes() == CONTENT
+    with pytest.raises(InputError, match="differs from the known checksum"):
+        get(server, tmp_path, checksum=f"{kind}:{digest[::-1]}")
+
+
+def test_a_mirror_is_tried_where_the_first_bytes_are_others(server, tmp_path):
+    server["files"]["/b.bin"], server["files"]["/a.bin"] = CONTENT, b"moved"
+    assert get(server, tmp_path, mirrors=(f"{server['url']}/b.bin",), checksum=SHA).read_bytes() == CONTENT
+
+
+def test_only_the_web_is_fetched(server, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("s")
+    server["redirect"] = {"/away": secret.as_uri(), "/on": f"{server['url']}/a.bin", "/ftp": "ftp://example.invalid/a"}
+    for place in ("/away", "/ftp"):
+        with pytest.raises(HumalignError) as caught:
+            fetch.download(Download(f"{server['url']}{place}", "a.bin"), tmp_path / "data", progress=False)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="only http and https are fetched"):
+        fetch.download(Download(secret.as_uri(), "a.bin"), tmp_path / "data", progress=False)
+    assert not (tmp_path / "data/a.bin").exists()
+    fetch.download(Download(f"{server['url']}/on", "a.bin"), tmp_path / "data", progress=False)
+    assert (tmp_path / "data/a.bin").read_bytes() == CONTENT
+
+
+def test_an_archive_inside_the_archive_is_unpacked_and_checked(server, tmp_path):
+    inner = tar_of({"classes/a/1.txt": b"1"})
+    server["files"]["/set.zip"] = zip_of({"set/inner.tar.gz": inner, "set/notes.txt": b"n"})
+    known_ = f"md5:{hashlib.md5(inner).hexdigest()}"
+    item = Download(f"{server['url']}/set.zip", "set", unpack=True, inner=("set/inner.tar.gz", known_))
+    fetch.download(item, tmp_path, progress=False)
+    found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*"))
+    assert found == ["set/classes/a/1.txt", "set/set/notes.txt"]
+    for wrong in (("set/inner.tar.gz", "md5:0"), ("set/other.tar.gz", known_)):
+        item = Download(f"{server['url']}/set.zip", "again", unpack=True, inner=wrong)
+        with pytest.raises(InputError, match=r"differs from the known|not where it was expected"):
+            fetch.download(item, tmp_path, progress=False)
+
+
 def test_an_address_that_does_not_answer_fails_in_one_line(server, tmp_path):
     with pytest.raises(HumalignError, match="404") as caught:
         fetch.download(Download(f"{server['url']}/gone.bin", "a.bin"), tmp_path, progress=False)
@@ -288,7 +348,11 @@ def test_what_lies_at_another_known_place_is_not_fetched_again(server, entry, tm
 def test_where_names_addresses_for_programs(server, entry, capsys):
     assert main(["data", "where", "toy", "--profile", "full", "--json"]) == 0
     (told,) = json.loads(capsys.readouterr().out)
-    assert told["downloads"] == [{"url": f"{server['url']}/x.npy", "path": "toy/x.npy", "unpack": False, "size": None}]
+    (item,) = told["downloads"]
+    assert {key: item[key] for key in ("url", "path", "unpack", "size")} == {
+        "url": f"{server['url']}/x.npy", "path": "toy/x.npy", "unpack": False, "size": None
+    }  # fmt: skip
+    assert (item["mirrors"], item["sure"], item["checksum"]) == ([], "", "")
 
 
 def test_too_little_room_stops_before_the_download(server, entry, tmp_path, monkeypatch):

@@ -96,9 +96,7 @@ def test_the_large_table_is_made_0_based_with_the_odd_one_last(profile):
     odd = shown.pop(int(first[3]) - 1)
     assert large.triplets[0].tolist() == [*shown, odd]
     assert large.participants[0] == first[6]
-    raw = things.in_order(rehearsal.CONCEPTS, "raw")
-    assert large.ids == raw
-    assert large.align(rehearsal.CONCEPTS).ids == rehearsal.CONCEPTS
+    assert large.ids == rehearsal.CONCEPTS
 
 
 def test_text_triplets_equal_npy_triplets(profile, tmp_path):
@@ -116,6 +114,81 @@ def test_paper_1_reads_train_then_test(profile):
     everything = registry.load("things/all", profile)
     parts = [registry.load(name, profile).triplets for name in ("things/train_90", "things/test_10")]
     np.testing.assert_array_equal(everything.triplets, np.vstack(parts))
+    assert everything.meta["which"] == "train_90 and test_10 of paper 1"
+    assert everything.meta["parts"] == [900, 100]
+
+
+def copied(profile, root, names):
+    """A folder with some of the tiny files, under other names where a pair is given."""
+    (root / "things").mkdir(parents=True)
+    (root / known.MANIFEST).write_text('{"rehearsal": true}')
+    shutil.copytree(profile.data / "things/concepts", root / "things/concepts")
+    for name in names:
+        old, new = (name, name) if isinstance(name, str) else name
+        (root / "things" / new).parent.mkdir(exist_ok=True)
+        shutil.copy(profile.data / "things" / old, root / "things" / new)
+    return get_profile("full", data=root)
+
+
+TRAIN, TENTH = "triplets/train_90.npy", "triplets/data1854_batch5_test10.txt"
+DATA = ("triplets/trainset.txt", "triplets/validationset.txt")
+
+
+@pytest.mark.parametrize(
+    ("names", "which", "n"),
+    [
+        ((TRAIN, "triplets/test_10.npy", *DATA, TENTH), "train_90 and test_10 of paper 1", 1000),
+        ((TRAIN, *DATA, TENTH), "trainset and validationset of THINGS-data", 1100),
+        ((DATA[0], TENTH), "the public tenth of the responses of paper 1", 100),
+    ],
+)
+def test_stand_ins_come_in_their_order_and_are_named(profile, tmp_path, names, which, n):
+    own = copied(profile, tmp_path / "data", names)
+    found = registry.load("things/all", own)
+    assert found.meta["which"] == which
+    assert len(found) == n == sum(found.meta["parts"])
+    last = registry.load(f"things/{'public_tenth' if 'tenth' in which else 'validationset'}", own)
+    if n != 1000:  # aligned by name, whatever the order on disk
+        names_of = np.array(found.ids)[found.triplets][-len(last) :]
+        assert (names_of == np.array(last.ids)[last.triplets]).all()
+
+
+def test_the_public_split_stands_in_for_the_files_of_paper_1(profile, tmp_path):
+    public = [f"triplets/behavior_triplets_{name}.txt" for name in ("train90", "test10")]
+    own = copied(profile, tmp_path / "data", [(DATA[0], public[0]), (DATA[1], public[1])])
+    found = registry.load("things/all", own)
+    assert found.meta["which"] == "a public split of the responses of paper 1"
+    assert found.meta["row_order"] == "raw"
+    assert registry.load("things/train_90", own).meta["file"] == "behavior_triplets_train90.txt"
+    shutil.copy(profile.data / "things" / TRAIN, own.data / "things" / TRAIN)  # the papers' own comes first
+    assert registry.load("things/train_90", own).meta["file"] == "train_90.npy"
+
+
+def test_doubt_comes_from_what_is_there(profile, tmp_path):
+    own = copied(
+        profile, tmp_path / "data", [*DATA, "probas/probabilities_all_triplets.npy", "embeddings/vice_42d.npy"]
+    )
+    found = registry.load("things/entropies", own)  # 1,000 probabilities for 1,100 triplets
+    assert found["which"] == "the mean VICE embedding with 42 dimensions"
+    assert found["entropies"].shape == (1100,)
+    vice, triplets = registry.load("things/vice_42", own), registry.load("things/all", own)
+    a, b, odd = (vice.align(triplets.ids).values[triplets.triplets[0, k]] for k in range(3))
+    logits = np.array([a @ b, a @ odd, b @ odd], float)
+    p = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    np.testing.assert_allclose(found["probabilities"][0], p, rtol=1e-5)
+    shutil.copy(profile.data / "things/embeddings/vice_44d.npy", own.data / "things/embeddings/vice_44d.npy")
+    assert registry.load("things/entropies", own)["which"].endswith("44 dimensions")
+    assert registry.load("things/entropies", profile)["which"] == "VICE's published probabilities"
+    (note,) = verify_one(registry.entry("things/vice_probabilities"), own).notes
+    assert "has 1000 rows, the triplets at hand 900 + 200" in note
+
+
+def test_responses_that_vice_predicts_are_rebuilt(profile, tmp_path):
+    names = [TRAIN, "triplets/test_10.npy", "probas/probabilities_all_triplets.npy"]
+    own = copied(profile, tmp_path / "data", names)
+    found, everything = registry.load("things/correct_triplets", own), registry.load("things/all", own)
+    chosen = np.load(own.data / "things/probas/probabilities_all_triplets.npy").argmax(1) == 0
+    np.testing.assert_array_equal(found.triplets, everything.triplets[chosen])
 
 
 def test_verification_tells_when_triplets_lie_in_another_row_order(profile, damaged):
@@ -237,6 +310,37 @@ def test_the_sets_of_the_large_table_are_numbers(profile, damaged):
             registry.load("things/large", profile)
 
 
+def test_the_archive_of_all_images_may_wrap_them(profile, damaged):
+    whole = registry.load("things/object_images", profile)
+    with damaged("things/object_images") as folder:
+        folder.rename(folder.with_name("aside"))
+        folder.mkdir()
+        folder.with_name("aside").rename(folder / "images")
+        assert registry.load("things/object_images", profile).ids == whole.ids
+
+
+def test_ratings_without_the_distances_of_networks(profile, damaged):
+    whole = registry.load("levels/validation_ratings", profile)
+    with damaged("levels/max_divergence_top_100_of_1.csv") as path:
+        path.unlink()
+        found = registry.load("levels/validation_ratings", profile)
+    assert list(found) == ["participant", "image1", "image2", "response", "slider"]
+    assert found.equals(whole[list(found)])
+
+
+def test_representations_under_the_keys_of_their_file(profile, damaged):
+    whole, groups = registry.load("alignet/representations", profile), registry.load("alignet/clusters", profile)
+    with damaged("alignet/representations.npz") as path:
+        arrays = {"embeddings": whole.values, "kmeans500": groups["cluster"].to_numpy()}
+        np.savez(path, **arrays)  # the names come from alignet/filenames
+        assert registry.load("alignet/representations", profile).ids == whole.ids
+        np.savez(path, **arrays, image_ids=np.array(whole.ids))
+        assert registry.load("alignet/clusters", profile).equals(groups)
+        np.savez(path, **arrays, more=whole.values)
+        with pytest.raises(InputError, match="has no array called representations"):
+            registry.load("alignet/representations", profile)
+
+
 def test_levels_sessions_become_trials(profile, damaged):
     frame = registry.load("levels", profile)
     assert frame["participant"].nunique() == 5
@@ -294,6 +398,34 @@ def test_training_images_alone_are_no_damaged_pictures_of_levels(profile, damage
     assert verify_one(one, profile).status == "ok"
 
 
+def test_the_public_animals_are_met_by_the_numbers_of_their_pictures(profile, damaged):
+    """As published: a folder in the archive, numbers that are not padded, more pictures than rated ones, batches."""
+    from PIL import Image
+
+    whole = registry.load("peterson/animals", profile)
+    numbers = np.array([7, 19, 35, 101, 102, 110], dtype=np.uint16)
+    similarity = 10 - np.asarray(whole.mean())
+    with (
+        damaged("peterson/animals/images") as images,
+        damaged("peterson/animals/sim_judgements", "judgements") as rated,
+    ):
+        for folder in (images, rated):
+            shutil.rmtree(folder)
+            folder.mkdir()
+        (images / "animals").mkdir()
+        for number in (3, *numbers, 111):
+            Image.new("RGB", (8, 8), (int(number), 0, 0)).save(images / f"animals/{number}.png")
+        content = {"animals_big_idx": numbers[None], "simMatrixFirstBatch": similarity / 2, "simMatrix": similarity}
+        scipy.io.savemat(rated / "turkResults_CogSci2016.mat", content)
+        found = registry.load("peterson/animals", profile)
+        assert found.ids == ("7", "19", "35", "101", "102", "110")  # sorted as text, 101 would come first
+        np.testing.assert_allclose(found.mean(), whole.mean())
+        assert len(registry.load("peterson/animals/images", profile)) == 8
+        (images / "animals/19.png").unlink()
+        with pytest.raises(InputError, match="rates image 19, which the folder does not hold"):
+            registry.load("peterson/animals", profile)
+
+
 def test_peterson_pickle_stays_closed(profile, damaged):
     with damaged("peterson/fruits/sim_judgements") as folder:
         (folder / "fruits_pairs.csv").unlink()
@@ -303,7 +435,29 @@ def test_peterson_pickle_stays_closed(profile, damaged):
     one_line(str(caught.value))
 
 
-def test_levels_pickle_stays_closed(profile, damaged):
+def test_levels_come_from_the_processed_pickle_too(profile, damaged):
+    whole = registry.load("levels", profile)
+    folder = profile.data / "levels/raw_data"
+    people = {path.stem: [json.loads(line) for line in path.read_text().splitlines()] for path in folder.iterdir()}
+    for trials in people.values():
+        for trial in trials:
+            trial["rt"] = np.int64(trial["rt"])
+    with damaged("levels/raw_data"):
+        shutil.rmtree(folder)
+        for name in ("pruned_dataset.pkl", "pruned_processed_dataset.pkl"):
+            path = profile.data / "levels/processed_data" / name
+            path.parent.mkdir()
+            path.write_bytes(pickle.dumps(people))
+            found = registry.load("levels", profile)
+            order = ["participant", "image1", "image2", "image3"]
+            for frame in (found, whole):
+                frame["selected"] = frame["selected"].fillna("")
+            left, right = (f.sort_values(order, ignore_index=True).drop(columns="correct") for f in (found, whole))
+            assert left.equals(right)
+            shutil.rmtree(path.parent)
+
+
+def test_a_levels_pickle_that_tries_more_is_refused(profile, damaged):
     marker = profile.data / "opened"
 
     class Trap:
@@ -312,13 +466,18 @@ def test_levels_pickle_stays_closed(profile, damaged):
 
     with damaged("levels/raw_data"):
         shutil.rmtree(profile.data / "levels/raw_data")
-        path = profile.data / "levels/processed_data/pruned_processed_dataset.pkl"
+        path = profile.data / "levels/processed_data/pruned_dataset.pkl"
         path.parent.mkdir()
-        path.write_bytes(pickle.dumps(Trap()))
-        with pytest.raises(InputError, match=r"pickle.*raw sessions") as caught:
-            registry.load("levels", profile)
+        lines = []
+        for content in (Trap(), {"p": Trap()}, [1], {}, {"p": 3}, {"p": [3]}, {"p": [{"exp_trial_type": "exp_trial"}]}):
+            path.write_bytes(pickle.dumps(content))
+            with pytest.raises(InputError) as caught:
+                registry.load("levels", profile)
+            lines.append(str(caught.value))
         shutil.rmtree(path.parent)
-    one_line(str(caught.value))
+    for line in lines:
+        one_line(line)
+    assert "nothing of it was executed" in lines[0]
     assert not marker.exists()
 
 
@@ -418,9 +577,9 @@ def damaged(profile, tmp_path):
     import contextlib
 
     @contextlib.contextmanager
-    def spoil(name):
+    def spoil(name, aside="kept"):
         path = profile.data / name
-        kept = tmp_path / "kept"
+        kept = tmp_path / aside
         shutil.copytree(path, kept) if path.is_dir() else shutil.copy2(path, kept)
         try:
             yield path
@@ -595,6 +754,13 @@ def specific(name, path, profile):
         yield from triplet_damages(np.load(path), saved, 160)
     elif ("/triplets/" in name or "/llm/" in name) and path.suffix == ".txt":
         yield from triplet_damages(np.loadtxt(path, dtype=int), texts, m)
+    elif path.name == "imagenet2012_filenames.npy":
+        names = np.load(path)
+        yield "a name twice", saved(np.r_[names, names[:1]])
+        yield "an empty name", saved(np.r_[names, [""]])
+        yield "numbers", saved(np.arange(5))
+        yield "two columns", saved(np.stack([names, names], 1))
+        yield "objects", saved_objects()
     elif path.suffix == ".npy" and "probas" not in name and "entropies" not in name:
         yield from matrix_damages(np.load(path), saved)
         yield "objects", saved_objects()
@@ -613,7 +779,9 @@ def specific(name, path, profile):
     elif path.name == "category_mat_manual_27.tsv":
         yield from flag_damages(path)
     elif path.suffix == ".npz":
-        yield from npz_damages(dict(np.load(path)))
+        damages = npz_damages(dict(np.load(path)))
+        # AligNet's list of file names stands in for those of the representations
+        yield from ((what, data) for what, data in damages if "representations" not in name or what != "no filenames")
     elif path.suffix == ".mat":
         content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}
         yield from mat_damages(content)
@@ -730,7 +898,13 @@ PICKED = ("peterson/animals", "peterson/fruits", "breeds/living17")
 
 def subjects():
     """One entry for each loader with files of its own."""
-    skip = {"things/all", "alignet/clusters", "levels/triplets", "levels/images"}  # made of the files of others
+    skip = {
+        "things/all",
+        "things/entropies",
+        "alignet/clusters",
+        "levels/triplets",
+        "levels/images",
+    }  # of others' files
     for entry in registry.entries("full"):
         if entry.name in skip or (entry.name.startswith("glocal/") and "slice" not in entry.profiles):
             continue  # one loader, tested once
@@ -745,6 +919,7 @@ def own_files(entry):
     """Files of an entry that are not shared with another one's test."""
     shared = {"concepts", "maps", "list", "licence"}
     keys = [k for k in entry.files if k not in shared or entry.name in ("things/concepts", "things/orders")]
+    keys = [k for k in keys if not (entry.files[k].optional and entry.files[k].shared)]  # what stands in
     if entry.name == "things/orders":
         keys = ["maps"]
     return keys

@@ -11,6 +11,7 @@ import pytest
 
 from humalign.config import get_profile
 from humalign.data import known, registry, things
+from humalign.data.describe import open_downloads
 from humalign.data.verify import verify, verify_one
 from humalign.errors import InputError, MissingData
 
@@ -31,7 +32,9 @@ def test_every_slice_file_verifies_with_its_checksum(profile):
 
 def test_all_files_of_the_folder_are_known(profile):
     found = {p.relative_to(profile.data).as_posix() for p in profile.data.rglob("*") if p.is_file()}
-    assert found - {"README.md"} == set(known.published())
+    assert found - {"README.md"} <= set(known.published())
+    fetched = {item.path for one in registry.entries() for item in open_downloads(one)}
+    assert set(known.published()) - found <= fetched
 
 
 def test_row_orders_of_the_real_map(profile):

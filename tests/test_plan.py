@@ -37,8 +37,8 @@ def test_every_data_set_stands_in_the_plan_once(full):
 
 def test_unknown_sizes_stay_unknown_and_are_counted(full):
     of = {item.name: item for item in full.of("data")}
-    assert registry.entry("alignet/representations").bytes is None
-    assert of["alignet/representations"].bytes is None
+    assert registry.entry("levels").bytes is None
+    assert of["levels"].bytes is None
     unknown = [item for item in full.of("data") if item.bytes is None]
     assert full.totals["data"]["unknown"] == len(unknown) > 0
 
@@ -54,7 +54,8 @@ def test_shared_files_count_once(full):
 def test_what_is_had_by_hand_says_so(full):
     of = {item.name: item for item in full.of("data")}
     assert "account" in of["imagenet/train"].needs
-    assert "password" in of["things/images"].needs
+    assert "authors" in of["cichy2019"].needs
+    assert of["things/images"].needs == of["things/all"].needs == ""
     assert not any(item.here for item in full.of("data") if item.name != "things/all")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from humalign import zoo
+from humalign.config import get_profile
 from humalign.errors import InputError, MissingData
 from humalign.zoo import checkpoints, facts, savedmodel
 
@@ -79,7 +80,7 @@ def test_rows_without_public_weights_name_a_stand_in_or_say_features_only():
     for row in facts.rows():
         if not row["public"] and not row["loader"]:
             assert row["stand_in"] or "features" in row["note"], row["model"]
-        assert row["public"] or not row["loader"] or row["loader"].startswith("savedmodel:"), row["model"]
+        assert row["public"] or not row["loader"], row["model"]
 
 
 # ------------------------------------------------------------------------------------------------------- architectures
@@ -414,8 +415,8 @@ def test_savedmodels_that_do_not_fit(tmp_path):
     good = flax("map")
     refused({k: v for k, v in good.items() if "encoderblock_0/" not in k}, r"has blocks \[1\]")
     refused({k: v for k, v in good.items() if k != "MAPHead_0/probe"}, "has no variable 'MAPHead_0/probe'")
-    refused({**good, "ln_pre/scale": np.ones(D, np.float32)}, "has 'ln_pre/scale' and 0 more variables of another")
+    refused({**good, "ln_new/scale": np.ones(D, np.float32)}, "has 'ln_new/scale' and 0 more variables of another")
     refused({**good, "pos_embedding": np.ones((1, 7, D), np.float32)}, "has 7 positions, no square")
     refused({"conv/kernel": np.ones((3, 3), np.float32)}, "no variable is called 'Transformer/")
-    with pytest.raises(MissingData, match="is released as a TensorFlow SavedModel; export its variables as npz"):
-        zoo.load("DINOv1-B+UnAligNet")
+    with pytest.raises(MissingData, match=r"DINOv1-B-untransformed: is not on this machine; humalign models fetch"):
+        zoo.load("DINOv1-B+UnAligNet", profile=get_profile("full", data=tmp_path))

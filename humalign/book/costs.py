@@ -156,6 +156,8 @@ def _hub(name: str) -> bool:
 
 
 def _networks(rows) -> list[Item]:
+    from .zoo.published import downloads
+
     out = []
     for row in rows:
         public = str(row["public"]) == "True" and bool(row["loader"])
@@ -163,7 +165,8 @@ def _networks(rows) -> list[Item]:
         if public:
             size = 4 * counted["values"] if counted else None
             here = _cached(row["loader"], row["model"])
-            out.append(Item("network", row["model"], "public weights", size, True, None, "", here, "on first use"))
+            get = f"humalign models fetch '{row['model']}'" if downloads(row["loader"]) else "on first use"
+            out.append(Item("network", row["model"], "public weights", size, True, None, "", here, get))
         else:
             stand_in = row["stand_in"] if isinstance(row["stand_in"], str) else ""
             get = "features as a file" + (f"; nearest public network: {stand_in}" if stand_in else "")

@@ -172,15 +172,22 @@ def _any(name, profile):
 def _fetch(args, profile) -> int:
     from ..data.fetch import fetch
 
-    done = [fetch(name, profile, ask=None if args.yes else _ask, say=print) for name in args.names]
+    done = [fetch(name, profile, ask=None if args.yes else ask, say=print) for name in args.names]
     return 0 if all(done) else 2
 
 
-def _ask(question: str) -> bool:
+def ask(question: str) -> bool:
+    """Whether the reader at the terminal says yes.
+
+    Raises
+    ------
+    InputError
+        Where nobody sits at a terminal.
+    """
     from ..errors import InputError
 
     if not sys.stdin.isatty():
-        raise InputError("needs a yes before it downloads", "data fetch", "repeat with --yes")
+        raise InputError("needs a yes before it downloads", "fetch", "repeat with --yes")
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 

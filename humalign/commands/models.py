@@ -1,4 +1,4 @@
-"""List networks and what is known of them: the mini world's, and all of both papers."""
+"""List networks and what is known of them, and fetch published weights: the mini world's, and all of both papers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ humalign models --profile full --group "Self-Supervised"
 humalign models resnet50                 # all facts of one network
 humalign models alexnet --layers         # its layers
 humalign models resnet50 --stages        # a few of them along its depth, for 'humalign extract --layers'
+humalign models fetch alignet            # weights that lie in the data folder: alignet, losses, augreg, or a name
 """
 SHOWN = ("model", "name", "family", "group", "objective", "parameters", "reference_accuracy", "width", "weights")
 
 
 def configure(parser) -> None:
     """Options of ``humalign models``."""
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="show one network")
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="show one network; 'fetch': get weights of NAME ...")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="with fetch: networks, or alignet, losses, augreg")
+    parser.add_argument("--yes", action="store_true", help="with fetch: do not ask first")
+    parser.add_argument("--port", action="store_true", help="with fetch: also the public port of SigLIP2-B, to compare")
     parser.add_argument("--group", help="only this training group")
     parser.add_argument("--family", help="only this architecture family")
     parser.add_argument("--extras", action="store_true", help="also networks that the papers' figures do not show")
@@ -62,6 +66,19 @@ def _one(args) -> int:
     return 0
 
 
+def _fetch(args) -> int:
+    """Get published weights; 2 where some are missing or do not fit."""
+    from ..cli import profile_from
+    from ..errors import InputError
+    from ..zoo.published import FAMILIES, fetch
+    from .data import ask
+
+    if not args.names:
+        raise InputError("names nothing", "models fetch", f"name networks, or {', '.join(FAMILIES)}")
+    done = fetch(args.names, profile_from(args), ask=None if args.yes else ask, port=args.port)
+    return 0 if done else 2
+
+
 def _json(found, where: str) -> int:
     """Write a record, or a list of records, as JSON; NaN becomes null."""
     import json
@@ -79,7 +96,13 @@ def _json(found, where: str) -> int:
 
 
 def main(args) -> int:
-    """Print one network or the table."""
+    """Print one network or the table, or fetch weights."""
+    if args.model == "fetch":
+        return _fetch(args)
+    if args.names:
+        from ..errors import InputError
+
+        raise InputError(f"does not go with '{args.names[0]}'", args.model, "name one network, or 'fetch' and networks")
     if args.model:
         return _one(args)
     from ..errors import InputError

@@ -9,7 +9,7 @@ the official repository.
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ ROOT = "https://storage.googleapis.com/alignet/data/release_1.1"
 TRANSFORMS = ("uncertainty_distillation", "untransformed")
 SAMPLINGS = ("between_class", "class_border", "within_class", "cluster_500", "cluster_border_500")
 SPLITS = {"train": 10_000_000, "val": 10_000}
+ROWS = {"val_between_class": 1_000_000}  # where the authors state another number than that of the split
+SIZES = {"val_within_class": "467 kB", "val_between_class": "45 MB"}
 
 
 MEMBERS = ("filenames", "similarities", "indices")
@@ -214,8 +216,8 @@ def _register(transform, split, sampling):
         licence="CC-BY-4.0",
         citation=PAPER,
         row_order="ids inside (ImageNet file names)",
-        size="10 million rows" if split == "train" else "10 thousand rows",
-        likely={"rows": SPLITS[split]},
+        size="470 MB" if split == "train" else SIZES.get(f"{split}_{sampling}", "about 500 kB"),
+        likely={"rows": ROWS.get(f"{split}_{sampling}", SPLITS[split])},
         check=_check(sampling),
         downloads=(Download(f"{ROOT}/{transform}/{split}_{sampling}.npz", f"{name}.npz"),),
         steps=(f"should the address have changed: open {ROOT}/index.html, import the file with --as {name}",),
@@ -242,22 +244,74 @@ for _transform in TRANSFORMS:
             _register(_transform, _split, _sampling)
 
 
+NAMES = File(
+    "alignet/imagenet2012_filenames.npy",
+    "(m,) file names, row i = image i of tensorflow_datasets' imagenet2012, train",
+    url=f"{ROOT}/imagenet2012_filenames.npy",
+)
+
+
+@dataset(
+    "alignet/filenames",
+    title="File names of the ImageNet training images in the order of AligNet's indices",
+    kind="table",
+    files={"names": NAMES},
+    source=f"{ROOT}/index.html",
+    licence="CC-BY-4.0",
+    citation=PAPER,
+    row_order="ids inside (ImageNet file names)",
+    size="about 100 MB",
+    likely={"entries": 1281167},
+    steps=(f"should the address have changed: open {ROOT}/index.html, import the file with --as alignet/filenames",),
+)
+def filenames(at):
+    """Tuple of ImageNet file names; index i of the triplet files is the i-th."""
+    path = at.path("names")
+    return _named(read.shaped(read.read_npy(path), (None,), path), path)
+
+
+def _named(names, path) -> tuple[str, ...]:
+    if names.dtype.kind not in "SU":
+        raise InputError(f"file names are {names.dtype}", path, read.AGAIN)
+    return check_ids(np.char.decode(names, "utf8") if names.dtype.kind == "S" else names, path)
+
+
 _REPRESENTATIONS = {
     "representations": File(
         "alignet/representations.npz",
-        "filenames (m,), representations (m, p) and clusters (m,); the release's layout is undocumented: convert",
-    )
+        "file names (m,), representations (m, p) and cluster numbers (m,), told apart by shape and kind",
+    ),
+    "names": replace(NAMES, optional=True, shared=True, what="instead of file names inside", url=""),
 }
+_GET = (Download(f"{ROOT}/representations.npz", "alignet/representations.npz"),)
+_LOOK = (
+    f"should the address have changed: open {ROOT}/index.html",
+    'the layout is not documented; where it is not understood, list it: python -c "import numpy; '
+    "print(numpy.load('representations.npz').files)\", and write filenames, representations, clusters yourself",
+)
+KINDS = {"filenames": (1, "SU"), "representations": (2, "f"), "clusters": (1, "iu")}  # array: axes, kinds of numbers
 
 
-def _representations(path) -> dict:
-    arrays = read.read_npz(path, ("filenames", "representations", "clusters"))
+def _representations(at) -> dict:
+    path, told = at.path("representations"), read.read_npz(at.path("representations"))
+    arrays = {}
+    for name, (axes, kinds) in KINDS.items():
+        fitting = [key for key, array in told.items() if array.ndim == axes and array.dtype.kind in kinds]
+        if name in told:
+            arrays[name] = told[name]
+        elif len(fitting) == 1:  # under the file's own key
+            arrays[name] = told[fitting[0]]
+        elif name == "filenames" and at.get("names"):
+            arrays[name] = np.array(filenames(at))
+        else:
+            raise InputError(f"has no array called {name} (it has {', '.join(told)})", path, read.AGAIN)
+    if arrays["filenames"].dtype.kind in "iu" and at.get("names"):
+        arrays["filenames"] = np.array(filenames(at))[arrays["filenames"]]
     m = len(arrays["filenames"])
     read.shaped(arrays["filenames"], (m,), path)
     read.shaped(arrays["representations"], (m, None), path)
     arrays["clusters"] = read.whole(read.shaped(arrays["clusters"], (m,), path), path)
-    names = arrays["filenames"]
-    arrays["filenames"] = check_ids(np.char.decode(names, "utf8") if names.dtype.kind == "S" else names, path)
+    arrays["filenames"] = _named(arrays["filenames"], path)
     if arrays["clusters"].min() < 0:
         raise InputError("holds negative cluster numbers", path, "clusters are numbered from 0")
     if arrays["representations"].dtype.kind != "f" or not np.isfinite(arrays["representations"]).all():
@@ -274,17 +328,14 @@ def _representations(path) -> dict:
     licence="CC-BY-4.0",
     citation=PAPER,
     row_order="ids inside (ImageNet file names)",
-    size="not stated",
+    size="about 6 GB",
     likely={"dimensions": 1152},
-    steps=(
-        f"open {ROOT}/index.html and take the representations and the cluster assignments",
-        "write them as alignet/representations.npz: filenames (m,), representations (m, p), clusters (m,)",
-    ),
+    downloads=_GET,
+    steps=_LOOK,
 )
 def representations(at):
     """Features (images, p), ids = ImageNet file names; the clusters are ``alignet/clusters``."""
-    path = at.path("representations")
-    arrays = _representations(path)
+    path, arrays = at.path("representations"), _representations(at)
     return at.make(
         Features, path, ids=arrays["filenames"], values=arrays["representations"], model="so400m-siglip-webli384"
     )
@@ -300,11 +351,12 @@ def representations(at):
     citation=PAPER,
     row_order="ids inside (ImageNet file names)",
     size="with alignet/representations",
-    steps=("as alignet/representations",),
+    downloads=_GET,
+    steps=_LOOK,
 )
 def clusters(at):
     """DataFrame, index = ImageNet file name, column cluster."""
     import pandas as pd
 
-    arrays = _representations(at.path("representations"))
+    arrays = _representations(at)
     return pd.DataFrame({"cluster": arrays["clusters"]}, index=list(arrays["filenames"]))

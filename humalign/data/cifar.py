@@ -28,7 +28,12 @@ def _files(split):
     }
 
 
-_GET = Download("https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz", "cifar100", unpack=True)
+_GET = Download(  # the form that torchvision reads is a pickle
+    "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+    "cifar100",
+    checksum="md5:03b5dce01913d631647c71ecec9e9cb8",
+    unpack=True,
+)
 
 
 def _names(path) -> tuple[str, ...]:

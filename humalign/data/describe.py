@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 
 from .entry_types import Download, Entry
-from .known import published
+from .known import published, published_checksum, sure
 from .registry import entries
+
+SURE = {"A": "seen in public code", "B": "as public code names it", "C": "inferred, may be another"}
 
 
 def open_downloads(one: Entry) -> tuple[Download, ...]:
     """What of an entry can be fetched without a form."""
-    known = published()
     single = [
         Download(
             file.url,
             file.path,
-            checksum=f"sha256:{known[file.path]['sha256']}" if file.path in known else "",
-            size=known.get(file.path, {}).get("size"),
+            file.mirrors,
+            published_checksum(file.path),
+            size=published().get(file.path, {}).get("size"),
         )
         for file in one.files.values()
         if file.url
@@ -61,7 +63,15 @@ def describe(one: Entry, profile) -> dict:
         "steps": list(one.steps),
         "files": files,
         "downloads": [
-            {"url": item.url, "path": item.path, "unpack": item.unpack, "size": item.size}
+            {
+                "url": item.url,
+                "sure": sure(item.url),
+                "mirrors": list(item.mirrors),
+                "path": item.path,
+                "unpack": item.unpack,
+                "size": item.size,
+                "checksum": item.checksum,
+            }
             for item in open_downloads(one)
         ],
     }
@@ -87,6 +97,10 @@ def describe_text(one: Entry, profile) -> str:
         lines.append(f"  {'':<10}   " + (f"here: {file['here']}" if file["here"] else "not here"))
         if file["sha256"]:
             lines.append(f"  {'':<10}   sha256 {file['sha256']}")
+    for item in facts_["downloads"]:
+        told = f" ({SURE[item['sure']]})" if item["sure"] else ""
+        lines.append(f"  {'address':<10} {item['url']}{told}")
+        lines += [f"  {'':<10}   or {mirror}" for mirror in item["mirrors"]]
     if open_downloads(one):
         lines.append(f"  {'to get it':<10} humalign data fetch {one.name}")
     for number, step in enumerate(one.steps, 1):

@@ -26,6 +26,8 @@ class File:
     optional, folder : bool
     url : str
         Where it can be fetched without a form, if anywhere.
+    mirrors : tuple of str
+        Further addresses of the same bytes.
     shared : bool
         Whether several data sets use it: its presence alone does not mean that this one is there.
     """
@@ -36,6 +38,7 @@ class File:
     optional: bool = False
     folder: bool = False
     url: str = ""
+    mirrors: tuple[str, ...] = ()
     shared: bool = False
 
     def find(self, root: Path) -> Path | None:
@@ -58,11 +61,13 @@ class Download:
     path : str
         Where it goes, relative to the data folder: the file itself, or the folder an archive is unpacked into.
     mirrors : tuple of str
-        Further addresses of the same bytes.
+        Further addresses of the same content; where no checksum is known they may be packed otherwise.
     checksum : str
-        "sha256:..." or "md5:..."; "" when unknown.
+        "sha256:...", "md5:..." or "git:..." (the name git gives to the content); "" when unknown.
     unpack : bool
         Whether it is a tar or zip archive.
+    inner : tuple of str
+        Archive inside the archive (a path under ``path``) that is unpacked there, too, and its checksum; () for none.
     size : int
         Bytes, where known.
     """
@@ -72,6 +77,7 @@ class Download:
     mirrors: tuple[str, ...] = ()
     checksum: str = ""
     unpack: bool = False
+    inner: tuple[str, ...] = ()
     size: int | None = None
 
 
@@ -103,8 +109,8 @@ class Entry:
         Facts that no source at hand confirms; ``verify`` reports a difference as a note, not as a problem.
     downloads : tuple of Download
         What can be fetched without a form.
-    any_of : tuple of str
-        Optional files of which at least one is needed.
+    any_of : tuple of str or of tuples of str
+        Optional files of which at least one is needed; a tuple stands for files that are needed together.
     loader : callable
         ``loader(at)`` with a :class:`Place`.
     checks : tuple of callables
@@ -127,7 +133,7 @@ class Entry:
     expect: dict = field(default_factory=dict)
     likely: dict = field(default_factory=dict)
     downloads: tuple = ()
-    any_of: tuple[str, ...] = ()
+    any_of: tuple = ()
     loader: Callable | None = None
     checks: tuple = ()
     steps: tuple[str, ...] = ()
@@ -149,9 +155,14 @@ class Entry:
         if self.downloads:
             return []
         gone = [key for key, file in self.files.items() if not (file.optional or file.url)]
-        if self.any_of and not any(self.files[key].url for key in self.any_of):
-            gone += self.any_of[:1]
+        if self.any_of and not any(all(self.files[key].url for key in keys) for keys in self._ways):
+            gone += self._ways[0]
         return gone
+
+    @property
+    def _ways(self) -> list[tuple]:
+        """``any_of`` with every way as a tuple of keys."""
+        return [(keys,) if isinstance(keys, str) else keys for keys in self.any_of]
 
     @property
     def by_hand(self) -> str:
@@ -168,6 +179,6 @@ class Entry:
         """Keys of required files that are not there."""
         here = self.found(root)
         gone = [key for key, file in self.files.items() if not file.optional and key not in here]
-        if self.any_of and not any(key in here for key in self.any_of):
-            gone += self.any_of[:1]
+        if self.any_of and not any(here.keys() >= set(keys) for keys in self._ways):
+            gone += [key for key in self._ways[0] if key not in here]
         return gone

@@ -37,9 +37,10 @@ def embedding(at, order: str) -> ConceptEmbedding:
     return found.align(things.concept_ids(at))
 
 
-def embedding_files(path, what, also=(), url=""):
+def embedding_files(path, what, also=(), url="", mirrors=()):
     """The files of one table with a row a concept."""
-    return {"embedding": File(path, what, also=tuple(also), url=url), "concepts": things.CONCEPTS, "maps": things.MAPS}
+    file = File(path, what, also=tuple(also), url=url, mirrors=mirrors)
+    return {"embedding": file, "concepts": things.CONCEPTS, "maps": things.MAPS}
 
 
 @dataset(
@@ -51,11 +52,16 @@ def embedding_files(path, what, also=(), url=""):
         "things/embeddings/vice_42d.npy",
         "(1854, 42) float32, not negative",
         url=raw_file(
-            "LukasMut/VICE", "4e0cc6886f23c6f2740e0d47bf5e6e3ce72c8785", "embeddings/things/final_embedding.npy"
+            "LukasMut/VICE", "83e7b9f4c10a0f2e8d117b6bad0627afe29d1776", "embeddings/things/final_embedding.npy"
+        ),
+        mirrors=(
+            raw_file(
+                "LukasMut/VICE", "5f80103ef4c9eb29477c4cadb1c9c54476d59e97", "embeddings/things/final_embedding.npy"
+            ),
         ),
     ),
     source="https://github.com/LukasMut/VICE",
-    licence="MIT",
+    licence="GPL-3.0",
     citation=VICE,
     row_order="raw",
     size="0.3 MB",
@@ -71,7 +77,12 @@ def vice_42(at):
     title="SPoSE embedding, 49 dimensions",
     kind="embedding",
     profiles=SLICE,
-    files=embedding_files("things/embeddings/spose_embedding_49d_sorted.txt", "(1854, 49) text"),
+    files=embedding_files(
+        "things/embeddings/spose_embedding_49d_sorted.txt",
+        "(1854, 49) text",
+        url="https://osf.io/download/4pgk8",
+        mirrors=("https://osf.io/4pgk8/download",),
+    ),
     source="https://osf.io/z2784/",
     licence=things.CC,
     citation=SPOSE,
@@ -232,7 +243,7 @@ def _register_transform(stem, model, layer, d, commit, path, profiles=("full",))
         citation="Muttenthaler et al. 2023, Improving neural network representations using human similarity "
         "judgments, NeurIPS",
         row_order="none",
-        size="1 to 4 MB",
+        size=f"{4e-6 * d * d:.1f} MB",
         expect={"dimensions": d},
     )
     def load(at):
@@ -244,10 +255,10 @@ def _register_transform(stem, model, layer, d, commit, path, profiles=("full",))
 
 
 _FIRST, _LATER = "47e7454890418ad168cb96215226da1ccc14ae9a", "d1860d3e71c2e42cd345438c861f19478d15a95d"
+_CONVOLUTIONS = "e67d61de96c7f9f046514bcda3d6714aa2d02bc1"
 for _row in (
     ("clip_ViT-L_14_visual", "CLIP ViT-L/14", "visual", 768, _FIRST, "clip_ViT-L/14/visual", SLICE),
-    ("resnet18_avgpool", "ResNet-18 (ImageNet-1K)", "avgpool", 512, "e67d61de96c7f9f046514bcda3d6714aa2d02bc1",
-     "resnet18/avgpool", SLICE),
+    ("resnet18_avgpool", "ResNet-18 (ImageNet-1K)", "avgpool", 512, _CONVOLUTIONS, "resnet18/avgpool", SLICE),
     ("clip_RN50_visual", "CLIP RN50", "visual", 1024, _FIRST, "clip_RN50/visual"),
     ("OpenCLIP_ViT-L-14_laion400m_visual", "OpenCLIP ViT-L/14 (LAION-400M)", "visual", 768, _FIRST,
      "OpenCLIP_ViT-L-14_laion400m_e32/visual"),
@@ -257,6 +268,10 @@ for _row in (
     ("dino-vit-base-p16_norm", "DINO ViT-B/16", "norm", 768, _LATER, "dino-vit-base-p16/norm"),
     ("dinov2-vit-base-p14_norm", "DINOv2 ViT-B/14", "norm", 768, _LATER, "dinov2-vit-base-p14/norm"),
     ("dinov2-vit-large-p14_norm", "DINOv2 ViT-L/14", "norm", 1024, _FIRST, "dinov2-vit-large-p14/norm"),
+    ("alexnet_classifier.4", "AlexNet (ImageNet-1K)", "classifier.4", 4096, _CONVOLUTIONS, "alexnet/classifier.4"),
+    ("vgg16_classifier.3", "VGG-16 (ImageNet-1K)", "classifier.3", 4096, "33454b02ac750c4981d08af0d096e76f9a9cfe14",
+     "vgg16/classifier.3"),
+    ("resnet50_avgpool", "ResNet-50 (ImageNet-1K)", "avgpool", 2048, _CONVOLUTIONS, "resnet50/avgpool"),
 ):  # fmt: skip
     _register_transform(*_row)
 

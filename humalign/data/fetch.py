@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from ..errors import HumalignError, InputError, MissingData
-from ..store import digest
+from ..store import checksum, digest
 from . import registry
 from .describe import open_downloads
 from .verify import verify_one
@@ -44,33 +44,38 @@ def remote_size(url: str) -> int | None:
 
 
 class Resuming:
-    """A downloader for pooch that goes on where an interrupted download stopped.
+    """A download that goes on where an interrupted one stopped.
 
     Bytes are kept in ``partial`` until the file is complete. A server that does not serve ranges, or whose file is
-    another one by now (its ETag or date, kept beside the bytes with the address), starts anew.
+    another one by now (its ETag or date, kept beside the bytes with the address), starts anew; so does another address
+    where nothing (``checked``) would tell that its bytes are others.
 
     Parameters
     ----------
     partial : Path
     progress : bool
+    checked : bool
+        Whether a checksum of the file is known.
     """
 
-    def __init__(self, partial: Path, progress: bool = True):
-        self.partial, self.progress = Path(partial), progress
+    def __init__(self, partial: Path, progress: bool = True, checked: bool = False):
+        self.partial, self.progress, self.checked = Path(partial), progress, checked
         self.mark = self.partial.with_name(f"{self.partial.name}.mark")
         self.resumed_from = 0
 
-    def __call__(self, url, output_file, pooch):
-        """Fetch ``url`` into ``output_file`` (called by pooch)."""
+    def __call__(self, url, output_file):
+        """Fetch ``url`` into ``output_file``."""
         import requests
         from tqdm import tqdm
 
         self.partial.parent.mkdir(parents=True, exist_ok=True)
+        address, _, told = self.mark.read_text("utf8").partition("\n") if self.mark.is_file() else ("", "", "")
+        if address != url and not self.checked:
+            self.forget()
         have = self.partial.stat().st_size if self.partial.is_file() else 0
         headers = {"Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
-            address, _, told = self.mark.read_text("utf8").partition("\n") if self.mark.is_file() else ("", "", "")
             if address == url:  # a mirror goes on with the same bytes, although its tag is another
                 headers["If-Range"] = told
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
@@ -80,7 +85,7 @@ class Resuming:
                     self._done(output_file)
                     return
                 self.forget()
-                return self(url, output_file, pooch)
+                return self(url, output_file)
             answer.raise_for_status()
             begun = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             self.resumed_from = have if begun else 0
@@ -152,7 +157,6 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
     HumalignError
         When no address answers (what came is kept for the next try).
     """
-    import pooch
     import requests
 
     target = root / item.path
@@ -160,28 +164,27 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
     name = PurePosixPath(item.url).name
     problems = []
     for url in (item.url, *item.mirrors):
-        resuming = Resuming(partial, progress)
+        resuming = Resuming(partial, progress, bool(item.checksum))
         try:
+            if not url.startswith(("https://", "http://")):
+                raise InputError("is no address on the web", url, "only http and https are fetched")
             with tempfile.TemporaryDirectory(dir=_made(partial.parent)) as scratch:
-                pooch.get_logger().setLevel("ERROR")
-                got = Path(
-                    pooch.retrieve(url, known_hash=item.checksum or None, fname=name, path=scratch, downloader=resuming)
-                )
-                if item.unpack:
-                    unpack(got, target)
-                else:
+                got = Path(scratch) / name
+                resuming(url, got)
+                _same(got, item.checksum, url)
+                if not item.unpack:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(got, target)
+                    return target
+                unpack(got, target)
+                if item.inner:
+                    inside = target / item.inner[0]
+                    _same(inside, item.inner[1], f"{url} ({item.inner[0]})")
+                    unpack(inside, target)
+                    inside.unlink()
                 return target
-        except ValueError as error:  # pooch: another checksum
-            if "hash" not in str(error).lower():
-                raise
-            resuming.forget()
-            problems.append(
-                InputError(
-                    "differs from the known checksum", url, "nothing was kept: try again, or import a copy you trust"
-                )
-            )
+        except InputError as error:  # a mirror may have what was meant
+            problems.append(error)
         except (requests.RequestException, OSError) as error:
             problems.append(
                 HumalignError(f"{url}: cannot be fetched ({_short(error)}); try again to go on where it stopped")
@@ -190,6 +193,17 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
             with contextlib.suppress(OSError):
                 partial.parent.rmdir()
     raise problems[-1]
+
+
+def _same(path: Path, known: str, where: str) -> None:
+    """InputError when a file that came has another checksum than the known one, "KIND:DIGEST" or ""."""
+    kind, _, digits = known.partition(":")
+    if known and not path.is_file():
+        raise InputError("is not where it was expected", where, "the archive is packed otherwise by now")
+    if known and checksum(path, kind) != digits:
+        raise InputError(
+            "differs from the known checksum", where, "nothing was kept: try again, or import a copy you trust"
+        )
 
 
 def _short(error) -> str:
@@ -240,6 +254,46 @@ def _merge(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
+def get(wanted, root: Path, ask=None, say=print, progress: bool = True, notes=()) -> bool:
+    """Download files into a folder, after their sizes and the room were told.
+
+    Parameters
+    ----------
+    wanted : sequence of Download
+    root : Path
+    ask, say, progress
+        As for :func:`fetch`.
+    notes : sequence of str
+        Lines to be said before the question.
+
+    Returns
+    -------
+    bool
+        False when the answer was no.
+    """
+    sizes = [item.size or remote_size(item.url) for item in wanted]
+    free = shutil.disk_usage(root).free
+    for item, size in zip(wanted, sizes):
+        say(f"  {item.url} ({human(size)}) -> {root / item.path}")
+    known = sum(size or 0 for size in sizes)
+    # archives are on the disk twice while they are unpacked; one after the other
+    need = known + max((size or 0 for item, size in zip(wanted, sizes) if item.unpack), default=0)
+    more = " or more" if None in sizes else ""
+    say(f"  to download {human(known)}{more}; needed {human(need)}, free {human(free)}")
+    if need > free:
+        raise HumalignError(
+            f"{root}: {human(free)} are free, {human(need)} are needed; free some, or give another --data"
+        )
+    for line in notes:
+        say(f"  {line}")
+    if ask is not None and not ask("  download?"):
+        say("  nothing was downloaded")
+        return False
+    for item in wanted:
+        say(f"  got {download(item, root, progress)}")
+    return True
+
+
 def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> bool:
     """Download what is open of a data set, or say exactly what to do.
 
@@ -275,28 +329,15 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
         say("  is already here; 'humalign data verify' checks it")
         return True
     here = {file.path for file in one.files.values() if file.find(root)}  # wherever it lies
-    wanted = [item for item in open_downloads(one) if item.unpack or item.path not in here]
+    wanted = [
+        item for item in open_downloads(one) if item.unpack or not (item.path in here or (root / item.path).is_file())
+    ]
     if wanted:
-        sizes = [item.size or remote_size(item.url) for item in wanted]
-        free = shutil.disk_usage(root).free
-        for item, size in zip(wanted, sizes):
-            say(f"  {item.url} ({human(size)}) -> {root / item.path}")
-        known = sum(size or 0 for size in sizes)
-        # archives are on the disk twice while they are unpacked
-        need = sum((size or 0) * (2 if item.unpack else 1) for item, size in zip(wanted, sizes))
-        more = " or more" if None in sizes else ""
-        say(f"  to download {human(known)}{more}; needed {human(need)}, free {human(free)}")
-        if need > free:
-            raise HumalignError(
-                f"{root}: {human(free)} are free, {human(need)} are needed; free some, or give another --data"
-            )
+        notes = []
         if closed := [one.files[key].path for key in one.closed if key in one.missing(root)]:
-            say(f"  not among them, to be taken by hand: {', '.join(closed)}; 'humalign data where {one.name}'")
-        if ask is not None and not ask("  download?"):
-            say("  nothing was downloaded")
+            notes = [f"not among them, to be taken by hand: {', '.join(closed)}; 'humalign data where {one.name}'"]
+        if not get(wanted, root, ask, say, progress, notes):
             return False
-        for item in wanted:
-            say(f"  got {download(item, root, progress)}")
     if gone := one.missing(root):
         say(f"  still missing: {', '.join(one.files[key].path for key in gone)}")
         steps = one.steps or (f"copy the files from {one.source}", f"humalign data import FILE --as {one.name}")

@@ -1,4 +1,4 @@
-"""Sets for few-shot transfer: Caltech-101, Cars-196, DTD, Pets and UC-Merced (CIFAR-100 has its own module)."""
+"""Sets for few-shot transfer: Caltech-101, DTD and Pets (read by torchvision), Cars-196, UC-Merced."""
 
 from __future__ import annotations
 
@@ -14,24 +14,29 @@ from .types import Stimuli
 VGG = "https://www.robots.ox.ac.uk/~vgg/data"
 
 
-def _folders(folder, skip=()) -> tuple[list, list, list]:
-    """ids (class/stem), paths and classes of a folder of class folders."""
-    ids, paths, shown = [], [], []
-    names = sorted(p.name for p in Path(folder).iterdir() if p.is_dir() and p.name[0] != "." and p.name not in skip)
-    if not names:
-        raise InputError("holds no class folders", folder, "unpack it as <class>/<image>")
-    for name in names:
-        for path in read.list_images(Path(folder) / name):
-            ids.append(f"{name}/{path.stem}")
-            paths.append(str(path))
-            shown.append(name)
-    return ids, paths, shown
+def _torchvision(kind: str, at, key: str, **options):
+    """A data set of ``torchvision.datasets`` on the files that are there; what is wrong with them is one line."""
+    from .. import compat  # noqa: F401  isort: skip  (before torchvision)
+    from torchvision import datasets
+
+    try:
+        return getattr(datasets, kind)(at.root, **options)
+    except (RuntimeError, ValueError, OSError, LookupError) as error:
+        raise InputError(f"cannot be read ({error})", at.path(key), read.AGAIN) from None
 
 
 def _stimuli(at, ids, paths, shown, **meta) -> Stimuli:
+    """Stimuli of listed pictures, which have to be there, one of each name and not empty."""
+    if not ids:
+        raise InputError("lists no pictures", at.root / next(iter(at.entry.files.values())).path, read.AGAIN)
     if len(set(ids)) != len(ids):
-        raise InputError("holds two images of one name in a class", at.root, "remove the copies")
-    return at.make(Stimuli, at.root, ids=ids, images=paths, concepts=shown, meta=meta)
+        twice = next(one for one in ids if ids.count(one) > 1)
+        raise InputError(f"lists {twice} twice", at.root / next(iter(at.entry.files.values())).path, read.AGAIN)
+    here = {str(path) for folder in sorted({Path(path).parent for path in paths}) for path in read.list_images(folder)}
+    if gone := [path for path in map(str, paths) if path not in here]:
+        where = Path(gone[0])
+        raise InputError(f"lacks {len(gone)} listed images, for instance {where.name}", where.parent, read.AGAIN)
+    return at.make(Stimuli, at.root, ids=ids, images=[str(path) for path in paths], concepts=shown, meta=meta)
 
 
 @dataset(
@@ -50,13 +55,22 @@ def _stimuli(at, ids, paths, shown, **meta) -> Stimuli:
     size="130 MB",
     expect={"concepts": 101},
     downloads=(
-        Download("https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip", "caltech101", unpack=True),
+        Download(
+            "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip",
+            "caltech101",
+            checksum="md5:3138e1922a9193bfa496528edbbc45d0",
+            unpack=True,
+            inner=("caltech-101/101_ObjectCategories.tar.gz", "md5:b224c7392d521a49829488ab0f1120d9"),
+        ),
     ),
-    steps=("it holds caltech-101/101_ObjectCategories.tar.gz: unpack that to <data>/caltech101",),
 )
 def caltech101(at):
     """Stimuli; concepts = class; no official split."""
-    return _stimuli(at, *_folders(at.path("images"), skip=("BACKGROUND_Google",)))
+    found, folder = _torchvision("Caltech101", at, "images"), at.path("images")
+    shown = [found.categories[k] for k in found.y]
+    names = [f"image_{number:04d}" for number in found.index]
+    paths = [folder / one / f"{name}.jpg" for one, name in zip(shown, names)]
+    return _stimuli(at, [f"{one}/{name}" for one, name in zip(shown, names)], paths, shown)
 
 
 def _mat_annotations(path, images) -> tuple[list, list, list]:
@@ -89,14 +103,31 @@ def _mat_annotations(path, images) -> tuple[list, list, list]:
         ),
         "names": File("cars196/devkit/cars_meta.mat", "class_names", optional=True),
     },
-    source="https://ai.stanford.edu/~jkrause/cars/car_dataset.html (no longer served; copies exist)",
+    source="https://ai.stanford.edu/~jkrause/cars/car_dataset.html (no longer served; labels and copies exist)",
     licence="research use",
     citation="Krause, Stark, Deng, Fei-Fei 2013, 3DRR workshop",
     row_order="ids inside",
-    needs="a copy: the authors' server is off",
+    needs="Kaggle account for the pictures: the authors' server is off",
     size="1.9 GB",
     expect={"concepts": 196},
-    steps=("find a copy with the files above", "put it under <data>/cars196"),
+    downloads=(
+        Download(
+            "https://github.com/pytorch/vision/files/11644847/car_devkit.tgz",
+            "cars196",
+            checksum="md5:c3b158d763b6e2245038c8ad08e45376",
+            unpack=True,
+        ),
+        Download(
+            "https://github.com/nguyentruonglau/stanford-cars/blob/main/labeldata/cars_test_annos_withlabels.mat?raw=true",
+            "cars196/cars_test_annos_withlabels.mat",
+            checksum="md5:b0a2b23655a3edd16d84508592a98d10",
+        ),
+    ),
+    steps=(
+        "take the pictures from Kaggle (data set rickyyyyyyy/torchvision-stanford-cars, or "
+        "jessicali9530/stanford-cars-dataset; cars_test.tgz has md5 4ce7ebf6a94d07f1952d94dd34c4d501)",
+        "put them at <data>/cars196/cars_train and <data>/cars196/cars_test",
+    ),
 )
 def cars196(at):
     """Stimuli; concepts = class name or number, meta split = train or test."""
@@ -127,10 +158,10 @@ def cars196(at):
     title="Describable Textures (DTD), 47 textures",
     kind="stimuli",
     files={
-        "images": File("dtd/images", "<texture>/<texture>_0001.jpg", folder=True),
-        "train": File("dtd/labels/train1.txt", "<texture>/<image> a line"),
-        "val": File("dtd/labels/val1.txt", "the same"),
-        "test": File("dtd/labels/test1.txt", "the same"),
+        "images": File("dtd/dtd/images", "<texture>/<texture>_0001.jpg", folder=True),
+        "train": File("dtd/dtd/labels/train1.txt", "<texture>/<image> a line"),
+        "val": File("dtd/dtd/labels/val1.txt", "the same"),
+        "test": File("dtd/dtd/labels/test1.txt", "the same"),
     },
     source=f"{VGG}/dtd/",
     licence="research use",
@@ -138,26 +169,22 @@ def cars196(at):
     row_order="ids inside",
     size="625 MB",
     expect={"concepts": 47},
-    downloads=(Download(f"{VGG}/dtd/download/dtd-r1.0.1.tar.gz", "", unpack=True),),
+    downloads=(
+        Download(
+            f"{VGG}/dtd/download/dtd-r1.0.1.tar.gz",
+            "dtd",
+            checksum="md5:fff73e5086ae6bdbea199a49dfb8a4c1",
+            unpack=True,
+        ),
+    ),
 )
 def dtd(at):
     """Stimuli; concepts = texture, meta split = train, val or test (first of the ten official splits)."""
-    ids, paths, shown = _folders(at.path("images"))
-    part = {}
-    for name in ("train", "val", "test"):
-        for line in read.read_lines(at.path(name)):
-            key = str(Path(line.strip()).with_suffix(""))
-            if key in part:
-                raise InputError(f"{line.strip()} is in two splits", at.path(name), read.AGAIN)
-            part[key] = name
-    known = set(ids)
-    if unknown := [key for key in part if key not in known]:
-        raise InputError(
-            f"lacks {len(unknown)} listed images, for instance {unknown[0]}", at.path("images"), read.AGAIN
-        )
-    if lost := [key for key in ids if key not in part]:
-        raise InputError(f"lists no split for {len(lost)} images, for instance {lost[0]}", at.path("train"), read.AGAIN)
-    return _stimuli(at, ids, paths, shown, split=[part[one] for one in ids])
+    parts = {name: _torchvision("DTD", at, name, split=name) for name in ("train", "val", "test")}
+    paths = [path for part in parts.values() for path in part._image_files]
+    shown = [part.classes[k] for part in parts.values() for k in part._labels]
+    split = [name for name, part in parts.items() for _ in part._labels]
+    return _stimuli(at, [f"{one}/{path.stem}" for one, path in zip(shown, paths)], paths, shown, split=split)
 
 
 @dataset(
@@ -165,9 +192,9 @@ def dtd(at):
     title="Oxford-IIIT Pets, 37 breeds of cats and dogs",
     kind="stimuli",
     files={
-        "images": File("pets/images", "<Breed>_<number>.jpg", folder=True),
-        "train": File("pets/annotations/trainval.txt", "name, class (from 1), species, breed number"),
-        "test": File("pets/annotations/test.txt", "the same"),
+        "images": File("oxford-iiit-pet/images", "<Breed>_<number>.jpg", folder=True),
+        "train": File("oxford-iiit-pet/annotations/trainval.txt", "name, class (from 1), species, breed number"),
+        "test": File("oxford-iiit-pet/annotations/test.txt", "the same"),
     },
     source=f"{VGG}/pets/",
     licence="CC-BY-SA-4.0",
@@ -176,33 +203,31 @@ def dtd(at):
     size="800 MB",
     expect={"concepts": 37},
     downloads=(
-        Download(f"{VGG}/pets/data/images.tar.gz", "pets", unpack=True),
-        Download(f"{VGG}/pets/data/annotations.tar.gz", "pets", unpack=True),
+        Download(
+            f"{VGG}/pets/data/images.tar.gz",
+            "oxford-iiit-pet",
+            checksum="md5:5c4f3ee8e5d25df40f4fd59a7f44e54c",
+            unpack=True,
+        ),
+        Download(
+            f"{VGG}/pets/data/annotations.tar.gz",
+            "oxford-iiit-pet",
+            checksum="md5:95a8c909bbe2e81eed6a22bccdf3f68f",
+            unpack=True,
+        ),
     ),
 )
 def pets(at):
     """Stimuli; concepts = breed, meta split = train or test."""
-    folder = at.path("images")
-    here = {path.stem: path for path in read.list_images(folder)}
-    ids, shown, split, classes = [], [], [], {}
-    for part in ("train", "test"):
-        for row, line in enumerate(read.read_lines(at.path(part)), 1):
-            if line.startswith("#"):
-                continue
-            fields = line.split()
-            if len(fields) != 4 or not fields[1].isdigit():
-                raise InputError(f"line {row} is not 'name class species breed'", at.path(part), read.AGAIN)
-            breed = fields[0].rsplit("_", 1)[0]
-            if classes.setdefault(fields[1], breed) != breed:
-                raise InputError(
-                    f"line {row}: class {fields[1]} is {breed} and {classes[fields[1]]}", at.path(part), read.AGAIN
-                )
-            if fields[0] not in here:
-                raise InputError(f"lacks {fields[0]}.jpg, which {at.path(part).name} lists", folder, read.AGAIN)
-            ids.append(fields[0])
-            shown.append(breed)
-            split.append(part)
-    return _stimuli(at, ids, [str(here[one]) for one in ids], shown, split=split)
+    splits = {"train": "trainval", "test": "test"}
+    parts = {name: _torchvision("OxfordIIITPet", at, name, split=part) for name, part in splits.items()}
+    for name, part in parts.items():
+        if any(not 0 <= k < len(part.classes) for k in part._labels) or len(set(part.classes)) != len(part.classes):
+            raise InputError("numbers its breeds in two ways", at.path(name), read.AGAIN)
+    paths = [path for part in parts.values() for path in part._images]
+    shown = [part.classes[k] for part in parts.values() for k in part._labels]
+    split = [name for name, part in parts.items() for _ in part._labels]
+    return _stimuli(at, [path.stem for path in paths], paths, shown, split=split)
 
 
 @dataset(
@@ -216,8 +241,22 @@ def pets(at):
     row_order="ids inside",
     size="330 MB",
     expect={"concepts": 21, "images": 2100},
-    downloads=(Download("http://weegee.vision.ucmerced.edu/datasets/UCMerced_LandUse.zip", "ucmerced", unpack=True),),
+    downloads=(
+        Download(
+            "https://hf.co/datasets/torchgeo/ucmerced/resolve/7c5ef3454d9b1cccfa7ccde0c01fc8f00a45909a/UCMerced_LandUse.zip",
+            "ucmerced",
+            mirrors=("http://weegee.vision.ucmerced.edu/datasets/UCMerced_LandUse.zip",),
+            checksum="md5:5b7ec56793786b6dc8a908e8854ac0e4",
+            unpack=True,
+        ),
+    ),
 )
 def ucmerced(at):
     """Stimuli; concepts = class; no official split."""
-    return _stimuli(at, *_folders(at.path("images")))
+    folder = at.path("images")
+    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
+    if not names:
+        raise InputError("holds no class folders", folder, "unpack it as <class>/<image>")
+    found = [(name, path) for name in names for path in read.list_images(folder / name)]
+    ids = [f"{name}/{path.stem}" for name, path in found]
+    return _stimuli(at, ids, [path for _, path in found], [name for name, _ in found])

@@ -257,6 +257,17 @@ def list_images(folder, remedy=AGAIN) -> list[Path]:
     return found
 
 
+def unwrapped(folder) -> Path:
+    """The folder, or the only folder in it where it holds nothing else: archives wrap what they hold."""
+    folder = Path(folder)
+    while folder.is_dir():
+        inside = [path for path in folder.iterdir() if path.name[0] not in "._"]
+        if len(inside) != 1 or not inside[0].is_dir():
+            break
+        folder = inside[0]
+    return folder
+
+
 def pictures_below(folder, endings=IMAGES) -> list[str]:
     """Picture files at any depth below a folder: relative paths, sorted.
 

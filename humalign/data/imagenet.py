@@ -17,6 +17,7 @@ from .types import Stimuli
 
 WNID = re.compile(r"^n\d{8}$")
 SOURCE = "https://image-net.org/download-images"
+FILES = "https://image-net.org/data/ILSVRC/2012"
 CITATION = "Russakovsky et al. 2015, ImageNet large scale visual recognition challenge, IJCV 115:211-252"
 VAL_NAME = re.compile(r"^ILSVRC2012_val_(\d{8})\.JPEG$")
 
@@ -89,7 +90,7 @@ _NEEDS = "account at image-net.org and its terms"
     expect={"images": 1281167, "concepts": 1000},
     check=_check_train,
     steps=(
-        "register at https://image-net.org/download-images and take ILSVRC2012_img_train.tar",
+        f"register at {SOURCE} and take {FILES}/ILSVRC2012_img_train.tar (md5 1d675b47d978889d74fa0da5fadfb00e)",
         "unpack it, and each n........tar in it, to <data>/imagenet/train/<WordNet id>/",
     ),
 )
@@ -127,14 +128,17 @@ def train(at):
     expect={"images": 50000, "concepts": 1000},
     check=_check_empty,
     steps=(
-        "register at https://image-net.org/download-images and take ILSVRC2012_img_val.tar and the devkit t12",
+        f"register at {SOURCE} and take {FILES}/ILSVRC2012_img_val.tar (md5 29b22e2961454d5413ddabcf34fc5622) and "
+        "ILSVRC2012_devkit_t12.tar.gz (md5 fa75699e90414af021442c21a62c3abf) beside it",
         "unpack the images to <data>/imagenet/val, the devkit to <data>/imagenet/ILSVRC2012_devkit_t12",
     ),
 )
 def val(at):
     """Stimuli; ids = file names, concepts = WordNet ids."""
     folder = at.path("images")
-    if any(entry.is_dir() and entry.name[0] != "." for entry in os.scandir(folder)):
+    with os.scandir(folder) as held:
+        folders = any(entry.is_dir() and entry.name[0] != "." for entry in held)
+    if folders:
         return tree(at)
     names = [path.name for path in read.list_images(folder)]
     numbers = []
@@ -201,7 +205,15 @@ def _list(at, names) -> list[str]:
     expect={"concepts": 200},
     likely={"images": 7500},
     check=_check_empty,
-    downloads=(Download("https://people.eecs.berkeley.edu/~hendrycks/imagenet-a.tar", "", unpack=True),),
+    downloads=(
+        Download(
+            "https://people.eecs.berkeley.edu/~hendrycks/imagenet-a.tar",
+            "",
+            checksum="md5:c3e55429088dc681f30d81f4726b6595",
+            unpack=True,
+            size=687552512,
+        ),
+    ),
 )
 def imagenet_a(at):
     """Stimuli; ids = WordNet id/file name, concepts = WordNet ids."""

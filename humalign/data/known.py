@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from ..errors import InputError
-from ..store import read_json, sha256
+from ..store import checksum, read_json
 from .entry_types import Entry
 
 MANIFEST = "humalign-data.json"
@@ -16,9 +17,26 @@ MANIFEST = "humalign-data.json"
 
 @cache
 def published() -> dict:
-    """Checksums and sizes of the published files: {path: {"sha256", "size"}}."""
+    """Checksums and sizes of the published files: {path: {"sha256" or "git", "size"}}; see ``store.checksum``."""
     path = resources.files(__package__).joinpath("checksums.json")
     return json.loads(path.read_text("utf8"))
+
+
+@cache
+def sources() -> tuple[dict, ...]:
+    """Every address that was looked up (``sources.csv``), a row each.
+
+    Keys row (place in the list of sources; "" for addresses that were known before), item, address ("": there is none),
+    sure ("A": seen in public code or as the file itself; "B": named there; "C": inferred) and why_not (why the package
+    does not fetch it; "" where it does).
+    """
+    text = resources.files(__package__).joinpath("sources.csv").read_text("utf8")
+    return tuple(csv.DictReader(text.splitlines()))
+
+
+def sure(address: str) -> str:
+    """How sure an address is: "A", "B", "C", or "" where nobody looked."""
+    return next((row["sure"] for row in sources() if row["address"] == address), "")
 
 
 def manifest(root: Path) -> dict:
@@ -47,19 +65,22 @@ def rehearsal(root: Path | None) -> bool:
 
 
 def known_checksum(path: Path, root: Path) -> str | None:
-    """The SHA-256 the file should have: from the folder's manifest, else as published; None when unknown."""
+    """The checksum the file should have, "KIND:DIGEST": the manifest's, else the published one; None when unknown."""
     name = Path(path).relative_to(root).as_posix()
     own = manifest(root)
     if name in own.get("sha256", {}):
-        return own["sha256"][name]
-    if own.get("rehearsal"):
-        return None
-    return published().get(name, {}).get("sha256")
+        return f"sha256:{own['sha256'][name]}"
+    return None if own.get("rehearsal") else published_checksum(name) or None
+
+
+def published_checksum(name: str) -> str:
+    """The checksum of a file as published, "KIND:DIGEST"; "" when unknown."""
+    return next((f"{k}:{v}" for k, v in published().get(name, {}).items() if k != "size"), "")
 
 
 @cache
-def file_digest(path: Path, size: int, changed: int) -> str:
-    return sha256(path)
+def file_digest(path: Path, kind: str, size: int, changed: int) -> str:
+    return checksum(path, kind)
 
 
 def check_known(path: Path, root: Path, owner: Entry) -> bool:
@@ -68,7 +89,8 @@ def check_known(path: Path, root: Path, owner: Entry) -> bool:
     if known is None:
         return False
     state = path.stat()
-    if file_digest(path, state.st_size, state.st_mtime_ns) != known:
+    kind, _, digest = known.partition(":")
+    if file_digest(path, kind, state.st_size, state.st_mtime_ns) != digest:
         size = published().get(path.relative_to(root).as_posix(), {}).get("size")
         length = f" ({state.st_size} bytes, published {size})" if size and size != state.st_size else ""
         raise InputError(

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from ..errors import InputError, MissingData
+from ..errors import InputError
 from . import files as read
 from .registry import File, dataset, raw_file
 from .types import Stimuli, Triplets
@@ -124,8 +124,22 @@ def _catch_odd(names, correct, selected):
 
 def session_rows(path) -> list[dict]:
     """Trials of one session as rows of :mod:`humalign.levels`; screens that are no trials are passed over."""
+    return rows_of(read_session(path), path)
+
+
+def rows_of(trials, path) -> list[dict]:
+    """Trials as rows of :mod:`humalign.levels`.
+
+    Parameters
+    ----------
+    trials : list of dict
+        With the keys of ``SESSION_KEYS``. A ``triplet_class`` names the level, which the pictures tell otherwise; a
+        ``triplet_type``, where there is one, has to agree with it.
+    path : path
+        For messages.
+    """
     rows = []
-    for number, trial in enumerate(read_session(path)):
+    for number, trial in enumerate(trials):
         kind = trial.get("exp_trial_type")
         if kind not in ("exp_trial", "catch_trial") or "selected_image" not in trial:
             continue
@@ -135,7 +149,7 @@ def session_rows(path) -> list[dict]:
         if len(set(names)) < 3 and kind == "exp_trial":  # a catch trial may show one picture twice
             raise InputError(f"trial {number} names one image twice", path, read.AGAIN)
         stated = trial.get("triplet_class") if kind == "exp_trial" else None
-        if stated is not None and stated not in LEVEL:
+        if stated is not None and not (isinstance(stated, str) and stated in LEVEL):
             raise InputError(
                 f"trial {number} has the triplet class '{stated}'", path, f"classes are {', '.join(LEVEL)}"
             )
@@ -147,12 +161,16 @@ def session_rows(path) -> list[dict]:
         seconds = float("nan")
         if not missed:
             rt = trial["rt"]
-            if isinstance(rt, bool) or not isinstance(rt, (int, float)) or not np.isfinite(rt) or rt <= 0:
+            told = isinstance(rt, (int, float, np.integer, np.floating)) and not isinstance(rt, bool)
+            if not told or not np.isfinite(rt) or rt <= 0:
                 raise InputError(
                     f"trial {number} has the response time {rt}", path, "rt is in milliseconds: " + read.AGAIN
                 )
             seconds = rt / 1000
         level = LEVEL[stated] if stated else OF_CLASSES[len({name.split("_")[0] for name in names})]
+        said = trial.get("triplet_type")
+        if kind == "exp_trial" and isinstance(said, str) and LEVEL.get(said, level) != level:
+            raise InputError(f"trial {number} is called {said} but is {level}", path, read.AGAIN)
         rows.append(
             {
                 "kind": "trial" if kind == "exp_trial" else "catch",
@@ -172,10 +190,6 @@ def session_rows(path) -> list[dict]:
     return rows
 
 
-_PICKLE = (
-    "the processed data are a pickle, which is never loaded: take the raw sessions (raw_data, one JSON a session), or "
-    "convert it to levels_trials.csv where you trust it"
-)
 _TRIAL_COLUMNS = ("participant", "kind", "level", "image1", "image2", "image3", "selected", "seconds")
 
 
@@ -209,6 +223,23 @@ def _read_table(path):
     return frame[[*_TRIAL_COLUMNS, "correct"]]
 
 
+def _read_processed(path):
+    """The authors' processed sessions: a pickled dict of person to trials."""
+    import pandas as pd
+
+    from . import plain_pickle
+
+    people = plain_pickle.load(path)
+    if not isinstance(people, dict) or not people:
+        raise InputError(f"holds a {type(people).__name__}, not people with their trials", path, read.AGAIN)
+    rows = []
+    for person, trials in people.items():
+        if not isinstance(trials, list) or not all(isinstance(one, dict) for one in trials):
+            raise InputError(f"holds something else than trials of the person '{str(person)[:40]}'", path, read.AGAIN)
+        rows += [{"participant": str(person), **row} for row in rows_of(trials, path)]
+    return pd.DataFrame(rows)
+
+
 def _check_sessions(frame, at):
     from .verify import Note
 
@@ -231,7 +262,13 @@ _FILES = {
         "instead of the sessions: participant, kind, level, image1, image2, image3, selected, seconds, correct",
         optional=True,
     ),
-    "processed": File("levels/processed_data/pruned_processed_dataset.pkl", "a pickle: never loaded", optional=True),
+    "processed": File(
+        "levels/processed_data/pruned_dataset.pkl",
+        "the sessions of those who were kept: person -> list of trials; a pickle, of which only plain data are read",
+        also=("levels/processed_data/pruned_processed_dataset.pkl",),
+        optional=True,
+        url=f"{GIN}/raw/master/processed_data/pruned_dataset.pkl",
+    ),
 }
 _FACTS = {
     "files": _FILES,
@@ -250,8 +287,8 @@ _FACTS = {
     size="not stated",
     check=_check_sessions,
     steps=(
-        f"open {GIN} and download it ('gin get fborn/Dataset_Levels', then 'gin get-content .')",
-        "put the folder of raw .json sessions at <data>/levels/raw_data; the processed pickle is not read",
+        f"or, for the raw sessions: open {GIN}, then 'gin get fborn/Dataset_Levels' and 'gin get-content .'",
+        "put the folder of .json sessions (it may have another name there) at <data>/levels/raw_data: it goes first",
         "humalign data verify levels",
     ),
     **_FACTS,
@@ -268,14 +305,10 @@ def levels(at):
     if table is not None:
         return _read_table(table)
     if folder is None:
-        pickle = at.get("processed")
-        if pickle is not None:
-            raise InputError("is not read", pickle, _PICKLE)
-        raise MissingData("is not here", at.root / "levels/raw_data", "'humalign data where levels' says how to get it")
+        return _read_processed(at.path("processed"))
     paths = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".jsonl") and path.name[0] != ".")
     if not paths:
-        held = sorted(path.suffix for path in folder.iterdir())
-        raise InputError("holds no .json sessions", folder, _PICKLE if ".pkl" in held else read.AGAIN)
+        raise InputError("holds no .json sessions", folder, read.AGAIN)
     rows = []
     for path in paths:
         rows += [{"participant": path.stem, **row} for row in session_rows(path)]

@@ -16,7 +16,7 @@ KING = "King et al. 2019, Similarity judgments and cortical visual responses, Ne
 
 def pictures(at, endings=(".jpg", ".jpeg")) -> Stimuli:
     """The images of an entry with these endings, by file name; ids = file stems."""
-    folder = at.path("images")
+    folder = read.unwrapped(at.path("images"))
     paths = [path for path in read.list_images(folder) if path.suffix.lower() in endings]
     if not paths:
         raise InputError(f"holds no {' or '.join(endings)} images", folder, read.AGAIN)
@@ -50,10 +50,7 @@ _CICHY_FILES = {
         also=("multi-arrangement/sim_judgements/judgments_general.mat",),
     ),
 }
-_ASK = (
-    "ask the authors of the paper, or take the copy named in the data section of the papers' code "
-    "(https://github.com/LukasMut/human_alignment)"
-)
+_ASK = "ask the authors of the paper; no open copy is known"
 _CICHY = {
     "source": "Cichy et al. 2019 (authors)",
     "licence": "ask the authors",

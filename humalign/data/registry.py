@@ -24,13 +24,14 @@ __all__ = [
     "load",
     "manifest",
     "raw_file",
+    "registered",
     "rehearsal",
     "table",
 ]
 
 MODULES = (
-    "things", "things_full", "features_known", "mur92", "photographs", "levels", "validation", "tables",
-    "multi_arrangement", "peterson", "cifar", "alignet", "imagenet", "fewshot",
+    "things", "things_full", "things_vice", "things_images", "features_known", "mur92", "photographs", "levels",
+    "validation", "tables", "multi_arrangement", "peterson", "cifar", "alignet", "imagenet", "fewshot",
 )  # fmt: skip
 
 
@@ -85,6 +86,11 @@ def dataset(name: str, *, files: dict, check=(), profiles=("full",), **facts_):
         return loader
 
     return add
+
+
+def registered(name: str) -> Entry:
+    """An entry of a module that was read before: for data sets that are made of the files of others."""
+    return _ENTRIES[name]
 
 
 @cache

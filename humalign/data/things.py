@@ -9,12 +9,18 @@ import numpy as np
 from ..errors import InputError
 from . import files as read
 from .ids import check_ids
-from .registry import File, dataset, raw_file
+from .registry import Download, File, dataset, raw_file
 from .row_orders import ORDERS, check_declared, in_order
 from .types import Triplets
 
 OSF = "https://osf.io/f5rn6/ (THINGS-data, folder data/triplet_dataset)"
 CC = "CC-BY-4.0"
+TRIPLETS = Download(  # the whole folder; the second archive holds it as triplet_dataset/
+    "https://files.osf.io/v1/resources/f5rn6/providers/osfstorage/62d6b34bc79a4c38719e62fa/?zip=",
+    "things/triplets",
+    mirrors=("https://osf.io/n9u4a/download",),
+    unpack=True,
+)
 HEBART = "Hebart, Contier, Teichmann et al. 2023, THINGS-data, eLife 12:e82580"
 LICENCE = File("things/triplets/LICENSE.txt", "the licence of THINGS-data in full", optional=True, shared=True)
 CONCEPTS = File(
@@ -41,7 +47,15 @@ MAPS = File(
     title="THINGS concepts and their metadata",
     kind="concepts",
     profiles=("slice", "full"),
-    files={"concepts": CONCEPTS},
+    files={
+        "concepts": CONCEPTS,
+        "names": File(
+            "things/concepts/unique_id.txt",
+            "the names alone, one a line",
+            optional=True,
+            url="https://osf.io/download/2y463",
+        ),
+    },
     source="https://osf.io/jum2f/ (THINGS database, things_concepts.tsv)",
     licence=CC,
     citation="Hebart et al. 2019, THINGS: a database of 1,854 object concepts, PLOS ONE 14(10)",
@@ -121,11 +135,17 @@ def row_ids(at, order: str) -> tuple[str, ...]:
     profiles=("slice", "full"),
     files={
         "categories": File(
-            "things/concepts/Categories_final_20200131_fixedUniqueID.tsv", "(concepts, 2 + 53), 1 or blank"
+            "things/concepts/Categories_final_20200131_fixedUniqueID.tsv",
+            "(concepts, 2 + 53), 1 or blank",
+            url=raw_file(
+                "ViCCo-Group/dimension_encoding",
+                "b1843e7eb92858c9c4a9ef88b4a5faea24752b49",
+                "data/Categories_final_20200131_fixedUniqueID.tsv",
+            ),
         ),
         "concepts": CONCEPTS,
     },
-    source="https://osf.io/jum2f/ (THINGS database)",
+    source="https://github.com/ViCCo-Group/dimension_encoding (THINGS-data)",
     licence="MIT copy; THINGS-data CC-BY-4.0",
     citation=HEBART,
     row_order="sorted, names inside with spaces for underscores",
@@ -147,11 +167,15 @@ def categories_53(at):
     kind="concepts",
     profiles=("slice", "full"),
     files={
-        "categories": File("things/concepts/category_mat_manual_27.tsv", "(concepts, 27), 0 or 1, no ids"),
+        "categories": File(
+            "things/concepts/category_mat_manual_27.tsv",
+            "(concepts, 27), 0 or 1, no ids",
+            url=raw_file("LukasMut/VICE", "f484c1446459c12c15deb2df1476f53969ad6f4d", "data/category_mat_manual.tsv"),
+        ),
         "concepts": CONCEPTS,
     },
-    source="https://github.com/LukasMut/VICE (data/files)",
-    licence="MIT copy; THINGS-data CC-BY-4.0",
+    source="https://github.com/LukasMut/VICE (data/category_mat_manual.tsv of an early commit)",
+    licence="CC-BY-4.0 (SPoSE release); the repository became GPL-3.0 later",
     citation=HEBART,
     row_order="sorted",
     size="0.1 MB",
@@ -218,6 +242,11 @@ def triplet_files(path: str, what: str, also=(), **more) -> dict:
     }
 
 
+def places(name: str) -> tuple[str, ...]:
+    """Where else a text file of THINGS-data's triplets is looked for."""
+    return f"triplets/{name}.txt", f"things/triplets/triplet_dataset/{name}.txt"
+
+
 _REPEATED = ((15640, "testset1", "1,000 distinct triplets, asked often: the original noise ceiling", "200 kB"),
              (36407, "testset2", "1,000 further triplets, mostly early trials", "0.5 MB"),
              (36407, "testset2_repeat", "the same people answering testset2 again", "0.5 MB"))  # fmt: skip
@@ -229,15 +258,14 @@ def _register_repeated(trials, name, what, size):
         title=f"THINGS odd-one-out, {name}: {what}",
         kind="triplets",
         profiles=("slice", "full"),
-        files=triplet_files(
-            f"things/triplets/{name}.txt", "(n, 3) text, 0-based, odd one last", also=(f"triplets/{name}.txt",)
-        ),
+        files=triplet_files(f"things/triplets/{name}.txt", "(n, 3) text, 0-based, odd one last", also=places(name)),
         source=OSF,
         licence=CC,
         citation=HEBART,
         row_order="sorted",
         size=size,
         expect={"trials": trials, "objects": 1854},
+        downloads=(TRIPLETS,),
     )
     def load(at):
         return load_triplets(at)

@@ -59,23 +59,45 @@ def alignet_pairs(at):
     return pd.DataFrame(sorted(sets[0]), columns=["image1", "image2"])
 
 
+def _distances(models_path, pairs, path) -> np.ndarray:
+    """Distances of the two networks and their signed difference, (ratings, 3), from the models' file."""
+    wanted = ("Image1", "Image2", "alignet", "unalignet", "align_unalign_z_diff_signed")
+    models = read.read_frame(models_path, wanted, sep=";", text=("Image1", "Image2"))
+    values = models[list(wanted[2:])]
+    if any(values[c].dtype.kind not in "fi" for c in values) or not np.isfinite(values.to_numpy(dtype=float)).all():
+        raise InputError("the models' distances are not numbers", models_path, read.AGAIN)
+    keys = _pairs(models[["Image1", "Image2"]], models_path)
+    if len(set(keys)) != len(keys):
+        raise InputError("lists one pair twice", models_path, read.AGAIN)
+    row_of = {key: row for row, key in enumerate(keys)}
+    if unknown := [pair for pair in pairs if pair not in row_of]:
+        raise InputError(f"rates {' and '.join(unknown[0])}, which {models_path.name} does not list", path, read.AGAIN)
+    return values.to_numpy(dtype=float)[[row_of[pair] for pair in pairs]]
+
+
 @dataset(
     "levels/validation_ratings",
-    title="AligNet validation study: rated similarity of the 200 pairs, with the models' distances",
+    title="AligNet validation study: rated similarity of the 200 pairs",
     files={
         "ratings": File(
             "levels/AligNet_Human_Validation_results.csv",
             "prolific_id, exp_trial_type, response, image1Path, image2Path",
+            url=raw_file(
+                "Frieda-Josefine/AligNet-Human-Validation-Experiment",
+                "ecc25c08da6d45c44ae23fdef14f8973fc2b43d8",
+                "results/AligNet_Human_Validation_results.csv",
+            ),
         ),
         "models": File(
             "levels/max_divergence_top_100_of_1.csv",
-            "; separated: Image1, Image2, alignet, unalignet, align_unalign_z_diff_signed",
+            "; separated: Image1, Image2, alignet, unalignet, align_unalign_z_diff_signed (not published)",
+            optional=True,
         ),
     },
     size="about 5 MB",
     steps=(
-        f"open {_FACTS['source']}, folder results",
-        "humalign data import FILE --as levels/validation_ratings (both files)",
+        "the models' distances were not published: without them the ratings do not say which network was closer; the "
+        "features of two networks do",
     ),
     **_FACTS,
 )
@@ -84,11 +106,11 @@ def validation_ratings(at):
 
     ``slider`` is "1-5" or "1-10" (pilots), told by the largest response of the person, as the authors' notebook does;
     ``alignet`` and ``unalignet`` are the models' distances; ``closer`` = "alignet" where the signed difference is
-    negative.
+    negative. Without the file of the models there are no columns alignet, unalignet, z and closer.
     """
     import pandas as pd
 
-    path, models_path = at.path("ratings"), at.path("models")
+    path, models_path = at.path("ratings"), at.get("models")
     columns = ("prolific_id", "exp_trial_type", "response", "image1Path", "image2Path")
     frame = read.read_frame(path, columns, text=("prolific_id", "exp_trial_type", "image1Path", "image2Path"))
     frame = frame[frame["exp_trial_type"] == "exp_trial"]
@@ -105,23 +127,13 @@ def validation_ratings(at):
     if frame["prolific_id"].isna().any():
         raise InputError(f"row {int(np.argmax(frame['prolific_id'].isna()))} names no participant", path, read.AGAIN)
     pairs = _pairs(frame[["image1Path", "image2Path"]], path)
-    wanted = ("Image1", "Image2", "alignet", "unalignet", "align_unalign_z_diff_signed")
-    models = read.read_frame(models_path, wanted, sep=";", text=("Image1", "Image2"))
-    values = models[list(wanted[2:])]
-    if any(values[c].dtype.kind not in "fi" for c in values) or not np.isfinite(values.to_numpy(dtype=float)).all():
-        raise InputError("the models' distances are not numbers", models_path, read.AGAIN)
-    keys = _pairs(models[["Image1", "Image2"]], models_path)
-    if len(set(keys)) != len(keys):
-        raise InputError("lists one pair twice", models_path, read.AGAIN)
-    row_of = {key: row for row, key in enumerate(keys)}
-    if unknown := [pair for pair in pairs if pair not in row_of]:
-        raise InputError(f"rates {' and '.join(unknown[0])}, which {models_path.name} does not list", path, read.AGAIN)
-    chosen = values.to_numpy(dtype=float)[[row_of[pair] for pair in pairs]]
     result = pd.DataFrame(pairs, columns=["image1", "image2"])
     result.insert(0, "participant", frame["prolific_id"].to_numpy())
     result["response"] = response
     top = result.groupby("participant")["response"].transform("max")
     result["slider"] = np.where(top > 5, "1-10", "1-5")
-    result[["alignet", "unalignet", "z"]] = chosen
+    if models_path is None:
+        return result
+    result[["alignet", "unalignet", "z"]] = _distances(models_path, pairs, path)
     result["closer"] = np.where(result["z"] < 0, "alignet", "unalignet")
     return result

@@ -76,8 +76,8 @@ def load(
         stand_in = f"; nearest public network: {row['stand_in']}" if row["stand_in"] else ""
         raise MissingData("has no public weights", row["model"], f"give its features as a file{stand_in}")
     model = _build(loader, row["model"], ask)
-    if head and not own:
-        if row["penultimate"] and not loader.startswith("savedmodel:"):
+    if head and not own and not loader.startswith("savedmodel:"):  # these know their layers themselves
+        if row["penultimate"]:
             model.layers["penultimate"] = row["penultimate"]
         if row["logits"]:
             model.layers["logits"] = row["logits"]
@@ -87,7 +87,7 @@ def load(
 
 
 def _build(loader: str, name: str, ask: Request) -> Model:
-    from . import sources
+    from . import losses, published, savedmodel, sources
 
     source, _, rest = loader.partition(":")
     if source == "mini":
@@ -98,11 +98,8 @@ def _build(loader: str, name: str, ask: Request) -> Model:
         model = small.load(rest, ask.seed, ask.pretrained, ask.profile, ask.head)
         model.name = name
         return model
-    if source == "savedmodel":
-        from . import savedmodel
-
-        return savedmodel.load(rest, name, ask)
-    return sources.SOURCES[source](rest, name, ask)
+    fetched = {"savedmodel": savedmodel.load, "losses": losses.load, "augreg": published.augreg}
+    return {**sources.SOURCES, **fetched}[source](rest, name, ask)
 
 
 def _finish(model: Model, row: dict, preprocess) -> Model:

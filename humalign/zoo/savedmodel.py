@@ -1,17 +1,18 @@
-"""AligNet's students, released as TensorFlow SavedModels: Flax variables to a timm vision transformer.
+"""AligNet's networks, released as TensorFlow SavedModels: Flax variables to a timm vision transformer.
 
-Read the variables where TensorFlow is installed and keep them as plain arrays::
+``humalign models fetch alignet`` gets the archives; TensorFlow is not needed. A SavedModel, or an npz of its variables
+made elsewhere, can also be named: ``humalign extract SigLIP-B+AligNet --checkpoint FOLDER_OR_FILE ...``.
 
-    model = tf.saved_model.load(FOLDER)
-    numpy.savez("student.npz", **{v.name.removesuffix(":0"): v.numpy() for v in model.variables})
-
-then ``humalign extract SigLIP-B+AligNet --checkpoint student.npz ...``.
+The exporter gave the variables no names. They are known by the order in which the signature captures them: that of the
+Flax tree with sorted keys, so that block 10 comes before block 2 and a bias before its kernel, then the ImageNet head.
+The order is confirmed for SigLIP2-B (ViCCo-Group/dimpred, training/alignet/mapping.tsv), and inferred for the others,
+which came from the same exporter: :func:`.flax_names.names_of` takes an order only where every shape fits.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from ..errors import InputError, MissingData
 from . import checkpoints
 from . import preprocess as pre
+from .flax_names import PRE_NORMS, Shape, named
 from .model import Model, Request
 
 BLOCK = re.compile(r"(?:^|/)encoderblock_(\d+)/")
@@ -26,27 +28,7 @@ STACKED = re.compile(r"(?:^|/)encoderblock/")
 EPS = 1e-6
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What the shapes of the variables say of a vision transformer.
-
-    Attributes
-    ----------
-    patch, width, depth, heads, mlp, side : int
-        Patch side (pixels), token width, blocks, attention heads, hidden units, tokens per image side.
-    class_token, pos_on_class, map_head : bool
-        A class token; a position embedding for it; multi-head attention pooling with a learned query.
-    """
-
-    patch: int
-    width: int
-    depth: int
-    heads: int
-    mlp: int
-    side: int
-    class_token: bool
-    pos_on_class: bool
-    map_head: bool
+# ---- conversion ------------------------------------------------------------------------------------------------------
 
 
 def tidy(variables: dict) -> dict[str, np.ndarray]:
@@ -76,6 +58,9 @@ def tidy(variables: dict) -> dict[str, np.ndarray]:
     out = {n.removeprefix(root) if root and n.startswith(root) else n: v for n, v in out.items()}
     if above:  # heads may lie beside the tower
         out = {n.removeprefix(above + "/"): v for n, v in out.items()}
+    spellings = (("i1k_head/norm/", "i1k_norm/"), ("i1k_head/dense/", "i1k_head/"))  # the public port's, ours
+    for theirs, ours in spellings:
+        out = {n.replace(theirs, ours): v for n, v in out.items()}
     for name in [n for n in out if STACKED.search(n)]:
         value = out.pop(name)
         for block in range(len(value)):
@@ -114,8 +99,14 @@ def shape_of(variables: dict) -> Shape:
     return Shape(
         kernel.shape[0], kernel.shape[-1], len(blocks), query.shape[1],
         get("Transformer/encoderblock_0/MlpBlock_0/Dense_0/kernel").shape[-1], side, class_token, on_class,
-        any(n.startswith("MAPHead_0/") for n in variables),
+        any(n.startswith("MAPHead_0/") for n in variables), any(f"{n}/scale" in variables for n in _PRE),
+        any(PARTS[1].search(n) for n in variables),
+        any(n.startswith("i1k_norm/") and v.shape == (2 * kernel.shape[-1],) for n, v in variables.items()),
     )  # fmt: skip
+
+
+_PRE = ["/".join(parts) for parts in PRE_NORMS if parts]
+PARTS = {k: re.compile(rf"encoderblock_\d+/(LayerScale_{k - 1}|ls{k})/gamma$") for k in (1, 2)}
 
 
 def _attention(name: str, width: int, take) -> dict:
@@ -137,15 +128,15 @@ def convert(variables: dict) -> tuple[dict, Shape, dict]:
 
     Parameters
     ----------
-    variables : dict of str to array
-        As the SavedModel names them (see :func:`tidy` for the spellings understood).
+    variables : dict of str to array, or sequence of array
+        By the names of Flax (see :func:`tidy` for the spellings understood), or without names in captured order.
 
     Returns
     -------
     state : dict of str to float32 tensor
     shape : Shape
     heads : dict of str to float32 tensor
-        What is not part of the tower: ``i1k_head`` and ``triplet_head`` where they are there, as named in the file.
+        What is not part of the tower: ``i1k_norm``, ``i1k_head`` and ``triplet_head`` where they are there, as named.
 
     Raises
     ------
@@ -154,7 +145,7 @@ def convert(variables: dict) -> tuple[dict, Shape, dict]:
     """
     import torch
 
-    v = tidy(variables)
+    v = tidy(named(variables))
     shape = shape_of(v)
     used: set[str] = set()
 
@@ -166,7 +157,7 @@ def convert(variables: dict) -> tuple[dict, Shape, dict]:
 
     state = {
         "patch_embed.proj.weight": take("embedding/kernel").transpose(3, 2, 0, 1),
-        "patch_embed.proj.bias": take("embedding/bias"),
+        "patch_embed.proj.bias": take("embedding/bias") if "embedding/bias" in v else np.zeros(shape.width, np.float32),
         "pos_embed": take("pos_embedding").reshape(1, -1, shape.width),
         "norm.weight": take("Transformer/encoder_norm/scale"),
         "norm.bias": take("Transformer/encoder_norm/bias"),
@@ -184,6 +175,12 @@ def convert(variables: dict) -> tuple[dict, Shape, dict]:
         for kind in ("weight", "bias"):
             state[f"{new}.attn.qkv.{kind}"] = np.concatenate([a[f"{p}.{kind}"] for p in ("query", "key", "value")])
             state[f"{new}.attn.proj.{kind}"] = a[f"out.{kind}"]
+        for k in (1, 2) if shape.layer_scale else ():
+            found = next(n for n in v if n.startswith(f"{old}/") and PARTS[k].search(n))
+            state[f"{new}.ls{k}.gamma"] = take(found)
+    if shape.pre_norm:
+        found = next(name for name in _PRE if f"{name}/scale" in v)
+        state["norm_pre.weight"], state["norm_pre.bias"] = take(f"{found}/scale"), take(f"{found}/bias")
     if shape.map_head:
         a = _attention("MAPHead_0/MultiHeadDotProductAttention_0", shape.width, take)
         state["attn_pool.latent"] = take("MAPHead_0/probe").reshape(1, 1, shape.width)
@@ -199,7 +196,7 @@ def convert(variables: dict) -> tuple[dict, Shape, dict]:
     heads, unknown = {}, []
     for name in sorted(set(v) - used):
         if name.startswith(("i1k", "triplet", "head")) and v[name].dtype.kind == "f":
-            heads[name] = torch.from_numpy(np.ascontiguousarray(v[name]))
+            heads[name] = torch.from_numpy(np.array(v[name]))
         elif v[name].ndim:  # scalars are step counters and the like
             unknown.append(name)
     if unknown:
@@ -207,35 +204,115 @@ def convert(variables: dict) -> tuple[dict, Shape, dict]:
             f"has '{unknown[0]}' and {len(unknown) - 1} more variables of another architecture", "SavedModel",
             "only the ViT family of big_vision is known",
         )  # fmt: skip
-    return {k: torch.from_numpy(np.ascontiguousarray(x)) for k, x in state.items()}, shape, heads
+    return {k: torch.from_numpy(np.array(x, order="C")) for k, x in state.items()}, shape, heads
 
 
-def build(shape: Shape):
-    """An empty timm ``VisionTransformer`` of this shape: tanh GELU, LayerNorm with epsilon 1e-6, no classifier."""
+def build(shape: Shape, act: str = "gelu_tanh", eps: float = EPS):
+    """An empty timm ``VisionTransformer`` of this shape, without classifier.
+
+    Parameters
+    ----------
+    shape : Shape
+    act : str
+        Activation, as timm calls it; big_vision's is the approximation of GELU by tanh.
+    eps : float
+        Of the norms.
+    """
     from functools import partial
 
     from .. import compat  # noqa: F401  isort: skip  (before timm)
+    import torch
     from timm.models.vision_transformer import VisionTransformer
     from torch import nn
 
-    return VisionTransformer(
+    class ClassAndMean(VisionTransformer):
+        """Features: the class token and the mean of the other tokens, side by side."""
+
+        def pool(self, x, pool_type=None):
+            return torch.cat([x[:, 0], x[:, 1:].mean(1)], 1)
+
+    module = (ClassAndMean if shape.both else VisionTransformer)(
         img_size=shape.side * shape.patch, patch_size=shape.patch, embed_dim=shape.width, depth=shape.depth,
         num_heads=shape.heads, mlp_ratio=shape.mlp / shape.width, num_classes=0, class_token=shape.class_token,
-        no_embed_class=not shape.pos_on_class, fc_norm=False, act_layer="gelu_tanh",
+        no_embed_class=not shape.pos_on_class, fc_norm=False, act_layer=act, pre_norm=shape.pre_norm,
+        init_values=1.0 if shape.layer_scale else None,
         global_pool="map" if shape.map_head else "token" if shape.class_token else "avg",
-        norm_layer=partial(nn.LayerNorm, eps=EPS),
+        norm_layer=partial(nn.LayerNorm, eps=eps),
     )  # fmt: skip
+    if shape.pre_norm:  # timm leaves this bias out, Flax does not
+        module.patch_embed.proj = nn.Conv2d(3, shape.width, shape.patch, shape.patch)
+    return module
 
 
-def load_tower(path):
-    """A converted tower from the npz of a SavedModel's variables: (module, Shape, heads)."""
-    content = checkpoints.read(path)
-    arrays = {k: x.numpy() for k, x in checkpoints.state_dict(content, path).items()}
+# What weights do not tell, by family: activation, epsilon and, untrained, the shape of ViT-B/16 at 224 pixels. CLIP's
+# are those of the network that its student began as; like all but those of "map", they are not confirmed by a graph.
+_VIT = (16, 768, 12, 12, 3072, 14)
+FAMILIES = {
+    "map": ("gelu_tanh", EPS, Shape(*_VIT, False, False, True)),
+    "token": ("gelu_tanh", EPS, Shape(*_VIT, True, False, False)),
+    "dino": ("gelu_tanh", EPS, Shape(*_VIT, True, True, False)),
+    "clip": ("quick_gelu", 1e-5, Shape(*_VIT, True, True, False, pre_norm=True)),
+}
+
+
+def _head(heads: dict, shape: Shape, eps: float):
+    """The ImageNet head of a file: norm, then classifier; None where it has none that fits."""
+    import torch
+    from torch import nn
+
+    parts = [heads.get(f"i1k_{name}") for name in ("norm/scale", "norm/bias", "head/kernel", "head/bias")]
+    if any(part is None for part in parts) or parts[0].shape != (shape.features,):
+        return None
+    scale, bias, kernel, offset = parts
+    head = nn.Sequential(nn.LayerNorm(shape.features, eps=eps), nn.Linear(*kernel.shape))
+    with torch.no_grad():
+        for target, value in zip(head.parameters(), (scale, bias, kernel.T, offset)):
+            target.copy_(value)
+    return head
+
+
+def variables_of(path):
+    """Variables of a SavedModel folder (in captured order), or of a file of arrays (by name)."""
+    if Path(path).is_dir():
+        from . import tensorflow_files
+
+        return tensorflow_files.captured(path)
+    return {k: x.numpy() for k, x in checkpoints.state_dict(checkpoints.read(path), path).items()}
+
+
+def _ported(variables: dict, usual: Shape) -> tuple[dict, Shape, dict]:
+    """The same of the public PyTorch port of SigLIP2-B: timm's names behind ``encoder.``, heads as linear layers."""
+    import torch
+
+    tensors = {k: torch.from_numpy(x) for k, x in variables.items()}
+    state = {k.removeprefix("encoder."): x for k, x in tensors.items() if k.startswith("encoder.")}
+    heads = {}
+    for name in ("i1k_norm", "i1k_head", "triplet_head"):
+        if f"{name}.weight" in tensors:
+            weight = tensors[f"{name}.weight"]
+            heads[f"{name}/{'scale' if weight.ndim == 1 else 'kernel'}"] = weight.T if weight.ndim == 2 else weight
+            heads[f"{name}/bias"] = tensors[f"{name}.bias"]
+    width, _, patch, _ = state["patch_embed.proj.weight"].shape
+    depth = len({k.split(".")[1] for k in state if k.startswith("blocks.")})
+    side = round(state["pos_embed"].shape[1] ** 0.5)
+    mlp = state["blocks.0.mlp.fc1.weight"].shape[0] if "blocks.0.mlp.fc1.weight" in state else usual.mlp
+    heads_of = max(1, width * usual.heads // usual.width)  # 64 numbers a head
+    return state, replace(usual, patch=patch, width=width, depth=depth, side=side, mlp=mlp, heads=heads_of), heads
+
+
+def load_tower(path, family: str = "map"):
+    """A converted tower from a SavedModel folder, or the npz of its variables: (module, Shape, heads)."""
+    act, eps, usual = FAMILIES[family]
     try:
-        state, shape, heads = convert(arrays)
+        variables = variables_of(path)
+        ported = isinstance(variables, dict) and "encoder.patch_embed.proj.weight" in variables
+        state, shape, heads = _ported(variables, usual) if ported else convert(variables)
+    except MissingData:
+        raise
     except InputError as error:
-        raise InputError(error.problem, path, error.remedy) from None
-    module = build(shape)
+        where = path if error.where == "SavedModel" else error.where
+        raise InputError(error.problem, where, error.remedy) from None
+    module = build(shape, act, eps)
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
@@ -246,31 +323,37 @@ def load_tower(path):
 
 
 def load(rest: str, name: str, ask: Request) -> Model:
-    """``savedmodel:``: a student of paper 2 from its variables; ``rest`` names the family of the untrained one.
+    """``savedmodel:FAMILY|ARCHIVE``: a network of paper 2 from the folder of its archive, or from ``ask.checkpoint``.
 
     Raises
     ------
     MissingData
-        Without a checkpoint: the SavedModels have to be fetched and exported first.
+        When the archive was not fetched.
+    InputError
+        When it is wanted without its head.
     """
     from .sources import seeded
 
     if not ask.head:
         raise InputError("cannot be trained here", name, "choose a network of timm, torchvision or open_clip")
-    if ask.published:
-        raise MissingData(
-            "is released as a TensorFlow SavedModel", name,
-            "export its variables as npz (see humalign.zoo.savedmodel) and give --checkpoint FILE",
-        )  # fmt: skip
-    if ask.checkpoint:
-        module, shape, _ = load_tower(ask.checkpoint)
-        said = Path(ask.checkpoint).name
+    family, _, archive = rest.partition("|")
+    act, eps, shape = FAMILIES[family]
+    layers = {}
+    if ask.checkpoint or ask.pretrained:
+        from . import published
+
+        path = ask.checkpoint or published.saved_model(archive, ask.profile, name)
+        module, shape, heads = load_tower(path, family)
+        said = Path(path).name
+        if (head := _head(heads, shape, eps)) is not None:
+            module.head = head
+            layers = {"logits": "head"}
     else:
-        token = rest == "token"
-        shape = Shape(16, 768, 12, 12, 3072, 14, token, token, not token)  # ViT-B/16, 224 px
         with seeded(ask.seed):
-            module = build(shape)
+            module = build(shape, act, eps)
         said = f"untrained, seed {ask.seed}"
-    layer = "attn_pool" if shape.map_head else "norm:cls" if shape.class_token else "norm:gap"
+    layer = (
+        "attn_pool" if shape.map_head else "fc_norm" if shape.both else "norm:cls" if shape.class_token else "norm:gap"
+    )
     side = shape.side * shape.patch
-    return Model(name, module, pre.ALIGNET.with_(size=side, resize=side), {"penultimate": layer}, said)
+    return Model(name, module, pre.ALIGNET.with_(size=side, resize=side), {"penultimate": layer, **layers}, said)

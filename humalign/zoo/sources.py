@@ -72,7 +72,7 @@ def torchvision_weights(name: str, tag: str = "DEFAULT"):
     return entries[tag]
 
 
-def _without_head(module):
+def without_head(module):
     """The module with its classifier taken off: it gives the features that the classifier saw."""
     from torch import nn
 
@@ -86,7 +86,7 @@ def _without_head(module):
     return module
 
 
-def _model(name: str, module, preprocess, layers: dict, said: str, ask: Request) -> Model:
+def as_asked(name: str, module, preprocess, layers: dict, said: str, ask: Request) -> Model:
     """A model as it is asked for: with its layers, or without its head and with the wanted side."""
     if ask.head:
         return Model(name, module, preprocess, layers, said)
@@ -117,8 +117,8 @@ def torchvision(rest: str, name: str, ask: Request) -> Model:
         )
         said = str(weights)
     layers = generic_layers(module)
-    module = module if ask.head else _without_head(module)
-    return _model(name, module, pre.of_torchvision(weights), layers, said, ask)
+    module = module if ask.head else without_head(module)
+    return as_asked(name, module, pre.of_torchvision(weights), layers, said, ask)
 
 
 def _of_torchvision(arch: str, ask: Request, **options):
@@ -147,8 +147,8 @@ def by_address(rest: str, name: str, ask: Request) -> Model:
         checkpoints.load_into(module, path, arch)
         said = Path(path).name if ask.checkpoint else url
     layers = generic_layers(module) if classes else {"penultimate": "avgpool"}
-    module = module if ask.head or not classes else _without_head(module)
-    return _model(name, module, pre.THINGSVISION, layers, said, ask)
+    module = module if ask.head or not classes else without_head(module)
+    return as_asked(name, module, pre.THINGSVISION, layers, said, ask)
 
 
 def timm(rest: str, name: str, ask: Request) -> Model:
@@ -190,7 +190,7 @@ def timm(rest: str, name: str, ask: Request) -> Model:
     if ask.checkpoint:
         checkpoints.load_into(module, ask.checkpoint, arch)
         said = Path(ask.checkpoint).name
-    return _model(name, module, pre.of_timm(module), generic_layers(module), said, ask)
+    return as_asked(name, module, pre.of_timm(module), generic_layers(module), said, ask)
 
 
 def image_tower(visual):
@@ -258,7 +258,7 @@ def open_clip(rest: str, name: str, ask: Request) -> Model:
         said = Path(ask.checkpoint).name
     layers = {"penultimate": "visual", "logits": "visual"}
     module = image_tower(whole.visual) if ask.head else whole.visual
-    return _model(name, module, pre.of_open_clip(whole.visual, arch), layers, said, ask)
+    return as_asked(name, module, pre.of_open_clip(whole.visual, arch), layers, said, ask)
 
 
 def package(rest: str, name: str, ask: Request) -> Model:
@@ -283,8 +283,8 @@ def package(rest: str, name: str, ask: Request) -> Model:
         checkpoints.load_in_order(module, path, arch)
         said = path.name
     layers, side = generic_layers(module), int(module.pretrained_cfg["input_size"][-1])
-    module = module if ask.head else _without_head(module)
-    return _model(name, module, pre.efficientnet_lite(side), layers, said, ask)
+    module = module if ask.head else without_head(module)
+    return as_asked(name, module, pre.efficientnet_lite(side), layers, said, ask)
 
 
 def slice_file(rest: str, name: str, ask: Request) -> Model:
@@ -304,8 +304,8 @@ def slice_file(rest: str, name: str, ask: Request) -> Model:
         said = path.name
     # features.12 is the last fire module; the classifier is a 1 x 1 convolution, averaged over positions
     layers = {"penultimate": "features:gap", "logits": "classifier"}
-    module = module if ask.head else _without_head(module)
-    return _model(name, module, pre.CAFFE_SQUEEZENET, layers, said, ask)
+    module = module if ask.head else without_head(module)
+    return as_asked(name, module, pre.CAFFE_SQUEEZENET, layers, said, ask)
 
 
 SOURCES = {

@@ -105,6 +105,7 @@ def alignet(writer):
                     similarities=similarities,
                     indices=indices,
                 )
+    np.save(writer.path("alignet/imagenet2012_filenames.npy"), np.array(names))
     np.savez(
         writer.path("alignet/representations.npz"),
         filenames=np.array(names),

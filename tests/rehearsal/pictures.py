@@ -48,16 +48,16 @@ def _few_shot(writer):
     for k in range(4):
         for j in range(3):
             writer.image(f"caltech101/101_ObjectCategories/class{k}/image_{j + 1:04d}.jpg")
-            writer.image(f"dtd/images/texture{k}/texture{k}_{j + 1:04d}.jpg")
-            writer.image(f"pets/images/Breed_{k}_{j + 1}.jpg")
+            writer.image(f"dtd/dtd/images/texture{k}/texture{k}_{j + 1:04d}.jpg")
+            writer.image(f"oxford-iiit-pet/images/Breed_{k}_{j + 1}.jpg")
             writer.image(f"ucmerced/UCMerced_LandUse/Images/use{k}/use{k}{j:02d}.tif")
     writer.image("caltech101/101_ObjectCategories/BACKGROUND_Google/image_0001.jpg")
     for j, part in enumerate(("train", "val", "test")):
         lines = [f"texture{k}/texture{k}_{j + 1:04d}.jpg" for k in range(4)]
-        write_text(writer.path(f"dtd/labels/{part}1.txt"), "\n".join(lines) + "\n")
+        write_text(writer.path(f"dtd/dtd/labels/{part}1.txt"), "\n".join(lines) + "\n")
     for part, numbers in (("trainval", (1, 2)), ("test", (3,))):
         lines = [f"Breed_{k}_{j} {k + 1} 1 {k + 1}" for k in range(4) for j in numbers]
-        write_text(writer.path(f"pets/annotations/{part}.txt"), "\n".join(lines) + "\n")
+        write_text(writer.path(f"oxford-iiit-pet/annotations/{part}.txt"), "\n".join(lines) + "\n")
     for part, n in (("train", 8), ("test", 4)):
         rows = np.zeros((1, n), dtype=[("bbox_x1", "O"), ("class", "O"), ("fname", "O")])
         for k in range(n):

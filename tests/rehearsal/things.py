@@ -69,7 +69,8 @@ def things(writer):
     for name in ("people", "gpt4", "chatgpt35"):
         writer.text(f"things/llm/{name}.txt", choices(writer, 400))
     for name, n in (("train_90", 900), ("test_10", 100), ("correct_triplets", 400)):
-        writer.npy(f"things/triplets/{name}.npy", choices(writer, n))
+        writer.npy(f"things/triplets/{name}.npy", choices(writer, n, "raw"))
+    writer.text("things/triplets/data1854_batch5_test10.txt", choices(writer, 100, "raw"))
     _large(writer)
     of = {name: writer.latent[[CONCEPTS.index(c) for c in in_order(CONCEPTS, name)]] for name in ORDERS}
     writer.npy("things/embeddings/vice_42d.npy", of["raw"].astype(np.float32))
@@ -86,6 +87,7 @@ def things(writer):
     writer.npy("things/entropies/entropies_all_triplets.npy", -(p * np.log(p)).sum(1))
     for name in CONCEPTS:
         writer.image(f"things/images/{name}.jpg")
+        writer.image(f"things/object_images_CC0/{name}.jpg")
         for letter in "bs":
             writer.image(f"things/object_images/{name}/{name}_01{letter}.jpg")
     writer.npy("things_eeg2_200/clip_vit_l14.npy", writer.rng.normal(size=(20, 1, 12)).astype(np.float32))
@@ -101,7 +103,7 @@ def things(writer):
 
 
 def _large(writer):
-    rows = choices(writer, 600, "raw")
+    rows = choices(writer, 600)
     lines = ["\t".join(("image1", "image2", "image3", "choice", "RT", "noise_ceiling", "subject_id"))]
     for a, b, odd in rows:
         place = int(writer.rng.integers(3))
