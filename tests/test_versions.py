@@ -19,7 +19,7 @@ import pytest
 
 from humalign import cache
 from humalign.alignet import mini
-from humalign.chapters import calibration, levels, rsa, zero_shot
+from humalign.chapters import calibration, generalisation, levels, rsa, zero_shot
 from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
@@ -32,7 +32,6 @@ from humalign.studies import (
     layers,
     probing,
     recovery,
-    transfer,
 )
 from humalign.world import observers, stimuli
 
@@ -106,7 +105,7 @@ def products(folder) -> dict:
         concepts.accuracies(profile)
         concepts.regression(profile)
         levels.measure(source)
-        transfer.measure(profile, shots=(1,), draws=2)
+        generalisation.measure(source, shots=(1,), draws=2)
         recovery.table(profile, MODELS, trials=TRIPLETS, strengths=(0.003,))
         aligned.split_lines(profile, n=200)
         aligned.level_options(profile, MODELS)

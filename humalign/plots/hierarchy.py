@@ -85,38 +85,3 @@ def similarities(table: pd.DataFrame, names: dict):
         ax.set_title(stage)
         ax.spines[:].set_visible(False)
     return fig
-
-
-def bars(table: pd.DataFrame, names: dict, panels: dict, ylabel: str, chance: dict | None = None):
-    """Base, UnAligNet and AligNet side by side for every student, a panel for each detail, with intervals.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Result rows of one data set and measure (means over seeds; ``each`` where there are several).
-    names : dict
-        Display names of the students.
-    panels : dict
-        ``detail`` to title.
-    chance : dict, optional
-        ``detail`` to the value of a dotted line, without words: bars leave no room for them.
-    """
-    models = _ordered(table["model"], names)
-    stages = [s for s in ("base", "UnAligNet", "AligNet") if s in set(table["stage"])]
-    fig, axes = plt.subplots(1, len(panels), figsize=(style.WIDTH, 3.6), sharey=True, squeeze=False)
-    for ax, (detail, title) in zip(axes[0], panels.items()):
-        part = table[table["detail"] == detail].set_index(["model", "stage"])
-        for k, stage in enumerate(stages):
-            x = np.arange(len(models)) + 0.27 * (k - (len(stages) - 1) / 2)
-            rows = part.reindex([(m, stage) for m in models])
-            ax.bar(x, rows["value"], 0.25, color=style.STAGES[stage], label=stage)
-            ax.vlines(x, rows["low"], rows["high"], color=style.GREY, lw=1.2)
-            style.single_runs(ax, rows, x + 0.06)
-        ax.set_xticks(range(len(models)), [names.get(m, m) for m in models], rotation=35, ha="right", fontsize=9)
-        if chance:
-            ax.axhline(chance[detail], color=style.GREY, ls=":", lw=1.4, zorder=4)
-        ax.set_title(title)
-    axes[0, 0].set_ylabel(ylabel)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(stages), fontsize=9)
-    return fig
