@@ -5,26 +5,22 @@ import pandas as pd
 import pytest
 
 from humalign import downstream
-from humalign.chapters import networks
+from humalign.chapters import generalisation, generalisation_figures, networks
 from humalign.config import get_profile
 from humalign.errors import InputError, MissingData
 from humalign.features import shards
 from humalign.plots import panels
-from humalign.plots import transfer as plots
-from humalign.source import Source
-from humalign.studies import transfer, transfer_tasks
-
-MINI = get_profile("mini")
+from humalign.source import Source, open_source
 
 
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
     """Two networks on the drawn test pictures: one whose features are the concept and superordinate, one of noise."""
     from humalign.data.types import Features
-    from humalign.world.stimuli import split_ids
 
-    ids, concepts, kinds = transfer_tasks._drawn()
-    assert set(ids) == set(split_ids("test"))
+    source = open_source(get_profile("mini", cache=tmp_path))
+    shown = open_source("mini").pictures("test")
+    ids, concepts, kinds = np.array(shown.ids), np.array(shown.concepts), np.array(shown.meta["kind"])
     names, groups = np.unique(concepts), np.unique(kinds)
     perfect = np.c_[concepts[:, None] == names, 3 * (kinds[:, None] == groups)].astype(np.float32)
     noise = np.random.default_rng(0).normal(size=(len(ids), 20)).astype(np.float32)
@@ -40,31 +36,32 @@ def drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(Source, "features", features)
     monkeypatch.setattr(Source, "models", lambda source, role, seed=0: list(made))
     monkeypatch.setattr(Source, "state", lambda *a, **k: "made up")
-    return get_profile("mini", cache=tmp_path)
+    monkeypatch.setattr(Source, "pictures", lambda source, role, side=None: shown)
+    return source
 
 
 def test_perfect_features_are_perfect_and_noise_is_at_chance(drawn):
-    measured = transfer.measure(drawn, shots=(1, 2), draws=2)
-    shown = transfer.points(drawn, measured).set_index(["model", "task"])
+    measured = generalisation.measure(drawn, shots=(1, 2), draws=2)
+    shown = generalisation.points(drawn, measured, drawn.networks()).set_index(["model", "task"])
     assert (shown.loc["softmax-resnet-m", "value"] == 1).all()
     noise = shown.loc["softmax-vit-m"]
     assert (noise["value"] - noise["chance"]).abs().max() < 0.06
     assert (noise["low"] <= noise["value"]).all()
     assert (noise["value"] <= noise["high"]).all()
-    curves = transfer.curves(drawn, measured)
+    curves = generalisation.curves(drawn, measured, drawn.networks())
     assert sorted(curves["shots"].unique()) == [1, 2]
 
 
 def test_figures_have_a_panel_a_task_and_a_point_a_network(drawn):
-    measured = transfer.measure(drawn, shots=(1, 2), draws=2)
-    shown = transfer.points(drawn, measured)
+    measured = generalisation.measure(drawn, shots=(1, 2), draws=2)
+    shown = generalisation.points(drawn, measured, drawn.networks())
     fig = panels.strips(shown)
     drawn_points = [sum(len(c.get_offsets()) for c in ax.collections if hasattr(c, "get_sizes")) for ax in fig.axes]
     assert drawn_points == [2, 2, 2]
     assert [ax.get_title() for ax in fig.axes] == list(dict.fromkeys(shown["panel"]))
-    fig = plots.shots(transfer.curves(drawn, measured))
+    fig = generalisation_figures.shots(generalisation.curves(drawn, measured, drawn.networks()))
     assert len(fig.axes) == 1
-    fig = plots.against_people(shown.assign(odd_one_out=np.linspace(0.3, 0.5, len(shown))))
+    fig = generalisation_figures.against_people(shown.assign(odd_one_out=np.linspace(0.3, 0.5, len(shown))))
     assert len(fig.axes) == 3
 
 
@@ -80,11 +77,11 @@ def test_halves_of_every_superclass_are_known():
 def test_missing_data_and_profiles_are_named(tmp_path, monkeypatch):
     monkeypatch.delenv("HUMALIGN_DATA", raising=False)
     with pytest.raises(MissingData, match="data folder"):
-        transfer.at_hand(get_profile("full", cache=tmp_path))
+        generalisation.at_hand(open_source(get_profile("full", cache=tmp_path)))
     with pytest.raises(MissingData, match="slice"):
-        transfer.at_hand(get_profile("slice", cache=tmp_path))
+        generalisation.at_hand(open_source(get_profile("slice", data=tmp_path, cache=tmp_path)))
     with pytest.raises(MissingData, match="few-shot"):
-        transfer.curves(MINI, type("M", (), {"table": pd.DataFrame({"dataset": [], "detail": []})})())
+        generalisation.curves(None, type("M", (), {"table": pd.DataFrame({"dataset": [], "detail": []})})(), None)
 
 
 def test_parts_of_stored_features_are_those_of_the_whole(tmp_path):
@@ -106,8 +103,8 @@ def test_a_strange_picture_in_the_training_features_is_refused(tmp_path, monkeyp
     ids = list(registry.load("imagenet/train", profile).ids)
     path = root / "features" / "resnet18" / "imagenet" / "train.npz"
     path.parent.mkdir(parents=True)
-    at = transfer.At(profile, "resnet18", (1,), 1, lambda name: registry.load(name, profile))
-    task = next(t for t in transfer.TASKS["full"] if t.name == "imagenet-a, fitted head")
+    at = generalisation.At(open_source(profile), "resnet18", (1,), 1)
+    task = next(t for t in generalisation.TASKS if t.name == "imagenet-a, fitted head")
     for names, error, text in (
         (["n0_1.JPEG", *ids[1:]], InputError, "no training picture"),
         (ids[1:], MissingData, "features of"),
@@ -135,9 +132,10 @@ def test_a_network_without_logits_has_no_own_head_and_keeps_its_other_tasks(tmp_
     profile = get_profile("full", data=root, cache=tmp_path / "cache")
     _features(root, profile, "resnet18", "imagenet_a")
     with pytest.raises(MissingData, match=r"own head.*logits"):
-        transfer.measure(profile, (1,), 1)
+        generalisation.measure(open_source(profile), (1,), 1)
     _features(root, profile, "resnet18", "dtd")
-    shown = transfer.points(profile, transfer.measure(profile, (1,), 1))
+    source = open_source(profile)
+    shown = generalisation.points(source, generalisation.measure(source, (1,), 1), source.networks())
     assert set(shown["task"]) == {"dtd", "dtd, texture"}
 
 
@@ -145,25 +143,24 @@ def test_transfer_and_people_without_a_common_network_is_one_line(monkeypatch):
     from humalign.chapters import zero_shot
 
     monkeypatch.setattr(zero_shot, "measure", lambda *a, **k: None)
-    monkeypatch.setattr(networks, "facts", lambda profile: None)
     monkeypatch.setattr(networks, "points", lambda *a, **k: pd.DataFrame({"model": ["alexnet"]}))
     with pytest.raises(MissingData, match="THINGS, too"):
-        transfer.alignment(MINI, pd.DataFrame({"model": ["resnet18"]}))
+        generalisation.beside_people(None, pd.DataFrame({"model": ["resnet18"]}), None)
 
 
 def test_contrasts_tell_people_from_a_good_teacher():
     from humalign.results import Measured
-    from humalign.studies import generalisation as study
+    from humalign.chapters.student import NAMES
 
     rows, draws = [], []
-    for model in study.NAMES:
+    for model in NAMES:
         for stage, value in (("base", 0.2), ("UnAligNet", 0.5), ("AligNet", 0.6)):
-            for dataset, measure, detail in study.TASKS.values():
+            for dataset, measure, detail in generalisation.STUDENT_TASKS.values():
                 rows.append({"model": model, "stage": stage, "dataset": dataset, "measure": measure, "detail": detail,
                              "value": value, "seed": 0, "layer": "penultimate", "n": 5, "profile": "mini"})  # fmt: skip
                 draws.append(np.full(20, value) + np.linspace(-0.2, 0.2, 20))  # shared noise: gone in differences
-    found = study.contrasts(Measured.of(rows, np.array(draws))).set_index(["task", "AligNet minus"])
-    assert len(found) == 2 * len(study.TASKS)
+    found = generalisation.contrasts(Measured.of(rows, np.array(draws))).set_index(["task", "AligNet minus"])
+    assert len(found) == 2 * len(generalisation.STUDENT_TASKS)
     for minus, value in (("base", 0.4), ("UnAligNet", 0.1)):
         part = found.xs(minus, level="AligNet minus")
         np.testing.assert_allclose(part[["value", "low", "high"]], value, atol=1e-6)
@@ -179,9 +176,9 @@ def test_what_is_computed_for_one_network_stays(drawn, monkeypatch):
 
     monkeypatch.setattr(Source, "features", counted)
     monkeypatch.setattr(Source, "models", lambda source, role, seed=0: ["softmax-resnet-m"])
-    transfer.measure(drawn, shots=(1,), draws=1)
+    generalisation.measure(drawn, shots=(1,), draws=1)
     monkeypatch.setattr(Source, "models", lambda source, role, seed=0: ["softmax-resnet-m", "softmax-vit-m"])
     first = len(seen)
-    transfer.measure(drawn, shots=(1,), draws=1)
+    generalisation.measure(drawn, shots=(1,), draws=1)
     assert first == 3
     assert seen[first:] == 3 * ["softmax-vit-m"]

@@ -22,6 +22,7 @@ from humalign.chapters import (
     alignet_data,
     calibration,
     concepts,
+    generalisation,
     levels,
     probing,
     recovery,
@@ -35,9 +36,6 @@ from humalign.config import get_profile
 from humalign.data.types import Features
 from humalign.source import LAYERS, Source, open_source
 from humalign.store import write_json
-from humalign.studies import (
-    transfer,
-)
 from humalign.world import observers, stimuli
 
 RECORD = Path(__file__).with_name("versions.json")
@@ -110,7 +108,7 @@ def products(folder) -> dict:
         concepts.measure(source)
         concepts.regression(source)
         levels.measure(source)
-        transfer.measure(profile, shots=(1,), draws=2)
+        generalisation.measure(source, shots=(1,), draws=2)
         recovery.measure(source, MODELS, trials=TRIPLETS, strengths=(0.003,))
         student.split_lines(source, n=200)
         student.level_options(source, MODELS)
