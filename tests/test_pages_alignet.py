@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign.alignet import diagnose
 from humalign.chapters import alignet_data, student, teacher
 from humalign.config import get_profile
+from humalign.experiments import diagnose
 from humalign.results import Measured
 from humalign.studies import validation
 from humalign.studies.pages import table1 as table1_page

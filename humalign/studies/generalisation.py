@@ -42,10 +42,8 @@ def few_shot(runs: Measured) -> pd.DataFrame:
     DataFrame
         model, stage, shots, value, low, high, seeds, each, chance.
     """
-    from ..alignet import transfer
-
-    found = pick(runs, "few-shot", "accuracy", [str(n) for n in transfer.SHOTS])
-    return found.assign(shots=found["detail"].astype(int), chance=chance()[0][transfer.PART])
+    found = pick(runs, "few-shot", "accuracy", [str(n) for n in student.SHOTS])
+    return found.assign(shots=found["detail"].astype(int), chance=chance()[0][student.PART])
 
 
 def contrasts(runs: Measured) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from .. import levels, odd_one_out
+from .. import levels, odd_one_out, resample
 from ..cache import kept
 from ..chapters import networks
 from ..config import Profile
@@ -18,6 +18,7 @@ from ..similarity import similarity_matrix
 from .levels import QUANTITIES, answers, people_summary
 
 LAYER = "penultimate"
+SHARPNESS = 100.0  # of the cosine, for the doubt of a network
 STAGE = "zero-shot"
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
 BLOCK = 2048  # triplets compared at a time, so that similarities of all pictures need not fit into memory
@@ -32,9 +33,9 @@ def level_set(profile: Profile) -> tuple[Triplets, pd.DataFrame]:
         When there are no responses, or no features of their pictures.
     """
     if profile.name == "mini":
-        from ..alignet.measure import level_set
+        from ..chapters import student
 
-        return level_set(profile)
+        return student.level_set(networks.source(profile))
     table = levels.triplets(answers(profile)[0])
     networks.source(profile).at_hand(["levels"])
     columns = ["first", "second", "third"]
@@ -79,6 +80,34 @@ def choices(values: np.ndarray, triplets: np.ndarray, sharpness: float) -> tuple
     return chosen, doubt
 
 
+def add_levels(rows: Rows, right, doubt, data: Triplets, table: pd.DataFrame, **more) -> None:
+    """Accuracy and entropy-time correlation of one network on each level of the Levels data set.
+
+    Parameters
+    ----------
+    rows : Rows
+        Two rows a level are added.
+    right : float array (n,)
+        Score of each choice, see :func:`humalign.levels.correct`.
+    doubt : float array (n,)
+        Entropy of the network's probabilities, nats.
+    data : Triplets
+        n triplets with ``level``.
+    table : DataFrame
+        ``log_seconds``: people's mean log response time, a row a triplet.
+    **more
+        Further columns.
+    """
+    for level in levels.LEVELS:
+        keep = data.level == level
+        triplets, times = data.triplets[keep], table["log_seconds"].to_numpy()[keep]
+        found = resample.triplet_means(right[keep], triplets, data.concepts)
+        rows.add("levels", "accuracy", level, *found, int(keep.sum()), **more)
+        once = resample.spearman(doubt[keep], times, np.ones((keep.sum(), 1)))[0]
+        draws = resample.spearman(doubt[keep], times, resample.triplet_weights(triplets, data.concepts))
+        rows.add("levels", "entropy-time", level, once, draws, int(keep.sum()), **more)
+
+
 def measure(profile: Profile) -> Measured:
     """Both measures of every network of a profile; each network is kept.
 
@@ -106,14 +135,12 @@ def measure(profile: Profile) -> Measured:
 
 
 def _of_network(profile, model, data, table) -> Measured:
-    from ..alignet import measure
-
     rows = Rows(profile=profile.name, stage=STAGE)
     for part in networks.source(profile).features("levels", (LAYER,), [model]):
-        chosen, doubt = choices(part.align(data.ids).values, data.triplets, measure.SHARPNESS)
+        chosen, doubt = choices(part.align(data.ids).values, data.triplets, SHARPNESS)
         right = levels.correct(chosen, table["top"].to_numpy())
         common = {"model": part.model, "seed": int(part.meta.get("seed", 0)), "layer": part.layer}
-        measure.add_levels(rows, right, doubt, data, table, **common)
+        add_levels(rows, right, doubt, data, table, **common)
     return rows.measured()
 
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from ..chapters import networks, zero_shot
 from ..errors import MissingData
 from ..results import Measured, combine
-from . import concepts, probing, rsa
+from ..studies import concepts, probing, rsa
 
 FURTHER = (1, 2)
 STUDIES = (probing.measure, concepts.regression_accuracy)
