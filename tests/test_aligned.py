@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from humalign import claims, levels, resample
-from humalign.alignet.experiments import STUDENTS, plan
 from humalign.chapters import student
 from humalign.config import get_profile
+from humalign.experiments.plan import STUDENTS, plan
 from humalign.results import Measured
 from humalign.source import open_source
 

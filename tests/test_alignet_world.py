@@ -6,20 +6,23 @@ import numpy as np
 import pytest
 
 from humalign import resample, results
-from humalign.alignet import diagnose, experiments, measure, mini, transfer
 from humalign.alignet.optim import rate_sum
 from humalign.chapters import hierarchy, student
 from humalign.config import get_profile
 from humalign.errors import InputError
+from humalign.experiments import diagnose, measures, queue, students
+from humalign.experiments import plan as listed
+from humalign.levels import LEVELS
 from humalign.results import Measured
+from humalign.world import observers
 from humalign.world.drawing import world
-from humalign.world.splits import concepts_of
+from humalign.world.splits import PER_LEVEL, concepts_of, level_triplets, shift_ids
 from humalign.world.stimuli import concept_of, split_ids
 
 
 @pytest.fixture(scope="module")
 def h2():
-    return measure.level_triplets("H2")
+    return level_triplets("H2")
 
 
 def test_level_triplets_are_about_the_part(h2):
@@ -29,7 +32,7 @@ def test_level_triplets_are_about_the_part(h2):
     assert not np.isin(owner, concepts_of("H1")).any()
     differ = np.array([len(set(row)) for row in owner])
     kinds = np.array([len(set(row)) for row in kind])
-    at = {level: h2.level == level for level in measure.LEVELS}
+    at = {level: h2.level == level for level in LEVELS}
     assert own[at["coarse"]].all()
     assert (kinds[at["coarse"]] == 3).all()
     assert own[at["fine"]].any(1).all()
@@ -39,7 +42,7 @@ def test_level_triplets_are_about_the_part(h2):
     twin = np.array([max(set(row), key=list(row).count) for row in owner[at["boundary"]]])
     assert np.isin(twin, concepts_of("H2")).all()
     assert 0.4 < (kinds[at["boundary"]] == 1).mean() < 0.65
-    assert all(n == measure.PER_LEVEL for n in (at[level].sum() for level in measure.LEVELS))
+    assert all(n == PER_LEVEL for n in (at[level].sum() for level in LEVELS))
     assert abs(np.bincount(h2.triplets[:, 2] == h2.triplets.max(1))[1] / len(h2) - 1 / 3) < 0.05
 
 
@@ -48,7 +51,7 @@ def test_what_people_see_scores_high_and_noise_scores_chance(h2):
     from humalign.similarity import similarity_matrix
 
     coarse = h2.select(h2.level == "coarse")
-    seen = odd_one_out.accuracy(similarity_matrix(measure._seen(), "cosine"), coarse.triplets)
+    seen = odd_one_out.accuracy(similarity_matrix(observers.values(h2.ids), "cosine"), coarse.triplets)
     noise = np.random.default_rng(0).normal(size=(len(h2.ids), 20))
     assert seen > 0.6
     assert abs(odd_one_out.accuracy(similarity_matrix(noise, "cosine"), coarse.triplets) - 1 / 3) < 0.03
@@ -59,16 +62,16 @@ def test_one_shot_and_shift_on_known_features():
     concepts = [concept_of(i) for i in ids]
     names = sorted(set(concepts))
     onehot = np.eye(len(names))[[names.index(c) for c in concepts]]
-    assert measure.one_shot(onehot, ids, "H2").mean() == 1
+    assert measures.one_shot(onehot, ids, "H2").mean() == 1
     rng = np.random.default_rng(0)
-    assert measure.one_shot(rng.normal(size=(len(ids), 30)), ids, "H2").mean() < 0.1
+    assert measures.one_shot(rng.normal(size=(len(ids), 30)), ids, "H2").mean() < 0.1
     kinds = sorted(set(world().superordinate.values()))
     code = np.eye(len(kinds))
-    owners = [concept_of(i) for i in measure.shift_ids()]
+    owners = [concept_of(i) for i in shift_ids()]
     train = code[[kinds.index(world().superordinate[c]) for c in owners]]
     test = code[[kinds.index(world().superordinate[c]) for c in concepts]]
-    assert measure.shift(train, owners, test, concepts, "H2").mean() == 1
-    assert len(measure.shift(train, owners, test, concepts, "H2")) == len(concepts_of("H2"))
+    assert measures.shift(train, owners, test, concepts, "H2").mean() == 1
+    assert len(measures.shift(train, owners, test, concepts, "H2")) == len(concepts_of("H2"))
 
 
 def test_weighted_spearman_is_scipys_on_repeated_rows():
@@ -93,7 +96,7 @@ def table(stage, model="m", seed=0, shift=0.0):
 
 def test_gains_and_contrasts_are_paired():
     base, aligned = table("base"), table("AligNet", shift=0.1)
-    gain = measure.gains(aligned, base)
+    gain = measures.gains(aligned, base)
     assert set(gain.table["measure"]) == {"gain"}
     assert np.allclose(gain.table["value"], 0.1)
     assert np.allclose(gain.draws, 0.1, atol=1e-6)
@@ -122,7 +125,7 @@ def test_distances_shrink_within_and_grow_between():
 
 
 def test_the_list_holds_what_the_protocol_names():
-    plan = experiments.plan()
+    plan = listed.plan()
     assert len({e.name for e in plan}) == len(plan)
     primary = [e for e in plan if e.stage in ("AligNet", "UnAligNet")]
     assert len(primary) == 4 * 3 * 2
@@ -142,7 +145,7 @@ def test_the_list_holds_what_the_protocol_names():
         assert (e.run.teacher, e.run.judged, e.run.pictures, e.run.rule, e.run.seed) == (
             "teacher-web", "seen", "all", "mixed", e.seed,
         )  # fmt: skip
-    text = os.path.join(os.path.dirname(experiments.__file__), "EXPERIMENTS.md")
+    text = os.path.join(os.path.dirname(listed.__file__), "PROTOCOL.md")
     with open(text, encoding="utf8") as file:
         protocol = file.read().lower().replace("\n", " ")
     changes = {e.stage.partition(", ")[2] for e in plan if ", " in e.stage}
@@ -155,11 +158,11 @@ def test_every_student_is_in_the_zoo_and_saw_no_held_out_labels():
     from humalign.zoo.small import TEACHERS, spec
 
     seen = {"concepts", "pictures", "captions-seen", "taxonomy", "coarse"}
-    assert all(spec(s)["data"] in seen for s in experiments.STUDENTS)
-    for e in experiments.plan():
-        assert e.model in experiments.STUDENTS or e.model in TEACHERS
+    assert all(spec(s)["data"] in seen for s in listed.STUDENTS)
+    for e in listed.plan():
+        assert e.model in listed.STUDENTS or e.model in TEACHERS
         assert e.run is None or e.run.teacher in TEACHERS
-    assert TEACHERS[experiments.SEEN_TEACHER]["data"] == "taxonomy"
+    assert TEACHERS[listed.SEEN_TEACHER]["data"] == "taxonomy"
     assert all(spec(n["start"])["data"] in seen for n in TEACHERS.values())
 
 
@@ -167,11 +170,11 @@ def test_a_teacher_network_as_student_leaves_the_teacher_as_it_is():
     """A tower is trained in place; features of the teacher asked for later must not come from it."""
     from humalign.zoo import load
 
-    tower = load(f"mini:{experiments.MAIN}", head=False)
+    tower = load(f"mini:{listed.MAIN}", head=False)
     before = {k: v.clone() for k, v in tower.module.state_dict().items()}
     for value in tower.module.parameters():
         value.data.zero_()
-    again = load(f"mini:{experiments.MAIN}", head=False).module.state_dict()
+    again = load(f"mini:{listed.MAIN}", head=False).module.state_dict()
     assert all((again[k] == v).all() for k, v in before.items())
 
 
@@ -184,40 +187,38 @@ def test_diagnosis_decays_as_strongly_as_the_paper():
 
 def test_claims_are_exclusive_and_outlive_a_dead_owner(tmp_path):
     path = tmp_path / "x.lock"
-    with experiments.claim(path) as mine:
+    with queue.claim(path) as mine:
         assert mine
         path.write_text("1")  # process 1 is alive
-        with experiments.claim(path) as other:
+        with queue.claim(path) as other:
             assert not other
     path.write_text("99999999")  # no such process
-    with experiments.claim(path) as mine:
+    with queue.claim(path) as mine:
         assert mine
     assert not path.exists()
 
 
 def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
     profile = get_profile("mini", cache=tmp_path)
-    done = [
-        e for e in experiments.plan() if e.model == "softmax-vit-m" and e.seed == 0 and e.stage in ("base", "AligNet")
-    ]
+    done = [e for e in listed.plan() if e.model == "softmax-vit-m" and e.seed == 0 and e.stage in ("base", "AligNet")]
     rng = np.random.default_rng(0)
-    sizes = {"things": len(split_ids("things")), "test": len(transfer.labels()[0])}
+    sizes = {"things": len(split_ids("things")), "test": len(student.pictures())}
     for k, e in enumerate(done):
         kept = {s: rng.normal(size=(m, 4)).astype(np.float16) for s, m in sizes.items()}
-        experiments.store_results(e, profile, table(e.stage, e.model, shift=0.1 * k), kept, {"cpu_seconds": 1.0})
-        assert experiments.done(e, profile)
-    monkeypatch.setattr(experiments, "recorded_folder", lambda: tmp_path / "recorded")
+        queue.store_results(e, profile, table(e.stage, e.model, shift=0.1 * k), kept, {"cpu_seconds": 1.0})
+        assert queue.done(e, profile)
+    monkeypatch.setattr(queue, "recorded_folder", lambda: tmp_path / "recorded")
 
     def missing(*args, **more):
-        raise experiments.MissingData("no weights")
+        raise queue.MissingData("no weights")
 
-    monkeypatch.setattr(experiments, "perform", missing)
-    monkeypatch.setattr(experiments, "start", missing)
+    monkeypatch.setattr(queue, "perform", missing)
+    monkeypatch.setattr(queue, "start", missing)
     said = []
-    assert experiments.work(profile, "softmax-vit-m.s0", say=lambda text, **k: said.append(text)) == 0
+    assert queue.work(profile, "softmax-vit-m.s0", say=lambda text, **k: said.append(text)) == 0
     assert said
     assert all("waits" in line for line in said)
-    frame = experiments.collect(profile, tmp_path / "recorded")
+    frame = queue.collect(profile, tmp_path / "recorded")
     assert (frame["state"] == "done").sum() == 2
     assert (frame["state"] == "not run").sum() == len(frame) - 2  # all that did not run is listed
     stored = Measured.load(tmp_path / "recorded" / student.RUNS)
@@ -227,9 +228,10 @@ def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
     few = stored.table[
         stored.table["dataset"] == "few-shot"
     ]  # features of noise: chance, three numbers of examples each
-    assert sorted(few["detail"]) == sorted(2 * [str(n) for n in transfer.SHOTS])
+    assert sorted(few["detail"]) == sorted(2 * [str(n) for n in student.SHOTS])
     assert few["value"].mean() == pytest.approx(1 / few["n"].iloc[0], abs=0.05)
     noise = stored.table[stored.table["dataset"] == "anomaly"]
     assert noise["value"].between(0.4, 0.6).all()
-    assert (noise["n"] == len(set(transfer.labels()[1]))).all()  # every superordinate is the normal class once
-    assert mini.Run("a").key != mini.Run("b").key
+    kinds = student.pictures()["superordinate"].nunique()
+    assert (noise["n"] == kinds).all()  # every superordinate is the normal class once
+    assert students.Run("a").key != students.Run("b").key

@@ -25,12 +25,15 @@ def test_blocks_give_what_one_matrix_gives(monkeypatch):
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
     """A network that sees what people see, and one of noise."""
-    from humalign.alignet.measure import _seen
     from humalign.data.types import Features
+    from humalign.world import observers
     from humalign.world.stimuli import split_ids
 
     ids = split_ids("test")
-    made = {"softmax-resnet-m": _seen(), "softmax-vit-m": np.random.default_rng(0).normal(size=(len(ids), 20))}
+    made = {
+        "softmax-resnet-m": observers.values(ids),
+        "softmax-vit-m": np.random.default_rng(0).normal(size=(len(ids), 20)),
+    }
 
     def features(source, role, layers, models, seeds):
         assert (role, layers) == ("levels", ("penultimate",))

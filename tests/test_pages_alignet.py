@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign.alignet import diagnose
 from humalign.chapters import alignet_data, levels, student, table1, teacher, world, zoo
 from humalign.data.types import Features
+from humalign.experiments import diagnose
 from humalign.results import Measured
 from humalign.source import open_source
 from humalign.zoo import table as zoo_facts

@@ -149,8 +149,8 @@ def test_transfer_and_people_without_a_common_network_is_one_line(monkeypatch):
 
 
 def test_contrasts_tell_people_from_a_good_teacher():
-    from humalign.results import Measured
     from humalign.chapters.student import NAMES
+    from humalign.results import Measured
 
     rows, draws = [], []
     for model in NAMES:

@@ -2,9 +2,7 @@
 
 Modules: ``judged`` and ``teacher`` (affine map that agrees with people), ``images``, ``sampling`` (which triplets),
 ``dataset`` (writes the released layout of files), ``losses``, ``optim``, ``settings``, ``student`` (a network of the
-zoo and a triplet head), ``batches``, ``training`` and ``pipeline`` (what the command does). For the drawn world:
-``mini`` (teachers, students, one run), ``measure`` and ``relations`` (what a student is worth), ``diagnose`` (how
-ports go wrong) and ``experiments`` (the protocol and its queue).
+zoo and a triplet head), ``batches``, ``training`` and ``pipeline`` (what the command does).
 
 Source: Muttenthaler et al., Aligning machine and human visual representations across abstraction levels, Nature 2025.
 """

@@ -125,7 +125,7 @@ PRESETS = {
     "paper": Settings(precision="bfloat16"),
     # the same with the objective that the text describes
     "paper-kl": Settings(precision="bfloat16", loss="kl"),
-    # the drawn world: small networks, minutes on a CPU; reasons in EXPERIMENTS.md
+    # the drawn world: small networks, minutes on a CPU; reasons in experiments/PROTOCOL.md
     "mini": Settings(
         loss="kl", temperature=None, head=0, steps=700, warmup=35, batch=192, lr=3e-3, decay=0.5, input="native",
         augmentation="flip-shift", local=0.1, seed=0, checkpoint_every=0,

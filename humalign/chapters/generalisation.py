@@ -57,10 +57,8 @@ def by_examples(runs: Measured) -> pd.DataFrame:
     DataFrame
         model, stage, shots, value, low, high, seeds, each, chance.
     """
-    from ..alignet import transfer
-
-    found = of_students(runs, "few-shot", "accuracy", [str(n) for n in transfer.SHOTS])
-    return found.assign(shots=found["detail"].astype(int), chance=chance()[0][transfer.PART])
+    found = of_students(runs, "few-shot", "accuracy", [str(n) for n in student.SHOTS])
+    return found.assign(shots=found["detail"].astype(int), chance=chance()[0][student.PART])
 
 
 def contrasts(runs: Measured) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,7 @@ from .. import record as recording
 from ..alignet.optim import learning_rate
 from ..alignet.settings import PRESETS, PRIMARY, Settings
 from ..cache import kept
+from ..data.types import Triplets
 from ..errors import MissingData
 from ..results import Measured
 from ..similarity import similarity_matrix
@@ -22,6 +25,8 @@ VERSION = 1  # of what is kept: goes up when its numbers change
 RUNS, LOG, DIAGNOSIS = "alignet_runs.csv", "alignet_log.csv", "alignet_diagnosis.csv"
 FEATURES = "alignet_features.safetensors"
 PER_CONCEPT = 4  # test pictures whose features are recorded, of each concept
+SHOTS = (1, 2, 3)  # examples of each concept in the few-shot test
+PART = "H2"  # the held-out concepts that are reported
 STAGES = ("base", "UnAligNet", "AligNet")
 NAMES = {  # short names of the students, for axes
     "softmax-resnet-m": "ResNet",
@@ -85,14 +90,14 @@ def runs() -> Measured:
     """
     path = recording.FOLDER / RUNS
     if not path.is_file():
-        raise MissingData("no run is recorded", "AligNet experiments", "python -m humalign.alignet.experiments")
+        raise MissingData("no run is recorded", "AligNet experiments", "python -m humalign.experiments")
     return Measured.load(path, "recorded")
 
 
 def log() -> pd.DataFrame:
     """One line an experiment of the protocol: stage, model, seed, state (done, failed, not run), facts of training."""
     if not (recording.FOLDER / LOG).is_file():
-        raise MissingData("no run is recorded", "AligNet experiments", "python -m humalign.alignet.experiments")
+        raise MissingData("no run is recorded", "AligNet experiments", "python -m humalign.experiments")
     return pd.read_csv(recording.FOLDER / LOG)
 
 
@@ -123,7 +128,7 @@ def recorded_features(split: str = "test") -> dict[tuple[str, str], np.ndarray]:
     """
     path = recording.FOLDER / FEATURES
     if not path.is_file():
-        raise MissingData("no features of students were recorded", path, "run 'python -m humalign.alignet.experiments'")
+        raise MissingData("no features of students were recorded", path, "run 'python -m humalign.experiments'")
     arrays, _ = load_arrays(path)
     keys = (key.split("/") for key in sorted(arrays))
     return {(m, s): arrays[f"{m}/{s}/{k}"].astype(np.float32) for m, s, k in keys if k == split}
@@ -184,7 +189,7 @@ def by_panel(runs: Measured, wanted: dict, stages=STAGES, models=tuple(NAMES)) -
     return found.assign(panel=pd.Categorical(titles, list(wanted.values()))).astype({"panel": str})
 
 
-def level_panels(runs: Measured, part: str = "H2") -> pd.DataFrame:
+def level_panels(runs: Measured, part: str = PART) -> pd.DataFrame:
     """Accuracy by level on concepts of one part of the split, training runs averaged: :func:`by_panel`."""
     return by_panel(runs, {("levels", "accuracy", f"{part}/{level}"): f"{level}, {part}" for level in levels.LEVELS})
 
@@ -255,6 +260,14 @@ def people_lines(source: Source) -> dict:
     return out
 
 
+def level_set(source: Source) -> tuple[Triplets, pd.DataFrame]:
+    """The Levels data set of the drawn world: triplets as presented, table of :func:`humalign.levels.triplets`."""
+    from .levels import judged
+
+    (triplets, table), shown = judged(source), source.pictures("test")
+    return replace(triplets.align(shown.ids), concepts=tuple(shown.concepts)), table
+
+
 def level_lines(source: Source) -> tuple[dict, dict]:
     """Lines of the levels figures: chance and people's agreement (leave-one-out); zero and people's doubt and time.
 
@@ -264,12 +277,11 @@ def level_lines(source: Source) -> tuple[dict, dict]:
     -------
     accuracy, times : dicts of level to {label: value}
     """
-    from ..alignet import measure
     from .levels import QUANTITIES, people_summary
 
     found = people_summary(source, source.profile.seed).set_index(["quantity", "level"])["drawn people"]
     agree, time = QUANTITIES["ceiling"], QUANTITIES["time_entropy"]
-    table = measure.level_set(source.profile)[1]
+    table = level_set(source)[1]
     right = table["top"].map(lambda mask: int(mask).bit_count() / 3).groupby(table["level"]).mean()
     return (
         {k: {"chance": float(right[k]), "people": float(found[agree, k])} for k in levels.LEVELS},
@@ -277,7 +289,7 @@ def level_lines(source: Source) -> tuple[dict, dict]:
     )
 
 
-def split_lines(source: Source, part: str = "H2", n: int = 2000) -> dict:
+def split_lines(source: Source, part: str = PART, n: int = 2000) -> dict:
     """Lines of the figure on one part of the concept split: chance, and the most likely answer of the drawn people.
 
     Returns
@@ -287,10 +299,10 @@ def split_lines(source: Source, part: str = "H2", n: int = 2000) -> dict:
     """
 
     def make():
-        from ..alignet import measure
         from ..world import observers
+        from ..world.splits import level_triplets
 
-        data, rows = measure.level_triplets(part), []
+        data, rows = level_triplets(part), []
         seen = observers.values(data.ids)
         for level in levels.LEVELS:
             own = data.triplets[data.level == level][:n]
@@ -349,9 +361,7 @@ def level_options(source: Source, networks=tuple(NAMES), mapped: str = teacher.T
 
 
 def _level_options(source, networks, mapped) -> pd.DataFrame:
-    from ..alignet import measure
-
-    triplets, table = measure.level_set(source.profile)
+    triplets, table = level_set(source)
     sets = {(n, "base"): teacher.features(source, n, "test") for n in (*networks, mapped)}
     sets[mapped, "teacher"] = teacher.fitted(source, mapped).apply(sets[mapped, "base"])
     rows = []
@@ -366,7 +376,7 @@ def _level_options(source, networks, mapped) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def judged(features: dict, model: str = "softmax-resnet-m", part: str = "H2") -> pd.DataFrame:
+def judged(features: dict, model: str = "softmax-resnet-m", part: str = PART) -> pd.DataFrame:
     """Triplets of one part of the concept split whose pictures have recorded features, and what is said about them.
 
     Parameters
@@ -380,10 +390,10 @@ def judged(features: dict, model: str = "softmax-resnet-m", part: str = "H2") ->
         first, second (the pair that most drawn people keep), odd (picture ids), level, people (share of them that call
         it odd), before, after (the id that base and AligNet call odd), kind.
     """
-    from ..alignet import measure
     from ..world import observers
+    from ..world.splits import level_triplets
 
-    data, known = measure.level_triplets(part), pictures("test")["id"]
+    data, known = level_triplets(part), pictures("test")["id"]
     row = pd.Series(np.arange(len(known)), index=known)
     ids = np.array(data.ids)
     keep = np.isin(ids, known)[data.triplets].all(1)

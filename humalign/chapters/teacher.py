@@ -309,8 +309,9 @@ def of_features(features: Features, answers, stage: str, human=None, **common) -
     ----------
     features : Features
         m objects.
-    answers : (Triplets, Triplets)
-        Responses about these objects, in their order, and answers of several people to the same questions.
+    answers : (Triplets, Triplets or None)
+        Responses about these objects, in their order, and answers of several people to the same questions, needed where
+        responses are not few.
     stage : str
         Key of ``STAGES``.
     human : array (m, d), optional
@@ -406,13 +407,13 @@ def measure(source: Source, networks=tuple(NETWORKS), stages=tuple(STAGES)) -> M
     parts = []
     for network in networks:
         choices, found = _judged(source, network)
-        shown = [s for s in stages if len(choices) >= FEW or STAGES[s][0] not in ("plain", "glocal")]
+        again = _repeated(source, choices.ids) if len(choices) >= FEW else None  # few objects: no such question
+        shown = [s for s in stages if again is not None or STAGES[s][0] not in ("plain", "glocal")]
         for stage in tqdm(shown, desc=NETWORKS.get(network, network), unit="map", leave=False):
 
-            def make(stage=stage, network=network, choices=choices, found=found):
-                human = STAGES[stage][1] and load(EMBEDDINGS[STAGES[stage][1]]).align(choices.ids).values
-                answers, own = (choices, _repeated(source, choices.ids)), {"model": network}
-                return of_features(found, answers, stage, human, **own, profile=source.profile.name)
+            def make(stage=stage, network=network, answers=(choices, again), found=found):
+                human = STAGES[stage][1] and load(EMBEDDINGS[STAGES[stage][1]]).align(found.ids).values
+                return of_features(found, answers, stage, human, model=network, profile=source.profile.name)
 
             inputs = [[STRENGTH, FOLDS, SEED, RANDOM, network, stage, load(network).checksum], sums]
             parts.append(kept(source.profile, f"real-teacher-{network}-{stage}", VERSION, inputs, make))

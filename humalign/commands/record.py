@@ -39,7 +39,7 @@ def main(args) -> int:
     if not args.out and registry.rehearsal(profile.data):
         raise InputError("holds tiny files for rehearsing, not data", profile.data, "name another folder with --out")
     if profile.name == "mini":
-        from ..studies import seeds
+        from ..experiments import seeds
 
         parts = {"seeds": seeds}
     else:

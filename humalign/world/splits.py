@@ -1,4 +1,4 @@
-"""Who learns from what: concept split, training sets, one-shot and shift splits of the drawn world."""
+"""Who learns from what: concept split, training sets, one-shot, shift and level tests of the drawn world."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..data.types import Stimuli
+from ..data.types import Stimuli, Triplets
 from ..errors import InputError
+from ..levels import LEVELS
+from . import observers
 from .drawing import world
-from .stimuli import COUNTS, LICENCE, SOURCE, concept_of, generator, images
+from .stimuli import COUNTS, LICENCE, SOURCE, concept_of, generator, images, split_ids
+
+PER_LEVEL = 6000  # triplets of each level and part of the split
+SHIFT_PICTURES = 20  # train pictures of each seen concept that a superordinate classifier learns from
 
 
 def concept_split() -> dict:
@@ -147,3 +152,72 @@ def shift_split(seed: int = 0, part: str = "all", per_concept: int = 20) -> dict
         out[key] = tuple(f"{c}/{split}{k}" for c, _ in side for k in range(n))
         out[f"{key}_labels"] = np.repeat([label for _, label in side], n)
     return out
+
+
+def shift_ids() -> tuple[str, ...]:
+    """Train pictures of seen concepts that the superordinate classifier learns from."""
+    return tuple(f"{c}/train{k}" for c in concepts_of("seen") for k in range(SHIFT_PICTURES))
+
+
+@lru_cache(maxsize=8)
+def level_triplets(part: str) -> Triplets:
+    """Triplets of test pictures about concepts of a part of the split, each judged once by a person of the main group.
+
+    Coarse: three concepts of the part, of three superordinates. Fine: one concept of the part and two others of its
+    superordinate, seen or of the same part. Boundary: two pictures of a concept of the part and one of another concept,
+    seen or of the same part, half the time of the same superordinate.
+
+    Parameters
+    ----------
+    part : {"seen", "H1", "H2"}
+
+    Returns
+    -------
+    Triplets
+        ``level`` says which; 6,000 rows each, odd one last.
+    """
+
+    rng, ids, per = generator(f"alignet/levels/{part}"), split_ids("test"), COUNTS["test"]
+    seen = observers.values(ids)
+    names = np.array(world().concepts)
+    number = {name: i for i, name in enumerate(names)}
+    kinds = np.unique([world().superordinate[c] for c in names], return_inverse=True)[1]
+    own = np.array([number[c] for c in concepts_of(part)])
+    pool = np.array(sorted({*own.tolist(), *(number[c] for c in concepts_of("seen"))}))
+    n = PER_LEVEL
+
+    def one(options, size):
+        return options[rng.integers(len(options), size=size)]
+
+    def rejected(draw, good):
+        out = draw(n)
+        while (bad := ~good(out)).any():
+            out[bad] = draw(int(bad.sum()))
+        return out
+
+    coarse = rejected(lambda k: np.stack([one(own, k) for _ in range(3)], 1), lambda c: _all_differ(kinds[c]))
+    fine = rejected(
+        lambda k: np.stack([one(own, k), one(pool, k), one(pool, k)], 1),
+        lambda c: _all_differ(c) & (kinds[c] == kinds[c[:, :1]]).all(1),
+    )
+    near = rng.random(n) < 0.5
+    alone = np.array([(kinds[pool] == k).sum() < 2 for k in range(kinds.max() + 1)])
+    twin = one(own, n)
+    other = one(pool, n)
+    while (bad := (other == twin) | (near & ~alone[kinds[twin]] & (kinds[other] != kinds[twin]))).any():
+        other[bad] = one(pool, int(bad.sum()))
+    boundary = np.stack([twin, twin, other], 1)
+    chosen = np.concatenate([coarse, fine, boundary])
+    picture = np.argsort(rng.random((len(chosen), per)), 1)[:, :3]
+    shown = chosen * per + picture
+    shown = np.take_along_axis(shown, np.argsort(rng.random(shown.shape), 1), 1)
+    who = rng.integers(observers.GROUPS["main"].people, size=len(shown))
+    odd, seconds = observers.respond(seen, shown, who, f"alignet/levels/{part}")
+    return Triplets(
+        ids, observers.odd_last(shown, odd), SOURCE, LICENCE, name=f"levels-{part}",
+        concepts=tuple(map(concept_of, ids)), participants=who, response_times=seconds, level=np.repeat(LEVELS, n),
+    )  # fmt: skip
+
+
+def _all_differ(codes: np.ndarray) -> np.ndarray:
+    return (codes[:, 0] != codes[:, 1]) & (codes[:, 0] != codes[:, 2]) & (codes[:, 1] != codes[:, 2])

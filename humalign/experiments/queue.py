@@ -1,4 +1,4 @@
-"""The alignment experiments of the drawn world (protocol: EXPERIMENTS.md): the list, the queue, the recorded tables."""
+"""The queue of alignment experiments: runs those of the list that are not finished, and collects the tables."""
 
 from __future__ import annotations
 
@@ -8,109 +8,30 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from .. import record, results
+from ..alignet.images import Pictures
+from ..alignet.student import embed
 from ..chapters import teacher
-from ..chapters.student import DIAGNOSIS, FEATURES, LOG, NAMES, RUNS
+from ..chapters.student import DIAGNOSIS, FEATURES, LOG, RUNS, STAGES, pictures
 from ..config import get_profile
 from ..errors import HumalignError, MissingData
+from ..levels import LEVELS
 from ..results import Measured
 from ..source import open_source
 from ..store import load_arrays, read_json, save_arrays, write_json, write_text
-from . import measure
-from .mini import Run, start, student_features, trainer
-from .settings import PRIMARY
+from ..world.splits import shift_ids
+from ..world.stimuli import split_ids
+from . import measures
+from .plan import STUDENTS, Experiment, plan
+from .students import start, student_features, trainer, unlabelled
 
-STUDENTS = tuple(NAMES)
-MAIN, SEEN_TEACHER = "teacher-web", "teacher-seen"
-SEEDS = (0, 1, 2)
-LAYER = "penultimate"
-SOURCE = "humalign.alignet.experiments"
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One row of the list: a stage (as in result tables) of one student and seed.
-
-    Attributes
-    ----------
-    stage : str
-        "base", "teacher", "AligNet", "UnAligNet", or one of these with a change behind a comma.
-    model : str
-    seed : int
-    run : Run or None
-        None where nothing is trained.
-    kind : str
-        Map that is applied to the network's features where nothing is trained.
-    """
-
-    stage: str
-    model: str
-    seed: int = 0
-    run: Run | None = None
-    kind: str = ""
-
-    @property
-    def name(self) -> str:
-        """File name of its results."""
-        plain = "".join(c if c.isalnum() else "-" for c in self.stage.lower())
-        return f"{self.model}.s{self.seed}.{plain}"
-
-
-def _aligned(stage: str, model: str, seed: int, run: dict | None = None, **settings) -> Experiment:
-    own = "untransformed" if stage.startswith("UnAligNet") else "human-aligned"
-    s = PRIMARY.with_(teacher=own, seed=seed, **settings)
-    return Experiment(stage, model, seed, Run(student=model, seed=seed, settings=s, **(run or {})))
-
-
-def _both(change: str, model: str, seed: int, run: dict | None = None, **settings):
-    for stage in ("AligNet", "UnAligNet"):
-        yield _aligned(f"{stage}{', ' + change if change else ''}", model, seed, run, **settings)
-
-
-def plan() -> list[Experiment]:
-    """All experiments in the order of EXPERIMENTS.md; the diagnosis of ports is in :mod:`humalign.alignet.diagnose`."""
-    first, main = STUDENTS[0], []
-    seen = {"teacher": SEEN_TEACHER}
-    for name in (MAIN, SEEN_TEACHER):
-        main += [Experiment("base", name), Experiment("teacher", name, kind="uncertainty")]
-    main += [Experiment("teacher, plain", MAIN, kind="plain"), Experiment("teacher, gLocal", MAIN, kind="glocal")]
-    for student in STUDENTS:
-        main += [Experiment("base", student), *_both("", student, 0)]
-    main += _both("seen teacher", first, 0, seen)
-    main += _both("from scratch", first, 0, {"scratch": True})
-    main += _both("seen pictures", first, 0, {"pictures": "seen"})
-    for seed in SEEDS[1:]:
-        for student in STUDENTS:
-            main += [Experiment("base", student, seed), *_both("", student, seed)]
-    for decay in (0.0, 1.0, 30.0):
-        main.append(_aligned(f"AligNet, decay {decay:g}", first, 0, decay=decay))
-    main += _both("no local term", first, 0, local=0.0)
-    main.append(_aligned("AligNet, JSD", first, 0, loss="jsd"))
-    main.append(_aligned("AligNet, head", first, 0, head=1024))
-    main.append(_aligned("AligNet, cosine", first, 0, similarity="cosine"))
-    main.append(_aligned("AligNet, border only", first, 0, {"rule": "cluster_border"}))
-    main.append(_aligned("AligNet, random only", first, 0, {"rule": "random"}))
-    main.append(_aligned("AligNet, temperature 10", first, 0, temperature=10.0))
-    main.append(_aligned("AligNet, judged all", first, 0, {"judged": "all"}))
-    main.append(_aligned("AligNet, plain teacher", first, 0, {"kind": "plain"}))
-    main.append(_aligned("AligNet, gLocal teacher", first, 0, {"kind": "glocal"}))
-    main.append(_aligned("AligNet, without H2 pictures", first, 0, {"pictures": "without H2"}))
-    for student in STUDENTS[1:]:
-        main += _both("seen teacher", student, 0, seen)
-    for change, run in (
-        ("seen teacher", seen),
-        ("from scratch", {"scratch": True}),
-        ("seen pictures", {"pictures": "seen"}),
-    ):
-        for seed in SEEDS[1:]:
-            main += _both(change, first, seed, run)
-    return main
+SOURCE = "humalign.experiments"
+COMMON = {"profile": "mini", "layer": "penultimate", "provenance": "recorded", "source": SOURCE}  # of all rows
 
 
 # ---- one experiment --------------------------------------------------------------------------------------------------
@@ -121,26 +42,15 @@ def folder(profile) -> Path:
     return profile.cache / "alignet" / "runs"
 
 
-def _shift_rows():
-    from ..world.stimuli import split_ids
-
-    row = {name: i for i, name in enumerate(split_ids("train"))}
-    return np.array([row[i] for i in measure.shift_ids()])
-
-
 def _of_network(profile, name: str, seed: int) -> dict:
-    source = open_source(profile)
-    found = {split: teacher.features(source, name, split, seed) for split in measure.SPLITS}
-    return {**found, "train": teacher.features(source, name, "train", seed)[_shift_rows()]}
+    source, every = open_source(profile), pd.Index(split_ids("train"))
+    found = {split: teacher.features(source, name, split, seed) for split in measures.SPLITS}
+    return {**found, "train": teacher.features(source, name, "train", seed)[every.get_indexer(shift_ids())]}
 
 
 def _of_student(student, profile) -> dict:
-    from .images import Pictures
-    from .mini import _unlabelled
-    from .student import embed
-
-    found = {split: student_features(student, profile, split) for split in measure.SPLITS}
-    stimuli = _unlabelled(profile, "seen").align(measure.shift_ids())
+    found = {split: student_features(student, profile, split) for split in measures.SPLITS}
+    stimuli = unlabelled(profile, "seen").align(shift_ids())
     return {**found, "train": embed(student, Pictures(stimuli.ids, stimuli.images, 32), 512)}
 
 
@@ -165,36 +75,19 @@ def perform(experiment: Experiment, profile, progress=None) -> tuple[Measured, d
             "loss_last": float(np.mean(losses[-30:])),
             "settings": json.dumps(experiment.run.settings.as_dict(), sort_keys=True),
         }
-    table = measure.measure(
-        found,
-        profile,
-        model=experiment.model,
-        seed=experiment.seed,
-        layer=LAYER,
-        stage=experiment.stage,
-        provenance="recorded",
-        source=SOURCE,
-    )
+    about = {"model": experiment.model, "seed": experiment.seed, "stage": experiment.stage}
+    table = measures.measure(found, open_source(profile), **about, **COMMON)
     facts["cpu_seconds"] = time.process_time() - began
-    kept = {k: found[k].astype(np.float16) for k in ("things", *measure.ARRANGED)}
-    kept["test"] = (
-        found["test"]
-        .reshape(-1, 16, found["test"].shape[1])[:, :4]
-        .reshape(-1, found["test"].shape[1])
-        .astype(np.float16)
-    )
+    kept = {k: found[k].astype(np.float16) for k in ("things", *measures.ARRANGED)}
+    rows = pd.Index(split_ids("test")).get_indexer(pictures("test")["id"])
+    kept["test"] = found["test"][rows].astype(np.float16)
     return table, kept, facts
 
 
 def done(experiment: Experiment, profile) -> bool:
     """Whether its results are complete."""
     path = folder(profile) / f"{experiment.name}.json"
-    return path.is_file() and read_json(path).get("key") == key(experiment)
-
-
-def key(experiment: Experiment) -> str:
-    """What its results depend on."""
-    return experiment.run.key if experiment.run else f"{experiment.stage}/{experiment.kind}"
+    return path.is_file() and read_json(path).get("key") == experiment.key
 
 
 def store_results(experiment: Experiment, profile, table: Measured, kept: dict, facts: dict) -> None:
@@ -203,7 +96,7 @@ def store_results(experiment: Experiment, profile, table: Measured, kept: dict, 
     table.save(base.with_name(base.name + ".csv"))
     save_arrays(base.with_name(base.name + ".features.safetensors"), kept)
     row = {"stage": experiment.stage, "model": experiment.model, "seed": experiment.seed, "state": "done", **facts}
-    write_json(base.with_name(base.name + ".json"), {"key": key(experiment), **row})
+    write_json(base.with_name(base.name + ".json"), {"key": experiment.key, **row})
 
 
 @contextlib.contextmanager
@@ -253,13 +146,13 @@ def work(profile, only: str = "", say=print) -> int:
                     "seed": experiment.seed,
                     "state": f"failed: {error}",
                 }
-                write_json(folder(profile) / f"{experiment.name}.json", {"key": key(experiment), **row})
+                write_json(folder(profile) / f"{experiment.name}.json", {"key": experiment.key, **row})
                 say(f"failed   {experiment.name}: {error}", flush=True)
                 continue
             store_results(experiment, profile, table, kept, facts)
             ran += 1
             value = table.table.set_index(["dataset", "measure", "detail"])["value"]
-            found = [value["levels", "accuracy", f"H2/{level}"] for level in measure.LEVELS]
+            found = [value["levels", "accuracy", f"H2/{level}"] for level in LEVELS]
             found.append(value["one-shot", "accuracy", "H2"])
             text = "H2 coarse {:.3f}, fine {:.3f}, boundary {:.3f}, one-shot {:.3f}".format(*found)
             say(f"done     {experiment.name}: {text} ({time.time() - began:.0f} s)", flush=True)
@@ -287,29 +180,23 @@ def collect(profile, target: Path | None = None) -> pd.DataFrame:
     Writes ``alignet_runs.csv`` (with draws), ``alignet_log.csv`` (one line an experiment: done, failed, not run) and
     ``alignet_features.safetensors`` (half precision; seed 0 of base, AligNet and UnAligNet).
     """
-    from . import relations
-
     target = target or recorded_folder()
     log, tables, stored, by_stage = [], [], {}, {}
     for experiment in plan():
         path = folder(profile) / f"{experiment.name}.json"
         row = read_json(path) if path.is_file() else {"state": "not run"}
-        if row.pop("key", key(experiment)) != key(experiment):
+        if row.pop("key", experiment.key) != experiment.key:
             row = {"state": "not run"}
         log.append({"stage": experiment.stage, "model": experiment.model, "seed": experiment.seed, **row})
         if row["state"] == "done":
             table, kept = _load(experiment, profile)
             tables.append(table)
             by_stage[experiment.stage, experiment.model, experiment.seed] = (table, kept)
-            if (
-                experiment.seed == 0
-                and experiment.stage in ("base", "AligNet", "UnAligNet")
-                and experiment.model in STUDENTS
-            ):
+            if experiment.seed == 0 and experiment.stage in STAGES and experiment.model in STUDENTS:
                 stored |= {f"{experiment.model}/{experiment.stage}/{k}": v for k, v in kept.items()}
     frame = pd.DataFrame(log)
     if tables:
-        tables += relations.derived(by_stage, STUDENTS)
+        tables += measures.derived(by_stage, STUDENTS, **COMMON)
         results.combine(*tables).save(target / RUNS)
         if stored:
             save_arrays(target / FEATURES, stored, {"source": SOURCE})
@@ -351,7 +238,7 @@ def main(argv=None) -> int:
     if args.jobs > 1:
         import subprocess
 
-        command = [sys.executable, "-m", "humalign.alignet.experiments", "--only", args.only, "--wait", str(args.wait)]
+        command = [sys.executable, "-m", "humalign.experiments", "--only", args.only, "--wait", str(args.wait)]
         children = [subprocess.Popen(command) for _ in range(args.jobs - 1)]
     while True:
         ran = work(profile, args.only)
@@ -371,7 +258,3 @@ def main(argv=None) -> int:
     frame = collect(profile)
     print(frame["state"].str.split(":").str[0].value_counts().to_string())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""AligNet in the drawn world: its pictures and students, one alignment run from names to a student."""
+"""Students of the drawn world: the pictures they are aligned on, one alignment run from names to a student."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..alignet.batches import PoolBatches
+from ..alignet.images import Pictures
+from ..alignet.sampling import Groups, kmeans
+from ..alignet.settings import PRESETS, Settings
+from ..alignet.student import Student, embed
+from ..alignet.training import Trainer
 from ..arrays import one_of
+from ..cache import kept
 from ..chapters.alignet_data import CLUSTERS
 from ..chapters.teacher import concepts, features, fitted
 from ..source import open_source
-from ..store import cached, digest
+from ..store import digest
 from ..zoo.loading import load
-from .batches import PoolBatches
-from .images import Pictures
-from .sampling import Groups, kmeans
-from .settings import PRESETS, Settings
-from .student import Student, embed
-from .training import Trainer
 
-SOURCES = {"all": "all", "seen": "seen", "without H2": "without H2"}  # pictures used for alignment
+VERSION = 1  # of what is kept: goes up when its numbers change
+PARTS = ("all", "seen", "without H2")  # whose pictures are used for alignment
 
 
 @lru_cache(maxsize=4)
-def _unlabelled(profile, part: str):
+def unlabelled(profile, part: str = "all"):
+    """Train pictures of all concepts, of the seen ones, or of all but H2: Stimuli, 32 pixels."""
     from ..world.stimuli import images
 
     stimuli = images("train", 32, profile)
@@ -34,7 +37,7 @@ def _unlabelled(profile, part: str):
 
 def pictures(profile, part: str = "all") -> Pictures:
     """Train pictures without their labels: of all concepts, of the seen ones, or of all but H2."""
-    stimuli = _unlabelled(profile, one_of(part, tuple(SOURCES), "pictures"))
+    stimuli = unlabelled(profile, one_of(part, PARTS, "pictures"))
     return Pictures(stimuli.ids, stimuli.images, 32)
 
 
@@ -93,15 +96,15 @@ def embedding_of(profile, run: Run):
     source = open_source(profile)
     found = fitted(source, run.teacher, kind, run.judged)
     row = {name: i for i, name in enumerate(split_ids("train"))}
-    rows = [row[name] for name in _unlabelled(profile, run.pictures).ids]
+    rows = [row[name] for name in unlabelled(profile, run.pictures).ids]
     plain = features(source, run.teacher, "train")
     values = found.apply(plain)[rows]
 
     def make():
         return {"labels": kmeans(values - values.mean(0), run.clusters, seed=0)[0]}
 
-    parts = ["clusters 1", found.key, run.pictures, run.clusters]
-    labels = cached(profile.cache / "alignet", f"clusters-{run.teacher}", parts, make)["labels"]
+    inputs = [found.key, run.pictures, run.clusters]
+    labels = kept(profile, f"student-clusters-{run.teacher}", VERSION, inputs, make)["labels"]
     return values, (plain - plain.mean(0))[rows], labels
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..alignet.optim import rate_sum
+from ..alignet.settings import PRESETS, Settings
 from ..arrays import one_of
 from ..chapters.teacher import features
 from ..source import open_source
-from .mini import Run, start, student_features, trainer
-from .optim import rate_sum
-from .settings import PRESETS, Settings
+from .students import Run, start, student_features, trainer
 
 STEPS = 150
 SHORT = PRESETS["mini"].with_(steps=STEPS, local=0.0)
@@ -90,7 +90,7 @@ def perform(name: str, profile, student: str = "softmax-resnet-m", seed: int = 0
     from .. import odd_one_out, resample
     from ..results import table
     from ..similarity import similarity_matrix
-    from .measure import level_triplets
+    from ..world.splits import level_triplets
 
     rows = []
     if name in ("base", "base, wrong preprocessing"):
@@ -106,7 +106,7 @@ def perform(name: str, profile, student: str = "softmax-resnet-m", seed: int = 0
         run = Run(student, seed, settings=settings, columns=mistake.columns)
         job = trainer(run, profile)
         if mistake.factor != 1:
-            from .training import matched_temperature
+            from ..alignet.training import matched_temperature
 
             job.temperature = mistake.factor * matched_temperature(job.student, job.batches, settings)
         outcome = job.run()
@@ -132,7 +132,7 @@ def perform(name: str, profile, student: str = "softmax-resnet-m", seed: int = 0
             row = dict(dataset="levels", measure="accuracy", detail=f"{part}/{level}", value=value, n=int(keep.sum()))
             rows.append({**row, "low": low, "high": high})
     common = {"profile": "mini", "model": student, "seed": seed, "layer": LAYER, "stage": f"diagnosis: {name}"}
-    return table(rows, provenance="live", source="humalign.alignet.diagnose", **common)
+    return table(rows, provenance="live", source="humalign.experiments.diagnose", **common)
 
 
 def names() -> list[str]:

@@ -1,0 +1,7 @@
+"""``python -m humalign.experiments``: run the alignment experiments that are not finished."""
+
+import sys
+
+from .queue import main
+
+sys.exit(main())
