@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign import odd_one_out
+from humalign import odd_one_out, zoo
 from humalign.cache import kept
 from humalign.chapters import networks, probing, recovery, rsa, zero_shot
 from humalign.chapters.claims import join
@@ -157,7 +157,7 @@ def test_best_of_another_network_has_a_positive_margin():
 
 
 def test_roles_follow_from_what_varies():
-    facts = networks.facts(get_profile("mini"))
+    facts = zoo.table(get_profile("mini"))
     role = facts.set_index("model")["role"]
     assert role["softmax-resnet-m"] == "objective architecture size labels"
     assert role["mixup-resnet-m"] == "objective"
@@ -173,7 +173,7 @@ def test_roles_follow_from_what_varies():
 def test_every_query_of_the_ledger_finds_networks():
     from humalign import claims
 
-    facts = networks.facts(get_profile("mini")).assign(reference_accuracy=0.5)
+    facts = zoo.table(get_profile("mini")).assign(reference_accuracy=0.5)
     for claim in claims.ledger():
         test = claim["test"]
         for query in [*(test[k] for k in ("of", "a", "b") if k in test), *test.get("order", ())]:

@@ -13,34 +13,9 @@ from tqdm import tqdm
 
 from .. import resample, results, show
 from ..cache import kept
-from ..config import Profile
 from ..errors import MissingData
 from ..results import Measured, combine, farthest
-from ..source import LAYERS, Source, open_source
-
-# ---- for studies that still take a profile; they go when every chapter takes a source ----
-
-
-def facts(profile: Profile) -> pd.DataFrame:
-    """One row a network, the same columns in every profile: :func:`humalign.zoo.table`."""
-    from .. import zoo
-
-    return zoo.table(profile)
-
-
-def source(profile: Profile) -> Source:
-    """The source of the chapters on networks and people.
-
-    Raises
-    ------
-    MissingData
-        In the profile slice, whose data have a page of their own.
-    """
-    if profile.name == "slice":
-        told = "the page on real human data shows what the slice offers; else use mini or full"
-        raise MissingData("has no chapters on networks and people", "profile slice", told)
-    return open_source(profile)
-
+from ..source import LAYERS, Source
 
 # ---- measuring -------------------------------------------------------------------------------------------------------
 

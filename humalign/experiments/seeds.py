@@ -9,16 +9,18 @@ from tqdm import tqdm
 from ..chapters import concepts, networks, probing, rsa, zero_shot
 from ..errors import MissingData
 from ..results import Measured, combine
+from ..source import Source, open_source
 
 FURTHER = (1, 2)
 
 
-def measure(profile, seeds=FURTHER) -> Measured:
+def measure(source: Source, seeds=FURTHER) -> Measured:
     """Zero-shot accuracy, probing, RSA and regression of the training runs at hand.
 
     Parameters
     ----------
-    profile : Profile
+    source : Source
+        The drawn world.
     seeds : sequence of int
         Training runs; those without any weights are left out.
 
@@ -27,15 +29,14 @@ def measure(profile, seeds=FURTHER) -> Measured:
     MissingData
         When no weights of these runs are at hand.
     """
-    runs = [(model, seed) for seed in seeds for model in networks.source(profile).models("things", seed)]
+    runs = [(model, seed) for seed in seeds for model in source.models("things", seed)]
     if not runs:
         listed = ", ".join(map(str, seeds))
         raise MissingData(f"there are no weights of seeds {listed}", "mini zoo", "run 'humalign world train --all'")
     parts = []
     for model, seed in tqdm(runs, desc="training runs", unit="run"):  # each is kept, so that an interruption costs one
-        source = networks.source(profile)
-        studies = zero_shot.measure, rsa.measure, probing.measure, concepts.regression_accuracy
-        parts += [study(source, [model], (seed,)) for study in studies]
+        chapters = zero_shot.measure, rsa.measure, probing.measure, concepts.regression_accuracy
+        parts += [chapter(source, [model], (seed,)) for chapter in chapters]
         try:
             parts.append(probing.measure_rsa(source, [model], (seed,)))
         except MissingData:  # a transform that collapsed to nothing leaves nothing to compare after it
@@ -46,6 +47,6 @@ def measure(profile, seeds=FURTHER) -> Measured:
 def record(profile, folder=None) -> list[Path]:
     """Measure the further training runs and store them beside the package's other records."""
     path = networks.recorded_path() if folder is None else Path(folder) / networks.recorded_path().name
-    found = measure(profile)
+    found = measure(open_source(profile))
     found.table["provenance"], found.table["source"] = "recorded", "humalign record --profile mini"
     return [found.save(path)]
