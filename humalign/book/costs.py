@@ -156,7 +156,7 @@ def _hub(name: str) -> bool:
 
 
 def _networks(rows) -> list[Item]:
-    from .zoo.published import downloads
+    from ..zoo.published import downloads
 
     out = []
     for row in rows:
