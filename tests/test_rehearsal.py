@@ -109,7 +109,7 @@ def test_missing_data_are_named_and_the_rest_is_shown(data, tmp_path):
     assert "there: cichy2019" in said
     assert "fig-rsa-cichy" in figures(done["rsa"])
     assert "fig-rsa-king" not in figures(done["rsa"])
-    assert any("king1: is not at hand" in reason for reason in notes(done["rsa"]))
+    assert any("king1: was not measured" in reason for reason in notes(done["rsa"]))
     table = pd.read_csv(tmp_path / "book" / "data" / "fig-rsa-sets.csv")
     assert set(table["dataset"]) == {"cichy"}
 
