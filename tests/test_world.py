@@ -309,8 +309,9 @@ def test_data_sets_are_the_same_every_time(name):
     datasets.levels_sessions.cache_clear()
     datasets._things_design.cache_clear()
     assert datasets.load(name).checksum == first
-    assert datasets.DATASETS[name].__doc__
-    assert datasets.DATASETS[name].kind in ("triplets", "rdm", "embedding")
+    kind, title, _ = datasets.DATASETS[name]
+    assert title.endswith(".")
+    assert kind in ("triplets", "rdm", "embedding")
 
 
 def test_things_have_three_concepts_in_each_triplet(things):
