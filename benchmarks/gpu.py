@@ -227,7 +227,7 @@ def at_the_size_of_things(table: Table, size: Size, device: torch.device) -> Non
     table.took(f"bootstrap of it, {size.draws} draws of objects (on the CPU)", seconds)
 
 
-def steps(name: str, size: Size, device: torch.device, precision: str, images: int, count: int):
+def steps(name: str, device: torch.device, precision: str, images: int, count: int):
     """A few steps of AligNet with labels drawn at random: seconds of each, losses."""
     torch.manual_seed(0)
     student = Student(zoo.load(name, pretrained=False, head=False), head=1024)
@@ -252,10 +252,10 @@ def alignet(table: Table, size: Size, device: torch.device) -> None:
     few = min(16, size.student_batch)
     for name in size.towers:
         losses = [
-            steps(name, size, where, "float32", few, 2)[1] for where in (device, torch.device("cpu"))
+            steps(name, where, "float32", few, 2)[1] for where in (device, torch.device("cpu"))
         ]  # fmt: skip
         table.same(f"{name}: losses of two steps, {few} pictures, float32", relative(*losses), 1e-3)
-        seconds, _ = steps(name, size, device, "bfloat16", size.student_batch, size.steps)
+        seconds, _ = steps(name, device, "bfloat16", size.student_batch, size.steps)
         usual = float(np.median(seconds[1:]))
         table.took(f"{name}: a step, bf16", usual, f"{size.student_batch / usual:,.0f} pictures/s")
 

@@ -74,7 +74,7 @@ class Number:
     def __repr__(self) -> str:
         return f"{self.text().replace('−', '-')} {badge(self.provenance, markup='text')}"
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         label = badge(self.provenance, self.source)
         return {
             "text/html": f'<span class="ha-number">{html.escape(self.text())} {label}</span>',
@@ -145,7 +145,7 @@ class Table:
         lines = [[_escape(str(c)) for c in self.frame.columns], rule, *self._cells("markdown")]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         head = "".join(f"<th>{html.escape(str(c))}</th>" for c in self.frame.columns)
         body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in self._cells("html"))
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
@@ -190,7 +190,7 @@ class Download:
     def __init__(self, name: str, text: str, rows: int, in_book: bool):
         self.name, self.text, self.rows, self.in_book = name, text, rows, in_book
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
         data = base64.b64encode(self.text.encode()).decode() if len(self.text) < 400_000 else ""
         link = f'<a download="{self.name}.csv" href="data:text/csv;base64,{data}">{label}</a>' if data else label
@@ -235,7 +235,7 @@ class Captioned:
     def __init__(self, data: Download, caption: str, alt: str):
         self.data, self.caption, self.alt = data, caption, alt
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         name = self.data.name
         head = f":::{{figure}} data/{name}.svg\n:name: {name}\n:alt: {self.alt}\n:class: dark-light\n"
         return {"text/markdown": f"{head}\n{self.caption}\n\n{self.data.markdown()}:::\n", "text/plain": self.caption}

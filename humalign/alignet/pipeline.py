@@ -278,7 +278,7 @@ def train(
         with progress_bar(settings.steps, f"{settings.teacher} labels", "step") as bar:
             bar.update(begun)
 
-            def progress(step, loss):
+            def progress(_step, loss):
                 bar.update(1)
                 bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
 

@@ -142,29 +142,34 @@ def verify_one(entry, profile) -> Report:
                 report.problems.append(str(error))
     if not report.problems:
         try:
-            loaded = registry._load(entry, root)
-            report.facts = facts(loaded)
-            report.problems += [
-                f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} are expected; see {entry.origin}"
-                for key, want in known.expected(entry, root).items()
-                if report.facts.get(key) != want
-            ]
-            if not known.rehearsal(root):
-                report.notes += [
-                    f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} were expected (not confirmed)"
-                    for key, want in entry.likely.items()
-                    if report.facts.get(key) != want
-                ]
-            if isinstance(loaded, Stimuli):
-                report.problems += picture_problems(loaded)
-            for check in entry.checks:
-                for line in check(loaded, registry.Place(entry, root)):
-                    (report.notes if isinstance(line, Note) else report.problems).append(str(line))
+            _check_content(entry, root, report)
         except InputError as error:
             report.problems.append(str(error))
     if report.problems:
         report.status = "problem"
     return report
+
+
+def _check_content(entry, root, report: Report) -> None:
+    """Read an entry; its facts and what is wrong or unexpected go into the report."""
+    loaded = registry._load(entry, root)
+    report.facts = facts(loaded)
+
+    def others(wanted, told):
+        return [
+            f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} {told}"
+            for key, want in wanted.items()
+            if report.facts.get(key) != want
+        ]
+
+    report.problems += others(known.expected(entry, root), f"are expected; see {entry.origin}")
+    if not known.rehearsal(root):
+        report.notes += others(entry.likely, "were expected (not confirmed)")
+    if isinstance(loaded, Stimuli):
+        report.problems += picture_problems(loaded)
+    for check in entry.checks:
+        for line in check(loaded, registry.Place(entry, root)):
+            (report.notes if isinstance(line, Note) else report.problems).append(str(line))
 
 
 def verify_study(root, name: str) -> Report:

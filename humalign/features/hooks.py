@@ -119,7 +119,7 @@ class Recorder:
         modules = dict(self.model.module.named_modules())
         for layer in self.layers:
 
-            def hook(module, *given, layer=layer):  # the input alone, or input and output
+            def hook(_module, *given, layer=layer):  # the input alone, or input and output
                 self._found.pop(layer.name, None)  # of several calls the last counts, also for the order
                 self._found[layer.name] = pooled(_first_tensor(given[-1]), layer.pool, self.channels_last)
 
