@@ -23,7 +23,7 @@ from humalign.alignet.batches import PoolBatches
 from humalign.alignet.images import Pictures
 from humalign.alignet.settings import Settings
 from humalign.alignet.student import Student
-from humalign.alignet.training import Group, Trainer
+from humalign.alignet.training import Processes, Trainer
 from humalign.data.types import Stimuli
 from humalign.features import extract
 from humalign.probing.engine import Objective, TripletLikelihood
@@ -242,7 +242,7 @@ def steps(name: str, device: torch.device, precision: str, images: int, count: i
             torch.cuda.synchronize(device)
         ends.append(time.perf_counter())
 
-    outcome = Trainer(student, batches, settings, group=Group(0, 1, device)).run(progress=progress)
+    outcome = Trainer(student, batches, settings, group=Processes(0, 1, device)).run(progress=progress)
     return np.diff(ends), np.array([row["loss"] for row in outcome.log])
 
 

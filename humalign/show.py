@@ -184,7 +184,7 @@ def table(frame, name: str | None = None, caption: str | None = None, digits: in
     return Table(frame, name, caption, digits, index)
 
 
-class Download:
+class DownloadLink:
     """A link to the numbers behind a figure; see :func:`figure_data`."""
 
     def __init__(self, name: str, text: str, rows: int, in_book: bool):
@@ -214,7 +214,7 @@ def _file_name(name: str) -> str:
     return name
 
 
-def figure_data(frame, name: str) -> Download:
+def figure_data(frame, name: str) -> DownloadLink:
     """Offer the table behind a figure as CSV, in the book a file beside the page.
 
     Let it be the last line of the figure's cell. ``name`` is the label of the figure.
@@ -226,13 +226,13 @@ def figure_data(frame, name: str) -> Download:
         from .store import write_text
 
         write_text(produces(Path(folder) / f"{name}.csv"), text)
-    return Download(name, text, len(frame), bool(folder))
+    return DownloadLink(name, text, len(frame), bool(folder))
 
 
 class Captioned:
     """A figure of the book with label, caption and link to its numbers, where a cell shows several; :func:`figures`."""
 
-    def __init__(self, data: Download, caption: str, alt: str):
+    def __init__(self, data: DownloadLink, caption: str, alt: str):
         self.data, self.caption, self.alt = data, caption, alt
 
     def _repr_mimebundle_(self, **_):

@@ -346,7 +346,6 @@ def test_cross_validation_holds_objects_out(crossed):
 def test_selection_is_by_mean_cross_entropy(crossed):
     means = crossed.table.groupby("strength")["ce"].mean()
     assert crossed.strength == means.idxmin()
-    assert crossed.ce == pytest.approx(means.min())
     assert set(crossed.table[crossed.table["selected"]]["strength"]) == {crossed.strength}
     mean = crossed.transform("mean")
     grams = [crossed.transform(fold).weights @ crossed.transform(fold).weights.T for fold in range(3)]

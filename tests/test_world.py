@@ -204,7 +204,7 @@ def test_choices_follow_the_softmax_rule():
     weights = np.array([1.0, 0.7])
     s = np.array([(seen[a] * weights * seen[b]).sum() for a, b in ((0, 1), (0, 2), (1, 2))])
     expected = np.exp(s) / np.exp(s).sum()
-    crew = observers.People(weights[None], np.zeros(1), np.ones(1))
+    crew = observers.Crew(weights[None], np.zeros(1), np.ones(1))
     n = 40_000
     original = observers.people
     try:

@@ -134,7 +134,7 @@ class Recorder:
             handle.remove()
         self._handles.clear()
 
-    def take(self, n: int) -> dict:
+    def activations(self, n: int) -> dict:
         """Activations (n, p) of the last forward pass by layer name, in the order in which the network made them.
 
         Raises

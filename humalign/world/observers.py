@@ -51,7 +51,7 @@ GROUPS = {
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class Crew:
     """Drawn people: ``weights`` (n, d), ``lapses`` (n,), ``pace`` (n,)."""
 
     weights: np.ndarray
@@ -170,14 +170,14 @@ def values(ids, group: str = "main", scale: float | None = None) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def people(group: str = "main") -> People:
+def people(group: str = "main") -> Crew:
     """The people of a group, drawn once: weights lognormal, lapse rates Beta, paces lognormal."""
     spec = GROUPS[group]
     rng = generator(f"people/{group}")
     n, d = spec.people, len(dimension_names())
     weights = np.exp(rng.normal(0, spec.weight_sd, (n, d)))
     lapses = rng.beta(2, 2 / spec.lapse - 2, n)
-    return People(weights, lapses, np.exp(rng.normal(0, PARAMETERS["response_person"], n)))
+    return Crew(weights, lapses, np.exp(rng.normal(0, PARAMETERS["response_person"], n)))
 
 
 def pair_similarities(seen: np.ndarray, triplets: np.ndarray, weights=None) -> np.ndarray:
