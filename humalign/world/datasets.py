@@ -9,6 +9,7 @@ import numpy as np
 from ..data import registry
 from ..data.types import ConceptEmbedding, HumanRDM, Triplets
 from ..errors import InputError
+from ..odd_one_out import softmax
 from . import observers
 from .drawing import world
 from .observers import GROUPS
@@ -262,7 +263,7 @@ def _catch_trials(rng, kinds: np.ndarray, per: int, seen: np.ndarray) -> np.ndar
     candidates = random_triplets(kinds, 40 * SIZES["levels_catch"], rng)[:, :2] * per
     candidates = candidates + rng.integers(per, size=candidates.shape)
     rows = candidates[:, [0, 0, 1]]
-    sure = observers.softmax(observers.pair_similarities(seen, rows))[:, 0] >= SIZES["levels_catch_sure"]
+    sure = softmax(observers.pair_similarities(seen, rows))[:, 0] >= SIZES["levels_catch_sure"]
     return rows[sure][: SIZES["levels_catch"]]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..odd_one_out import softmax
 from .drawing import PALETTE, World, world
 from .stimuli import concept_of, generator, main_colour
 
@@ -200,12 +201,6 @@ def pair_similarities(seen: np.ndarray, triplets: np.ndarray, weights=None) -> n
     return out
 
 
-def softmax(values: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis."""
-    e = np.exp(values - values.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
 def group_probabilities(seen: np.ndarray, triplets: np.ndarray, group: str = "main", scale: float = 1.0) -> np.ndarray:
     """Chance that a person drawn from the group keeps pair (0, 1), (0, 2), (1, 2): mean over people, lapses included.
 
@@ -224,7 +219,7 @@ def group_probabilities(seen: np.ndarray, triplets: np.ndarray, group: str = "ma
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Entropy in nats over the last axis."""
+    """Entropy in nats over the last axis; response times are frozen to its last digit."""
     return -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(-1)
 
 
