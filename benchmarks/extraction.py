@@ -49,7 +49,7 @@ def measure(name: str, images: int, batch: int, device: str, dtype: str, rounds:
     """Images per second: bare, decoded images in memory, decoded images to shards, JPEG files to shards."""
     from PIL import Image
 
-    from humalign.features.run import Ranks, _device
+    from humalign.features.extraction import Ranks, _device
 
     device = _device(device, Ranks())
     model = zoo.load(name, pretrained=False)

@@ -23,7 +23,7 @@ from humalign.alignet.batches import PoolBatches
 from humalign.alignet.images import Pictures
 from humalign.alignet.settings import Settings
 from humalign.alignet.student import Student
-from humalign.alignet.training import Group, Trainer
+from humalign.alignet.training import Processes, Trainer
 from humalign.data.types import Stimuli
 from humalign.features import extract
 from humalign.probing.engine import Objective, TripletLikelihood
@@ -227,7 +227,7 @@ def at_the_size_of_things(table: Table, size: Size, device: torch.device) -> Non
     table.took(f"bootstrap of it, {size.draws} draws of objects (on the CPU)", seconds)
 
 
-def steps(name: str, size: Size, device: torch.device, precision: str, images: int, count: int):
+def steps(name: str, device: torch.device, precision: str, images: int, count: int):
     """A few steps of AligNet with labels drawn at random: seconds of each, losses."""
     torch.manual_seed(0)
     student = Student(zoo.load(name, pretrained=False, head=False), head=1024)
@@ -242,7 +242,7 @@ def steps(name: str, size: Size, device: torch.device, precision: str, images: i
             torch.cuda.synchronize(device)
         ends.append(time.perf_counter())
 
-    outcome = Trainer(student, batches, settings, group=Group(0, 1, device)).run(progress=progress)
+    outcome = Trainer(student, batches, settings, group=Processes(0, 1, device)).run(progress=progress)
     return np.diff(ends), np.array([row["loss"] for row in outcome.log])
 
 
@@ -252,10 +252,10 @@ def alignet(table: Table, size: Size, device: torch.device) -> None:
     few = min(16, size.student_batch)
     for name in size.towers:
         losses = [
-            steps(name, size, where, "float32", few, 2)[1] for where in (device, torch.device("cpu"))
+            steps(name, where, "float32", few, 2)[1] for where in (device, torch.device("cpu"))
         ]  # fmt: skip
         table.same(f"{name}: losses of two steps, {few} pictures, float32", relative(*losses), 1e-3)
-        seconds, _ = steps(name, size, device, "bfloat16", size.student_batch, size.steps)
+        seconds, _ = steps(name, device, "bfloat16", size.student_batch, size.steps)
         usual = float(np.median(seconds[1:]))
         table.took(f"{name}: a step, bf16", usual, f"{size.student_batch / usual:,.0f} pictures/s")
 

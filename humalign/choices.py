@@ -9,7 +9,6 @@ import pandas as pd
 
 from . import odd_one_out, resample
 from .data.types import Triplets
-from .errors import InputError
 
 MAJORITY, SINGLE, CONSISTENCY = "agreement with majority", "accuracy", "error consistency"
 LEAST = 20  # questions that a set of answers has to share with the choices
@@ -75,35 +74,30 @@ def shared(choices: Triplets, people: Triplets) -> Shared | None:
     return Shared(taken, np.take_along_axis(counts[found], order, 1).astype(float), asked)
 
 
-def error_consistency(first, second) -> float:
+def error_consistency(same, first, second):
     r"""Cohen's kappa of two choosers being right or wrong on the same questions.
 
     .. math:: \kappa = \frac{c_{obs} - c_{exp}}{1 - c_{exp}}, \quad c_{exp} = p_1 p_2 + (1 - p_1)(1 - p_2)
 
     Parameters
     ----------
-    first, second : array (n,)
-        Whether each was right; between 0 and 1 where a tie was shared.
+    same : float or array
+        Share of the questions on which both are right or both are wrong.
+    first, second : float or array
+        Share on which each is right.
 
     Returns
     -------
-    float
+    float or array
         0: errors as consistent as those of independent choosers of these accuracies; NaN where both are always right.
 
     Notes
     -----
     Geirhos, Meding, Wichmann (2020), Beyond accuracy, NeurIPS.
     """
-    first, second = np.asarray(first, float), np.asarray(second, float)
-    if first.shape != second.shape or first.ndim != 1 or not len(first):
-        raise InputError(f"have shapes {first.shape} and {second.shape}", "choices", "give one value a question")
-    return float(_kappa((first * second + (1 - first) * (1 - second)).mean(), first.mean(), second.mean()))
-
-
-def _kappa(observed, first, second):
     expected = first * second + (1 - first) * (1 - second)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(expected < 1, (observed - expected) / (1 - expected), np.nan)
+        return np.where(expected < 1, (same - expected) / (1 - expected), np.nan)
 
 
 def of_choices(choices: Triplets, people: Triplets, model: str = "", dataset: str = "") -> tuple[list, list]:
@@ -174,8 +168,8 @@ def compare(first: Triplets, second: Triplets, people: Triplets) -> tuple[list, 
     asked = both[0].choices.select(rows[0])
     value, drawn = resample.triplet_means(np.stack([same, observed, *right]), asked.triplets, asked.concepts)
     made = [{"measure": "agreement", "value": value[0], "n": len(common)},
-            {"measure": CONSISTENCY, "value": float(_kappa(*value[1:])), "n": len(common)}]  # fmt: skip
-    return made, [drawn[0], _kappa(*drawn[1:])]
+            {"measure": CONSISTENCY, "value": float(error_consistency(*value[1:])), "n": len(common)}]  # fmt: skip
+    return made, [drawn[0], error_consistency(*drawn[1:])]
 
 
 def by_concept(choices: Triplets, people: Triplets, least: int = 5) -> pd.DataFrame:

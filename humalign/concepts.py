@@ -199,22 +199,6 @@ def cka_matrix(features, debiased: bool = False):
     return pd.DataFrame(out, index=names, columns=names)
 
 
-def shared_failures(choices):
-    """Rows of the triplets on which every model differs from people.
-
-    Parameters
-    ----------
-    choices : dict of str to int array, shape (n,)
-
-    Returns
-    -------
-    int array
-        Row indices, ascending.
-    """
-    _, stack = _stack(choices)
-    return np.flatnonzero((stack != 2).all(0))
-
-
 def entropy_bins(choices, entropy, edges=ENTROPY_EDGES):
     """Error of each model by the uncertainty of the human choice.
 

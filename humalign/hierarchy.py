@@ -89,39 +89,6 @@ def distance_change(
     return pd.DataFrame({"first": upper[0], "second": upper[1], "relation": relation, "change": change})
 
 
-def summary(changes: pd.DataFrame, weights=None) -> pd.DataFrame:
-    """Mean change per relation.
-
-    Parameters
-    ----------
-    changes : DataFrame
-        From :func:`distance_change`.
-    weights : int array (B, m), optional
-        How often each object occurs in B bootstrap samples.
-
-    Returns
-    -------
-    DataFrame
-        relation, change, low, high (95 % over objects, where weights are given), n.
-    """
-    rows = []
-    for relation, part in changes.groupby("relation", observed=True):
-        row = {"relation": relation, "change": part["change"].mean(), "n": len(part)}
-        if weights is not None:
-            draws = bootstrap_change(part, weights)
-            row["low"], row["high"] = np.nanpercentile(draws, [2.5, 97.5])
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def bootstrap_change(part: pd.DataFrame, weights) -> np.ndarray:
-    """Mean change of the pairs of ``part`` in each bootstrap sample of objects, (B,)."""
-    weights = np.asarray(weights, dtype=np.float32)
-    w = weights[:, part["first"].to_numpy()] * weights[:, part["second"].to_numpy()]
-    with np.errstate(invalid="ignore"):
-        return (w @ part["change"].to_numpy(np.float32)) / w.sum(1)
-
-
 def model_similarity(features: dict, metric: str = "cosine") -> pd.DataFrame:
     """Spearman correlation of the RDMs of every pair of networks.
 

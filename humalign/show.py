@@ -74,7 +74,7 @@ class Number:
     def __repr__(self) -> str:
         return f"{self.text().replace('−', '-')} {badge(self.provenance, markup='text')}"
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         label = badge(self.provenance, self.source)
         return {
             "text/html": f'<span class="ha-number">{html.escape(self.text())} {label}</span>',
@@ -145,7 +145,7 @@ class Table:
         lines = [[_escape(str(c)) for c in self.frame.columns], rule, *self._cells("markdown")]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         head = "".join(f"<th>{html.escape(str(c))}</th>" for c in self.frame.columns)
         body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in self._cells("html"))
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
@@ -184,13 +184,13 @@ def table(frame, name: str | None = None, caption: str | None = None, digits: in
     return Table(frame, name, caption, digits, index)
 
 
-class Download:
+class DownloadLink:
     """A link to the numbers behind a figure; see :func:`figure_data`."""
 
     def __init__(self, name: str, text: str, rows: int, in_book: bool):
         self.name, self.text, self.rows, self.in_book = name, text, rows, in_book
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
         data = base64.b64encode(self.text.encode()).decode() if len(self.text) < 400_000 else ""
         link = f'<a download="{self.name}.csv" href="data:text/csv;base64,{data}">{label}</a>' if data else label
@@ -214,7 +214,7 @@ def _file_name(name: str) -> str:
     return name
 
 
-def figure_data(frame, name: str) -> Download:
+def figure_data(frame, name: str) -> DownloadLink:
     """Offer the table behind a figure as CSV, in the book a file beside the page.
 
     Let it be the last line of the figure's cell. ``name`` is the label of the figure.
@@ -226,16 +226,16 @@ def figure_data(frame, name: str) -> Download:
         from .store import write_text
 
         write_text(produces(Path(folder) / f"{name}.csv"), text)
-    return Download(name, text, len(frame), bool(folder))
+    return DownloadLink(name, text, len(frame), bool(folder))
 
 
 class Captioned:
     """A figure of the book with label, caption and link to its numbers, where a cell shows several; :func:`figures`."""
 
-    def __init__(self, data: Download, caption: str, alt: str):
+    def __init__(self, data: DownloadLink, caption: str, alt: str):
         self.data, self.caption, self.alt = data, caption, alt
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         name = self.data.name
         head = f":::{{figure}} data/{name}.svg\n:name: {name}\n:alt: {self.alt}\n:class: dark-light\n"
         return {"text/markdown": f"{head}\n{self.caption}\n\n{self.data.markdown()}:::\n", "text/plain": self.caption}

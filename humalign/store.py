@@ -144,13 +144,13 @@ def lock(path):
     return FileLock(path)
 
 
-def cached(folder, name: str, parts, make):
+def cached(folder, name: str, made_from, make):
     """Arrays made by ``make()`` (a dict), kept under ``folder/name-<digest of parts>.safetensors``.
 
-    ``parts`` must name everything the product depends on, including a version of the code that makes it.
+    ``made_from`` must name everything the product depends on, including a version of the code that makes it.
     A damaged or half-written file is made again.
     """
-    path = Path(folder) / f"{name}-{digest(parts)}.safetensors"
+    path = Path(folder) / f"{name}-{digest(made_from)}.safetensors"
     with contextlib.suppress(InputError):
         return load_arrays(path)[0]
     arrays = make()

@@ -344,8 +344,8 @@ PROGRAM = """
     rng = np.random.default_rng(0)
     pictures = Pictures([f"{{i}}.png" for i in range(M)], rng.integers(0, 255, (M, 8, 8, 3), dtype=np.uint8), 8)
     file = TripletFile.read({path!r})
-    from humalign.alignet.training import Group
-    group = Group.join("cpu")
+    from humalign.alignet.training import Processes
+    group = Processes.join("cpu")
     s = SMALL.with_(steps=4, warmup=1, augmentation={augmentation!r})
     batches = FileBatches(file, pictures, s.steps, s.batch, s.seed, s.augmentation)
     out = Trainer(Student(small_tower(), s.head), batches, s, {folder!r}, group).run()

@@ -72,11 +72,6 @@ def test_cka_matrix_equals_pairs(debiased):
             assert table.loc[a, b] == pytest.approx(rsa.cka(features[a], features[b], debiased), abs=1e-9)
 
 
-def test_shared_failures():
-    choices = {"a": np.array([2, 0, 1, -1, 2]), "b": np.array([2, 1, 1, 0, 0])}
-    np.testing.assert_array_equal(concepts.shared_failures(choices), [1, 2, 3])
-
-
 def test_entropy_bins_hold_their_upper_edge():
     entropy = np.array([0, 0.05, 0.1, 0.11, 0.35, 1.0986, 1.05])
     choices = {"a": np.array([2, 0, 2, 0, 2, 1, 2]), "b": np.full(7, 2)}

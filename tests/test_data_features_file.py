@@ -11,6 +11,7 @@ from humalign.cli import main
 from humalign.data import features_file
 from humalign.data.types import ConceptEmbedding, Features, HumanRDM, Triplets
 from humalign.errors import InputError
+from humalign.store import save_arrays
 
 IDS = ["dog", "cat", "ice_cream", "car"]
 VALUES = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
@@ -24,7 +25,7 @@ def forms(folder):
     (folder / "b.json").write_text(json.dumps({"ids": IDS}))
     np.savez(folder / "c.npz", features=VALUES, ids=np.array(IDS))
     np.savez(folder / "d.npz", embeddings=VALUES, filenames=np.array([f"images/{i}.jpg".encode() for i in IDS]))
-    features_file.write_features(folder / "e.safetensors", Features(IDS, VALUES, "net", "logits"))
+    save_arrays(folder / "e.safetensors", {"features": VALUES}, {"ids": IDS, "model": "net", "layer": "logits"})
     with h5py.File(folder / "f.h5", "w") as file:
         file["features"], file["ids"] = VALUES, IDS
         file.attrs["model"] = "net"
@@ -89,7 +90,7 @@ def bad_files(folder):
     whole = (folder / "flat.npz").read_bytes()
     (folder / "cut.npz").write_bytes(whole[:200])
     yield "truncated", folder / "cut.npz"
-    features_file.write_features(folder / "s.safetensors", Features(IDS, VALUES, "net"))
+    save_arrays(folder / "s.safetensors", {"features": VALUES}, {"ids": IDS, "model": "net"})
     changed = bytearray((folder / "s.safetensors").read_bytes())
     changed[-1] ^= 1
     (folder / "s.safetensors").write_bytes(changed)

@@ -34,11 +34,8 @@ def test_pulling_superordinates_together_shows_as_such():
     base, aligned = features(1, 0.2, 0.2), features(0.4, 1, 1)
     changes = hierarchy.distance_change(base, aligned, [CONCEPT, SUPER, TOP])
     assert len(changes) == 32 * 31 // 2
-    mean = hierarchy.summary(changes).set_index("relation")["change"]
+    mean = changes.groupby("relation", observed=True)["change"].mean()
     assert mean["same superordinate"] < 0 < mean["different"]
-    draws = np.random.default_rng(0).multinomial(32, np.full(32, 1 / 32), size=50)
-    table = hierarchy.summary(changes, draws)
-    assert ((table["low"] <= table["change"]) & (table["change"] <= table["high"])).all()
 
 
 def test_nothing_changes_for_a_rescaled_rotation():

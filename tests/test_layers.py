@@ -132,7 +132,7 @@ def test_stages_are_passed_in_order_and_give_a_row_per_picture(name, expected):
         found = stages.stages(model)
         with hooks.Recorder(model, [hooks.parse(text, model) for text in found]) as recorder:
             model.module(torch.empty(2, 3, model.preprocess.size, model.preprocess.size))
-            made = recorder.take(2)
+            made = recorder.activations(2)
     assert found == expected
     assert list(made) == expected
     assert all(value.ndim == 2 for value in made.values())

@@ -170,7 +170,8 @@ def test_optimality_conditions_hold():
         FEATURES, TRIPLETS, penalty="fro2", strength=strength, dtype=torch.float64, tolerance=1e-12, max_iterations=2000
     )
     w = basis.inward(fitted.weights)
-    g = objective.gram_gradient(w) + strength * torch.eye(12, dtype=torch.float64)
+    z = objective.x @ w
+    g = objective.x.T @ (likelihood(z @ z.T)[1] @ objective.x) + strength * torch.eye(12, dtype=torch.float64)
     assert float(torch.linalg.eigvalsh((g + g.T) / 2)[0]) > -1e-3 * float(g.abs().max())
     assert float((g @ w).norm()) < 1e-3 * float(w.norm())
 
@@ -345,7 +346,6 @@ def test_cross_validation_holds_objects_out(crossed):
 def test_selection_is_by_mean_cross_entropy(crossed):
     means = crossed.table.groupby("strength")["ce"].mean()
     assert crossed.strength == means.idxmin()
-    assert crossed.ce == pytest.approx(means.min())
     assert set(crossed.table[crossed.table["selected"]]["strength"]) == {crossed.strength}
     mean = crossed.transform("mean")
     grams = [crossed.transform(fold).weights @ crossed.transform(fold).weights.T for fold in range(3)]
@@ -499,14 +499,15 @@ def test_constant_counts_need_no_triplets_in_the_gradient():
 def test_command_prints_a_table_and_stores_the_transform(tmp_path, monkeypatch, capsys):
     """Features lie in another order than the triplets' ids: they are matched by id."""
     from humalign.cli import main
-    from humalign.data import features_file, registry
-    from humalign.data.types import Features, Triplets
+    from humalign.data import registry
+    from humalign.data.types import Triplets
+    from humalign.store import save_arrays
 
     ids = tuple(f"object{index}" for index in range(60))
     path = tmp_path / "features.safetensors"
     about = {"source": "test", "licence": "none"}
     values = FEATURES[::-1].copy()
-    features_file.write_features(path, Features(ids=ids[::-1], values=values, model="m", layer="penultimate", **about))
+    save_arrays(path, {"features": values}, {"ids": ids[::-1], "model": "m", "layer": "penultimate", **about})
     monkeypatch.setattr(registry, "load", lambda name, profile: Triplets(ids=ids, triplets=TRIPLETS, **about))
     out, table = tmp_path / "probe.npz", tmp_path / "probe.json"
     options = ["--triplets", "x", "--penalty", "fro2", "--strengths", "0.1", "0.01", "--device", "cpu"]

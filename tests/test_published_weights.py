@@ -16,7 +16,7 @@ from humalign.cli import main
 from humalign.config import get_profile
 from humalign.data.types import Stimuli
 from humalign.errors import InputError, MissingData
-from humalign.zoo import facts, flax_names, losses, published, savedmodel, tensorflow_files
+from humalign.zoo import facts, flax_names, loss_study, published, savedmodel, tensorflow_files
 
 torch = pytest.importorskip("torch")
 
@@ -241,10 +241,10 @@ def test_checkpoints_of_several_files_and_kinds(tmp_path):
 def loss_variables(cosine=False, seed=0):
     """A checkpoint as the authors' graph names it, from a ResNet-50 of torchvision with random weights."""
     torch.manual_seed(seed)
-    module = losses.build()
+    module = loss_study.build()
     state = {k: v.numpy() for k, v in module.state_dict().items()}
     out = {"global_step": np.int64(3)}
-    for number, (convolution, norm) in enumerate(losses.layers()):
+    for number, (convolution, norm) in enumerate(loss_study.layers()):
         of = f"_{number}" if number else ""
         out[f"conv2d{of}/kernel"] = state[f"{convolution}.weight"].transpose(2, 3, 1, 0)
         rng = np.random.default_rng(number)
@@ -262,7 +262,7 @@ def loss_variables(cosine=False, seed=0):
 
 def test_layers_are_numbered_as_the_graph_made_them():
     """resnet_model.py: the shortcut first, then three convolutions; 53 in all."""
-    names = losses.layers()
+    names = loss_study.layers()
     assert len(names) == 53
     assert names[:6] == [
         ("conv1", "bn1"), ("layer1.0.downsample.0", "layer1.0.downsample.1"), ("layer1.0.conv1", "layer1.0.bn1"),
@@ -296,7 +296,7 @@ def test_a_loss_network_loads_from_its_checkpoint(tmp_path, cosine):
 
 def test_pooling_pads_behind_as_tensorflow_does():
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    found = losses.build().maxpool(x)  # windows begin at 0 and 2; SAME pads one behind
+    found = loss_study.build().maxpool(x)  # windows begin at 0 and 2; SAME pads one behind
     assert found.flatten().tolist() == [10, 11, 14, 15]
 
 
@@ -309,7 +309,7 @@ def test_loss_checkpoints_that_do_not_fit(tmp_path):
     writer.checkpoint(tmp_path / "model.ckpt", less)
     with pytest.raises(InputError, match="has no 'conv2d_52/kernel/ExponentialMovingAverage'"):
         zoo.load(name, checkpoint=tmp_path / "model.ckpt")
-    other = {**variables, f"conv2d/kernel{losses.AVERAGE}": np.ones((3, 3, 3, 64), np.float32)}
+    other = {**variables, f"conv2d/kernel{loss_study.AVERAGE}": np.ones((3, 3, 3, 64), np.float32)}
     writer.checkpoint(tmp_path / "other.ckpt", other)
     with pytest.raises(InputError, match="size mismatch"):
         zoo.load(name, checkpoint=tmp_path / "other.ckpt.index")

@@ -127,7 +127,7 @@ def test_several_figures_of_a_cell_have_labels_of_their_own(tmp_path, monkeypatc
     monkeypatch.delenv("HUMALIGN_OUTPUT")
     shown.clear()
     show.figures([{**two[0], "fig": plt.figure()}])
-    assert [type(one).__name__ for one in shown] == ["Figure", "Download"]
+    assert [type(one).__name__ for one in shown] == ["Figure", "DownloadLink"]
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a b", "/x"])

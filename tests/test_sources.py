@@ -18,9 +18,18 @@ def of_data():
     return {url for item in items for url in (item.url, *item.mirrors)}
 
 
+def addresses(loader):
+    """Every address that weights of a loader are fetched from (not those that other libraries know)."""
+    source, _, rest = loader.partition(":")
+    if source == "url":
+        return (rest.partition("|")[2],)
+    found = tuple(url for item in published.downloads(loader) for url in (item.url, *item.mirrors))
+    return (*found, published.PORT.url) if loader.endswith(f"|{published.PORTED}") else found
+
+
 def of_networks():
     """Every address of weights."""
-    return {address for row in facts.rows() for address in published.addresses(row["loader"])}
+    return {address for row in facts.rows() for address in addresses(row["loader"])}
 
 
 def test_every_address_was_looked_up():

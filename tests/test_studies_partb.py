@@ -209,7 +209,7 @@ def test_clear_examples_use_no_concept_twice_and_start_with_the_surest():
 
 def test_swarm_keeps_close_points_apart():
     y = np.r_[np.full(4, 0.5), 0.9]
-    x = concepts_figures.swarm(None, y, 3, step=0.2, gap=0.05)
+    x = concepts_figures.swarm(y, 3, step=0.2, gap=0.05)
     assert len(np.unique(np.round(x[:4], 6))) == 4
     assert x[4] == 3
     assert abs(x - 3).max() <= 0.42

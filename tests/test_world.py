@@ -204,7 +204,7 @@ def test_choices_follow_the_softmax_rule():
     weights = np.array([1.0, 0.7])
     s = np.array([(seen[a] * weights * seen[b]).sum() for a, b in ((0, 1), (0, 2), (1, 2))])
     expected = np.exp(s) / np.exp(s).sum()
-    crew = observers.People(weights[None], np.zeros(1), np.ones(1))
+    crew = observers.Crew(weights[None], np.zeros(1), np.ones(1))
     n = 40_000
     original = observers.people
     try:
@@ -309,8 +309,9 @@ def test_data_sets_are_the_same_every_time(name):
     datasets.levels_sessions.cache_clear()
     datasets._things_design.cache_clear()
     assert datasets.load(name).checksum == first
-    assert datasets.DATASETS[name].__doc__
-    assert datasets.DATASETS[name].kind in ("triplets", "rdm", "embedding")
+    kind, title, _ = datasets.DATASETS[name]
+    assert title.endswith(".")
+    assert kind in ("triplets", "rdm", "embedding")
 
 
 def test_things_have_three_concepts_in_each_triplet(things):

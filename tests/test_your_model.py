@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from humalign import cli
 from humalign.chapters import your_model
 from humalign.errors import HumalignError
 
@@ -37,4 +38,4 @@ def test_what_commands_say_and_how_they_fail(tmp_path):
     assert your_model.summary(table) == "accuracy 0.764 [0.745, 0.783] on 2,000 validation triplets"
     assert your_model.summary("first\nwork/teacher:  done") == "work/teacher: done"
     with pytest.raises(HumalignError, match="alignet sample"):
-        your_model.run(["alignet", "sample", "--teacher", str(tmp_path), "--out", str(tmp_path / "out")])
+        your_model.run(cli.main, ["alignet", "sample", "--teacher", str(tmp_path), "--out", str(tmp_path / "out")])

@@ -24,7 +24,7 @@ def widths(model):
     layers = [hooks.parse(name, model) for name in model.layers]
     with hooks.Recorder(model, layers) as recorder, torch.inference_mode():
         model.module(torch.empty(1, 3, model.preprocess.size, model.preprocess.size, device="meta"))
-        return {name: value.shape[1] for name, value in recorder.take(1).items()}
+        return {name: value.shape[1] for name, value in recorder.activations(1).items()}
 
 
 # -------------------------------------------------------------------------------------------------------------- table
@@ -125,7 +125,7 @@ def test_small_ones_see_an_image(name):
     image = np.random.default_rng(0).integers(0, 256, (250, 300, 3), dtype=np.uint8)
     with hooks.Recorder(model, [hooks.parse("penultimate", model)]) as recorder, torch.inference_mode():
         model.module(model.preprocess(image)[None])
-        seen = recorder.take(1)["penultimate"]
+        seen = recorder.activations(1)["penultimate"]
     assert seen.shape[1] == zoo.facts_of(name)["width"]
     assert bool(torch.isfinite(seen).all())
     assert float(seen.std()) > 0

@@ -38,13 +38,13 @@ class TripletWriter:
         Rows already written.
     """
 
-    def __init__(self, path, rows: int, width: int, parts=()):
+    def __init__(self, path, rows: int, width: int, made_from=()):
         self.path, self.rows = Path(path), int(rows)
         if self.path.suffix != ".npz":
             raise InputError("does not end in .npz", path, "name it so")
         self.types = dict(zip(MEMBERS, (np.dtype(f"<U{max(width, 1)}"), np.dtype("<f4"), np.dtype("<i8"))))
         self.folder = self.path.with_name(self.path.name + ".parts")
-        self.key = digest("alignet file 1", rows, width, parts)
+        self.key = digest("alignet file 1", rows, width, made_from)
         self.done = 0
         state = self.folder / "state.json"
         if state.is_file():
@@ -117,7 +117,7 @@ def write_triplets(
     *,
     seed: int = 0,
     memory: int = 256 << 20,
-    parts=(),
+    made_from=(),
     progress=None,
 ) -> Path:
     """Sample, label, order and store ``n`` triplets with bounded memory.
@@ -138,7 +138,7 @@ def write_triplets(
         Piece k is drawn with ``default_rng([seed, k])``, so that a resumed file equals an uninterrupted one.
     memory : int
         Bytes for one piece.
-    parts : object
+    made_from : object
         What else the content depends on (digest of the teacher and the images).
     progress : callable, optional
         Called with the number of rows written.
@@ -155,7 +155,7 @@ def write_triplets(
     width = int(np.char.str_len(names).max())
     per_row = 3 * (3 * 4 * values.shape[1] + 4 * width + 64)  # gathered rows twice, products, names, indices
     piece = int(np.clip(memory // per_row, 1024, 1 << 18))
-    writer = TripletWriter(path, n, width, ["piece", piece, rule, seed, len(values), parts])
+    writer = TripletWriter(path, n, width, ["piece", piece, rule, seed, len(values), made_from])
     if progress and writer.done:
         progress(writer.done)
     while writer.done < n:

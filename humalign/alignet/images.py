@@ -37,6 +37,9 @@ def _unit(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float().div_(255)
 
 
+IN_MEMORY = 1 << 30
+
+
 class Pictures:
     """Pictures with ids.
 
@@ -46,11 +49,13 @@ class Pictures:
     source : uint8 array (m, h, w, 3), or sequence of m paths
     side : int
         Pixels they are resized to.
-    keep : int
-        Bytes up to which pictures read from files are kept in memory after the first reading.
+
+    Notes
+    -----
+    Pictures read from files stay in memory after the first reading where all of them have at most ``IN_MEMORY`` bytes.
     """
 
-    def __init__(self, ids, source, side: int, keep: int = 1 << 30):
+    def __init__(self, ids, source, side: int):
         self.ids, self.side = check_ids(ids, "pictures"), int(side)
         if len(source) != len(self.ids):
             raise InputError(f"{len(source)} pictures for {len(self.ids)} ids", "pictures", "give one picture per id")
@@ -58,14 +63,14 @@ class Pictures:
         self.row = {name: i for i, name in enumerate(self.ids)}
         if isinstance(source, np.ndarray) and (source.ndim != 4 or source.shape[3] != 3 or source.dtype != np.uint8):
             raise InputError(f"are {source.dtype} {source.shape}", "pictures", "give uint8 (m, h, w, 3)")
-        fits = len(self.ids) * side * side * 3 <= keep
+        fits = len(self.ids) * side * side * 3 <= IN_MEMORY
         self.kept = {} if fits and not isinstance(source, np.ndarray) else None
 
     def __len__(self):
         return len(self.ids)
 
     @classmethod
-    def folder(cls, path, side: int, keep: int = 1 << 30) -> Pictures:
+    def folder(cls, path, side: int) -> Pictures:
         """All pictures below a folder; the id is the path inside it with forward slashes.
 
         Raises
@@ -74,7 +79,7 @@ class Pictures:
             When the folder does not exist or holds no picture.
         """
         found = from_folder(path, suffix=True)
-        return cls(found.ids, found.images, side, keep)
+        return cls(found.ids, found.images, side)
 
     def rows(self, names) -> np.ndarray:
         """Numbers of pictures by id, in the shape of ``names``; also by file name alone, where that is unique.

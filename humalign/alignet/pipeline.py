@@ -146,7 +146,7 @@ def make_triplets(
                 groups,
                 seed=own,
                 memory=memory,
-                parts=[key],
+                made_from=[key],
                 progress=bar.update,
             )
         TripletFile.read(path)  # asserts the order
@@ -247,12 +247,12 @@ def train(
     from ..zoo import load
     from .batches import FileBatches
     from .student import Student
-    from .training import Group, Trainer
+    from .training import Processes, Trainer
 
     if scratch and checkpoint is not None:
         raise InputError("starts from random weights or from a file, not both", student, "leave one of them out")
     path = find_triplets(triplets, transform, sampling)
-    group = Group.join(profile.torch_device().type)
+    group = Processes.join(profile.torch_device().type)
     try:
         tower = load(
             student, not scratch, checkpoint, seed=settings.seed if scratch else 0, profile=profile, head=False
@@ -278,7 +278,7 @@ def train(
         with progress_bar(settings.steps, f"{settings.teacher} labels", "step") as bar:
             bar.update(begun)
 
-            def progress(step, loss):
+            def progress(_step, loss):
                 bar.update(1)
                 bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
 

@@ -97,7 +97,7 @@ class Student(nn.Module):
         """All weights and statistics, by name."""
         return {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
 
-    def take(self, arrays: dict[str, np.ndarray], where="student") -> None:
+    def load_weights(self, arrays: dict[str, np.ndarray], where="student") -> None:
         """Load weights that :meth:`arrays` gave; InputError when they do not fit."""
         own = self.state_dict()
         if set(arrays) != set(own) or any(arrays[k].size != own[k].numel() for k in own):
@@ -122,7 +122,7 @@ def load_student(path, profile=None) -> Student:
         raise InputError("is not a student", path, "name the folder that 'humalign alignet train' wrote")
     tower = load(facts["tower"], pretrained=False, profile=profile, head=False, side=facts["side"])
     student = Student(tower, facts["head"], facts["input"])
-    student.take(arrays, path)
+    student.load_weights(arrays, path)
     return student.eval()
 
 

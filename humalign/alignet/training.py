@@ -19,7 +19,7 @@ from .student import Student
 
 
 @dataclass
-class Group:
+class Processes:
     """The processes of a run: this one's number, how many there are, its device."""
 
     rank: int = 0
@@ -27,7 +27,7 @@ class Group:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @classmethod
-    def join(cls, device: str = "cpu") -> Group:
+    def join(cls, device: str = "cpu") -> Processes:
         """What ``torchrun`` says (RANK, WORLD_SIZE, LOCAL_RANK), or one process alone.
 
         Processes talk by NCCL on CUDA and by gloo on the CPU.
@@ -115,15 +115,15 @@ class Trainer:
     settings : Settings
     folder : path, optional
         For checkpoints, the log and the finished student; None keeps everything in memory.
-    group : Group, optional
+    group : Processes, optional
     workers : int
         Processes that read pictures ahead; 0 reads in this one.
     parts : object
         What else makes this run (digest of the data); a checkpoint of another run is refused.
     """
 
-    def __init__(self, student, batches, settings, folder=None, group=None, workers=0, parts=()):
-        self.group = group or Group()
+    def __init__(self, student, batches, settings, folder=None, group=None, workers=0, made_from=()):
+        self.group = group or Processes()
         self.settings, self.batches, self.workers = settings, batches, int(workers)
         self.folder = Path(folder) if folder else None
         if len(batches) != settings.steps:
@@ -132,7 +132,7 @@ class Trainer:
             )
         batches.rank, batches.world = self.group.rank, self.group.world
         self.student = student.to(self.group.device)
-        self.key = digest("training 1", settings.as_dict(), student.facts, parts, self.group.world)
+        self.key = digest("training 1", settings.as_dict(), student.facts, made_from, self.group.world)
         if self.group.world > 1 and student.has_batch_norm() and settings.batch_norm == "train":
             if self.group.device.type != "cuda":
                 raise InputError(
@@ -203,7 +203,7 @@ class Trainer:
             def under(prefix, arrays=arrays):
                 return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
-            self.student.take(under("student/"), path)
+            self.student.load_weights(under("student/"), path)
             self.optimiser.load(under("optimiser/"), meta["step"])
             self.step, self.log, self.temperature = meta["step"], meta["log"], meta["temperature"]
             break

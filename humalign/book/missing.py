@@ -26,7 +26,7 @@ class Missed:
     def __repr__(self) -> str:
         return f"Not computed: {self.reason}"
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         text = plain(f"Not computed: {self.reason}")
         markdown = f":::{{admonition}} Not computed\n:class: warning\n{plain(self.reason)}\n:::\n"
         if self.label:

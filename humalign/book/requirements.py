@@ -193,7 +193,7 @@ class Notice:
         items = [f"  {state}: {what}" + (f"\n    {get}" if get else "") for state, what, get in self._items()]
         return "\n".join([*self.sentences(), *items])
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         said, items = self.sentences(), self._items()
         if not items:
             text = " ".join(said)

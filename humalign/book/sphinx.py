@@ -75,7 +75,7 @@ def repository_url(default: str) -> str:
     return f"https://github.com/{match[1]}" if match else default
 
 
-def prepare(app, config) -> None:
+def prepare(_app, config) -> None:
     """Equations from a local MathJax; links to the repository this clone belongs to."""
     config.mathjax_path = "mathjax/tex-chtml.js"
     if name := os.environ.get("GITHUB_REPOSITORY"):  # Pages serves a project under its name
@@ -84,7 +84,7 @@ def prepare(app, config) -> None:
         config.html_theme_options["repository_url"] = repository_url(config.html_theme_options["repository_url"])
 
 
-def link_to_source(app, pagename, templatename, context, doctree) -> None:
+def link_to_source(app, pagename, _templatename, context, _doctree) -> None:
     """Point the buttons of a run notebook at its source, which is what the repository holds."""
     source = Path(app.srcdir, app.config.humalign_source_dir, Path(pagename).name + ".md")
     generated = pagename.startswith(app.config.humalign_output_dir + "/") and source.is_file()
@@ -93,7 +93,7 @@ def link_to_source(app, pagename, templatename, context, doctree) -> None:
         context["page_source_suffix"] = ".md"
 
 
-def launch_the_text(app, pagename, templatename, context, doctree) -> None:
+def launch_the_text(_app, _pagename, _templatename, context, _doctree) -> None:
     """Binder opens the text notebook (jupytext), since executed notebooks are not part of the repository."""
     for group in context.get("header_buttons", []):
         for button in group.get("buttons", []):

@@ -370,15 +370,15 @@ def points(measured: Measured, models: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("stage", key=lambda stage: stage != ZERO, kind="stable")
 
 
-def kinds(found: pd.DataFrame) -> list[str]:
+def kinds(points: pd.DataFrame) -> list[str]:
     """Kinds of networks among :func:`points`, the one with the highest mean zero-shot accuracy first."""
-    means = found[found["stage"] == ZERO].groupby("kind")["value"].mean()
+    means = points[points["stage"] == ZERO].groupby("kind")["value"].mean()
     return list(means.sort_values(ascending=False).index)
 
 
-def rows(found: pd.DataFrame, names) -> pd.DataFrame:
+def rows(points: pd.DataFrame, names) -> pd.DataFrame:
     """The rows of :func:`points` behind the figure of some dimensions."""
-    return found.loc[found["dimension"].isin(names), COLUMNS]
+    return points.loc[points["dimension"].isin(names), COLUMNS]
 
 
 def by_group(measured: Measured, models: pd.DataFrame, stage: str) -> pd.DataFrame:
@@ -433,9 +433,9 @@ def r2(fitted: Measured, models: pd.DataFrame) -> pd.DataFrame:
     return part.assign(group=part["model"].map(models.set_index("model")["group"]))[R2]
 
 
-def of_layers(found: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def of_layers(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Layer to the rows of that layer."""
-    return {name: found[found["layer"] == name] for name in LAYERS}
+    return {name: table[table["layer"] == name] for name in LAYERS}
 
 
 def accuracy(measured: Measured, models: pd.DataFrame, stage: str) -> dict[str, pd.DataFrame]:
@@ -443,19 +443,19 @@ def accuracy(measured: Measured, models: pd.DataFrame, stage: str) -> dict[str, 
     return {name: probing.accuracy(measured, models, stage, name) for name in LAYERS}
 
 
-def regression_table(pairs: dict[str, pd.DataFrame], found: pd.DataFrame) -> pd.DataFrame:
+def regression_table(pairs: dict[str, pd.DataFrame], fit: pd.DataFrame) -> pd.DataFrame:
     """One row a network and layer: mean R2 over dimensions, accuracy by regression and after probing.
 
     Parameters
     ----------
     pairs : dict of str to DataFrame
         Layer to pairs, x probed, y regression; see :func:`humalign.chapters.networks.pairs`.
-    found : DataFrame
+    fit : DataFrame
         :func:`r2`.
     """
     out = []
     for name, part in pairs.items():
-        mean = found[found["layer"] == name].groupby("model")["value"].mean()
+        mean = fit[fit["layer"] == name].groupby("model")["value"].mean()
         for row in part.to_dict("records"):
             estimates = {label: show.number(row[at], (row[f"{at}_low"], row[f"{at}_high"]), row["provenance"])
                          for label, at in (("regression", "y"), ("probed", "x"))}  # fmt: skip

@@ -16,7 +16,7 @@ from .zero_shot import CHANCE
 TITLES = {ZERO: "zero-shot", SAME: "zero-shot, same triplets", PROBED: "after probing"}
 
 
-def swarm(ax, y, at: float, *, step: float, gap: float, most: float = 0.42) -> np.ndarray:
+def swarm(y, at: float, *, step: float, gap: float, most: float = 0.42) -> np.ndarray:
     """Places on the x axis around ``at`` so that points with close values do not hide each other.
 
     Parameters
@@ -144,7 +144,7 @@ def _strip(ax, part, kinds, ylim) -> None:
     ax.tick_params(labelsize=8, length=2)
     place = {k: i for i, k in enumerate(kinds)}
     for kind, rows in part.groupby("kind"):
-        x = swarm(ax, rows["value"], place[kind], step=0.21, gap=0.045 * (ylim[1] - ylim[0]))
+        x = swarm(rows["value"], place[kind], step=0.21, gap=0.045 * (ylim[1] - ylim[0]))
         style.points(ax, x, rows["value"], rows["group"], size=15, alpha=0.75)
 
 

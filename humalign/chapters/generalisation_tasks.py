@@ -151,7 +151,7 @@ def _shift(task, at):
 # ---- ImageNet-A ------------------------------------------------------------------------------------------------------
 
 
-def _own_head(task, at):
+def _own_head(_task, at):
     classes, shown = _classes(at), at.source.pictures("imagenet-a")
     found = at.features("imagenet-a", "logits")
     if found is None or found.values.shape[1] != len(classes):
@@ -159,7 +159,7 @@ def _own_head(task, at):
     return {"own head": _restricted(found.align(shown.ids).values, shown.concepts, classes)}
 
 
-def _fitted_head(task, at):
+def _fitted_head(_task, at):
     classes, shown = _classes(at), at.source.pictures("imagenet-a")
     names, train = sorted(classes), at.source.pictures("imagenet-train")
     of = dict(zip(train.ids, train.concepts))

@@ -11,7 +11,7 @@ from ..plots import style
 from ..results import Measured, Rows
 from .student import NAMES, STAGES, averaged
 
-ROLES, OPTIONAL, VERSION = (), (), 1  # students of the drawn world, recorded; nothing is kept
+ROLES, OPTIONAL = (), ()  # students of the drawn world, recorded; nothing is kept
 RELATIONS = ("same concept", "same superordinate", "different superordinate")
 LEVELS = ("concept", "superordinate")
 ALIGNED = ("UnAligNet", "AligNet")

@@ -255,27 +255,27 @@ def wide(points: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"number": "no.", "name": "network", "group": "training group"})
 
 
-def stacked(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The tables of several panels as one, its first column the name of the panel."""
-    return pd.concat(parts, names=["panel"]).reset_index(level=0)
+    return pd.concat(tables, names=["panel"]).reset_index(level=0)
 
 
-def labelled(parts: dict[str, pd.DataFrame], column: str) -> pd.DataFrame:
+def labelled(tables: dict[str, pd.DataFrame], column: str) -> pd.DataFrame:
     """The tables of several panels as one, the name of the panel in a column."""
-    return pd.concat([part.assign(**{column: name}) for name, part in parts.items()])
+    return pd.concat([part.assign(**{column: name}) for name, part in tables.items()])
 
 
-def titled(parts, titles: dict[str, str]) -> dict:
+def titled(values, titles: dict[str, str]) -> dict:
     """Values by title in place of values by name, in the order of the titles; names without a value are left out.
 
     Parameters
     ----------
-    parts : dict or pandas.Series
+    values : dict or pandas.Series
         Name to value.
     titles : dict of str to str
         Name to title.
     """
-    return {title: parts[name] for name, title in titles.items() if name in parts}
+    return {title: values[name] for name, title in titles.items() if name in values}
 
 
 class ByRole(dict):

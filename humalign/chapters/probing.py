@@ -180,7 +180,7 @@ def probes(source: Source, models=None, seeds=(0,), layers=LAYERS, transform="la
         yield kept_probe(source, part, triplets, transform, **settings)
 
 
-def transformed(features, found) -> Iterator[Features]:
+def transformed(features, probes) -> Iterator[Features]:
     """Features of any pictures after each network's own transform, learned on odd-one-out choices.
 
     The standardisation is that of the pictures the transform was learned on, as in the paper. Where the penalty has
@@ -189,9 +189,9 @@ def transformed(features, found) -> Iterator[Features]:
     Parameters
     ----------
     features : iterable of Features
-    found : iterable of Probe
+    probes : iterable of Probe
     """
-    known = {(p.model, p.seed, p.layer): p.transform for p in found if not p.collapsed}
+    known = {(p.model, p.seed, p.layer): p.transform for p in probes if not p.collapsed}
     for part in features:
         if transform := known.get(tuple(networks.identity(part).values())):
             yield replace(part, values=transform.apply(part.values))
@@ -200,12 +200,12 @@ def transformed(features, found) -> Iterator[Features]:
 # ---- measuring -------------------------------------------------------------------------------------------------------
 
 
-def of_probes(found, triplets: Triplets, draws: int = resample.DRAWS, **common) -> Measured:
+def of_probes(probes, triplets: Triplets, draws: int = resample.DRAWS, **common) -> Measured:
     """Held-out accuracy of probes, before and after, with bootstrap draws over concepts.
 
     Parameters
     ----------
-    found : list of Probe
+    probes : list of Probe
         All with the same held-out triplets.
     triplets : Triplets
         What they were fitted on.
@@ -220,17 +220,17 @@ def of_probes(found, triplets: Triplets, draws: int = resample.DRAWS, **common) 
     InputError
         For probes with other held-out triplets.
     """
-    first = found[0].rows
-    if any(not np.array_equal(p.rows, first) for p in found):
+    first = probes[0].rows
+    if any(not np.array_equal(p.rows, first) for p in probes):
         raise InputError("were held out with different folds", "probes", "use one seed and one number of folds")
     held = triplets.select(first)
     parts = []
     for stage, detail, scores in (
-        (PROBED, "dot", [p.right for p in found]),
-        (SAME, "cosine", [p.before for p in found]),
+        (PROBED, "dot", [p.right for p in probes]),
+        (SAME, "cosine", [p.before for p in probes]),
     ):
         value, drawn = resample.triplet_means(np.stack(scores), held.triplets, held.concepts, draws)
-        rows = [{"model": p.model, "seed": p.seed, "layer": p.layer, "value": v} for p, v in zip(found, value)]
+        rows = [{"model": p.model, "seed": p.seed, "layer": p.layer, "value": v} for p, v in zip(probes, value)]
         parts.append(Measured.of(rows, drawn, stage=stage, measure="accuracy", detail=detail, n=len(held), **common))
     return combine(*parts)
 

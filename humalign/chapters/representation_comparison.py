@@ -159,18 +159,18 @@ def people_entropy(source: Source) -> np.ndarray:
     return odd_one_out.entropy(chances)
 
 
-def trained(found: dict, models: pd.DataFrame) -> dict:
+def trained(choices: dict, models: pd.DataFrame) -> dict:
     """Choices of the trained networks only."""
     group = models.set_index("model")["group"]
-    return {name: value for name, value in found.items() if name in group.index and group[name] != "Untrained"}
+    return {name: value for name, value in choices.items() if name in group.index and group[name] != "Untrained"}
 
 
-def failures(found: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
+def failures(choices: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
     """How many networks miss the human choice, triplet by triplet, counted.
 
     Parameters
     ----------
-    found : dict of str to int8 (n,)
+    choices : dict of str to int8 (n,)
         :func:`choices`.
     entropy : float (n,)
         People's entropy, nats.
@@ -184,7 +184,7 @@ def failures(found: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
         independently at their own rates), entropy (people's mean, nats), dimensions (share of these triplets in which
         people's dimensions choose as people did).
     """
-    some = trained(found, models)
+    some = trained(choices, models)
     errors = np.stack([value != 2 for value in some.values()])
     wrong, k = errors.sum(0), len(errors)
     n = np.bincount(wrong, minlength=k + 1)
@@ -193,7 +193,7 @@ def failures(found: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
         expected = np.convolve(expected, [1 - rate, rate])
     with np.errstate(invalid="ignore"):
         mean = np.bincount(wrong, entropy, k + 1) / n
-        known = np.bincount(wrong, found[PEOPLE] == 2, k + 1) / n
+        known = np.bincount(wrong, choices[PEOPLE] == 2, k + 1) / n
     return pd.DataFrame(
         {
             "wrong": np.arange(k + 1),
@@ -206,7 +206,7 @@ def failures(found: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def doubt(found: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
+def doubt(choices: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
     """Error by people's entropy, in the paper's bins of a tenth of a nat: network by network, with its group.
 
     Returns
@@ -214,7 +214,7 @@ def doubt(found: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         model, group, low, high, n, error; empty bins left out.
     """
-    table = measures.entropy_bins(found, entropy)
+    table = measures.entropy_bins(choices, entropy)
     group = models.set_index("model")["group"]
     return table[table["n"] > 0].assign(group=lambda t: t["model"].map(group).fillna("People")).reset_index(drop=True)
 
@@ -224,7 +224,7 @@ def by_group(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(["group", "low", "high", "n"], as_index=False)["error"].mean()
 
 
-def apart(source: Source, found: dict, models: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+def apart(source: Source, choices: dict, models: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """Triplets that set two training groups apart: each unanimous, and not of one mind with the other.
 
     Returns
@@ -233,13 +233,13 @@ def apart(source: Source, found: dict, models: pd.DataFrame, first: str, second:
         triplet (row), kind ("first right, second wrong" ...), first_choice, second_choice, entropy (people's, nats),
         a, b, odd (ids; ``odd`` is what people set apart), dimension (of people, that the triplet rests on).
     """
-    members = {g: [m for m in found if m in set(models.loc[models["group"] == g, "model"])] for g in (first, second)}
+    members = {g: [m for m in choices if m in set(models.loc[models["group"] == g, "model"])] for g in (first, second)}
     for group, names in members.items():
         if not names:
             raise MissingData("has no network with features here", f"training group {group}", "humalign plan")
     triplets = source.triplets()
-    table = measures.contrast(found, members[first], members[second])
-    mirror = measures.contrast(found, members[second], members[first])
+    table = measures.contrast(choices, members[first], members[second])
+    mirror = measures.contrast(choices, members[second], members[first])
     mirror = mirror[mirror["kind"] == "first right, second wrong"].rename(
         columns={"first_choice": "second_choice", "second_choice": "first_choice"}
     )
@@ -458,19 +458,19 @@ def names(models: pd.DataFrame) -> dict[str, str]:
     return networks.names(models) | {PEOPLE: PEOPLE}
 
 
-def numbers(found: pd.DataFrame) -> dict:
+def numbers(pairs: pd.DataFrame) -> dict:
     """Numbers for the prose: mean agreement of two networks, and of a network with people; key to number.
 
     Parameters
     ----------
-    found : DataFrame
+    pairs : DataFrame
         :func:`pairs`; the penultimate layer and each pair of different networks once count.
     """
-    once = (found["layer"] == "penultimate") & (found["measure"] == "agreement") & (found["first"] < found["second"])
-    people = (found["first"] == PEOPLE) | (found["second"] == PEOPLE)
+    once = (pairs["layer"] == "penultimate") & (pairs["measure"] == "agreement") & (pairs["first"] < pairs["second"])
+    people = (pairs["first"] == PEOPLE) | (pairs["second"] == PEOPLE)
     return {
-        "cmp_agreement": show.number(found.loc[once & ~people, "value"].mean()),
-        "cmp_agreement_people": show.number(found.loc[once & people, "value"].mean()),
+        "cmp_agreement": show.number(pairs.loc[once & ~people, "value"].mean()),
+        "cmp_agreement_people": show.number(pairs.loc[once & people, "value"].mean()),
     }
 
 

@@ -24,7 +24,7 @@ CATEGORIES = {  # the paper's colours of the superordinates, brightened where th
 }
 
 
-def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame, people: str):
+def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame):
     """Agreement and CKA of all pairs of networks, one row of panels a layer (appendix A10).
 
     Parameters
@@ -35,8 +35,6 @@ def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame, people: str):
         Of rows and columns; a coloured strip shows the training groups.
     models : DataFrame
         Facts.
-    people : str
-        Name of the pseudo-network, the first row.
     """
     from matplotlib import pyplot as plt
     from matplotlib.patches import Rectangle

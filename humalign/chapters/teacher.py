@@ -489,7 +489,7 @@ def strength_table(table: pd.DataFrame) -> pd.DataFrame:
     return found.pivot_table(index=["kind", "strength"], columns="measure", values="value").reset_index()
 
 
-def real_table(found: pd.DataFrame) -> pd.DataFrame:
+def real_table(table: pd.DataFrame) -> pd.DataFrame:
     """Teachers on real people for display: a row a network, test and map, a column a measure with interval in words."""
 
     def words(row):
@@ -497,10 +497,10 @@ def real_table(found: pd.DataFrame) -> pd.DataFrame:
             return f"{row['value']:.3f}"
         return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
 
-    text = found.assign(text=found.apply(words, axis=1), model=found["model"].map(NETWORKS))
+    text = table.assign(text=table.apply(words, axis=1), model=table["model"].map(NETWORKS))
     keys = ["model", "detail", "stage", "provenance"]
     out = text.pivot_table(index=keys, columns="measure", values="text", aggfunc="first", sort=False).reset_index()
-    n = found[found["measure"] == "accuracy"].groupby([found["model"].map(NETWORKS), "detail", "stage"])["n"].first()
+    n = table[table["measure"] == "accuracy"].groupby([table["model"].map(NETWORKS), "detail", "stage"])["n"].first()
     out["n"] = [int(n[m, d, s]) for m, d, s in zip(out["model"], out["detail"], out["stage"])]
     measures = [m for m in MEASURES if m in out]
     order = {name: k for k, name in enumerate(NETWORKS.values())}
@@ -510,15 +510,15 @@ def real_table(found: pd.DataFrame) -> pd.DataFrame:
     return out.rename(columns=named).reset_index(drop=True)
 
 
-def numbers(found: pd.DataFrame, when: str) -> dict:
+def numbers(table: pd.DataFrame, when: str) -> dict:
     """Numbers of the prose, by key: held-out accuracy and cross-entropy of CLIP ViT-B/32 before and after.
 
     Parameters
     ----------
-    found, when
+    table, when
         :func:`real`.
     """
-    own = found[(found["detail"] == HELD_OUT)].set_index(["stage", "measure"])
+    own = table[(table["detail"] == HELD_OUT)].set_index(["stage", "measure"])
     out = {"te_when": when}
     for key, stage in (("before", "untransformed"), ("vice", "uncertainty, VICE"), ("plain", "plain")):
         for short, measure in (("accuracy", "accuracy"), ("surprise", "cross-entropy")):

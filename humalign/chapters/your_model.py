@@ -1,4 +1,4 @@
-"""The way from a folder of pictures to an aligned student, walked by the commands that a reader would type."""
+"""The way from a folder of pictures to an aligned student, by the commands that a reader would type."""
 
 from __future__ import annotations
 
@@ -65,17 +65,17 @@ def pictures(folder, n: int, size: int = 64) -> int:
     return len(chosen)
 
 
-def from_folder_to_student(source: Source, n: int = 480, steps: int = 60, student: str = STUDENT) -> pd.DataFrame:
+def from_folder_to_student(source: Source, humalign, n: int = 480, steps: int = 60) -> pd.DataFrame:
     """Draw a folder of pictures and run the five commands on it, in this process.
 
     Parameters
     ----------
     source : Source
         Of the drawn world; names the cache.
+    humalign : callable
+        The command line: words to exit code (``humalign.cli.main``).
     n, steps : int
         Pictures and training steps.
-    student : str
-        The network that is aligned.
 
     Returns
     -------
@@ -92,9 +92,10 @@ def from_folder_to_student(source: Source, n: int = 480, steps: int = 60, studen
         root = Path(folder)
         pictures(root / "pictures", n)
         for step, text in COMMANDS.items():
-            command = text.format(student=student, steps=steps)
+            command = text.format(student=STUDENT, steps=steps)
             words = [re.sub(r"^(work|pictures)", rf"{root}/\1", w) for w in command.split()]
-            begun, said = time.process_time(), run([*words, "--profile", "mini", "--cache", str(source.profile.cache)])
+            words += ["--profile", "mini", "--cache", str(source.profile.cache)]
+            begun, said = time.process_time(), run(humalign, words)
             rows.append({"step": step, "command": f"humalign {command}", "cpu_seconds": time.process_time() - begun,
                          "result": summary(said).replace(f"{root}/", "")})  # fmt: skip
     return pd.DataFrame(rows)
@@ -116,19 +117,23 @@ def numbers(table: pd.DataFrame, n: int, steps: int) -> dict:
     }
 
 
-def run(words) -> str:
+def run(humalign, words) -> str:
     """Run one command line in this process; what it prints.
+
+    Parameters
+    ----------
+    humalign : callable
+        As in :func:`from_folder_to_student`.
+    words : sequence of str
 
     Raises
     ------
     HumalignError
         When it ends with another code than 0.
     """
-    from .. import cli
-
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli.main(list(words))
+        code = humalign(list(words))
     if code:
         raise HumalignError(f"'humalign {' '.join(words[:2])}' failed: {err.getvalue().strip().splitlines()[-1]}")
     return out.getvalue()

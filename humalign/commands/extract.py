@@ -58,7 +58,7 @@ def main(args) -> int:
     """Extract, then say where the features are."""
     from ..errors import InputError
     from ..features import extract, from_dataset, from_folder, merge
-    from ..features.run import Ranks
+    from ..features.extraction import Ranks
     from ..features.shards import layers, manifest
     from ..zoo import load
 

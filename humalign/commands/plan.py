@@ -99,9 +99,9 @@ def size(value, estimate: bool = True) -> str:
     return ("~ " if estimate else "") + human(value)
 
 
-def summary(found) -> list[str]:
+def summary(chosen) -> list[str]:
     """The sums as lines."""
-    total, lines = found.totals, []
+    total, lines = chosen.totals, []
     for kind, word in (("data", "data sets"), ("network", "networks"), ("features", "picture sets")):
         one = total[kind]
         if one["lines"]:
@@ -113,4 +113,4 @@ def summary(found) -> list[str]:
     if total["gpu_hours"]:
         lines.append(f"extraction: ~ {total['gpu_hours']:.2g} GPU hours")
     lines.append(f"disk: {size(total['disk_bytes'])}, archives being unpacked need their size once more")
-    return lines + [f"estimate: {line}" for line in found.assumptions]
+    return lines + [f"estimate: {line}" for line in chosen.assumptions]

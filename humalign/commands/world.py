@@ -148,9 +148,9 @@ def _data(args) -> int:
     for split in stimuli.SPLITS:
         print(f"  pictures {split:<10}{len(stimuli.split_ids(split)):>7}")
     print()
-    for name, function in datasets.DATASETS.items():
-        if not name.startswith("pictures-"):
-            print(f"  {name:<24}{function.__doc__}")
+    for name, (kind, title, _) in datasets.DATASETS.items():
+        if kind != "stimuli":
+            print(f"  {name:<24}{title}")
     return 0
 
 

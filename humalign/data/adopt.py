@@ -105,17 +105,7 @@ def adopt(source, name: str, profile, *, key: str | None = None, link: bool = Fa
             sums = {**before.get("sha256", {}), relative: sha256(target)}
             write_json(root / known.MANIFEST, {**before, "sha256": sums})
         known.file_digest.cache_clear()
-        others = [k for k in one.missing(root) if k != key]
-        if others:
-            if target.is_file():
-                known.check_known(target, root, one)
-            told = f"still missing: {', '.join(one.files[k].path for k in others)}"
-        else:
-            report = verify_one(one, profile)
-            if report.problems:
-                more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
-                raise InputError(report.problems[0] + more, None, None)
-            told = ", ".join(f"{v} {k}" for k, v in report.facts.items() if isinstance(v, int)) or "verified"
+        told = _verified(one, key, target, profile)
     except BaseException:
         _remove(target)
         if aside is not None:
@@ -129,6 +119,20 @@ def adopt(source, name: str, profile, *, key: str | None = None, link: bool = Fa
         if aside is not None:
             shutil.rmtree(aside.parent, ignore_errors=True)
     return f"{source} -> {target} ({'linked' if link else 'copied'}; {told})"
+
+
+def _verified(one, key: str, target: Path, profile) -> str:
+    """What an adopted file or folder holds, or what is still missing; InputError where something is wrong with it."""
+    others = [k for k in one.missing(profile.data) if k != key]
+    if others:
+        if target.is_file():
+            known.check_known(target, profile.data, one)
+        return f"still missing: {', '.join(one.files[k].path for k in others)}"
+    report = verify_one(one, profile)
+    if report.problems:
+        more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
+        raise InputError(report.problems[0] + more, None, None)
+    return ", ".join(f"{v} {k}" for k, v in report.facts.items() if isinstance(v, int)) or "verified"
 
 
 def _place(source: Path, target: Path, link: bool) -> None:

@@ -325,13 +325,3 @@ def _stem(name: str) -> str:
     """The stem of an image's file name, as the papers' code matches files to concepts."""
     pure = PurePosixPath(name)
     return pure.stem if pure.suffix.lower() in files.IMAGES else name
-
-
-def write_features(path, features: Features) -> Path:
-    """Write features as safetensors with a JSON side-car, readable by :func:`read`."""
-    from ..store import save_arrays
-
-    meta = {**features.meta, "ids": list(features.ids), "model": features.model, "layer": features.layer}
-    return save_arrays(
-        path, {"features": features.values}, {**meta, "source": features.source, "licence": features.licence}
-    )

@@ -18,9 +18,6 @@ VICE = "Muttenthaler, Zheng, McClure, Vandermeulen, Hebart, Pereira 2022, VICE, 
 SPOSE = "Hebart, Zheng, Pereira, Baker 2020, Nature Human Behaviour 4:1173-1185"
 
 
-FITTED = "THINGS triplets"  # what every embedding here was fitted on
-
-
 def embedding(at, order: str) -> ConceptEmbedding:
     """The concept embedding of an entry, in the order of THINGS; the rows on disk are named by ``order``."""
     path, order = at.path("embedding"), things.declared_order(at, order)
@@ -33,7 +30,7 @@ def embedding(at, order: str) -> ConceptEmbedding:
         )
     check_declared(at, "embedding", order, values)
     names = tuple(f"dimension {d + 1}" for d in range(values.shape[1]))
-    found = at.make(ConceptEmbedding, path, ids=ids, values=values, dimensions=names, in_sample=FITTED)
+    found = at.make(ConceptEmbedding, path, ids=ids, values=values, dimensions=names)
     return found.align(things.concept_ids(at))
 
 

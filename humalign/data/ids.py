@@ -21,10 +21,10 @@ def check_ids(ids, where) -> tuple[str, ...]:
     return ids
 
 
-def positions(own: tuple[str, ...], wanted, where) -> np.ndarray:
-    """Row numbers in ``own`` of the ids ``wanted``; InputError names the first unknown ones."""
+def positions(ids: tuple[str, ...], wanted, where) -> np.ndarray:
+    """Row numbers in ``ids`` of the ids ``wanted``; InputError names the first unknown ones."""
     wanted = check_ids(wanted, where)
-    index = {name: row for row, name in enumerate(own)}
+    index = {name: row for row, name in enumerate(ids)}
     missing = [name for name in wanted if name not in index]
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""

@@ -58,7 +58,7 @@ def class_numbers(wnids) -> dict[str, int]:
     return {wnid: number for number, wnid in enumerate(sorted(set(wnids)))}
 
 
-def _check_empty(stimuli, at):
+def _check_empty(stimuli, _at):
     """Files of no bytes, sampled evenly (at most 2,000)."""
     step = max(1, len(stimuli) // 2000)
     empty = [path for path in list(stimuli.images)[::step] if os.path.exists(path) and os.path.getsize(path) == 0]

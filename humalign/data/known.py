@@ -79,7 +79,7 @@ def published_checksum(name: str) -> str:
 
 
 @cache
-def file_digest(path: Path, kind: str, size: int, changed: int) -> str:
+def file_digest(path: Path, kind: str, _size: int, _changed: int) -> str:
     return checksum(path, kind)
 
 

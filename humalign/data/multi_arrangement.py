@@ -23,7 +23,7 @@ def pictures(at, endings=(".jpg", ".jpeg")) -> Stimuli:
     return at.make(Stimuli, folder, ids=tuple(path.stem for path in paths), images=[str(path) for path in paths])
 
 
-def check_pictures(rdm, at):
+def check_pictures(_rdm, at):
     """Lines about pictures of a matrix that cannot be opened."""
     return picture_problems(pictures(at))
 

@@ -109,6 +109,19 @@ def _filled(dtype, shape, fortran, data) -> np.ndarray:
     return array.reshape(shape, order="F" if fortran else "C").copy()
 
 
+def _collection(meaning, items):
+    """What a collection makes of its items."""
+    if meaning == "bytearray" and isinstance(items, bytes):
+        return bytearray(items)
+    if meaning != "bytearray" and isinstance(items, (list, tuple)) and not isinstance(items, UNFINISHED):
+        if meaning == "dict":
+            return {_key(key): _value(value) for key, value in items}
+        if meaning == "list":
+            return [_value(one) for one in items]
+        return (set if meaning == "set" else frozenset)([_key(one) for one in items])
+    raise Refused(f"calls {meaning} in an unknown way")
+
+
 def _called(word, given):
     """What a name that is called with arguments gives."""
     if not isinstance(word, _Word) or not isinstance(given, tuple):
@@ -121,15 +134,7 @@ def _called(word, given):
     if meaning == "dict" and (not given or (len(given) == 1 and isinstance(given[0], _Word))):
         return {}  # of a defaultdict the default is left out
     if meaning in ("list", "set", "frozenset", "bytearray", "dict") and len(given) <= 1:
-        items = given[0] if given else []
-        if meaning == "bytearray" and isinstance(items, bytes):
-            return bytearray(items)
-        if meaning != "bytearray" and isinstance(items, (list, tuple)) and not isinstance(items, UNFINISHED):
-            if meaning == "dict":
-                return {_key(key): _value(value) for key, value in items}
-            return {"list": list, "set": set, "frozenset": frozenset}[meaning](
-                [_value(one) if meaning == "list" else _key(one) for one in items]
-            )
+        return _collection(meaning, given[0] if given else [])
     if meaning == "dtype" and 1 <= len(given) <= 3:
         return _Dtype(_dtype(given[0]))
     if meaning == "_reconstruct" and len(given) == 3 and isinstance(given[0], _Word) and given[1] == (0,):
@@ -275,7 +280,7 @@ class _Reader:
             step()
         raise Refused("has too many steps")
 
-    def steps(self) -> dict:
+    def steps(self) -> dict:  # noqa: C901 (a table: each function is short)
         """One function a step; protocols 0 to 5."""
         import struct
 

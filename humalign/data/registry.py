@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +18,7 @@ __all__ = [
     "Place",
     "available",
     "dataset",
+    "drawn",
     "entries",
     "entry",
     "load",
@@ -33,6 +33,7 @@ MODULES = (
     "things", "things_full", "things_vice", "things_images", "features_known", "mur92", "photographs", "levels",
     "validation", "tables", "multi_arrangement", "peterson", "cifar", "alignet", "imagenet", "fewshot",
 )  # fmt: skip
+DRAWN = "humalign.world.datasets"  # registers the drawn world's data sets; read only where they are asked for
 
 
 class Place:
@@ -73,6 +74,7 @@ class Place:
 
 
 _ENTRIES: dict[str, Entry] = {}
+_DRAWN: dict[str, Entry] = {}  # of the profile "mini"; names may be those of others
 
 
 def dataset(name: str, *, files: dict, check=(), profiles=("full",), **facts_):
@@ -86,6 +88,21 @@ def dataset(name: str, *, files: dict, check=(), profiles=("full",), **facts_):
         return loader
 
     return add
+
+
+def drawn(name: str, kind: str, title: str, loader) -> None:
+    """Register what ``loader(profile)`` computes as a data set of the drawn world, whose module calls this."""
+    _DRAWN[name] = Entry(
+        name=name,
+        title=title,
+        kind=kind,
+        profiles=("mini",),
+        source="drawn and answered by humalign.world",
+        licence="MIT",
+        row_order="ids inside",
+        size="computed",
+        loader=loader,
+    )
 
 
 def registered(name: str) -> Entry:
@@ -104,8 +121,9 @@ def entries(profile=None) -> list[Entry]:
     _modules()
     name = getattr(profile, "name", profile)
     if name == "mini":
-        return _mini()
-    found = [e for e in _ENTRIES.values() if name is None or name in e.profiles]
+        importlib.import_module(DRAWN)
+    of_world = _DRAWN if name == "mini" else _ENTRIES
+    found = [e for e in of_world.values() if name is None or name in e.profiles]
     return sorted(found, key=lambda e: e.name)
 
 
@@ -181,28 +199,6 @@ def available(profile) -> list[str]:
     if profile.data is None:
         return []
     return [e.name for e in entries(profile) if e.files and not e.missing(profile.data)]
-
-
-def _mini() -> list[Entry]:
-    """Entries of the drawn world, made from ``humalign.world.datasets.DATASETS``."""
-    from ..world.datasets import DATASETS
-
-    def make(name, function):
-        takes = bool(inspect.signature(function).parameters)
-        line = (inspect.getdoc(function) or name).split("\n")[0]
-        return Entry(
-            name=name,
-            title=line,
-            kind=getattr(function, "kind", "drawn world"),
-            profiles=("mini",),
-            source="drawn and answered by humalign.world",
-            licence="MIT",
-            row_order="ids inside",
-            size="computed",
-            loader=(lambda profile: function(profile)) if takes else (lambda profile: function()),
-        )
-
-    return [make(name, function) for name, function in sorted(DATASETS.items())]
 
 
 # ---------------------------------------------------------------------------------------------- tables

@@ -290,8 +290,6 @@ class ConceptEmbedding(_Rows):
     values : float array (m, d)
     dimensions : tuple of str
         Name of each dimension.
-    in_sample : str
-        Which responses it was fitted on, if any: numbers on these are in-sample.
     """
 
     ids: tuple[str, ...]
@@ -300,7 +298,6 @@ class ConceptEmbedding(_Rows):
     source: str
     licence: str
     name: str = "embedding"
-    in_sample: str = ""
 
     def __post_init__(self):
         self._check()

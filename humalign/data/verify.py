@@ -18,7 +18,7 @@ class Note(str):
 
 
 @dataclass
-class Report:
+class Verification:
     """What was found of one data set.
 
     Attributes
@@ -111,26 +111,28 @@ def _files(entry, root) -> list[Path]:
     return found
 
 
-def verify_one(entry, profile) -> Report:
+def verify_one(entry, profile) -> Verification:
     """Read, count and check one entry; never raises for bad data, the report says what is wrong."""
     if profile.name == "mini":
         try:
-            return Report(entry.name, "ok", facts=facts(entry.loader(profile)))
+            return Verification(entry.name, "ok", facts=facts(entry.loader(profile)))
         except InputError as error:
-            return Report(entry.name, "problem", [str(error)])
+            return Verification(entry.name, "problem", [str(error)])
     root = profile.data
     if root is None:
-        return Report(entry.name, "missing", [f"{entry.name}: needs a data folder; set HUMALIGN_DATA or give --data"])
+        return Verification(
+            entry.name, "missing", [f"{entry.name}: needs a data folder; set HUMALIGN_DATA or give --data"]
+        )
     gone = entry.missing(root)
     own = [key for key, file in entry.files.items() if not file.shared]  # none: made of the files of others
     if gone and not [key for key in entry.found(root) if key in own and not entry.files[key].optional]:
         path = entry.files[gone[0]].path
-        return Report(
+        return Verification(
             entry.name,
             "missing",
             [f"{Path(root) / path}: is not here; 'humalign data where {entry.name}' says how to get it"],
         )
-    report = Report(entry.name, "ok")
+    report = Verification(entry.name, "ok")
     for path in _files(entry, root):
         if path.is_file():
             try:
@@ -142,24 +144,7 @@ def verify_one(entry, profile) -> Report:
                 report.problems.append(str(error))
     if not report.problems:
         try:
-            loaded = registry._load(entry, root)
-            report.facts = facts(loaded)
-            report.problems += [
-                f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} are expected; see {entry.origin}"
-                for key, want in known.expected(entry, root).items()
-                if report.facts.get(key) != want
-            ]
-            if not known.rehearsal(root):
-                report.notes += [
-                    f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} were expected (not confirmed)"
-                    for key, want in entry.likely.items()
-                    if report.facts.get(key) != want
-                ]
-            if isinstance(loaded, Stimuli):
-                report.problems += picture_problems(loaded)
-            for check in entry.checks:
-                for line in check(loaded, registry.Place(entry, root)):
-                    (report.notes if isinstance(line, Note) else report.problems).append(str(line))
+            _check_content(entry, root, report)
         except InputError as error:
             report.problems.append(str(error))
     if report.problems:
@@ -167,13 +152,35 @@ def verify_one(entry, profile) -> Report:
     return report
 
 
-def verify_study(root, name: str) -> Report:
+def _check_content(entry, root, report: Verification) -> None:
+    """Read an entry; its facts and what is wrong or unexpected go into the report."""
+    loaded = registry._load(entry, root)
+    report.facts = facts(loaded)
+
+    def others(wanted, told):
+        return [
+            f"{entry.name}: has {report.facts.get(key, 'no')} {key}, {want} {told}"
+            for key, want in wanted.items()
+            if report.facts.get(key) != want
+        ]
+
+    report.problems += others(known.expected(entry, root), f"are expected; see {entry.origin}")
+    if not known.rehearsal(root):
+        report.notes += others(entry.likely, "were expected (not confirmed)")
+    if isinstance(loaded, Stimuli):
+        report.problems += picture_problems(loaded)
+    for check in entry.checks:
+        for line in check(loaded, registry.Place(entry, root)):
+            (report.notes if isinstance(line, Note) else report.problems).append(str(line))
+
+
+def verify_study(root, name: str) -> Verification:
     """Read, count and check every file of one study in the plain layout (:mod:`humalign.data.plain`)."""
-    folder, report = Path(root) / name, Report(name, "ok")
+    folder, report = Path(root) / name, Verification(name, "ok")
     try:
         shown = plain.read_pictures(folder)
     except InputError as error:
-        return Report(name, "problem", [str(error)])
+        return Verification(name, "problem", [str(error)])
     report.facts = {"pictures": len(shown), "concepts": len(set(shown.concepts))}
     report.problems += picture_problems(shown)
     readers = {
@@ -202,7 +209,7 @@ def verify_study(root, name: str) -> Report:
     return report
 
 
-def verify(profile, names=None) -> list[Report]:
+def verify(profile, names=None) -> list[Verification]:
     """Verify data sets.
 
     Parameters
@@ -213,7 +220,7 @@ def verify(profile, names=None) -> list[Report]:
 
     Returns
     -------
-    list of Report
+    list of Verification
     """
     studies = plain.studies(profile.data) if profile.data and profile.name != "mini" else []
     if not names:

@@ -11,7 +11,7 @@ from ..alignet.settings import PRESETS, Settings
 from ..arrays import one_of
 from ..chapters.teacher import features
 from ..source import open_source
-from .students import Run, start, student_features, trainer
+from .students import StudentRun, start, student_features, trainer
 
 STEPS = 150
 SHORT = PRESETS["mini"].with_(steps=STEPS, local=0.0)
@@ -94,7 +94,7 @@ def perform(name: str, profile, student: str = "softmax-resnet-m", seed: int = 0
 
     rows = []
     if name in ("base", "base, wrong preprocessing"):
-        run = Run(student, seed, settings=SHORT.with_(input="unit" if "wrong" in name else "native"))
+        run = StudentRun(student, seed, settings=SHORT.with_(input="unit" if "wrong" in name else "native"))
         network = start(run, profile)
         if name == "base":
             values = features(open_source(profile), student, "test", seed)
@@ -103,7 +103,7 @@ def perform(name: str, profile, student: str = "softmax-resnet-m", seed: int = 0
     else:
         mistake = {m.name: m for m in mistakes()}[one_of(name, [m.name for m in mistakes()], "mistake")]
         settings = SHORT.with_(steps=steps, seed=seed, **mistake.settings)
-        run = Run(student, seed, settings=settings, columns=mistake.columns)
+        run = StudentRun(student, seed, settings=settings, columns=mistake.columns)
         job = trainer(run, profile)
         if mistake.factor != 1:
             from ..alignet.training import matched_temperature

@@ -74,17 +74,12 @@ def shift(train: np.ndarray, train_concepts, test: np.ndarray, test_concepts, pa
     from ..world.drawing import world
 
     kind = world().superordinate
-    names = sorted(set(kind.values()))
-    labels = np.array([names.index(kind[c]) for c in train_concepts])
-    mean, std = train.mean(0), train.std(0) + 1e-5
-    x = ((train - mean) / std).astype(np.float64)
-    y = np.eye(len(names))[labels]
-    weights = np.linalg.solve(x.T @ x + RIDGE * len(x) * np.eye(x.shape[1]), x.T @ (y - y.mean(0)))
-    keep = np.isin(test_concepts, concepts_of(part))
-    found = (((test[keep] - mean) / std) @ weights + y.mean(0)).argmax(1)
-    own = np.asarray(test_concepts)[keep]
-    right = found == np.array([names.index(kind[c]) for c in own])
-    codes = np.unique(own, return_inverse=True)[1]
+    head = downstream.StreamedRidge(sorted(set(kind.values()))).add(train, [kind[c] for c in train_concepts])
+    inside = np.isin(test_concepts, concepts_of(part))
+    chosen = head.classes[head.scores(test[inside], RIDGE * len(train)).argmax(1)]
+    concepts = np.asarray(test_concepts)[inside]
+    right = chosen == np.array([kind[c] for c in concepts])
+    codes = np.unique(concepts, return_inverse=True)[1]
     return np.bincount(codes, right) / np.bincount(codes)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..alignet.settings import PRIMARY
 from ..chapters.student import NAMES
-from .students import Run
+from .students import StudentRun
 
 STUDENTS = tuple(NAMES)
 MAIN, SEEN_TEACHER = "teacher-web", "teacher-seen"
@@ -23,7 +23,7 @@ class Experiment:
         "base", "teacher", "AligNet", "UnAligNet", or one of these with a change behind a comma.
     model : str
     seed : int
-    run : Run or None
+    run : StudentRun or None
         None where nothing is trained.
     kind : str
         Map that is applied to the network's features where nothing is trained.
@@ -32,7 +32,7 @@ class Experiment:
     stage: str
     model: str
     seed: int = 0
-    run: Run | None = None
+    run: StudentRun | None = None
     kind: str = ""
 
     @property
@@ -50,7 +50,7 @@ class Experiment:
 def _aligned(stage: str, model: str, seed: int, run: dict | None = None, **settings) -> Experiment:
     own = "untransformed" if stage.startswith("UnAligNet") else "human-aligned"
     s = PRIMARY.with_(teacher=own, seed=seed, **settings)
-    return Experiment(stage, model, seed, Run(student=model, seed=seed, settings=s, **(run or {})))
+    return Experiment(stage, model, seed, StudentRun(student=model, seed=seed, settings=s, **(run or {})))
 
 
 def _both(change: str, model: str, seed: int, run: dict | None = None, **settings):

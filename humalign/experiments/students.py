@@ -42,7 +42,7 @@ def pictures(profile, part: str = "all") -> Pictures:
 
 
 @dataclass(frozen=True)
-class Run:
+class StudentRun:
     """One alignment run in the drawn world.
 
     Attributes
@@ -88,7 +88,7 @@ class Run:
         return digest("mini run 1", plain, self.settings.as_dict())
 
 
-def embedding_of(profile, run: Run):
+def embedding_of(profile, run: StudentRun):
     """The teacher's representations of the pictures of a run, the reference of its local term, and the clusters."""
     from ..world.stimuli import split_ids
 
@@ -108,14 +108,14 @@ def embedding_of(profile, run: Run):
     return values, (plain - plain.mean(0))[rows], labels
 
 
-def start(run: Run, profile) -> Student:
+def start(run: StudentRun, profile) -> Student:
     """The student before alignment: its trained weights, or random ones of the same architecture."""
     s, name = run.settings, f"mini:{run.student}:{run.seed}"
     base = load(name, not run.scratch, seed=9000 + run.seed, profile=profile, head=False)
     return Student(base, s.head, s.input, s.seed)
 
 
-def trainer(run: Run, profile, folder=None) -> Trainer:
+def trainer(run: StudentRun, profile, folder=None) -> Trainer:
     """Everything ready to train."""
     s, own = run.settings, pictures(profile, run.pictures)
     values, reference, labels = embedding_of(profile, run)
@@ -132,7 +132,7 @@ def trainer(run: Run, profile, folder=None) -> Trainer:
         augmentation=s.augmentation,
         columns=run.columns,
     )
-    return Trainer(start(run, profile), batches, s, folder, parts=[run.key])
+    return Trainer(start(run, profile), batches, s, folder, made_from=[run.key])
 
 
 def student_features(student: Student, profile, split: str, logits: bool = False) -> np.ndarray:

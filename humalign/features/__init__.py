@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import importlib
 
-_HOME = {"extract": "run", "read": "shards", "merge": "shards", "from_folder": "images", "from_dataset": "images"}
+_HOME = {
+    "extract": "extraction",
+    "read": "shards",
+    "merge": "shards",
+    "from_folder": "images",
+    "from_dataset": "images",
+}
 __all__ = ["extract", "from_dataset", "from_folder", "merge", "read"]
 
 

@@ -119,7 +119,7 @@ class Recorder:
         modules = dict(self.model.module.named_modules())
         for layer in self.layers:
 
-            def hook(module, *given, layer=layer):  # the input alone, or input and output
+            def hook(_module, *given, layer=layer):  # the input alone, or input and output
                 self._found.pop(layer.name, None)  # of several calls the last counts, also for the order
                 self._found[layer.name] = pooled(_first_tensor(given[-1]), layer.pool, self.channels_last)
 
@@ -134,7 +134,7 @@ class Recorder:
             handle.remove()
         self._handles.clear()
 
-    def take(self, n: int) -> dict:
+    def activations(self, n: int) -> dict:
         """Activations (n, p) of the last forward pass by layer name, in the order in which the network made them.
 
         Raises

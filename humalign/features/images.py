@@ -81,7 +81,7 @@ def read(path) -> np.ndarray:
         ) from None
 
 
-class Pictures:
+class Decoded:
     """A torch data set: uint8 arrays (size, size, 3) after the network's geometry, or the error of a bad file."""
 
     def __init__(self, images, preprocess):
@@ -129,7 +129,7 @@ def batches(stimuli: Stimuli, preprocess, rows: list, workers: int, pin: bool):
     from torch.utils.data import DataLoader
 
     loader = DataLoader(
-        Pictures(stimuli.images, preprocess),
+        Decoded(stimuli.images, preprocess),
         batch_sampler=rows,
         num_workers=workers,
         collate_fn=_stack,

@@ -331,9 +331,7 @@ def _size(ax, points, ylim, chance) -> None:
     ax.set_xlabel("parameters", fontsize=9)
 
 
-def identity(
-    ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = "", chance=None, ceiling=None, label: bool = True
-):
+def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = "", chance=None, ceiling=None):
     """Points of two values a network against the dashed identity.
 
     Parameters

@@ -119,11 +119,6 @@ class CrossValidation:
         """Mean held-out accuracy over folds at the selected strength (of each fold, when nested)."""
         return float(self._selected()["accuracy"].mean())
 
-    @property
-    def ce(self) -> float:
-        """Mean held-out cross-entropy over folds at the selected strength."""
-        return float(self._selected()["ce"].mean())
-
     def held_out(self, strength: float | None = None):
         """Choices on held-out triplets, for concept-wise analyses.
 

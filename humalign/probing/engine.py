@@ -202,12 +202,6 @@ class Objective:
             gradient[: self.p].add_(slope, alpha=self.strength)
         return float(value), gradient
 
-    def gram_gradient(self, weights: torch.Tensor) -> torch.Tensor:
-        """Gradient of the mean cross-entropy by M = WW' (symmetric)."""
-        z = self.x @ weights
-        _, derivative = self.likelihood(z @ z.T)
-        return self.x.T @ (derivative @ self.x)
-
 
 def loss(weights, features, triplets, penalty="fro", strength: float = 0.0, *, bias=None, soft_targets=None) -> float:
     """Mean cross-entropy of triplets plus strength times penalty, for features as given (no standardising).

@@ -131,7 +131,7 @@ def mixup(images: torch.Tensor, targets: torch.Tensor, generator, alpha: float =
     return share * images + (1 - share) * images[other], share * targets + (1 - share) * targets[other]
 
 
-def rotate(images: torch.Tensor, generator=None):
+def rotate(images: torch.Tensor, _generator=None):
     """Each image turned by 0, 90, 180 and 270 degrees: (images (4n, ...), number of quarter turns (4n,))."""
     turns = torch.arange(4, device=images.device).repeat_interleave(len(images))
     return torch.cat([torch.rot90(images, k, (2, 3)) for k in range(4)]), turns

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
+from ..data import registry
 from ..data.types import ConceptEmbedding, HumanRDM, Triplets
 from ..errors import InputError
+from ..odd_one_out import softmax
 from . import observers
 from .drawing import world
 from .observers import GROUPS
@@ -261,7 +263,7 @@ def _catch_trials(rng, kinds: np.ndarray, per: int, seen: np.ndarray) -> np.ndar
     candidates = random_triplets(kinds, 40 * SIZES["levels_catch"], rng)[:, :2] * per
     candidates = candidates + rng.integers(per, size=candidates.shape)
     rows = candidates[:, [0, 0, 1]]
-    sure = observers.softmax(observers.pair_similarities(seen, rows))[:, 0] >= SIZES["levels_catch_sure"]
+    sure = softmax(observers.pair_similarities(seen, rows))[:, 0] >= SIZES["levels_catch_sure"]
     return rows[sure][: SIZES["levels_catch"]]
 
 
@@ -369,41 +371,44 @@ def levels(least: int = 5) -> Triplets:
     )
 
 
-def _entry(kind: str, title: str, function, *args, **kwargs):
-    """A data set as a function without arguments that knows its title and kind."""
-
-    def make():
-        return function(*args, **kwargs)
-
-    make.__doc__, make.kind = title, kind
-    return make
-
-
 def _pictures(split: str):
-    def make(profile=None):
-        return images(split, 32, profile)
-
-    make.__doc__, make.kind = f"Pictures of the split '{split}', 32 x 32 pixels.", "stimuli"
-    return make
+    return lambda profile=None: images(split, 32, profile)
 
 
-DATASETS = {
-    "things": _entry("triplets", "120,000 odd-one-out choices on 396 pictures (plays THINGS).", things),
-    "things-repeated": _entry("triplets", "1,000 triplets judged by 36 people each, for ceilings.", things_repeated),
-    "things-repeated-again": _entry(
-        "triplets", "The same people and triplets once more, for within-person ceilings.", things_repeated, again=True
+DATASETS = {  # kind, title, and what makes it
+    "things": ("triplets", "120,000 odd-one-out choices on 396 pictures (plays THINGS).", things),
+    "things-repeated": ("triplets", "1,000 triplets judged by 36 people each, for ceilings.", things_repeated),
+    "things-repeated-again": (
+        "triplets",
+        "The same people and triplets once more, for within-person ceilings.",
+        partial(things_repeated, again=True),
     ),
-    "things-control": _entry("triplets", "Choices of the control group with a permuted taxonomy.", permuted),
-    "coarse-labels": _entry("triplets", "50,000 triplets from superordinate labels (plays CIFAR-100).", coarse_labels),
-    "levels": _entry("triplets", "Coarse, fine and boundary triplets with response times (plays Levels).", levels),
-    "arrangement-cichy": _entry(
-        "rdm", "Arrangements of 118 pictures by 20 people (plays Cichy).", arrangement, "cichy"
+    "things-control": ("triplets", "Choices of the control group with a permuted taxonomy.", permuted),
+    "coarse-labels": ("triplets", "50,000 triplets from superordinate labels (plays CIFAR-100).", coarse_labels),
+    "levels": ("triplets", "Coarse, fine and boundary triplets with response times (plays Levels).", levels),
+    "arrangement-cichy": (
+        "rdm",
+        "Arrangements of 118 pictures by 20 people (plays Cichy).",
+        partial(arrangement, "cichy"),
     ),
-    "arrangement-king1": _entry("rdm", "Arrangements of 144 pictures by 20 people (plays King).", arrangement, "king1"),
-    "arrangement-king2": _entry("rdm", "Arrangements of 144 others by 20 people (plays King).", arrangement, "king2"),
-    "observer-dimensions": _entry("embedding", "What the main group sees in the things pictures.", embedding),
-    **{f"pictures-{split}": _pictures(split) for split in SPLITS},
+    "arrangement-king1": (
+        "rdm",
+        "Arrangements of 144 pictures by 20 people (plays King).",
+        partial(arrangement, "king1"),
+    ),
+    "arrangement-king2": (
+        "rdm",
+        "Arrangements of 144 others by 20 people (plays King).",
+        partial(arrangement, "king2"),
+    ),
+    "observer-dimensions": ("embedding", "What the main group sees in the things pictures.", embedding),
+    **{
+        f"pictures-{split}": ("stimuli", f"Pictures of the split '{split}', 32 x 32 pixels.", _pictures(split))
+        for split in SPLITS
+    },
 }
+for _name, (_kind, _title, _make) in DATASETS.items():  # only pictures ask for a profile: it keeps them
+    registry.drawn(_name, _kind, _title, _make if _kind == "stimuli" else (lambda profile, make=_make: make()))
 
 
 def load(name: str):
@@ -418,4 +423,4 @@ def load(name: str):
         raise InputError(
             f"no data set of the drawn world is called '{name}'", "name", f"choose one of {', '.join(DATASETS)}"
         )
-    return DATASETS[name]()
+    return DATASETS[name][2]()

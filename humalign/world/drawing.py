@@ -293,7 +293,7 @@ def _lines(path: Path):
             yield f"{path.name}:{number}", line.strip()
 
 
-def load(folder=FOLDER) -> World:
+def load(folder=FOLDER) -> World:  # noqa: C901 (one check after the other, each with its message)
     """Read all drawings of a folder.
 
     Raises
@@ -348,6 +348,12 @@ def load(folder=FOLDER) -> World:
             world.views.setdefault(concept, []).append(parsed)
             if not further:
                 world.superordinate[concept] = superordinate
+    _check_views(world, where_of)
+    return world
+
+
+def _check_views(world: World, where_of: dict) -> None:
+    """Every scene is drawn, and views are numbered from 1; sorts them."""
     for views in world.views.values():
         for view in views:
             key = view.concept if view.number == 1 else f"{view.concept}/{view.number}"
@@ -357,7 +363,6 @@ def load(folder=FOLDER) -> World:
         views.sort(key=lambda view: view.number)
         if [view.number for view in views] != list(range(1, len(views) + 1)):
             raise InputError(f"the views of '{concept}' are not numbered 1, 2, ...", where_of[concept])
-    return world
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..odd_one_out import softmax
 from .drawing import PALETTE, World, world
 from .stimuli import concept_of, generator, main_colour
 
@@ -51,7 +52,7 @@ GROUPS = {
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class Crew:
     """Drawn people: ``weights`` (n, d), ``lapses`` (n,), ``pace`` (n,)."""
 
     weights: np.ndarray
@@ -170,14 +171,14 @@ def values(ids, group: str = "main", scale: float | None = None) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def people(group: str = "main") -> People:
+def people(group: str = "main") -> Crew:
     """The people of a group, drawn once: weights lognormal, lapse rates Beta, paces lognormal."""
     spec = GROUPS[group]
     rng = generator(f"people/{group}")
     n, d = spec.people, len(dimension_names())
     weights = np.exp(rng.normal(0, spec.weight_sd, (n, d)))
     lapses = rng.beta(2, 2 / spec.lapse - 2, n)
-    return People(weights, lapses, np.exp(rng.normal(0, PARAMETERS["response_person"], n)))
+    return Crew(weights, lapses, np.exp(rng.normal(0, PARAMETERS["response_person"], n)))
 
 
 def pair_similarities(seen: np.ndarray, triplets: np.ndarray, weights=None) -> np.ndarray:
@@ -200,12 +201,6 @@ def pair_similarities(seen: np.ndarray, triplets: np.ndarray, weights=None) -> n
     return out
 
 
-def softmax(values: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis."""
-    e = np.exp(values - values.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
 def group_probabilities(seen: np.ndarray, triplets: np.ndarray, group: str = "main", scale: float = 1.0) -> np.ndarray:
     """Chance that a person drawn from the group keeps pair (0, 1), (0, 2), (1, 2): mean over people, lapses included.
 
@@ -224,7 +219,7 @@ def group_probabilities(seen: np.ndarray, triplets: np.ndarray, group: str = "ma
 
 
 def entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Entropy in nats over the last axis."""
+    """Entropy in nats over the last axis; response times are frozen to its last digit."""
     return -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(-1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..features.simple import descriptions
+from ..odd_one_out import softmax
 from . import datasets, observers, stimuli
 from .drawing import world
 
@@ -60,7 +61,7 @@ def vice_statistics(profile) -> dict:
         )
     vice = np.maximum(np.load(path, allow_pickle=False).astype(float), 0)
     shown = datasets.random_triplets(np.arange(len(vice)), CALIBRATION_TRIPLETS, stimuli.generator("calibration/vice"))
-    return choice_statistics(observers.softmax(observers.pair_similarities(vice, shown)), vice)
+    return choice_statistics(softmax(observers.pair_similarities(vice, shown)), vice)
 
 
 def zero_shot(features: np.ndarray, triplets: np.ndarray) -> float:

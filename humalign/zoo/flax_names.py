@@ -60,7 +60,7 @@ def _plain(name: str) -> str:
     return str(name).removesuffix("/.ATTRIBUTES/VARIABLE_VALUE").removesuffix(":0")
 
 
-def _tree(
+def _tree(  # noqa: C901 (a list of variables, some of them optional)
     shape: Shape, pre_norm: tuple, scales: tuple, triplet: bool, head: str, bias: bool = True
 ) -> list[tuple[str, tuple]]:
     """Names and shapes of all variables in captured order; None in a shape fits any length."""

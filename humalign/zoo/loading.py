@@ -87,7 +87,7 @@ def load(
 
 
 def _build(loader: str, name: str, ask: Request) -> Model:
-    from . import losses, published, savedmodel, sources
+    from . import loss_study, published, savedmodel, sources
 
     source, _, rest = loader.partition(":")
     if source == "mini":
@@ -98,7 +98,7 @@ def _build(loader: str, name: str, ask: Request) -> Model:
         model = small.load(rest, ask.seed, ask.pretrained, ask.profile, ask.head)
         model.name = name
         return model
-    fetched = {"savedmodel": savedmodel.load, "losses": losses.load, "augreg": published.augreg}
+    fetched = {"savedmodel": savedmodel.load, "losses": loss_study.load, "augreg": published.augreg}
     return {**sources.SOURCES, **fetched}[source](rest, name, ask)
 
 

@@ -243,22 +243,22 @@ ALIGNET = Preprocess(
 NAMED = {"paper1": THINGSVISION, "alignet": ALIGNET, "caffe-squeezenet": CAFFE_SQUEEZENET}
 
 
-def chosen(name: str | Preprocess | None, own: Preprocess) -> Preprocess:
+def chosen(name: str | Preprocess | None, networks_own: Preprocess) -> Preprocess:
     """The preprocessing called ``name``; None or "own" is the network's own.
 
     "paper1" keeps the network's mean and deviation and takes paper 1's geometry where both are 224 pixels wide; for
     other widths it is paper 1's preprocessing as it stands. "alignet" takes the network's width.
     """
     if name is None or name == "own":
-        return own
+        return networks_own
     if isinstance(name, Preprocess):
         return name
     if name not in NAMED:
         raise InputError(f"'{name}' is not known", "preprocess", f"choose own, {', '.join(NAMED)}")
     if name == "paper1":
-        if own.size == 224:
-            return own.with_(resize=256, squash=False, source=THINGSVISION.source)
+        if networks_own.size == 224:
+            return networks_own.with_(resize=256, squash=False, source=THINGSVISION.source)
         return THINGSVISION
-    if NAMED[name].size != own.size and name == "alignet":
-        return ALIGNET.with_(size=own.size, resize=own.size)
+    if NAMED[name].size != networks_own.size and name == "alignet":
+        return ALIGNET.with_(size=networks_own.size, resize=networks_own.size)
     return NAMED[name]

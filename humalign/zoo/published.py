@@ -60,15 +60,6 @@ def licence(loader: str) -> str:
     return LICENCES.get(_student(loader.partition("|")[2]), "Apache-2.0")
 
 
-def addresses(loader: str) -> tuple[str, ...]:
-    """Every address that weights of a loader are fetched from (not those that other libraries know)."""
-    source, _, rest = loader.partition(":")
-    if source == "url":
-        return (rest.partition("|")[2],)
-    found = tuple(url for item in downloads(loader) for url in (item.url, *item.mirrors))
-    return (*found, PORT.url) if loader.endswith(f"|{PORTED}") else found
-
-
 # ---- where they lie --------------------------------------------------------------------------------------------------
 
 

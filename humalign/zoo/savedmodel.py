@@ -120,6 +120,41 @@ def _attention(name: str, width: int, take) -> dict:
     return out
 
 
+def _block(number: int, v: dict, shape: Shape, take) -> dict:
+    """State of one transformer block."""
+    out, old, new = {}, f"Transformer/encoderblock_{number}", f"blocks.{number}"
+    for k in (0, 1):
+        out[f"{new}.norm{k + 1}.weight"] = take(f"{old}/LayerNorm_{k}/scale")
+        out[f"{new}.norm{k + 1}.bias"] = take(f"{old}/LayerNorm_{k}/bias")
+        out[f"{new}.mlp.fc{k + 1}.weight"] = take(f"{old}/MlpBlock_0/Dense_{k}/kernel").T
+        out[f"{new}.mlp.fc{k + 1}.bias"] = take(f"{old}/MlpBlock_0/Dense_{k}/bias")
+    a = _attention(f"{old}/MultiHeadDotProductAttention_0", shape.width, take)
+    for kind in ("weight", "bias"):
+        out[f"{new}.attn.qkv.{kind}"] = np.concatenate([a[f"{p}.{kind}"] for p in ("query", "key", "value")])
+        out[f"{new}.attn.proj.{kind}"] = a[f"out.{kind}"]
+    for k in (1, 2) if shape.layer_scale else ():
+        found = next(n for n in v if n.startswith(f"{old}/") and PARTS[k].search(n))
+        out[f"{new}.ls{k}.gamma"] = take(found)
+    return out
+
+
+def _pooling_head(shape: Shape, take) -> dict:
+    """State of the head that pools by attention."""
+    out = {}
+    a = _attention("MAPHead_0/MultiHeadDotProductAttention_0", shape.width, take)
+    out["attn_pool.latent"] = take("MAPHead_0/probe").reshape(1, 1, shape.width)
+    for kind in ("weight", "bias"):
+        out[f"attn_pool.q.{kind}"] = a[f"query.{kind}"]
+        out[f"attn_pool.kv.{kind}"] = np.concatenate([a[f"key.{kind}"], a[f"value.{kind}"]])
+        out[f"attn_pool.proj.{kind}"] = a[f"out.{kind}"]
+    out["attn_pool.norm.weight"] = take("MAPHead_0/LayerNorm_0/scale")
+    out["attn_pool.norm.bias"] = take("MAPHead_0/LayerNorm_0/bias")
+    for k in (0, 1):
+        out[f"attn_pool.mlp.fc{k + 1}.weight"] = take(f"MAPHead_0/MlpBlock_0/Dense_{k}/kernel").T
+        out[f"attn_pool.mlp.fc{k + 1}.bias"] = take(f"MAPHead_0/MlpBlock_0/Dense_{k}/bias")
+    return out
+
+
 def convert(variables: dict) -> tuple[dict, Shape, dict]:
     """Flax variables to the state dict of a timm ``VisionTransformer``.
 
@@ -164,35 +199,13 @@ def convert(variables: dict) -> tuple[dict, Shape, dict]:
     }
     if shape.class_token:
         state["cls_token"] = take("cls").reshape(1, 1, shape.width)
-    for block in range(shape.depth):
-        old, new = f"Transformer/encoderblock_{block}", f"blocks.{block}"
-        for k in (0, 1):
-            state[f"{new}.norm{k + 1}.weight"] = take(f"{old}/LayerNorm_{k}/scale")
-            state[f"{new}.norm{k + 1}.bias"] = take(f"{old}/LayerNorm_{k}/bias")
-            state[f"{new}.mlp.fc{k + 1}.weight"] = take(f"{old}/MlpBlock_0/Dense_{k}/kernel").T
-            state[f"{new}.mlp.fc{k + 1}.bias"] = take(f"{old}/MlpBlock_0/Dense_{k}/bias")
-        a = _attention(f"{old}/MultiHeadDotProductAttention_0", shape.width, take)
-        for kind in ("weight", "bias"):
-            state[f"{new}.attn.qkv.{kind}"] = np.concatenate([a[f"{p}.{kind}"] for p in ("query", "key", "value")])
-            state[f"{new}.attn.proj.{kind}"] = a[f"out.{kind}"]
-        for k in (1, 2) if shape.layer_scale else ():
-            found = next(n for n in v if n.startswith(f"{old}/") and PARTS[k].search(n))
-            state[f"{new}.ls{k}.gamma"] = take(found)
+    for number in range(shape.depth):
+        state |= _block(number, v, shape, take)
     if shape.pre_norm:
         found = next(name for name in _PRE if f"{name}/scale" in v)
         state["norm_pre.weight"], state["norm_pre.bias"] = take(f"{found}/scale"), take(f"{found}/bias")
     if shape.map_head:
-        a = _attention("MAPHead_0/MultiHeadDotProductAttention_0", shape.width, take)
-        state["attn_pool.latent"] = take("MAPHead_0/probe").reshape(1, 1, shape.width)
-        for kind in ("weight", "bias"):
-            state[f"attn_pool.q.{kind}"] = a[f"query.{kind}"]
-            state[f"attn_pool.kv.{kind}"] = np.concatenate([a[f"key.{kind}"], a[f"value.{kind}"]])
-            state[f"attn_pool.proj.{kind}"] = a[f"out.{kind}"]
-        state["attn_pool.norm.weight"] = take("MAPHead_0/LayerNorm_0/scale")
-        state["attn_pool.norm.bias"] = take("MAPHead_0/LayerNorm_0/bias")
-        for k in (0, 1):
-            state[f"attn_pool.mlp.fc{k + 1}.weight"] = take(f"MAPHead_0/MlpBlock_0/Dense_{k}/kernel").T
-            state[f"attn_pool.mlp.fc{k + 1}.bias"] = take(f"MAPHead_0/MlpBlock_0/Dense_{k}/bias")
+        state |= _pooling_head(shape, take)
     heads, unknown = {}, []
     for name in sorted(set(v) - used):
         if name.startswith(("i1k", "triplet", "head")) and v[name].dtype.kind == "f":
@@ -228,7 +241,7 @@ def build(shape: Shape, act: str = "gelu_tanh", eps: float = EPS):
     class ClassAndMean(VisionTransformer):
         """Features: the class token and the mean of the other tokens, side by side."""
 
-        def pool(self, x, pool_type=None):
+        def pool(self, x, pool_type=None):  # noqa: ARG002 (as timm calls it)
             return torch.cat([x[:, 0], x[:, 1:].mean(1)], 1)
 
     module = (ClassAndMean if shape.both else VisionTransformer)(

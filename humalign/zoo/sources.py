@@ -151,15 +151,20 @@ def by_address(rest: str, name: str, ask: Request) -> Model:
     return as_asked(name, module, pre.THINGSVISION, layers, said, ask)
 
 
+def _options(query: str, name: str) -> dict:
+    """Options behind the question mark of a name: whole numbers or words."""
+    parts = [part.partition("=") for part in query.split("&") if part]
+    if wrong := ["".join(part) for part in parts if not (part[0] and part[1])]:
+        raise InputError(f"'{wrong[0]}' is no option", name, "write timm:NAME?option=value")
+    return {key: int(value) if value.isdigit() else value for key, _, value in parts}
+
+
 def timm(rest: str, name: str, ask: Request) -> Model:
     """``timm:NAME[?option=value&...]``; options go to ``timm.create_model`` (img_size, act_layer)."""
     import timm as library
 
     arch, _, query = rest.partition("?")
-    parts = [part.partition("=") for part in query.split("&") if part]
-    if wrong := ["".join(part) for part in parts if not (part[0] and part[1])]:
-        raise InputError(f"'{wrong[0]}' is no option", name, "write timm:NAME?option=value")
-    options = {key: int(value) if value.isdigit() else value for key, _, value in parts}
+    options = _options(query, name)
     base, _, tag = arch.partition(".")
     if not library.is_model(base):
         raise _nearest(arch, library.list_models(), "timm")

@@ -83,7 +83,7 @@ def first(data, number: int, default=b""):
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorAt:
     """Where a tensor lies: kind of numbers, shape, number of the data file, first byte and length."""
 
     kind: int
@@ -115,7 +115,7 @@ def _block(data, at: int, size: int):
         raise ValueError("a block does not end where it says")
 
 
-def read_index(path) -> tuple[dict[str, Place], int]:
+def read_index(path) -> tuple[dict[str, TensorAt], int]:
     """Places of all tensors by name, and the number of data files.
 
     Raises
@@ -144,7 +144,7 @@ def read_index(path) -> tuple[dict[str, Place], int]:
                         raise ValueError("its numbers are big-endian, which is not read")
                     continue
                 dims = [first(one, 1, 0) for number, one in fields(first(value, 2)) if number == 2]
-                places[key.decode("utf8")] = Place(
+                places[key.decode("utf8")] = TensorAt(
                     first(value, 1, 0), tuple(dims), first(value, 3, 0), first(value, 4, 0), first(value, 5, 0)
                 )
     except (ValueError, TypeError, IndexError) as error:
@@ -175,7 +175,7 @@ class Checkpoint:
     def __contains__(self, name: str) -> bool:
         return name in self.places
 
-    def _bytes(self, name: str, place: Place):
+    def _bytes(self, name: str, place: TensorAt):
         if place.shard >= len(self.files) or not self.files[place.shard].is_file():
             raise MissingData("lacks a file with its numbers", self.prefix, AGAIN)
         path = self.files[place.shard]

@@ -103,7 +103,7 @@ def _forward(model, recorder, batch, device, dtype):
         x = model.preprocess.arithmetic(batch.to(device, non_blocking=True))
         with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bf16"):
             model.module(x)
-        found = recorder.take(len(batch))
+        found = recorder.activations(len(batch))
         if device.type == "cpu":
             return found, None
         found = {name: value.to("cpu", non_blocking=True) for name, value in found.items()}
