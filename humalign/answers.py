@@ -67,7 +67,7 @@ class Answers:
         place = next((k for k, one in enumerate(same) if one is found), len(free))
         if not found.folder or not found.file or place >= len(free):
             return found
-        return replace(found, folder=free[place], title=f"{found.title}: {free[place]}")
+        return replace(found, folder=free[place], title=f"{found.title.partition(' (')[0]}: {free[place]}")
 
     def _folder(self, name: str) -> Path | None:
         """The folder of a role in the plain layout; None where published files play it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from .errors import InputError
 
 PROFILES = ("mini", "slice", "full")
+OWN = "own"  # name of the profile that a folder with studies of its owner is
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,11 @@ class Profile:
 
     Attributes
     ----------
-    name : {"mini", "slice", "full"}
-        ``mini`` draws its own world; ``slice`` reads small public files; ``full`` reads every data set of both papers.
+    name : {"mini", "slice", "full", "own"}
+        ``mini`` draws its own world; ``slice`` reads small public files; ``full`` reads every data set of both papers;
+        ``own`` reads the studies in a folder (:mod:`humalign.data.plain`).
     data : Path or None
-        Folder with real data (``HUMALIGN_DATA``); None where there is none.
+        Folder with real data (``HUMALIGN_DATA``); None where there is none. Of ``own``, the folder with the studies.
     cache : Path
         Folder for products that can be computed again (``HUMALIGN_CACHE``).
     device : str
@@ -75,10 +77,10 @@ def get_profile(name: str | None = None, *, data=None, cache=None, device: str |
 
     Parameters
     ----------
-    name : {"mini", "slice", "full"}, optional
-        Default: ``HUMALIGN_PROFILE``, else "mini".
+    name : {"mini", "slice", "full"} or path, optional
+        A profile, or the folder with studies that is one. Default: ``HUMALIGN_PROFILE``, else "mini".
     data, cache : path, optional
-        Default: ``HUMALIGN_DATA``, ``HUMALIGN_CACHE``.
+        Default: ``HUMALIGN_DATA``, ``HUMALIGN_CACHE``. A folder with studies holds its own data.
     device : str, optional
         Default: ``HUMALIGN_DEVICE``, else "auto".
     seed : int
@@ -88,10 +90,13 @@ def get_profile(name: str | None = None, *, data=None, cache=None, device: str |
     InputError
         For an unknown profile or a data folder that does not exist.
     """
-    name = name or os.environ.get("HUMALIGN_PROFILE") or "mini"
-    if name not in PROFILES:
-        raise InputError(f"no profile is called '{name}'", "profile", f"choose one of {', '.join(PROFILES)}")
+    name = str(name or os.environ.get("HUMALIGN_PROFILE") or "mini")
     data = data or os.environ.get("HUMALIGN_DATA") or None
+    if name not in PROFILES:
+        if not Path(name).expanduser().is_dir():
+            remedy = f"choose one of {', '.join(PROFILES)}, or name a folder with studies of yours"
+            raise InputError(f"no profile is called '{name}', and no folder", "profile", remedy)
+        name, data = OWN, name
     if data is not None:
         data = Path(data).expanduser().resolve()
         if not data.is_dir():

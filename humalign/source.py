@@ -18,7 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from .answers import Answers
-from .config import PROFILES, Profile, get_profile
+from .config import OWN, Profile, get_profile
 from .data import plain, registry
 from .data.features_file import FORMS
 from .data.types import Features
@@ -106,7 +106,7 @@ class Source(Answers):
     def _table(self) -> pd.DataFrame:
         from .zoo import table as facts
 
-        if self.kind == "own":
+        if self.kind == OWN:
             table = facts(self.profile.with_(name="full"))
             found = {m for study in plain.studies(self.root) for m in shards.models(self.root, study)}
             table = table[table["model"].isin(found)]
@@ -410,18 +410,19 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
     120000
     """
     if not isinstance(profile, Profile):
-        if profile is not None and str(profile) not in PROFILES and Path(profile).expanduser().is_dir():
-            root = Path(profile).expanduser().resolve()
-            if (root / plain.PICTURES).is_file():
-                raise InputError("is one study", root, f"give the folder that holds it, {root.parent}")
-            if not plain.studies(root):
-                raise InputError("holds no study in the plain layout", root, plain.LIKE)
-            profile = Profile("own", root, get_profile("mini").cache)
-        else:
-            profile = get_profile(profile and str(profile))
-    found = Source(profile, profile.data, "own") if profile.name == "own" else _opened(profile)
+        profile = get_profile(profile and str(profile))
+    found = _own(profile) if profile.name == OWN else _opened(profile)
     mine = mine or os.environ.get("HUMALIGN_MINE")
     return found.plus(mine) if mine else found
+
+
+def _own(profile: Profile) -> Source:
+    """The studies in a folder; InputError where there are none."""
+    if (profile.data / plain.PICTURES).is_file():
+        raise InputError("is one study", profile.data, f"give the folder that holds it, {profile.data.parent}")
+    if not plain.studies(profile.data):
+        raise InputError("holds no study in the plain layout", profile.data, plain.LIKE)
+    return Source(profile, profile.data, OWN)
 
 
 @lru_cache(maxsize=8)

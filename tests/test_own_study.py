@@ -1,16 +1,23 @@
 """A lab's own study in the plain layout runs through the chapters without a line of code."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from humalign import odd_one_out, rsa
+from humalign import cli, odd_one_out, rsa
+from humalign.book import requirements
+from humalign.book.run import plan
 from humalign.chapters import networks, zero_shot
 from humalign.chapters import rsa as rsa_chapter
+from humalign.config import get_profile
 from humalign.similarity import similarity_matrix
 from humalign.source import open_source
 
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 M, NETWORKS = 12, ("blurred", "noisy", "random")
 
 
@@ -87,3 +94,56 @@ def test_a_network_of_ones_own_joins(lab, tmp_path):
     measured = zero_shot.measure(open_source(lab, path))
     points = networks.points(measured, open_source(lab, path).networks(), "best", dataset="things", detail="cosine")
     assert points.set_index("model").loc["mine", "group"] == "Yours"
+
+
+# ---- as the profile of a notebook
+
+
+def test_a_page_runs_on_the_folder(lab, tmp_path, monkeypatch):
+    monkeypatch.chdir(lab.parent)  # the folder is named from here; the notebook runs elsewhere
+    target = tmp_path / "page.ipynb"
+    assert cli.main(["run", str(NOTEBOOKS / "zero_shot.md"), "-p", "profile", lab.name, "-o", str(target)]) == 0
+    page = json.loads(target.read_text())
+    assert page["metadata"]["humalign"]["parameters"]["profile"] == str(lab)
+    assert page["metadata"]["humalign"]["missed"] == 3  # two figures of roles that nobody plays here, and their numbers
+    shown = pd.read_csv(tmp_path / "data" / "fig-zero-shot.csv").set_index("model")["value"]
+    measured = zero_shot.measure(open_source(lab), roles=("things",)).table
+    wanted = measured[measured["detail"] == "cosine"].set_index("model")["value"]
+    assert shown.to_dict() == pytest.approx(wanted.to_dict(), abs=1e-6)
+
+
+def test_the_environment_makes_the_folder_the_profile_of_the_book(lab, tmp_path, monkeypatch):
+    monkeypatch.chdir(lab.parent)
+    monkeypatch.setenv("HUMALIGN_PROFILE", lab.name)
+    assert get_profile().data == lab
+    runs = {run.source.stem: run for run in plan(NOTEBOOKS, tmp_path)}
+    assert runs["rsa"].parameters["profile"] == str(lab)
+    before = runs["rsa"].digest
+    extra = lab / "kitchen" / "notes.txt"
+    extra.write_text("a file more")
+    assert runs["rsa"].digest != before  # whatever changes in the folder makes its pages run again
+    extra.unlink()
+
+
+def test_the_notice_says_which_study_plays_what(lab):
+    said = repr(requirements.Notice(get_profile(lab), "rsa"))
+    assert "there: arrangements: kitchen: features of blurred, noisy, random" in said
+    assert said.count("a further study with arrangement.npz") == 1
+    assert "a study with sessions.csv" in repr(requirements.Notice(get_profile(lab), "levels"))
+    assert "humalign plan" not in said
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda lab, empty: "nowhere", "no profile is called 'nowhere', and no folder"),
+        (lambda lab, empty: empty, "holds no study in the plain layout"),
+        (lambda lab, empty: lab / "kitchen", "is one study; give the folder that holds it"),
+    ],
+)
+def test_what_is_no_folder_of_studies_is_said_in_one_line(lab, tmp_path, capsys, make, told):
+    code = cli.main(["run", str(NOTEBOOKS / "zero_shot.md"), "-p", "profile", str(make(lab, tmp_path))])
+    said = capsys.readouterr().err
+    assert code == 2
+    assert told in said
+    assert said.count("\n") == 1

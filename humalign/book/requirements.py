@@ -1,9 +1,9 @@
 """What each notebook requires in a profile, and what of it is missing.
 
 The requirements are declared in ``requirements.toml``. :func:`notice` shows them at the top of a notebook. In the
-profiles slice and full it also installs a guard (:mod:`humalign.book.missing`): a cell that meets missing data is
-replaced by a note that names what is missing and the command that gets it, and so are the cells that need its results;
-all other cells run. Any other error ends the run.
+profiles slice and full, and for studies of the reader's own, it also installs a guard (:mod:`humalign.book.missing`): a
+cell that meets missing data is replaced by a note that names what is missing and the command that gets it, and so are
+the cells that need its results; all other cells run. Any other error ends the run.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from ..config import Profile, get_profile
+from ..config import OWN, Profile, get_profile
 from ..errors import InputError
+from ..roles import ROLES
 from .missing import REQUIREMENTS, guard, plain
 
 KEYS = {"data", "also", "features", "layers", "probing", "drawn", "recorded", "elsewhere", "real", "like"}
@@ -71,9 +72,14 @@ def of_notebook(profile, notebook: str) -> Requirements:
             "requirements.toml",
             f"known: {', '.join(notebooks())}",
         )
-    said = dict(_file()[notebook].get(name, {}))
+    said = dict(_file()[notebook].get("full" if name == OWN else name, {}))
     if "like" in said:
         said = {**_file()[notebook][said.pop("like")], **said}
+    if name == OWN:  # studies of the owner play the roles, in place of published data sets
+        roles = [one for one in said.get("features", ()) if ROLES[one].file]
+        asked = bool(roles) and roles[0] == said["features"][0]
+        said = {key: value for key, value in said.items() if key not in ("data", "also", "features")}
+        said |= {"features": roles} if asked else {"drawn": said["recorded"]} if "recorded" in said else {}
     if unknown := sorted(set(said) - KEYS):
         told = f"[{notebook}.{name}] has unknown keys {', '.join(unknown)}"
         raise InputError(told, "requirements.toml", f"use {', '.join(sorted(KEYS))}")
@@ -110,7 +116,7 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
         out.append(Line(f"{name} ({one.title}{size}{form})", here, f"humalign data fetch {name}", name in wanted.also))
     for name in wanted.features:
         out.append(_features(profile, name, optional=name != wanted.features[0]))
-    return [*out, _between(profile)] if wanted.layers else out
+    return list(dict.fromkeys([*out, _between(profile)] if wanted.layers else out))
 
 
 def _between(profile: Profile) -> Line:
@@ -132,6 +138,13 @@ def _features(profile: Profile, dataset: str, optional: bool) -> Line:
     from ..source import open_source
 
     source, table = open_source(profile), zoo.table("full")
+    if source.kind == OWN:
+        role, told = source.role(dataset), source.missing(dataset, features=True)
+        if source.missing(dataset):
+            what = f"{role.title.partition(' (')[0]}: {'a further' if optional else 'a'} study with {role.file}"
+        else:
+            what = f"{role.title}: {told or 'features of ' + ', '.join(source.models(dataset))}"
+        return Line(what, not told, "", optional)
     pictures, found = source.shown(dataset), source.models(dataset)
     public = int(table["public"].astype(bool).sum())
     told = f"features of {len(found)} networks for {pictures} ({len(table)} in the table, {public} with public weights)"
@@ -159,13 +172,14 @@ class Notice:
     def sentences(self) -> list[str]:
         """The notice as plain lines."""
         name, asked = self.profile.name, self.asked
+        whose = f"Studies in the folder {self.profile.data.name}" if name == OWN else f"Profile {name}"
         if name == "mini":
             return ["Profile mini: the drawn world. Nothing is fetched, nothing is missing."]
         if asked.drawn:
-            return [f"Profile {name}: this page shows {asked.drawn}, as in every profile."]
+            return [f"{whose}: this page shows {asked.drawn}, as in every profile."]
         if asked.elsewhere and not asked.data:
-            return [f"Profile {name}: this page has nothing to show, {asked.elsewhere}."]
-        out = [f"Profile {name}. Text that speaks of drawn pictures and people describes the profile mini."]
+            return [f"{whose}: this page has nothing to show, {asked.elsewhere}."]
+        out = [f"{whose}. Text that speaks of drawn pictures and people describes the profile mini."]
         if asked.real:
             out = ["This page reads real data in every profile, where they are at hand."]
         if asked.elsewhere:
@@ -178,6 +192,8 @@ class Notice:
         gone = [line for line in self.lines if not line.here]
         if not gone:
             out.append("Everything is there.")
+        elif name == OWN:
+            out.append("The layout of a study: python -m pydoc humalign.data.plain")
         else:
             out.append(f"Costs: humalign plan --profile {name} --notebook {self.notebook}")
         return out
@@ -228,14 +244,19 @@ def notice(profile=None, notebook: str = "") -> Notice:
 
     Parameters
     ----------
-    profile : Profile or str, optional
+    profile : Profile, str or path, optional
         Default: from the environment, for pages without that parameter.
     notebook : str
         Its name without suffix.
 
+    Raises
+    ------
+    InputError
+        For what is neither a profile nor a folder with studies.
+
     Notes
     -----
-    In slice and full, the following cells are guarded, see the module.
+    In every profile but mini, the following cells are guarded, see the module.
     """
     profile = profile if isinstance(profile, Profile) else get_profile(profile)
     said = Notice(profile, notebook)

@@ -16,6 +16,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from ..config import OWN, PROFILES, get_profile
 from ..depends import DOWNLOAD, MIME, depends_on, listing, produces, state
 from ..errors import HumalignError, InputError
 from ..store import sha256
@@ -65,6 +66,7 @@ class Run:
             json.dumps(self.parameters, sort_keys=True, default=str).encode(),
             versions().encode(),
             readers_network().encode(),
+            owned(self.parameters.get("profile")).encode(),
         ]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
@@ -83,6 +85,32 @@ def readers_network() -> str:
     """The reader's own network, ``HUMALIGN_MINE``, which joins every figure: its name, or the content of its file."""
     name = os.environ.get("HUMALIGN_MINE", "")
     return f"{name} {sha256(name)}" if os.path.isfile(name) else name
+
+
+def whole(parameters: dict) -> dict:
+    """The parameters, with the whole path of a folder that is the profile, checked: notebooks run in their own folder.
+
+    Raises
+    ------
+    InputError
+        For what is neither a profile nor a folder with studies.
+    """
+    if "profile" not in parameters:
+        return parameters
+    from ..source import open_source
+
+    profile = get_profile(parameters["profile"])
+    if profile.name != OWN:
+        return parameters
+    return {**parameters, "profile": str(open_source(profile).root)}
+
+
+def owned(profile) -> str:
+    """Names, sizes and times of the files in a folder that is the profile; "" for the profiles with names."""
+    if profile is None or profile in PROFILES or not Path(profile).is_dir():
+        return ""
+    files = (path for path in sorted(Path(profile).rglob("*")) if path.is_file())
+    return repr([(path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files])
 
 
 def default_parameters(source: Path) -> dict:
@@ -135,6 +163,11 @@ def plan(sources: Path, out: Path, parameters: dict | None = None) -> list[Run]:
     parameters : dict, optional
         For each notebook (by stem) its parameters; the entry ``all`` holds for every notebook that has the parameter.
         ``HUMALIGN_PROFILE`` replaces ``profile`` of ``all``; what is given for one notebook comes before both.
+
+    Raises
+    ------
+    InputError
+        For a notebook, a parameter or a profile that does not exist.
     """
     parameters = dict(parameters or {})
     common = dict(parameters.pop("all", {}) or {})
@@ -147,7 +180,7 @@ def plan(sources: Path, out: Path, parameters: dict | None = None) -> list[Run]:
             known = default_parameters(source)
             if unknown := sorted(set(own) - set(known)):
                 raise _no_parameter(unknown, known, source)
-            own = {**{key: value for key, value in common.items() if key in known}, **own}
+            own = whole({**{key: value for key, value in common.items() if key in known}, **own})
         runs.append(Run(source, Path(out) / f"{source.stem}.ipynb", own))
     if parameters:
         raise InputError(
@@ -212,6 +245,10 @@ def execute(run: Run, timeout: int = 3600, threads: int = 0) -> float:
     start = time.perf_counter()
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")  # no dates in SVG figures
     os.environ["HUMALIGN_OUTPUT"] = str(run.target.parent.resolve() / "data")
+    for name in ("HUMALIGN_CACHE", "HUMALIGN_DATA", "HUMALIGN_MINE", "HUMALIGN_PROFILE"):  # the kernel runs elsewhere
+        value = os.environ.get(name, "")
+        if value and value not in PROFILES and (name == "HUMALIGN_CACHE" or Path(value).expanduser().exists()):
+            os.environ[name] = str(Path(value).expanduser().resolve())
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     notebook = jupytext.read(run.source)

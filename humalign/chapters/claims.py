@@ -38,10 +38,23 @@ def join(*parts: Measured) -> Measured:
 def paper_one(source: Source) -> Measured:
     """Zero-shot accuracy, RSA, probing and regression, further training runs included.
 
-    Of simulated people also accuracy by dimension, since the claims about it name their dimensions.
+    What lacks data is left out. Of simulated people also accuracy by dimension, since the claims about it name their
+    dimensions.
+
+    Raises
+    ------
+    MissingData
+        When nothing can be measured.
     """
-    parts = [zero_shot.measure(source), rsa.measure(source), probing.measure_rsa(source), probing.measure(source)]
-    parts.append(concepts.regression_accuracy(source))
+    parts, gone = [], []
+    measures = (zero_shot.measure, rsa.measure, probing.measure_rsa, probing.measure, concepts.regression_accuracy)
+    for measure in measures:
+        try:
+            parts.append(measure(source))
+        except MissingData as error:
+            gone.append(error)
+    if not parts:
+        raise gone[0]
     if zero_shot.known(source) is not None:
         parts.append(concepts.measure(source))
     return join(*map(networks.with_recorded, parts))

@@ -436,8 +436,11 @@ def rho(agreement: Measured, models: pd.DataFrame, role: str, layer: str, stage:
 
 
 def arrangements(agreement: Measured, models: pd.DataFrame, layer: str) -> dict[str, pd.DataFrame]:
-    """Role to the networks' agreement before (x) and after (y) the transform; see :func:`networks.pairs`."""
-    stages = [{role: rho(agreement, models, role, layer, stage) for role in ARRANGEMENTS} for stage in (RAW, PROBED)]
+    """Role, of those measured, to the networks' agreement before (x) and after (y) the transform; see
+    :func:`networks.pairs`.
+    """
+    roles = [role for role in ARRANGEMENTS if (agreement.table["dataset"] == role).any()]
+    stages = [{role: rho(agreement, models, role, layer, stage) for role in roles} for stage in (RAW, PROBED)]
     return networks.pairs_of(*stages)
 
 

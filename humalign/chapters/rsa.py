@@ -7,6 +7,7 @@ import pandas as pd
 
 from .. import resample, results, show
 from .. import rsa as measures
+from ..config import OWN
 from ..data.types import HumanRDM
 from ..errors import MissingData
 from ..plots import panels, style
@@ -90,6 +91,18 @@ def measure(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> Meas
         *(networks.measure(source, role, of_features, VERSION, name="rsa", models=models, seeds=seeds)
           for role in source.at_hand(roles))
     )  # fmt: skip
+
+
+def titles(source: Source, known: dict[str, str] = TITLES) -> dict[str, str]:
+    """Role to the title of its arrangements: those known, or in a folder of the owner's studies the name of the study.
+
+    Parameters
+    ----------
+    source : Source
+    known : dict of str to str
+        Titles of the papers' sets.
+    """
+    return {role: source.role(role).folder if source.kind == OWN else title for role, title in known.items()}
 
 
 def ceilings(source: Source, roles=ARRANGEMENTS) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 EXAMPLE = """
 humalign run notebooks/zero_shot.md -p seed 1 -p profile mini -o zero_shot-seed1.ipynb
-humalign run zero_shot --show        # the parameters it has
+humalign run zero_shot -p profile DIR   # studies of your own, see 'python -m pydoc humalign.data.plain'
+humalign run zero_shot --show           # the parameters it has
 """
 
 
@@ -41,7 +42,7 @@ def value_of(text: str, where=None):
 
 def main(args) -> int:
     """Run the notebook."""
-    from ..book.run import Run, check_parameters, default_parameters, find_notebook, run_all
+    from ..book.run import Run, check_parameters, default_parameters, find_notebook, run_all, whole
     from ..errors import HumalignError, InputError
 
     source = find_notebook(args.notebook)
@@ -51,6 +52,7 @@ def main(args) -> int:
         return 0
     parameters = {key: value_of(value) for key, value in args.parameter}
     check_parameters(source, parameters)
+    parameters = whole(parameters)
     target = Path(args.output or f"{source.stem}.ipynb").resolve()
     if target == source:
         raise InputError("would be overwritten by its own result", target, "name another file with -o")

@@ -67,7 +67,7 @@ def main(args) -> int:
     """Run the grid."""
     import pandas as pd
 
-    from ..book.run import Run, check_parameters, find_notebook, run_all, scalars, why_stale
+    from ..book.run import Run, check_parameters, find_notebook, run_all, scalars, whole, why_stale
     from ..errors import HumalignError
     from ..store import digest, write_text
 
@@ -76,7 +76,7 @@ def main(args) -> int:
     out = Path(args.output).resolve()
     runs = []
     for combination in itertools.product(*values.values()):
-        cell = dict(zip(values, combination))
+        cell = whole(dict(zip(values, combination)))
         name = f"{source.stem}-{digest(json.dumps(cell, sort_keys=True, default=str))[:10]}"
         runs.append(Run(source, out / name / f"{name}.ipynb", cell))
     todo = [run for run in runs if why_stale(run)]

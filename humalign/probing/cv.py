@@ -10,7 +10,7 @@ import torch
 
 from .. import odd_one_out
 from ..arrays import as_triplets, one_of, to_numpy
-from ..errors import InputError
+from ..errors import InputError, MissingData
 from .engine import Objective, TripletLikelihood
 from .fitting import Basis, check_settings, run_adam, solve_exact, starting_point, unreduced
 from .partitions import object_folds, partition_masks
@@ -322,7 +322,7 @@ def _with_bias(x, bias):
 
 def _split(basis, rows, targets, train, held, solver, bias):
     if len(train) == 0 or len(held) == 0:
-        raise InputError(
+        raise MissingData(
             f"a fold has {len(train)} training and {len(held)} held-out triplets",
             "triplets",
             "use fewer folds or more triplets",
