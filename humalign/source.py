@@ -107,14 +107,14 @@ class Source(Answers):
         from .zoo import table as facts
 
         if self.kind == OWN:
-            table = facts(self.profile.with_(name="full"))
+            table = facts()
             found = {m for study in plain.studies(self.root) for m in shards.models(self.root, study)}
             table = table[table["model"].isin(found)]
             rows = [_facts(name, source="data folder") for name in sorted(found - set(table["model"]))]
         else:
             table, rows = facts(self.profile), []
         rows += [row for row, _ in self.mine]
-        if rows:
+        if rows or self.kind == OWN:
             table = pd.concat([table.astype(object), pd.DataFrame(rows, dtype=object)], ignore_index=True)
             for column in ("name", "role", "objective", "augmentation", "family", "size", "arch", "stand_in"):
                 table[column] = table[column].fillna("")
@@ -225,11 +225,13 @@ class Source(Answers):
     def no_features(self, role: str, models=None) -> MissingData:
         """The error for a role without features of some networks, or of any."""
         pictures, whose = self.shown(role), "any network" if models is None else ", ".join(map(str, models))
-        return MissingData(
-            f"there are no features of {whose} for the pictures of {pictures}",
-            Path(self.root or "") / shards.FOLDER,
-            f"{shards.command('MODEL', pictures)}; 'humalign plan --profile full' lists networks and costs",
-        )
+        place, how = Path(self.root or "") / shards.FOLDER, shards.command("MODEL", pictures)
+        if self.kind == OWN:  # ids are the names of the files
+            how = f"humalign extract MODEL --images {self.root / pictures / 'pictures'} --layers penultimate logits"
+            how += f" --out {place / 'MODEL' / pictures}"
+        else:
+            how += "; 'humalign plan --profile full' lists networks and costs"
+        return MissingData(f"there are no features of {whose} for the pictures of {pictures}", place, how)
 
     def features(self, role: str = "things", layers=LAYERS, models=None, seeds=(0,)) -> Iterator[Features]:
         """Features of one network and layer after the other for the pictures of a role, with names of the pictures.

@@ -73,6 +73,8 @@ def test_zero_shot(lab):
     assert set(references["model"]) == {"pixels", "colour histogram", "category"}
     zero_shot.ladder(points, references, ceilings)
     zero_shot.overview(points, zero_shot.limit(ceilings))
+    zero_shot.ladder(points, references, ceilings[:0])  # nobody answered twice
+    assert zero_shot.limit(ceilings[:0]) is None
 
 
 def test_rsa(lab):

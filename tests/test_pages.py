@@ -112,7 +112,8 @@ def test_zero_shot_numbers():
     ceilings = pd.DataFrame({"detail": ["majority", "Bayes"], "value": [0.7, 0.8]})
     references = pd.DataFrame({"model": ["pixels"], "value": [0.4], "low": [0.3], "high": [0.5], "provenance": "live"})
     control = points(0.2, 0.4, 0.9, provenance="recorded")
-    out = zero_shot.numbers(source, points(0.2, 0.4, 0.9), control, ceilings, references)
+    out = zero_shot.numbers(source, points(0.2, 0.4, 0.9), ceilings, references)
+    out |= zero_shot.numbers_of_control(control)
     assert [out[f"zs_{key}"].value for key in ("pictures", "concepts", "span")] == [4, 3, 0.5]
     assert (out["zs_best_name"], out["zs_worst_name"], out["zs_networks"].value) == ("Beta", "Alpha", 3)
     assert (out["zs_bayes"].value, out["zs_majority"].value, out["zs_pixels"].value) == (0.8, 0.7, 0.4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pandas as pd
 
@@ -138,18 +140,22 @@ def ceilings(source: Source) -> pd.DataFrame:
     DataFrame
         A result table with model "people", stage "ceiling" and detail "majority" (largest share of answers to repeated
         triplets), "leave-one-out" (one answer against the majority of the others), and, of simulated people, "Bayes"
-        (the most likely answer of the group, from the observers themselves).
+        (the most likely answer of the group, from the observers themselves). Without repeated triplets no row of the
+        first two.
     """
-    repeated = source.repeated("things")
-    rows = [{"detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind), "n": len(repeated)}
-            for kind in ("majority", "leave-one-out")]  # fmt: skip
-    told = repeated.name
+    rows, told = [], ""
+    with contextlib.suppress(MissingData):
+        repeated = source.repeated("things")
+        told = repeated.name
+        rows += [{"detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind), "n": len(repeated)}
+                 for kind in ("majority", "leave-one-out")]  # fmt: skip
     if (people := known(source)) is not None:
         chances, told = people.probabilities, ""
         chances = chances[:: max(1, len(chances) // 20_000)]
         rows.append({"detail": "Bayes", "value": chances.max(1).mean(), "n": len(chances)})
     common = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
-    return results.table(rows, profile=source.profile.name, source=told, **common)
+    frame = pd.DataFrame(rows, columns=["detail", "value", "n"])
+    return results.table(frame, profile=source.profile.name, source=told, **common)
 
 
 def known(source: Source):
@@ -161,10 +167,10 @@ def known(source: Source):
     return people if people.known else None
 
 
-def limit(ceilings: pd.DataFrame) -> float:
-    """The line that the figures draw: "Bayes" where it is known, else "majority" (its estimate from answers)."""
+def limit(ceilings: pd.DataFrame) -> float | None:
+    """The line that the figures draw: "Bayes" where it is known, else "majority" (its estimate), or none."""
     found = ceilings.set_index("detail")["value"]
-    return float(found["Bayes"] if "Bayes" in found else found["majority"])
+    return next((float(found[name]) for name in ("Bayes", "majority") if name in found), None)
 
 
 def three_categories(source: Source, role: str = "things") -> float:
@@ -215,14 +221,14 @@ def table(points: pd.DataFrame, layers: dict[str, pd.DataFrame]) -> pd.DataFrame
     return networks.numbered(out).rename(columns={"reference_accuracy": "linear probe"})
 
 
-def numbers(source: Source, points, control, ceilings, references) -> dict:
+def numbers(source: Source, points, ceilings, references) -> dict:
     """Numbers of the prose, by key.
 
     Parameters
     ----------
     source : Source
-    points, control : DataFrame
-        One row a network: on people's choices, and on those of people whose concepts are permuted.
+    points : DataFrame
+        One row a network.
     ceilings, references : DataFrame
         Of :func:`ceilings` and :func:`references`; details and models that are not among them get no key.
     """
@@ -232,8 +238,6 @@ def numbers(source: Source, points, control, ceilings, references) -> dict:
         "zs_pictures": show.number(len(choices.ids)),
         "zs_concepts": show.number(len(set(choices.concepts))),
         "zs_span": show.number(three_categories(source), digits=2),
-        "zs_above": networks.count(control["low"] > CHANCE, control),
-        "zs_below": networks.count(control["high"] < CHANCE, control),
         "zs_networks": show.number(len(points)),
         "zs_best": show.estimate(best),
         "zs_best_name": best["name"],
@@ -242,6 +246,12 @@ def numbers(source: Source, points, control, ceilings, references) -> dict:
         **{f"zs_{key}": show.number(limits[name]) for key, name in CEILINGS.items() if name in limits},
         **{f"zs_{key}": show.estimate(simple.loc[name]) for key, name in REFERENCES.items() if name in simple.index},
     }
+
+
+def numbers_of_control(points: pd.DataFrame) -> dict:
+    """Numbers of the prose on people whose concepts are permuted, by key; one row of ``points`` a network."""
+    above, below = points["low"] > CHANCE, points["high"] < CHANCE
+    return {"zs_above": networks.count(above, points), "zs_below": networks.count(below, points)}
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------
