@@ -11,6 +11,7 @@ import pandas as pd
 
 from .. import claims, record, resample, results, show
 from .. import rsa as measures
+from ..data.types import Triplets
 from ..record import Tables
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
@@ -29,6 +30,8 @@ NEEDED = frozenset({
 CLAIMS = "claims_people.toml"
 PUBLISHED = "published_accuracy.csv"
 IN_SAMPLE = "People"  # training group of what was fitted to people's choices
+OFTEN = 5  # a question with more answers is one of the repeated ones
+ONCE = "photographs, each triplet once"
 LIVE = "squeezenet1_0"  # sees the 92 images here; its features of them are not published
 
 # ---- measuring -------------------------------------------------------------------------------------------------------
@@ -37,6 +40,28 @@ LIVE = "squeezenet1_0"  # sees the 92 images here; its features of them are not 
 def choices(source: Source) -> Measured:
     """Odd-one-out accuracy of every network on the responses among the concepts of the photographs."""
     return zero_shot.measure(source, roles=("photographs",))
+
+
+def of_triplets(features, triplets: Triplets, kernels=zero_shot.KERNELS, draws: int = resample.DRAWS, **common):
+    """As :func:`humalign.chapters.zero_shot.of_features`, each distinct triplet counted once.
+
+    The score of a triplet is the share of its responses that the network gives, so that a question which was asked of
+    forty people weighs no more than one which was asked of one.
+    """
+    _, first, index = np.unique(real_data.questions(triplets.triplets), return_index=True, return_inverse=True)
+    size, rows, shares = np.bincount(index), [], []
+    for part in features:
+        for kernel in kernels:
+            rows.append({**networks.identity(part), "detail": kernel})
+            shares.append(np.bincount(index, zero_shot.right(part, triplets, kernel)) / size)
+    value, drawn = resample.triplet_means(np.stack(shares), triplets.triplets[first], triplets.concepts, draws)
+    common |= {"dataset": ONCE, "measure": "accuracy", "stage": zero_shot.STAGE, "n": len(first)}
+    return Measured.of([{**row, "value": v} for row, v in zip(rows, value)], drawn, **common)
+
+
+def choices_once(source: Source) -> Measured:
+    """The same with each distinct triplet counted once: added after the width of the first intervals was seen."""
+    return networks.measure(source, "photographs", of_triplets, VERSION, name="zero-shot-once")
 
 
 def all_concepts(source: Source) -> Measured:
@@ -56,7 +81,7 @@ def all_concepts(source: Source) -> Measured:
 
 
 def arrangements(source: Source) -> Measured:
-    """Agreement with 16 people on the 92 images: networks whose features are given, and SqueezeNet, which looks here."""
+    """Agreement with 16 people on the 92 images: networks with published features, and SqueezeNet, which runs here."""
     found = networks.measure(source, "mur92", rsa.of_people, VERSION, name="rsa-people")
     if LIVE in set(found.table["model"]):
         return found
@@ -96,7 +121,10 @@ def kernel_of(model: str) -> str:
 def _tables(source: Source) -> dict:
     models, choice, arranged = source.networks(), choices(source), arrangements(source)
     both = combine(choice, arranged)
+    once = choices_once(source)
+    later = Measured(once.table.assign(dataset="photographs"), once.draws)
     judged = claims.judge(both, models, claims.ledger(CLAIMS))
+    again = claims.judge(combine(later, arranged), models, claims.ledger(CLAIMS))
     sides = {"plus": {"layer": "logits"}, "minus": {"layer": "penultimate"}}
     layers = [
         resample.difference(both.select(query), **sides).assign(dataset=name)
@@ -106,19 +134,25 @@ def _tables(source: Source) -> dict:
         )
     ]
     triplets = source.triplets("photographs")
-    asked = len(np.unique(real_data.questions(triplets.triplets)))
+    asked = np.unique(real_data.questions(triplets.triplets), return_counts=True)[1]
     common = {"dataset": "photographs", "model": "people", "stage": "count", "profile": source.profile.name}
-    counts = results.table([{"measure": "responses", "value": len(triplets)}, {"measure": "triplets", "value": asked},
-                            {"measure": "concepts", "value": len(triplets.ids)}], **common)  # fmt: skip
+    counted = {"responses": len(triplets), "triplets": len(asked), "concepts": len(triplets.ids),
+               "often": (asked > OFTEN).sum(), "responses to these": asked[asked > OFTEN].sum()}  # fmt: skip
     rows = [
-        both.table, all_concepts(source).table, with_embeddings(source).table, counts, zero_shot.ceilings(source),
-        zero_shot.references(source, "photographs"),
+        both.table, once.table, all_concepts(source).table, with_embeddings(source).table,
+        results.table([{"measure": key, "value": value} for key, value in counted.items()], **common),
+        zero_shot.ceilings(source), zero_shot.references(source, "photographs"),
         rsa.people_ceilings(source.arrangement("mur92"), dataset="mur92", profile=source.profile.name),
     ]  # fmt: skip
-    return {"results": results.combine(*rows), "claims": judged, "layers": pd.concat(layers, ignore_index=True)}
+    return {
+        "results": results.combine(*rows),
+        "claims": judged,
+        "claims_once": again,
+        "layers": pd.concat(layers, ignore_index=True),
+    }
 
 
-TABLES = record.Study("slice_networks", NEEDED, ("results", "claims", "layers"), VERSION, _tables)
+TABLES = record.Study("slice_networks", NEEDED, ("results", "claims", "claims_once", "layers"), VERSION, _tables)
 """Everything that this page shows."""
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
@@ -170,6 +204,19 @@ def published() -> pd.DataFrame:
     return out.assign(value=out["value"].astype(float)).merge(known, on="model", how="left")
 
 
+def both_layers(tables: Tables, models: pd.DataFrame, **where) -> pd.DataFrame:
+    """:func:`points` of both layers, one row a network and layer."""
+    return pd.concat([points(tables, models, layer, **where) for layer in LAYERS], ignore_index=True)
+
+
+def people_limits(tables: Tables) -> dict[str, tuple[float, float]]:
+    """The ceiling of each comparison with the 16 people: measure to lower and upper end."""
+    rows = tables["results"]
+    found = rows[rows["measure"] == "ceiling"].set_index("detail")["value"]
+    return {"spearman": (found["mean"],) * 2,
+            "spearman with each person": (found["single, lower"], found["single, upper"])}  # fmt: skip
+
+
 def beside(tables: Tables, models: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
     """Published numbers beside those of this page: what, published, here, why they differ.
 
@@ -181,7 +228,7 @@ def beside(tables: Tables, models: pd.DataFrame, shown: pd.DataFrame | None = No
     for dataset in ("photographs", "things"):
         for layer in LAYERS:
             part = points(tables, models, layer, dataset=dataset, measure="accuracy")
-            cells |= {(dataset, layer, row.model): row for row in part.itertuples()}
+            cells |= {(dataset, layer, row["model"]): row for row in part.to_dict("records")}
     names = networks.names(models)
     for one in shown[shown["here"] != ""].itertuples():
         found = [cells.get((dataset, one.here_layer, one.here)) for dataset in ("photographs", "things")]
@@ -219,11 +266,13 @@ def notes(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
 
 def claim_table(tables: Tables) -> pd.DataFrame:
     """The claims of this page with their criteria, effects and verdicts, for display."""
-    out = tables["claims"].assign(provenance=tables.provenance)
-    words = {"replicates": "holds", "does not replicate": "fails"}
-    effect = [show.number(r.effect, (r.low, r.high), tables.provenance) for r in out.itertuples()]
-    out = out.assign(effect=effect, verdict=out["verdict"].map(lambda v: words.get(v, v)))
-    return out[["claim", "statistic", "criterion", "effect", "basis", "status", "verdict"]]
+    words, out = {"replicates": "holds", "does not replicate": "fails"}, tables["claims"]
+    columns = {"claims": ("effect", "verdict"), "claims_once": ("each triplet once", "verdict then")}
+    for name, (effect, verdict) in columns.items():
+        part = tables[name].set_index("id").loc[out["id"]]
+        told = [show.number(r.effect, (r.low, r.high), tables.provenance) for r in part.itertuples()]
+        out = out.assign(**{effect: told, verdict: [words.get(v, v) for v in part["verdict"]]})
+    return out[["claim", "criterion", "basis", *columns["claims"], *columns["claims_once"]]]
 
 
 def numbers(tables: Tables, models: pd.DataFrame) -> dict:
@@ -233,27 +282,31 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
     own, people = found[found["group"] != IN_SAMPLE], found[found["group"] == IN_SAMPLE]
     mean = points(tables, models, "best", dataset="mur92", measure="spearman")
     single = points(tables, models, "best", dataset="mur92", measure="spearman with each person")
-    limits = rows[rows["measure"] == "ceiling"].set_index("detail")["value"]
+    (limit, _), (low, high) = people_limits(tables).values()
     counts = rows[rows["stage"] == "count"].set_index("measure")["value"]
     simple, ceilings = (part.set_index("model" if k == 0 else "detail") for k, part in enumerate(references(tables)))
-    out = {f"rn_{key}": show.number(int(value), None, told) for key, value in counts.items()}
+    out = {f"rn_{key.replace(' ', '_')}": show.number(int(value), None, told) for key, value in counts.items()}
     out |= {"rn_networks": show.number(len(own), None, told), "rn_networks_92": show.number(len(mean), None, told)}
     for key, part in (("choices", own), ("mean", mean), ("single", single)):
         best, worst = networks.best(part), networks.worst(part)
         out |= {f"rn_{key}_best": show.estimate(best), f"rn_{key}_best_name": best["name"],
                 f"rn_{key}_worst": show.estimate(worst), f"rn_{key}_worst_name": worst["name"]}  # fmt: skip
-    for row in people.itertuples():
-        out[f"rn_{row.model}"] = show.estimate(found.loc[row.Index])
+    out |= {f"rn_{row['model']}": show.estimate(row) for row in people.to_dict("records")}
     out |= {f"rn_{name}": show.number(simple.loc[model, "value"], None, told)
             for name, model in (("pixels", "pixels"), ("category", "category"))}  # fmt: skip
     out["rn_ceiling"] = show.number(ceilings.loc["majority", "value"], None, told)
-    out |= {f"rn_limit_{key}": show.number(limits[name], None, told, digits=2)
-            for key, name in (("mean", "mean"), ("low", "single, lower"), ("high", "single, upper"))}  # fmt: skip
+    out |= {f"rn_limit_{key}": show.number(value, None, told, digits=2)
+            for key, value in (("mean", limit), ("low", low), ("high", high))}  # fmt: skip
     judged = tables["claims"].set_index("id")
     for name, row in judged.iterrows():
         key = f"rn_{name.removeprefix('rp-').replace('-', '_')}"
         out[key] = show.number(row["effect"], (row["low"], row["high"]), told)
-    verdicts = judged["verdict"].value_counts()
-    for key, name in (("holds", "replicates"), ("fails", "does not replicate"), ("open", "undecided")):
-        out[f"rn_{key}"] = show.number(int(verdicts.get(name, 0)), None, told)
-    return out
+    words = {"holds": "replicates", "fails": "does not replicate", "open": "undecided"}
+    for end, name in (("", "claims"), ("_once", "claims_once")):
+        verdicts = tables[name]["verdict"].value_counts()
+        out |= {f"rn_{key}{end}": show.number(int(verdicts.get(verdict, 0)), None, told)
+                for key, verdict in words.items()}  # fmt: skip
+    for layer in LAYERS:
+        part = points(tables, models, layer, dataset="spose_49", measure="spearman").set_index("model")
+        out[f"rn_spose_{layer}"] = show.estimate(part.loc[LIVE])
+    return out | {"rn_claims": show.number(len(judged), None, told)}
