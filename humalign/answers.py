@@ -253,6 +253,9 @@ class Answers:
             return self._answers(role, one.file if one.kind == "triplets" else "answers.csv", role)
         if one.kind != "triplets":
             raise InputError(f"no triplets are called '{role}'", "role", f"choose one of {', '.join(TRIPLETS)}")
+        if one.joined:
+            parts, ids = [self._read(name) for name in one.answers], self.pictures(role).ids
+            return self._once((role, *(part.checksum for part in parts)), [], lambda: joined(parts, ids, role))
         found = self._read(self._published(one.answers, role))
         return self._once((role, found.checksum), [], lambda: permuted(found)) if one.control else found
 
@@ -327,6 +330,26 @@ class Answers:
             told = f"has probabilities of {len(found.probabilities)} answers for {n} triplets"
             raise InputError(told, where, "both have to come from the same release")
         return found
+
+
+def joined(parts, ids, name: str) -> Triplets:
+    """The responses of several data sets whose three objects are all among ``ids``, met by name.
+
+    Parameters
+    ----------
+    parts : list of Triplets
+    ids : sequence of str
+    name : str
+
+    Raises
+    ------
+    InputError
+        When a data set has no such response, or some of ``ids`` are no objects of it.
+    """
+    parts = [part.restrict(ids) for part in parts]
+    rows = np.concatenate([part.triplets for part in parts])
+    source = "; ".join(dict.fromkeys(part.source for part in parts))
+    return replace(parts[0], triplets=rows, participants=None, response_times=None, source=source, name=name)
 
 
 def permuted(triplets: Triplets, seed: int = CONTROL_SEED) -> Triplets:

@@ -16,8 +16,13 @@ VERDICTS = ("replicates", "does not replicate", "undecided", "not measured")
 REQUIRED = {"id", "paper", "claim", "source", "status", "test", "criterion"}
 
 
-def ledger() -> list[dict]:
-    """The claims as written in ``claims.toml``, before any result was seen.
+def ledger(file: str = "claims.toml") -> list[dict]:
+    """The claims as written in a file of this package, before any result was seen.
+
+    Parameters
+    ----------
+    file : str
+        "claims.toml", or "claims_people.toml" of the page on real networks.
 
     Returns
     -------
@@ -25,7 +30,7 @@ def ledger() -> list[dict]:
         Each with id, paper, claim, source, status ("confirmed", "second-hand" or "unverified"), test (dict)
         and criterion (dict).
     """
-    text = resources.files("humalign").joinpath("claims.toml").read_text("utf8")
+    text = resources.files("humalign").joinpath(file).read_text("utf8")
     claims = tomllib.loads(text)["claim"]
     for claim in claims:
         if missing := REQUIRED - set(claim):
@@ -33,11 +38,11 @@ def ledger() -> list[dict]:
         if claim["test"]["kind"] not in TESTS:
             raise InputError(
                 f"claim '{claim['id']}' names the unknown test '{claim['test']['kind']}'",
-                "claims.toml",
+                file,
                 f"choose one of {', '.join(TESTS)}",
             )
     if len({c["id"] for c in claims}) != len(claims):
-        raise InputError("two claims have the same id", "claims.toml", "rename one")
+        raise InputError("two claims have the same id", file, "rename one")
     return claims
 
 
@@ -80,6 +85,18 @@ def _match(a: Networks, b: Networks):
     return (a.facts.set_index("model").index.get_indexer(common), b.facts.set_index("model").index.get_indexer(common))
 
 
+def _resampled(both: np.ndarray, test: dict, *, seed: int = 0) -> np.ndarray:
+    """Rows (networks) drawn anew in every draw where a test asks for ``networks``; column 0 is the value and stays.
+
+    Equal calls with equally many rows draw alike, so that two measures of the same networks stay paired.
+    """
+    if not test.get("networks"):
+        return both
+    pick = np.random.default_rng([seed, len(both)]).integers(len(both), size=both.shape)
+    pick[:, 0] = np.arange(len(both))
+    return np.take_along_axis(both, pick, 0)
+
+
 def group_difference(measured, models, test):
     """Mean of the networks in ``a`` minus mean of those in ``b``."""
     cells = _select(measured, models, test)
@@ -87,7 +104,8 @@ def group_difference(measured, models, test):
     if not len(a) or not len(b):
         return None
     both = cells.both()
-    return both[a].mean(0) - both[b].mean(0), f"{len(a)} against {len(b)} networks"
+    plus, minus = _resampled(both[a], test), _resampled(both[b], test, seed=1)
+    return plus.mean(0) - minus.mean(0), f"{len(a)} against {len(b)} networks"
 
 
 def paired_difference(measured, models, test):
@@ -98,7 +116,8 @@ def paired_difference(measured, models, test):
     i, j = i[keep], j[keep]
     if not len(i):
         return None
-    return plus.both()[i].mean(0) - minus.both()[j].mean(0), f"{len(i)} networks"
+    first, second = _resampled(plus.both()[i], test), _resampled(minus.both()[j], test)
+    return first.mean(0) - second.mean(0), f"{len(i)} networks"
 
 
 def share_positive(measured, models, test):
@@ -127,6 +146,8 @@ def correlation(measured, models, test):
         y = cells.both()[rows]
     if len(y) < 3:
         return None
+    x = _resampled(np.broadcast_to(x[:, None], y.shape) if x.ndim == 1 else x, test)
+    y = _resampled(y, test)
     if test.get("method", "pearson") == "spearman":
         x, y = _rank(x), _rank(y)
     return _pearson(x, y), f"{len(y)} networks"

@@ -223,12 +223,16 @@ class Pairs:
         """Weights times the standardised reference, (pairs, B); kept for the next call."""
         if self._last is None or self._last[0] is not values or self._last[1] != method:
             kind = self.weights.dtype
-            used = ranks(values, self.weights) if method == "spearman" else np.asarray(values, kind)[:, None]
-            mean = (self.weights * used).sum(0, dtype=np.float64) / self.total
-            centred = used - mean.astype(kind)
-            norm = np.sqrt((self.weights * centred**2).sum(0, dtype=np.float64)).astype(kind)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                self._last = (values, method, self.weights * (centred / norm))
+            several = np.asarray(values) if np.ndim(values) == 2 else np.asarray(values)[None]
+            total = 0
+            for one in several:
+                used = ranks(one, self.weights) if method == "spearman" else np.asarray(one, kind)[:, None]
+                mean = (self.weights * used).sum(0, dtype=np.float64) / self.total
+                centred = used - mean.astype(kind)
+                norm = np.sqrt((self.weights * centred**2).sum(0, dtype=np.float64)).astype(kind)
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    total = total + centred / norm
+            self._last = (values, method, self.weights * total / len(several))
         return self._last[2]
 
     def correlate(self, values, reference, method: str = "spearman") -> np.ndarray:
@@ -236,7 +240,9 @@ class Pairs:
 
         Parameters
         ----------
-        values, reference : float (pairs,)
+        values : float (pairs,)
+        reference : float (pairs,) or (references, pairs)
+            Of several references the mean of the correlations with each.
         method : {"spearman", "pearson"}
         """
         target, values = self._reference(reference, method), np.asarray(values)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CONTROL_SEED = 2023  # of the permutation of objects in the control of published data
-NETWORKS = {"clip_ViT-B/32": "things/clip_vit_b32"}  # features that come as data sets: key of the network, data set
+NETWORKS = {  # features that come as data sets of one network: data set, key of the network
+    "things/clip_vit_b32": "clip_ViT-B/32",
+    "things/vgg16_srf200": "vgg16_srf200",
+    "things/word2vec": "word2vec",
+    "things/vice_42": "vice_42",
+    "things/spose_49": "spose_49",
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,12 @@ class Role:
         Published data sets with chances of the answers, and with categories of the pictures.
     control : bool
         Its published answers are those of ``answers`` with the objects permuted.
+    features : tuple of str
+        Published data sets with features of networks for the pictures or the concepts: of one network
+        (:data:`NETWORKS`), or of several.
+    joined : bool
+        Its published answers are those of all data sets in ``answers`` together, as far as their three objects are
+        among the pictures.
     """
 
     title: str
@@ -41,18 +53,26 @@ class Role:
     probabilities: str = ""
     categories: str = ""
     control: bool = False
+    features: tuple[str, ...] = ()
+    joined: bool = False
 
 
+_REPEATED = ("things/testset1", "things/testset2", "things/testset3")
 _THINGS = {"answers": ("things/all", "things/test_10_id"), "pictures": ("things/images",),
-           "categories": "things/categories_27"}  # fmt: skip
+           "categories": "things/categories_27", "features": ("things/clip_vit_b32",)}  # fmt: skip
 ROLES = {
     "things": Role(
         "odd-one-out choices", "triplets", "things", "answers.csv", **_THINGS,
-        repeated=("things/testset1", "things/testset2", "things/testset3"),
+        repeated=_REPEATED,
         again=("things/testset2", "things/testset2_repeat"),
         people=("things/vice_45", "things/vice_42"), probabilities="things/entropies",
     ),
     "things-permuted": Role("choices of the control", "triplets", "things", "control.csv", **_THINGS, control=True),
+    "photographs": Role(
+        "odd-one-out choices among the concepts of free photographs", "triplets", joined=True,
+        answers=("things/test_10_id", "things/testset1", "things/testset2"), pictures=("things_cc0/images",),
+        repeated=_REPEATED, categories="things/categories_27", features=("things_cc0/features", *NETWORKS),
+    ),
     "coarse": Role("coarse categories", "triplets", "test", "labels.csv",
                    ("cifar100/coarse_triplets",), ("cifar100/train",)),
     "levels": Role("three levels", "sessions", "test", "sessions.csv", ("levels",), ("levels/images",)),
@@ -63,7 +83,7 @@ ROLES = {
     "king2": Role("arrangements (King et al., B)", "arrangement", "king2", "arrangement.npz",
                   ("king2019/set2",), ("king2019/set2/images",)),
     "mur92": Role("arrangements of 92 objects", "arrangement", "mur92", "arrangement.npz", ("mur92",),
-                  ("mur92/images",)),
+                  ("mur92/images",), features=("mur92/features",)),
     "test": Role("pictures of all concepts", "pictures", "test", "pictures.csv"),
     **{name: Role(f"pictures of {one}", "pictures", pictures=(one,)) for name, one in {
         "caltech101": "caltech101", "cars196": "cars196", "cifar100-train": "cifar100/train",

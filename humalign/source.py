@@ -30,6 +30,7 @@ from .store import cached, digest, lock
 LAYERS = ("penultimate", "logits")
 VERSION = 1  # of the features of the drawn world
 YOURS = "Yours"  # training group of the reader's own network
+UNKNOWN = "Not known"  # training group of a network whose published features are there, but of which no table knows
 FACTS = ["model", "name", "source", "family", "size", "arch", "group", "palette", "objective", "augmentation",
          "training_data", "epochs", "wave", "parameters", "reference_accuracy", "own_accuracy", "seeds",
          "public", "stand_in", "role", "number"]  # of each network, in tables and under figures  # fmt: skip
@@ -65,11 +66,12 @@ class Source(Answers):
             elif self.root is None:
                 raise MissingData("needs a data folder", role, "point HUMALIGN_DATA or --data at it")
             else:
-                name = self._published(one.answers or one.pictures, role)
-                gone = registry.entry(name).missing(self.root)
-                if gone or name not in registry.available(self.profile):
-                    told = gone[0] if gone else "a file"
-                    return f"{name}: {told} is not here; 'humalign data where {name}' says how to get it"
+                needed = [*one.answers, *one.pictures] if one.joined else [one.answers or one.pictures]
+                for name in (self._published((n,) if isinstance(n, str) else n, role) for n in needed):
+                    gone = registry.entry(name).missing(self.root)
+                    if gone or name not in registry.available(self.profile):
+                        told = gone[0] if gone else "a file"
+                        return f"{name}: {told} is not here; 'humalign data where {name}' says how to get it"
             if features and not self.models(role):
                 raise self.no_features(role)
         except InputError as error:
@@ -112,7 +114,11 @@ class Source(Answers):
             table = table[table["model"].isin(found)]
             rows = [_facts(name, source="data folder") for name in sorted(found - set(table["model"]))]
         else:
-            table, rows = facts(self.profile), []
+            table, told = facts(self.profile), {"group": UNKNOWN, "palette": UNKNOWN, "source": "data folder"}
+            known = {_plain(key) for key in table["model"]}
+            sets = {name for role in ROLES for name in self._sets(role)} - set(NETWORKS)
+            found = {model for name in sets for model, _ in self._read(name)}
+            rows = [_facts(name, **told) for name in sorted(found) if _plain(name) not in known]
         rows += [row for row, _ in self.mine]
         if rows or self.kind == OWN:
             table = pd.concat([table.astype(object), pd.DataFrame(rows, dtype=object)], ignore_index=True)
@@ -173,10 +179,8 @@ class Source(Answers):
         path = self.stored(role, model, seed)
         if path is not None and not self._unusable(model, path):
             return shards.about(path)["digest"]
-        name = self._of_registry(role, model) if seed == 0 and path is None else ""
-        return (
-            digest([str(p.stat().st_mtime_ns) for p in registry.entry(name).found(self.root).values()]) if name else ""
-        )
+        parts = self._files(role).get(model, {}) if seed == 0 and path is None else {}
+        return digest([[layer, part.checksum] for layer, part in sorted(parts.items())]) if parts else ""
 
     def _weights(self, model: str, seed: int) -> str:
         """Checksum of the weights of a network of the drawn world; "" where it was not trained."""
@@ -187,14 +191,36 @@ class Source(Answers):
         except MissingData:
             return ""
 
-    def _of_registry(self, role: str, model: str) -> str:
-        """The published data set with the features of a network for all objects of a role; "" for none."""
-        name = NETWORKS.get(model, "")
-        if not name or self.profile.name != "slice" or self.role(role).folder != "things" or self._folder(role):
-            return ""
-        if name not in registry.available(self.profile):
-            return ""
-        return name if set(self.ids(role)) <= set(self._read(name).ids) else ""
+    def _files(self, role: str) -> dict[str, dict[str, Features]]:
+        """Features that come as published files for all objects of a role: network, layer.
+
+        A network of which one layer is given stands for its penultimate one, whatever its own name.
+        """
+        sets = self._sets(role)
+        if not sets or self._folder(role) or self.missing(role):
+            return {}
+        paths = [p for name in sets for p in registry.entry(name).found(self.root).values()]
+        return self._once(("features", role, *sets), paths, lambda: self._layers_of(role, sets))
+
+    def _sets(self, role: str) -> list[str]:
+        """Published data sets with features of networks that are at hand for a role."""
+        if self.kind != "published" or self.profile.name != "slice" or role not in ROLES:
+            return []
+        here = set(registry.available(self.profile)) if ROLES[role].features else ()
+        return [name for name in ROLES[role].features if name in here]
+
+    def _layers_of(self, role: str, sets: list[str]) -> dict[str, dict[str, Features]]:
+        from .zoo.facts import keys
+
+        wanted, known = set(self.ids(role)), {_plain(key): key for key in keys()}
+        found: dict[str, dict[str, Features]] = {}
+        for name in sets:
+            read = self._read(name)
+            for (model, layer), part in (read if isinstance(read, dict) else {(NETWORKS[name], ""): read}).items():
+                if wanted <= set(part.ids):  # a network that left pictures out cannot be compared
+                    found.setdefault(known.get(_plain(model), model), {})[layer] = part
+        return {model: layers if len(layers) > 1 else {"penultimate": next(iter(layers.values()))}
+                for model, layers in found.items()}  # fmt: skip
 
     def state(self, role: str = "things", models=None, seeds=(0,)) -> list:
         """What the features depend on, for cache keys: network, training run and digest of each.
@@ -272,8 +298,8 @@ class Source(Answers):
             elif path := self.stored(role, model, seed):
                 found = shards.read_layers(path, layers)
             else:
-                one = self._read(self._of_registry(role, model))
-                found = [replace(one, layer="penultimate")] if "penultimate" in layers else []
+                given = self._files(role)[model]
+                found = [_as_features(given[layer], layer) for layer in layers if layer in given]
             for part in found:
                 yield replace(part, model=model, meta=about)
 
@@ -295,7 +321,7 @@ class Source(Answers):
         if self.kind == "drawn":
             return tuple(blocks(small.load(model, profile=self.profile)))
         path = self.stored(role, model)
-        return tuple(shards.layers(path)) if path else ("penultimate",)
+        return tuple(shards.layers(path)) if path else tuple(self._files(role).get(model, ("penultimate",)))
 
     def _drawn(self, role, model, seed, layers, known) -> list[Features]:
         """Features of the drawn world's networks, made on demand; those of the last layers are kept."""
@@ -377,6 +403,16 @@ class Source(Answers):
 
         arrays = cached(place, self.shown(role).replace("/", "-"), [mine.checksum, shown.checksum], make)
         return [Features(shown.ids, arrays[layer], mine.name, layer) for layer in layers if layer in arrays]
+
+
+def _plain(name: str) -> str:
+    """A network's name as files and tables share it: efficientnet_lite0 is efficientnet-lite0."""
+    return name.lower().replace("_", "-")
+
+
+def _as_features(part, layer: str) -> Features:
+    """Published features or an embedding of people, as features of a layer."""
+    return Features(part.ids, np.asarray(part.values, np.float32), "", layer, part.source, part.licence, part.name)
 
 
 def _facts(model: str, **facts) -> dict:

@@ -15,6 +15,7 @@ from ..record import Tables
 from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from ..source import Source
+from . import rsa as rsa_chapter
 
 ROLES, OPTIONAL = (), ()  # the page is about single published files: NEEDED
 VERSION = 2  # of the tables that are kept: goes up when their numbers change
@@ -235,9 +236,6 @@ def squeezenet_features(source: Source) -> dict:
     return dict(found)
 
 
-PAIRINGS = {"mean": "spearman", "single": "spearman with each person"}
-
-
 def objects92(source: Source, draws: int = DRAWS) -> Measured:
     """RSA of SqueezeNet with 16 people on 92 images, each comparison with its own ceiling; draws resample images.
 
@@ -248,27 +246,10 @@ def objects92(source: Source, draws: int = DRAWS) -> Measured:
         measure "ceiling": detail "mean" for the first, "single, lower" and "single, upper" for the second.
     """
     human = source.published("mur92")
-    pairs = resample.Pairs(len(human), draws)
-    common = {"dataset": "mur92", "detail": "correlation"}
-    rows, out = [], []
-    for layer, features in squeezenet_features(source).items():
-        own = rsa.rdm(features.align(human.ids).values, "correlation")
-        for against, measure in PAIRINGS.items():
-            found = rsa.agreement(own, human.rdm, against)
-            others = [human.mean()] if against == "mean" else human.rdm
-            rows.append({**common, "model": "squeezenet1_0", "layer": layer, "stage": "zero-shot", "measure": measure,
-                         "value": found.value, "n": len(human)})  # fmt: skip
-            drawn = [pairs.correlate(rsa.upper_triangle(own), rsa.upper_triangle(one)) for one in others]
-            out.append(np.mean(drawn, axis=0))
-    limits = {}
-    for against in PAIRINGS:
-        low, high = rsa.ceiling(human.rdm, against)
-        limits |= {against: low} if low == high else {f"{against}, lower": low, f"{against}, upper": high}
-    for detail, value in limits.items():
-        rows.append({**common, "detail": detail, "model": "people", "measure": "ceiling", "value": value,
-                     "n": human.people})  # fmt: skip
-        out.append(np.full(draws, np.nan))
-    return Measured.of(rows, np.array(out), profile=source.profile.name)
+    common = {"dataset": "mur92", "profile": source.profile.name}
+    found = rsa_chapter.of_people(squeezenet_features(source).values(), human, draws=draws, **common)
+    people = rsa_chapter.people_ceilings(human, **common)
+    return combine(found, Measured(people, np.full((len(people), draws), np.nan)))
 
 
 def category_rdms(source: Source) -> pd.DataFrame:

@@ -21,6 +21,7 @@ VERSION = 1  # of what is kept: goes up when its numbers change
 METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
 STAGE = "zero-shot"
+PAIRINGS = {"mean": "spearman", "single": "spearman with each person"}  # with whom, and what it is called
 SPLITS = 50  # random halves of people behind the reliability of their mean
 YLABEL = {"spearman": "Spearman's ρ with people", "pearson": "Pearson's r with people"}
 TITLES = {"cichy": "118 pictures", "king1": "144, set 1", "king2": "144, set 2"}
@@ -71,6 +72,59 @@ def of_features(
     if not rows:
         raise MissingData("leaves no features to compare, as every transform collapsed", stage, "fit more triplets")
     return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
+
+
+def of_people(
+    features, human: HumanRDM, metric: str = "correlation", draws: int = resample.DRAWS, **common
+) -> Measured:  # fmt: skip
+    """Agreement of each layer with the mean RDM of the people, and with single people, averaged.
+
+    Two questions with two ceilings, which :func:`people_ceilings` gives.
+
+    Parameters
+    ----------
+    features : iterable of Features
+    human : HumanRDM
+        One RDM a person.
+    metric : {"correlation", "cosine"}
+    draws : int
+    **common
+        Further columns: ``profile`` and ``dataset``.
+
+    Returns
+    -------
+    Measured
+        Measures "spearman" (mean) and "spearman with each person"; detail = metric; draws resample pictures.
+    """
+    pairs, rows, drawn = resample.Pairs(len(human), draws), [], []
+    targets = {
+        "mean": measures.upper_triangle(human.mean()),
+        "single": np.stack([measures.upper_triangle(one) for one in human.rdm]),
+    }
+    rdms = [(part, np.asarray(measures.rdm(part.align(human.ids).values, metric=metric))) for part in features]
+    for against, measure in PAIRINGS.items():
+        others = [human.mean()] if against == "mean" else human.rdm
+        for part, rdm in rdms:
+            value = float(np.mean([measures.compare(rdm, one) for one in others]))
+            rows.append({**networks.identity(part), "measure": measure, "value": value})
+            drawn.append(pairs.correlate(measures.upper_triangle(rdm), targets[against]))
+    return Measured.of(rows, np.stack(drawn), stage=STAGE, detail=metric, n=len(human), **common)
+
+
+def people_ceilings(human: HumanRDM, **common) -> pd.DataFrame:
+    """What a perfect model reaches in both comparisons of :func:`of_people`; see :func:`humalign.rsa.ceiling`.
+
+    Returns
+    -------
+    DataFrame
+        A result table with model "people", measure "ceiling" and detail "mean", "single, lower" and "single, upper".
+    """
+    found = {}
+    for against in PAIRINGS:
+        low, high = measures.ceiling(human.rdm, against)
+        found |= {against: low} if low == high else {f"{against}, lower": low, f"{against}, upper": high}
+    rows = [{"detail": detail, "value": value} for detail, value in found.items()]
+    return results.table(rows, model="people", measure="ceiling", n=human.people, **common)
 
 
 def measure(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> Measured:

