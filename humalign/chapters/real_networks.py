@@ -204,9 +204,15 @@ def published() -> pd.DataFrame:
     return out.assign(value=out["value"].astype(float)).merge(known, on="model", how="left")
 
 
-def both_layers(tables: Tables, models: pd.DataFrame, **where) -> pd.DataFrame:
-    """:func:`points` of both layers, one row a network and layer."""
-    return pd.concat([points(tables, models, layer, **where) for layer in LAYERS], ignore_index=True)
+def by_layer(tables: Tables, models: pd.DataFrame, **where) -> dict[str, pd.DataFrame]:
+    """:func:`points` of each layer."""
+    return {layer: points(tables, models, layer, **where) for layer in LAYERS}
+
+
+def both_layers(tables: Tables, models: pd.DataFrame, column: str, values, **where) -> dict[str, pd.DataFrame]:
+    """:func:`points` of both layers, one row a network and layer, for each value of a column of the results."""
+    frames = {value: by_layer(tables, models, **{column: value}, **where).values() for value in values}
+    return {value: pd.concat(layers, ignore_index=True) for value, layers in frames.items()}
 
 
 def people_limits(tables: Tables) -> dict[str, tuple[float, float]]:
