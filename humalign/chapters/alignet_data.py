@@ -54,7 +54,6 @@ def _pool(source: Source, network: str, kind: str, clusters: int):
 
 def sampled(
     source: Source,
-    network: str = TEACHER,
     kind: str = "uncertainty",
     clusters: int = CLUSTERS,
     n: int = 20_000,
@@ -66,10 +65,8 @@ def sampled(
     ----------
     source : Source
         The drawn world.
-    network : str
-        A teacher network or one of the zoo.
     kind : str
-        Of the map, see :data:`humalign.alignet.teacher.KINDS`.
+        Of the map of :data:`humalign.chapters.teacher.TEACHER`, see :data:`humalign.alignet.teacher.KINDS`.
     clusters : int
     n : int
         Triplets of each rule.
@@ -81,7 +78,7 @@ def sampled(
     dict
         Rule to DataFrame: first, second, odd (ids), s01, s02, s12, concepts (how many), superordinates (how many).
     """
-    ids, values, labels, concepts, kinds = _pool(source, network, kind, clusters)
+    ids, values, labels, concepts, kinds = _pool(source, TEACHER, kind, clusters)
     names, out = np.array(ids), {}
     groups = {"classes": sampling.Groups(concepts), "clusters": sampling.Groups(labels), None: None}
     for rule in rules:

@@ -103,22 +103,22 @@ def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
     return verdict_table(effects.assign(criterion="", verdict=marked)).drop(columns=["criterion", "verdict"])
 
 
-def verdict_counts(verdicts: pd.DataFrame, prefix: str = "cl") -> dict[str, show.Number | str]:
-    """How many claims of each paper got each verdict: ``<prefix>_<verdict>_<paper>``, ``<prefix>_all_<paper>``.
+def verdict_counts(verdicts: pd.DataFrame) -> dict[str, show.Number | str]:
+    """How many claims of each paper got each verdict: ``cl_<verdict>_<paper>``, ``cl_all_<paper>``.
 
-    Controls are counted apart: ``<prefix>_controls_<paper>``, and ``<prefix>_controls_kept_<paper>`` that hold.
+    Controls are counted apart: ``cl_controls_<paper>``, and ``cl_controls_kept_<paper>`` that hold.
     """
     out = {}
     for paper, part in verdicts.groupby("paper"):
         basis = farthest(part["provenance"], "live")
         control, part = part[part["control"]], part[~part["control"]]
         kept = int((control["verdict"] == "replicates").sum())
-        out[f"{prefix}_controls_{paper}"] = show.Words(len(control))
-        out[f"{prefix}_controls_kept_{paper}"] = show.number(kept, provenance=basis)
-        out[f"{prefix}_all_{paper}"] = show.Words(len(part))
+        out[f"cl_controls_{paper}"] = show.Words(len(control))
+        out[f"cl_controls_kept_{paper}"] = show.number(kept, provenance=basis)
+        out[f"cl_all_{paper}"] = show.Words(len(part))
         for verdict in claims.VERDICTS:
             count = int((part["verdict"] == verdict).sum())
-            out[f"{prefix}_{verdict.replace(' ', '_')}_{paper}"] = show.number(count, provenance=basis)
+            out[f"cl_{verdict.replace(' ', '_')}_{paper}"] = show.number(count, provenance=basis)
     return out
 
 

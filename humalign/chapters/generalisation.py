@@ -33,11 +33,11 @@ STUDENT_TASKS = {  # words: (dataset, measure, detail)
 # ---- students before and after alignment -----------------------------------------------------------------------------
 
 
-def of_students(runs: Measured, dataset: str, measure: str, details, stages=MAIN) -> pd.DataFrame:
+def of_students(runs: Measured, dataset: str, measure: str, details) -> pd.DataFrame:
     """Rows of the students at the given stages, training runs averaged (see :func:`student.averaged`)."""
     t = runs.table
     wanted = (t["dataset"] == dataset) & (t["measure"] == measure) & t["detail"].isin(list(details))
-    return student.averaged(runs.select(wanted.to_numpy()), stages, tuple(student.NAMES))
+    return student.averaged(runs.select(wanted.to_numpy()), MAIN, tuple(student.NAMES))
 
 
 def chance() -> tuple[dict, dict]:

@@ -439,7 +439,7 @@ def divergent(aligned: np.ndarray, control: np.ndarray, shown: pd.DataFrame, n: 
     return pd.concat(parts, ignore_index=True).drop(columns="kind")
 
 
-def drawn_ratings(pairs: pd.DataFrame, ids, n: int = RATERS) -> pd.DataFrame:
+def drawn_ratings(pairs: pd.DataFrame, ids) -> pd.DataFrame:
     """Drawn people rate pairs from 1 to 5: each sorts all pairs by own similarity into five equal piles.
 
     Returns
@@ -451,11 +451,11 @@ def drawn_ratings(pairs: pd.DataFrame, ids, n: int = RATERS) -> pd.DataFrame:
 
     from ..world import observers
 
-    seen, weights = observers.values(tuple(ids)), observers.people("main").weights[:n]
+    seen, weights = observers.values(tuple(ids)), observers.people("main").weights[:RATERS]
     similarity = (seen[pairs["first"]] * seen[pairs["second"]]) @ weights.T  # pairs x people
     pile = np.ceil(5 * rankdata(similarity, axis=0) / len(pairs)).clip(1, 5)
     frame = pairs[["image1", "image2"]]
-    return pd.concat([frame.assign(participant=k, rating=pile[:, k]) for k in range(n)], ignore_index=True)
+    return pd.concat([frame.assign(participant=k, rating=pile[:, k]) for k in range(RATERS)], ignore_index=True)
 
 
 def rated(features: dict, shown: pd.DataFrame, names: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -71,7 +71,7 @@ def _long(square: pd.DataFrame, measure: str, layer: str) -> pd.DataFrame:
     return square.stack().rename("value").reset_index().assign(measure=measure, layer=layer)
 
 
-def pairs_of_layer(source: Source, layer: str = "penultimate", models=None, seeds=(0,)) -> pd.DataFrame:
+def pairs_of_layer(source: Source, layer: str = "penultimate") -> pd.DataFrame:
     """Every pair of networks: share of equal choices ("agreement") and linear CKA of the features ("CKA").
 
     Returns
@@ -84,13 +84,13 @@ def pairs_of_layer(source: Source, layer: str = "penultimate", models=None, seed
     def make():
         _, values = dimensions.dimensions(source)
         features = {PEOPLE: values}
-        features |= {p.model: p.align(triplets.ids).values for p in source.features("things", (layer,), models, seeds)}
-        same = measures.agreement(choices(source, layer, models, seeds))
+        features |= {p.model: p.align(triplets.ids).values for p in source.features("things", (layer,))}
+        same = measures.agreement(choices(source, layer))
         return pd.concat(
             [_long(same, "agreement", layer), _long(measures.cka_matrix(features), "CKA", layer)], ignore_index=True
         )
 
-    state = source.state("things", models, seeds)
+    state = source.state("things")
     parts = [state, [source.people("things").checksum], triplets.checksum, layer]
     return kept(source.profile, f"pairs-{layer}", VERSION, parts, make)
 

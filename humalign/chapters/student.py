@@ -108,13 +108,8 @@ def mistakes() -> pd.DataFrame:
     return found.assign(name=found["stage"].str.removeprefix("diagnosis: "))
 
 
-def recorded_features(split: str = "test") -> dict[tuple[str, str], np.ndarray]:
-    """Features of the students (seed 0) by (model, stage).
-
-    Parameters
-    ----------
-    split : {"test", "things", "cichy", "king1", "king2"}
-        "test" holds the first 4 pictures of each concept.
+def recorded_features() -> dict[tuple[str, str], np.ndarray]:
+    """Features of the students (seed 0) by (model, stage), for the first 4 test pictures of each concept.
 
     Returns
     -------
@@ -131,7 +126,7 @@ def recorded_features(split: str = "test") -> dict[tuple[str, str], np.ndarray]:
         raise MissingData("no features of students were recorded", path, "run 'python -m humalign.experiments'")
     arrays, _ = load_arrays(path)
     keys = (key.split("/") for key in sorted(arrays))
-    return {(m, s): arrays[f"{m}/{s}/{k}"].astype(np.float32) for m, s, k in keys if k == split}
+    return {(m, s): arrays[f"{m}/{s}/{k}"].astype(np.float32) for m, s, k in keys if k == "test"}
 
 
 def pictures(split: str = "test") -> pd.DataFrame:
@@ -180,18 +175,18 @@ def averaged(measured: Measured, stages=STAGES, models=tuple(NAMES)) -> pd.DataF
     )
 
 
-def by_panel(runs: Measured, wanted: dict, stages=STAGES, models=tuple(NAMES)) -> pd.DataFrame:
+def by_panel(runs: Measured, wanted: dict) -> pd.DataFrame:
     """The rows of :func:`averaged` that belong to some panels, with the title of the panel in column ``panel``."""
     t = runs.table
     keys = pd.Series(list(zip(t["dataset"], t["measure"], t["detail"])), index=t.index)
-    found = averaged(runs.select(keys.isin(list(wanted)).to_numpy()), stages, models)
+    found = averaged(runs.select(keys.isin(list(wanted)).to_numpy()), STAGES, tuple(NAMES))
     titles = [wanted[key] for key in zip(found["dataset"], found["measure"], found["detail"])]
     return found.assign(panel=pd.Categorical(titles, list(wanted.values()))).astype({"panel": str})
 
 
-def level_panels(runs: Measured, part: str = PART) -> pd.DataFrame:
+def level_panels(runs: Measured) -> pd.DataFrame:
     """Accuracy by level on concepts of one part of the split, training runs averaged: :func:`by_panel`."""
-    return by_panel(runs, {("levels", "accuracy", f"{part}/{level}"): f"{level}, {part}" for level in levels.LEVELS})
+    return by_panel(runs, {("levels", "accuracy", f"{PART}/{level}"): f"{level}, {PART}" for level in levels.LEVELS})
 
 
 def contrasts(runs: Measured, pairs=CONTRASTS) -> pd.DataFrame:
@@ -289,7 +284,7 @@ def level_lines(source: Source) -> tuple[dict, dict]:
     )
 
 
-def split_lines(source: Source, part: str = PART, n: int = 2000) -> dict:
+def split_lines(source: Source, n: int = 2000) -> dict:
     """Lines of the figure on one part of the concept split: chance, and the most likely answer of the drawn people.
 
     Returns
@@ -302,20 +297,20 @@ def split_lines(source: Source, part: str = PART, n: int = 2000) -> dict:
         from ..world import observers
         from ..world.splits import level_triplets
 
-        data, rows = level_triplets(part), []
+        data, rows = level_triplets(PART), []
         seen = observers.values(data.ids)
         for level in levels.LEVELS:
             own = data.triplets[data.level == level][:n]
             rows.append({"level": level, "best": observers.group_probabilities(seen, own).max(1).mean()})
         return pd.DataFrame(rows)
 
-    best = kept(source.profile, f"alignet-best-{part}", VERSION, n, make).set_index("level")["best"]
-    return {f"{k}, {part}": {"chance": 1 / 3, "best possible": float(v)} for k, v in best.items()}
+    best = kept(source.profile, f"alignet-best-{PART}", VERSION, n, make).set_index("level")["best"]
+    return {f"{k}, {PART}": {"chance": 1 / 3, "best possible": float(v)} for k, v in best.items()}
 
 
-def teacher_lines(table: pd.DataFrame, columns, network: str = teacher.TEACHER) -> dict:
+def teacher_lines(table: pd.DataFrame, columns) -> dict:
     """Lines of the human-aligned teacher for the figure of controls: column to {label: value}."""
-    own = table[(table["network"] == network) & (table["map"] == "human-aligned")]
+    own = table[(table["network"] == teacher.TEACHER) & (table["map"] == "human-aligned")]
     return {c: {"teacher": float(own[WORDS.get(c, c)].iloc[0])} for c in columns if len(own)}
 
 
@@ -348,7 +343,7 @@ def reach(decays=(0.0, 0.5, 1.0, 30.0), settings: Settings = PRIMARY) -> pd.Data
     return pd.concat(parts, ignore_index=True)
 
 
-def level_options(source: Source, networks=tuple(NAMES), mapped: str = teacher.TEACHER) -> pd.DataFrame:
+def level_options(source: Source, networks=tuple(NAMES)) -> pd.DataFrame:
     """Levels accuracy of untouched networks, and of a teacher with and without its map, by kernel and rule for ties.
 
     Returns
@@ -356,6 +351,7 @@ def level_options(source: Source, networks=tuple(NAMES), mapped: str = teacher.T
     DataFrame
         model, stage, level, kernel (cosine, dot), ties (either, drop), value.
     """
+    mapped = teacher.TEACHER
     parts = [[networks, mapped], [teacher.state(source, n) for n in (*networks, mapped)]]
     return kept(source.profile, "level-options", VERSION, parts, lambda: _level_options(source, networks, mapped))
 
@@ -484,7 +480,7 @@ def mean_table(table: pd.DataFrame) -> pd.DataFrame:
     return out[columns].rename(columns={"value": "difference", "seeds": "runs"}).reset_index(drop=True)
 
 
-def change_table(runs: Measured, models=tuple(NAMES)) -> pd.DataFrame:
+def change_table(runs: Measured) -> pd.DataFrame:
     """Each control minus the primary run that it varies, of the same student and seeds, paired.
 
     Returns
@@ -493,7 +489,7 @@ def change_table(runs: Measured, models=tuple(NAMES)) -> pd.DataFrame:
         student, control, coarse, fine, boundary, one-shot, shift (H2, each with its 95 % interval in words), runs.
     """
     rows = []
-    for model in models:
+    for model in NAMES:
         own = runs.select((runs.table["model"] == model).to_numpy())
         for stage in (s for s in dict.fromkeys(own.table["stage"]) if "," in s):
             row = {"student": NAMES[model], "control": stage}

@@ -236,24 +236,24 @@ def read_json(path):
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
-def list_images(folder, remedy=AGAIN) -> list[Path]:
+def list_images(folder) -> list[Path]:
     """Image files directly in a folder, sorted by file name (code points, as the papers' code does)."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise MissingData("there is no such folder", folder, remedy)
+        raise MissingData("there is no such folder", folder, AGAIN)
     found = sorted(
         (p for p in folder.iterdir() if p.suffix.lower() in IMAGES and p.name[0] != "."), key=lambda p: p.name
     )
     if not found:
-        raise InputError("holds no images", folder, remedy)
+        raise InputError("holds no images", folder, AGAIN)
     stems: dict[str, Path] = {}
     for path in found:
         if (other := stems.setdefault(path.stem, path)) is not path:
             raise InputError(f"holds both {other.name} and {path.name}", folder, "keep one picture of each name")
     if lost := [p for p in found if not p.exists()]:
-        raise InputError(f"{len(lost)} images are links to nowhere, the first is {lost[0].name}", folder, remedy)
+        raise InputError(f"{len(lost)} images are links to nowhere, the first is {lost[0].name}", folder, AGAIN)
     if empty := [p for p in found if p.stat().st_size == 0]:
-        raise InputError(f"{len(empty)} images are empty, the first is {empty[0].name}", folder, remedy)
+        raise InputError(f"{len(empty)} images are empty, the first is {empty[0].name}", folder, AGAIN)
     return found
 
 

@@ -135,9 +135,9 @@ def trainer(run: StudentRun, profile, folder=None) -> Trainer:
     return Trainer(start(run, profile), batches, s, folder, made_from=[run.key])
 
 
-def student_features(student: Student, profile, split: str, logits: bool = False) -> np.ndarray:
-    """Features (or logits) of a split of pictures: float32 (m, p)."""
+def student_features(student: Student, profile, split: str) -> np.ndarray:
+    """Features of a split of pictures: float32 (m, p)."""
     from ..world.stimuli import images
 
     stimuli = images(split, 32, profile)
-    return embed(student, Pictures(stimuli.ids, stimuli.images, 32), 512, logits)
+    return embed(student, Pictures(stimuli.ids, stimuli.images, 32), 512)

@@ -26,7 +26,7 @@ def stages(model) -> list[str]:
     return [*(f"{name}:gap" for name in _outermost(model.module)), *model.layers]
 
 
-def stages_of(name: str, profile=None) -> list[str]:
+def stages_of(name: str) -> list[str]:
     """The same of a network by its name, built without weights and without memory (torch's meta device)."""
     import torch
 
@@ -34,9 +34,9 @@ def stages_of(name: str, profile=None) -> list[str]:
 
     try:
         with torch.device("meta"):
-            return stages(zoo.load(name, pretrained=False, profile=profile))
+            return stages(zoo.load(name, pretrained=False))
     except NotImplementedError:  # its random weights are drawn with numbers of their own
-        return stages(zoo.load(name, pretrained=False, profile=profile))
+        return stages(zoo.load(name, pretrained=False))
 
 
 BLOCKS = ("Block", "Bottleneck", "InvertedResidual", "DepthwiseSeparableConv")  # ends of the names of their classes

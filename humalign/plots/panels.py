@@ -401,15 +401,15 @@ def grid(n: int, height: float = 2.5, columns: int = 3, **options):
     return fig, list(axes.flat[:n])
 
 
-def strips(table: pd.DataFrame, floor: str = "chance", people: str = "people"):
+def strips(table: pd.DataFrame, floor: str = "chance"):
     """Every network in every task: a panel a task, networks sorted inside their training group.
 
     Parameters
     ----------
     table : DataFrame
         panel, on (name of the value axis), group, value, low, high, chance, and, where people are known, limit.
-    floor, people : str
-        Names of the lines at ``chance`` and ``limit``.
+    floor : str
+        Name of the line at ``chance``.
     """
     parts = list(table.groupby("panel", sort=False))
     fig, axes = grid(len(parts))
@@ -421,7 +421,7 @@ def strips(table: pd.DataFrame, floor: str = "chance", people: str = "people"):
         chance, limit = rows["chance"].iloc[0], rows["limit"].iloc[0] if "limit" in rows else None
         ax.set_ylim(limits(rows, chance, limit))
         ax.set_xlim(-2, x.max() * 1.4 + 1)  # room for the names of the lines, clear of points
-        for value, name, ls in ((chance, floor, ":"), (limit, people, "-.")):
+        for value, name, ls in ((chance, floor, ":"), (limit, "people", "-.")):
             if value is not None and np.isfinite(value):
                 style.reference_line(ax, value, name, style=ls)
         ax.set_title(title, fontsize=10)

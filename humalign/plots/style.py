@@ -240,16 +240,16 @@ def reference_line(ax, value: float, label: str, *, axis: str = "y", style: str 
         )
 
 
-def identity_line(ax, label: str = "equal") -> None:
+def identity_line(ax) -> None:
     """The dashed line y = x over the present limits."""
     low, high = min(ax.get_xlim()[0], ax.get_ylim()[0]), max(ax.get_xlim()[1], ax.get_ylim()[1])
     ax.plot([low, high], [low, high], color=GREY, ls="--", lw=1.1, zorder=1)
     ax.set(xlim=(low, high), ylim=(low, high))
     place = {"xytext": (-24, -12), "textcoords": "offset points", "ha": "right"}  # beside the line, not across it
-    ax.annotate(label, (high, high), fontsize=9.5, color=GREY, **place)
+    ax.annotate("equal", (high, high), fontsize=9.5, color=GREY, **place)
 
 
-def fit_line(ax, x, y, *, label: str | None = None) -> tuple[float, float]:
+def fit_line(ax, x, y) -> tuple[float, float]:
     """Least-squares line through the points, dashed; returns slope and intercept (NaN with fewer than 2 points)."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     at = np.isfinite(x) & np.isfinite(y)
@@ -257,5 +257,5 @@ def fit_line(ax, x, y, *, label: str | None = None) -> tuple[float, float]:
         return float("nan"), float("nan")
     slope, intercept = np.polyfit(x[at], y[at], 1)
     ends = np.array([x[at].min(), x[at].max()])
-    ax.plot(ends, slope * ends + intercept, color=GREY, ls="--", lw=1.3, zorder=1, label=label)
+    ax.plot(ends, slope * ends + intercept, color=GREY, ls="--", lw=1.3, zorder=1)
     return float(slope), float(intercept)

@@ -274,7 +274,6 @@ def contact_sheet(
     size: int = 96,
     seed: int = 0,
     labels: bool = True,
-    kappa: float = KAPPA,
     views: bool = False,
     drawings: World | None = None,
 ) -> Image.Image:
@@ -309,7 +308,7 @@ def contact_sheet(
     pen = ImageDraw.Draw(sheet)
     for i, (name, view, k) in enumerate(cells):
         x, y = i % columns * size, i // columns * (size + foot)
-        pixels, _ = render(name, seed_of(f"sheet{seed}/{name}/{k}"), size, view, kappa, noise=False, drawings=drawings)
+        pixels, _ = render(name, seed_of(f"sheet{seed}/{name}/{k}"), size, view, KAPPA, noise=False, drawings=drawings)
         sheet.paste(Image.fromarray(pixels), (x, y))
         if labels:
             pen.text((x + 2, y + size), name if view in (None, 1) else f"{name}/{view}", fill=(0, 0, 0))
