@@ -65,7 +65,7 @@ class Run:
             self.source.read_bytes(),
             json.dumps(self.parameters, sort_keys=True, default=str).encode(),
             versions().encode(),
-            readers_network().encode(),
+            mine().encode(),
             owned(self.parameters.get("profile")).encode(),
         ]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
@@ -81,7 +81,7 @@ def versions() -> str:
     return ", ".join(found)
 
 
-def readers_network() -> str:
+def mine() -> str:
     """The reader's own network, ``HUMALIGN_MINE``, which joins every figure: its name, or the content of its file."""
     name = os.environ.get("HUMALIGN_MINE", "")
     return f"{name} {sha256(name)}" if os.path.isfile(name) else name

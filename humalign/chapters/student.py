@@ -343,7 +343,7 @@ def reach(decays=(0.0, 0.5, 1.0, 30.0), settings: Settings = PRIMARY) -> pd.Data
     return pd.concat(parts, ignore_index=True)
 
 
-def level_options(source: Source) -> pd.DataFrame:
+def level_options(source: Source, networks=tuple(NAMES)) -> pd.DataFrame:
     """Levels accuracy of untouched networks, and of a teacher with and without its map, by kernel and rule for ties.
 
     Returns
@@ -351,7 +351,7 @@ def level_options(source: Source) -> pd.DataFrame:
     DataFrame
         model, stage, level, kernel (cosine, dot), ties (either, drop), value.
     """
-    networks, mapped = tuple(NAMES), teacher.TEACHER
+    mapped = teacher.TEACHER
     parts = [[networks, mapped], [teacher.state(source, n) for n in (*networks, mapped)]]
     return kept(source.profile, "level-options", VERSION, parts, lambda: _level_options(source, networks, mapped))
 
