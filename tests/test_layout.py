@@ -1,6 +1,7 @@
 """The repository has the shape that its pages and tools rely on."""
 
 import ast
+import pydoc
 import re
 import subprocess
 from pathlib import Path
@@ -55,6 +56,18 @@ def test_notebooks_have_parameters_and_are_in_the_toc(source):
 
     assert default_parameters(source), "no cell is tagged 'parameters'"
     assert f"notebooks/{source.stem}" in toc_files()
+
+
+PROSE = sorted({*ROOT.glob("*.md"), *ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.md")} - {ROOT / "CHANGELOG.md"})
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda path: path.name)
+def test_files_and_names_in_prose_exist(page):
+    text = page.read_text("utf8")
+    files = re.findall(r"`((?:humalign|tests|benchmarks)/[\w./-]+)`", text)
+    names = sorted(set(re.findall(r"\bhumalign(?:\.\w+)+", text)))
+    assert [file for file in files if "NAME" not in file and not (ROOT / file).exists()] == []
+    assert [name for name in names if pydoc.locate(name) is None] == []
 
 
 LOGIC = (ast.For, ast.While, ast.If, ast.IfExp, ast.FunctionDef, ast.Lambda, ast.Compare, ast.comprehension)
