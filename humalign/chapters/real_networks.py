@@ -27,6 +27,7 @@ NEEDED = frozenset({
     "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", *EMBEDDINGS.values(), "things_cc0/images",
     "things_cc0/features", "mur92", "mur92/images", "mur92/features", "weights/squeezenet1_0",
 })  # fmt: skip
+COMPARISONS = {"spearman": "with the mean of 16 people", "spearman with each person": "with single people, averaged"}
 CLAIMS = "claims_people.toml"
 PUBLISHED = "published_accuracy.csv"
 IN_SAMPLE = "People"  # training group of what was fitted to people's choices
@@ -205,14 +206,26 @@ def published() -> pd.DataFrame:
 
 
 def by_layer(tables: Tables, models: pd.DataFrame, **where) -> dict[str, pd.DataFrame]:
-    """:func:`points` of each layer."""
+    """Layer to :func:`points`."""
     return {layer: points(tables, models, layer, **where) for layer in LAYERS}
 
 
-def both_layers(tables: Tables, models: pd.DataFrame, column: str, values, **where) -> dict[str, pd.DataFrame]:
-    """:func:`points` of both layers, one row a network and layer, for each value of a column of the results."""
-    frames = {value: by_layer(tables, models, **{column: value}, **where).values() for value in values}
-    return {value: pd.concat(layers, ignore_index=True) for value, layers in frames.items()}
+def with_people(tables: Tables, models: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], dict[str, tuple]]:
+    """Agreement with the people who arranged 92 images: title to points of both layers, and title to ceiling."""
+    parts = {}
+    for measure, title in COMPARISONS.items():
+        found = by_layer(tables, models, dataset="mur92", measure=measure)
+        parts[title] = pd.concat(found.values(), ignore_index=True)
+    return parts, networks.titled(people_limits(tables), COMPARISONS)
+
+
+def with_people_embedded(tables: Tables, models: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Agreement with SPoSE and VICE: name of the embedding to points of both layers."""
+    names = networks.names(models)
+    return {
+        names[model]: pd.concat(by_layer(tables, models, dataset=model, measure="spearman").values(), ignore_index=True)
+        for model in EMBEDDINGS
+    }
 
 
 def people_limits(tables: Tables) -> dict[str, tuple[float, float]]:
@@ -232,8 +245,7 @@ def beside(tables: Tables, models: pd.DataFrame, shown: pd.DataFrame | None = No
     shown = published() if shown is None else shown
     rows, cells = [], {}
     for dataset in ("photographs", "things"):
-        for layer in LAYERS:
-            part = points(tables, models, layer, dataset=dataset, measure="accuracy")
+        for layer, part in by_layer(tables, models, dataset=dataset, measure="accuracy").items():
             cells |= {(dataset, layer, row["model"]): row for row in part.to_dict("records")}
     names = networks.names(models)
     for one in shown[shown["here"] != ""].itertuples():
@@ -256,9 +268,8 @@ def table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
     columns = {"choices": {"dataset": "photographs", "measure": "accuracy"},
                "arrangements": {"dataset": "mur92", "measure": "spearman"}}  # fmt: skip
     for title, where in columns.items():
-        for layer in LAYERS:
-            part = points(tables, models, layer, **where).set_index("model")["value"]
-            out[f"{title}, {layer}"] = first["model"].map(part).to_numpy()
+        for layer, part in by_layer(tables, models, **where).items():
+            out[f"{title}, {layer}"] = first["model"].map(part.set_index("model")["value"]).to_numpy()
     out["remark"] = np.where(first["group"] == IN_SAMPLE, "in-sample", "")
     return networks.numbered(out.assign(provenance=tables.provenance)).rename(columns={"training_data": "trained on"})
 
@@ -312,7 +323,6 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
         verdicts = tables[name]["verdict"].value_counts()
         out |= {f"rn_{key}{end}": show.number(int(verdicts.get(verdict, 0)), None, told)
                 for key, verdict in words.items()}  # fmt: skip
-    for layer in LAYERS:
-        part = points(tables, models, layer, dataset="spose_49", measure="spearman").set_index("model")
-        out[f"rn_spose_{layer}"] = show.estimate(part.loc[LIVE])
+    for layer, part in by_layer(tables, models, dataset="spose_49", measure="spearman").items():
+        out[f"rn_spose_{layer}"] = show.estimate(part.set_index("model").loc[LIVE])
     return out | {"rn_claims": show.number(len(judged), None, told)}

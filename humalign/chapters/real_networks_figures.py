@@ -138,5 +138,9 @@ def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel: st
     np.atleast_1d(axes)[0].set_yticks(
         range(len(rows)), [f"{r.number}  {r.name}" for r in rows.itertuples()], fontsize=8.5
     )
-    style.group_legend(fig, pd.concat(parts.values())["group"], loc="outside lower center", ncols=3)
+    everything = pd.concat(parts.values())
+    handles = list(style.group_legend(fig, everything["group"]).legend_handles)
+    fig.legends[0].remove()
+    handles += [plt.Line2D([], [], ls="", marker="s", color=style.GREY, alpha=alpha, ms=7) for alpha in FILLS.values()]
+    fig.legend(handles, [*style.order(everything["group"]), *FILLS], fontsize=9.5, loc="outside lower center", ncols=3)
     return fig
