@@ -20,6 +20,7 @@ VERSION = 1  # of what is kept: goes up when its numbers change
 METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
 STAGE = "zero-shot"
+EACH = "spearman with each person"
 SPLITS = 50  # random halves of people behind the reliability of their mean
 YLABEL = {"spearman": "Spearman's ρ with people", "pearson": "Pearson's r with people"}
 TITLES = {"cichy": "118 pictures", "king1": "144, set 1", "king2": "144, set 2"}
@@ -72,6 +73,31 @@ def of_features(
     return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
 
 
+def of_each_person(features, human: HumanRDM, draws: int = resample.DRAWS, **common) -> Measured:
+    """Mean agreement of the RDM of each layer with every single person, with bootstrap draws over pictures.
+
+    Parameters
+    ----------
+    features, human, draws, **common
+        As :func:`of_features`; two people or more.
+
+    Returns
+    -------
+    Measured
+        Measure "spearman with each person", detail "correlation"; n people.
+    """
+    people, pairs = measures.upper_triangle(human.rdm), resample.Pairs(len(human), draws)
+    rows, drawn = [], []
+    for part in features:
+        rdm = measures.rdm(part.align(human.ids).values)
+        own = measures.upper_triangle(np.asarray(rdm))
+        value = measures.agreement(rdm, human.rdm, "single").value
+        rows.append({**networks.identity(part), "value": value})
+        drawn.append(np.mean([pairs.correlate(one, own) for one in people], axis=0))
+    common = {"measure": EACH, "detail": "correlation", "stage": STAGE, "n": human.people, **common}
+    return Measured.of(rows, np.stack(drawn), **common)
+
+
 def measure(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> Measured:
     """Agreement of the networks of a source with people's arrangements, network by network kept in the cache.
 
@@ -103,17 +129,20 @@ def ceilings(source: Source, roles=ARRANGEMENTS) -> pd.DataFrame:
         upper end for one person) and "reliability" (the agreement that the true RDM would have with the mean of these
         people, from random halves; the line in the figures). See :func:`humalign.rsa.ceiling`.
     """
-    parts = []
-    for role in roles:
-        human, generator, rows = source.arrangement(role), np.random.default_rng(resample.SEED), []
-        for method in METHODS:
-            one, every = measures.ceiling(human.rdm, "single", method)
-            true, _ = measures.ceiling(human.rdm, "mean", method, n_splits=SPLITS, seed=generator)
-            found = {"one person": one, "mean of all": every, "reliability": true}
-            rows += [{"measure": method, "detail": detail, "value": value} for detail, value in found.items()]
-        common = {"dataset": role, "model": "people", "stage": "ceiling", "n": len(human.rdm), "source": human.source}
-        parts.append(results.table(rows, profile=source.profile.name, **common))
-    return pd.concat(parts)
+    profile = source.profile.name
+    return pd.concat([ceilings_of(source.arrangement(role), dataset=role, profile=profile) for role in roles])
+
+
+def ceilings_of(human: HumanRDM, **common) -> pd.DataFrame:
+    """The rows of :func:`ceilings` for one set of two people or more; ``common``: dataset and profile."""
+    generator, rows = np.random.default_rng(resample.SEED), []
+    for method in METHODS:
+        one, every = measures.ceiling(human.rdm, "single", method)
+        true, _ = measures.ceiling(human.rdm, "mean", method, n_splits=SPLITS, seed=generator)
+        found = {"one person": one, "mean of all": every, "reliability": true}
+        rows += [{"measure": method, "detail": detail, "value": value} for detail, value in found.items()]
+    common = {"model": "people", "stage": "ceiling", "n": len(human.rdm), "source": human.source, **common}
+    return results.table(rows, **common)
 
 
 def limits(ceilings: pd.DataFrame, method: str = "spearman", detail: str = "reliability") -> pd.Series:

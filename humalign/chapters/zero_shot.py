@@ -67,7 +67,9 @@ def in_blocks(values: np.ndarray, triplets: np.ndarray, kernel: str = "cosine", 
     return out
 
 
-def of_features(features, triplets: Triplets, kernels=KERNELS, draws: int = resample.DRAWS, **common) -> Measured:
+def of_features(
+    features, triplets: Triplets, kernels=KERNELS, draws: int = resample.DRAWS, repeated: bool = False, **common
+) -> Measured:  # fmt: skip
     """Accuracy of each layer and kernel, with bootstrap draws over concepts.
 
     Parameters
@@ -76,7 +78,8 @@ def of_features(features, triplets: Triplets, kernels=KERNELS, draws: int = resa
         ``meta["seed"]`` is the seed of the training run (0 where not given).
     triplets : Triplets
     kernels : tuple of str
-    draws : int
+    draws, repeated
+        Of :func:`humalign.resample.triplet_means`.
     **common
         Further columns: ``profile`` and ``dataset``.
 
@@ -90,7 +93,9 @@ def of_features(features, triplets: Triplets, kernels=KERNELS, draws: int = resa
         for kernel in kernels:
             rows.append({**networks.identity(part), "detail": kernel})
             hits.append(right(part, triplets, kernel))
-    value, drawn = resample.triplet_means(np.stack(hits), triplets.triplets, triplets.concepts, draws)
+    value, drawn = resample.triplet_means(
+        np.stack(hits), triplets.triplets, triplets.concepts, draws, repeated=repeated
+    )
     common = {"measure": "accuracy", "stage": STAGE, "n": len(triplets), **common}
     return Measured.of([{**row, "value": v} for row, v in zip(rows, value)], drawn, **common)
 
@@ -141,15 +146,21 @@ def ceilings(source: Source) -> pd.DataFrame:
         (the most likely answer of the group, from the observers themselves).
     """
     repeated = source.repeated("things")
-    rows = [{"detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind), "n": len(repeated)}
+    common = {"dataset": "things", "profile": source.profile.name, "source": repeated.name}
+    if (people := known(source)) is None:
+        return ceilings_of(repeated, **common)
+    chances = people.probabilities[:: max(1, len(people.probabilities) // 20_000)]
+    rows = ceilings_of(repeated, **{**common, "source": ""})
+    best = {**rows.iloc[0], "detail": "Bayes", "value": chances.max(1).mean(), "n": len(chances)}
+    return results.table(pd.concat([rows, pd.DataFrame([best])]))
+
+
+def ceilings_of(repeated: Triplets, **common) -> pd.DataFrame:
+    """The rows of :func:`ceilings` for answers to repeated triplets; ``common``: dataset, profile, source."""
+    rows = [{"detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind)}
             for kind in ("majority", "leave-one-out")]  # fmt: skip
-    told = repeated.name
-    if (people := known(source)) is not None:
-        chances, told = people.probabilities, ""
-        chances = chances[:: max(1, len(chances) // 20_000)]
-        rows.append({"detail": "Bayes", "value": chances.max(1).mean(), "n": len(chances)})
-    common = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
-    return results.table(rows, profile=source.profile.name, source=told, **common)
+    common = {"model": "people", "stage": "ceiling", "measure": "accuracy", "n": len(repeated), **common}
+    return results.table(rows, **common)
 
 
 def known(source: Source):
