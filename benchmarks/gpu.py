@@ -223,7 +223,8 @@ def at_the_size_of_things(table: Table, size: Size, device: torch.device) -> Non
     other = torch.tensor(np.random.default_rng(1).standard_normal(values.shape), dtype=torch.float32, device=device)
     table.took("two RDMs and their Spearman correlation", best(lambda: rsa.compare(rsa.rdm(x), rsa.rdm(other))))
     a, b = host(rsa.rdm(x)), host(rsa.rdm(other))
-    seconds, _ = once(lambda: resample.rdm_interval(a, b, n_boot=size.draws))
+    a, b = rsa.upper_triangle(a), rsa.upper_triangle(b)
+    seconds, _ = once(lambda: resample.Pairs(size.objects, size.draws).correlate(a, b))
     table.took(f"bootstrap of it, {size.draws} draws of objects (on the CPU)", seconds)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import levels
 from .config import Profile
 from .data import plain, registry
 from .data.known import MANIFEST, check_known
@@ -17,6 +18,8 @@ from .errors import InputError, MissingData
 from .features import simple
 from .roles import ARRANGEMENTS, CONTROL_SEED, ROLES, TRIPLETS, Role, role
 from .store import read_json
+
+KINDS = {"triplets": "triplets", "rdm": "arrangement"}  # of registry entries with answers of people: kind of their role
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +43,8 @@ class Answers:
     # ---- where things lie
 
     def role(self, name: str) -> Role:
-        """The role of a name: of :data:`humalign.roles.ROLES`, or a study of the plain layout in the data folder.
+        """The role of a name: of :data:`humalign.roles.ROLES`, a study of the plain layout in the data folder, or a
+        published data set with answers of people, by its name in the registry.
 
         In a folder of its owner, roles are played by the studies that have their file: "things" by the first one with
         ``answers.csv``, "cichy", "king1" and so on by those with ``arrangement.npz``, in the order of their names,
@@ -53,10 +57,24 @@ class Answers:
             folder = self.root / found.folder if self.root else None
             if folder is None or not (folder / plain.PICTURES).is_file():
                 found = None
+        if found is None and self.kind == "published":
+            found = self._by_entry(name)
         if found is None:
             own = plain.studies(self.root) if self.root else []
             raise InputError(f"no role is called '{name}'", "role", f"choose one of {', '.join([*ROLES, *own])}")
         return found
+
+    def _by_entry(self, name: str) -> Role | None:
+        """A role for the answers of a published data set; None where the profile has none of this name."""
+        known = {one.name: one for one in registry.entries()}
+        kind = KINDS.get(known[name].kind) if name in known and self.profile.name in known[name].profiles else None
+        if kind is None:
+            return None
+        like = next((one for one in ROLES.values() if name in one.answers), None)
+        pictures = like.pictures if like else (f"{name}/images", f"{name.partition('/')[0]}/images")
+        like = like or next((one for one in ROLES.values() if set(one.pictures) & set(pictures)), None)
+        return Role(known[name].title, kind, answers=(name,), pictures=tuple(p for p in pictures if p in known),
+                    stand_ins=like.stand_ins if like else ())  # fmt: skip
 
     def _played(self, name: str) -> Role:
         """A role with the folder of the owner's study that plays it."""
@@ -172,6 +190,16 @@ class Answers:
             meta = {"kind": [names[0] if len(names) == 1 else "" for names in kinds], "kinds": kinds}
         return replace(found, meta={**found.meta, **meta}) if meta else found
 
+    def stand_ins(self, role: str) -> Stimuli:
+        """Pictures of the same objects that people did not judge, where those of the role are not at hand.
+
+        Raises
+        ------
+        MissingData
+            When there are none.
+        """
+        return self._read(self._published(self.role(role).stand_ins, f"pictures of {role}"))
+
     def _sized(self, role: str, side: int) -> Stimuli:
         from .world import folder, stimuli
 
@@ -260,8 +288,17 @@ class Answers:
         return self._once((role, found.checksum), [], lambda: permuted(found)) if one.control else found
 
     def answers_of(self, role: str):
-        """What people did in a role: Triplets or HumanRDM."""
-        return self.arrangement(role) if self.role(role).kind == "arrangement" else self.triplets(role)
+        """What people did in a role: Triplets or HumanRDM; of sessions the valid answers, as Triplets with levels."""
+        read = {"arrangement": self.arrangement, "sessions": self._valid}.get(self.role(role).kind, self.triplets)
+        return read(role)
+
+    def _valid(self, role: str) -> Triplets:
+        """Answers in sessions of the people who attended (:func:`humalign.levels.exclude`)."""
+        trials, shown = levels.exclude(self.sessions(role))[0], self.pictures(role)
+        return Triplets(shown.ids, levels.odd_last(trials, shown.ids), shown.source, shown.licence, name=role,
+                        concepts=shown.concepts, participants=trials["participant"].to_numpy(),
+                        response_times=trials["seconds"].to_numpy(float),
+                        level=trials["level"].to_numpy(str))  # fmt: skip
 
     def repeated(self, role: str = "things") -> Triplets:
         """Answers of several people to the same triplets, for noise ceilings."""

@@ -66,6 +66,28 @@ def exclude(trials: pd.DataFrame, max_missed: int = 10, min_catch: float = 0.9) 
     return experiment[keep].reset_index(drop=True), people.reset_index()
 
 
+def odd_last(trials: pd.DataFrame, ids) -> np.ndarray:
+    """Answered trials as triplets, the chosen image last: int (n, 3), places in ``ids``.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        image1, image2, image3, selected.
+    ids : sequence of str
+
+    Raises
+    ------
+    InputError
+        For an image that is not among the ids.
+    """
+    place, names = {name: row for row, name in enumerate(ids)}, trials[IMAGES].to_numpy(str)
+    if strange := sorted(set(names.ravel()) - set(place)):
+        raise InputError(f"name '{strange[0]}', which is none of the pictures", "trials", "check the file names")
+    rows = np.array([place[name] for name in names.ravel()]).reshape(names.shape)
+    odd = names == trials["selected"].to_numpy(str)[:, None]
+    return np.column_stack([rows[~odd].reshape(-1, 2), rows[odd]])
+
+
 def responses(trials: pd.DataFrame, least: int = 4, most: int = 5, seed: int = 42) -> pd.DataFrame:
     """Responses keyed by triplet: the three images sorted, the choice as a position in that order.
 

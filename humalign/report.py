@@ -1,70 +1,32 @@
-"""The report card of one model: every data set at hand that its ids or its eyes fit, measured, with ceilings."""
+"""The report card of one network: the chapters' measures on every set of answers at hand, with people's ceilings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from . import choices, results
-from . import report_measures as measures
+from . import choices, odd_one_out, resample, results
+from .chapters import calibration, networks, probing, rsa, zero_shot
 from .config import Profile
 from .data.types import Features, HumanRDM, Stimuli, Triplets
-from .errors import HumalignError, InputError
+from .errors import HumalignError, InputError, MissingData
+from .levels import LEVELS
 from .results import Measured
+from .similarity import similarity_matrix
+from .source import Source
 
-CHANCE = 1 / 3
-LEAST_TRIPLETS, LEAST_IMAGES = 200, 10
-DRAWN_SIDE = 128  # pixels of drawn images for networks that are not of the mini world
-DRAWN = {  # data set of the drawn world: (split of its pictures, probed, also for networks from outside)
-    "things": ("things", True, True),
-    "levels": ("test", False, False),
-    "coarse-labels": ("test", False, False),
-    "arrangement-cichy": ("cichy", False, True),
-    "arrangement-king1": ("king1", False, True),
-    "arrangement-king2": ("king2", False, True),
-}
-PICTURES = {"cifar100/coarse_triplets": "cifar100/train"}  # others: NAME/images
-SKIPPED = ("things/testset2_repeat", "things-control", "things-repeated", "things-repeated-again")
-
-
-@dataclass
-class DataTest:
-    """One data set that models can be compared with.
-
-    Attributes
-    ----------
-    name : str
-        As the registry calls it.
-    world : {"mini", "slice", "full"}
-    load : callable
-        Gives Triplets or HumanRDM.
-    pictures : callable, optional
-        ``pictures(side)`` gives the Stimuli, where the images are at hand.
-    probed : bool
-        Fit a transform on it, object-wise cross-validated.
-    outside : bool
-        Also run on networks that are not of the mini world.
-    repeated : callable, optional
-        Gives the Triplets that people answered repeatedly, for ceilings; default the data set itself.
-    """
-
-    name: str
-    world: str
-    load: Callable
-    pictures: Callable | None = None
-    probed: bool = False
-    outside: bool = True
-    repeated: Callable | None = None
-
-    @cached_property
-    def data(self):
-        """The human data."""
-        return self.load()
+CHANCE = zero_shot.CHANCE
+KERNELS = ("cosine", "dot")
+LEAST_TRIPLETS, LEAST_IMAGES = 200, 10  # that answers are left with
+LEAST_PROBED, MOST_PROBED = 2_000, 150_000  # triplets for a transform; of more, as many are drawn
+DRAWN_PIXELS = 100_000_000  # in all drawn pictures of a set; more are not drawn for a network
+STAGES = {"zero-shot": "1", "calibrated": "log loss"}  # of calibration: rule of the chapter that gives the temperature
+CURVES = ["dataset", "layer", "stage", "confidence", "accuracy", "n"]
 
 
 @dataclass
@@ -105,80 +67,98 @@ class Report:
         }  # fmt: skip
 
 
-# ------------------------------------------------------------------------------------------------- what can be tested
+# ---- what is tested --------------------------------------------------------------------------------------------------
 
 
-def sets_at_hand(profile: Profile, drawn: bool = True) -> list[DataTest]:
-    """Every data set at hand: those of the drawn world, and those in the data folder of the profile.
+def is_features(name) -> bool:
+    """Whether a path or name is a file or folder of features, and not a network."""
+    from .data.features_file import FORMS
+
+    path = Path(name).expanduser()
+    return path.is_dir() or path.suffix in FORMS
+
+
+def subject(
+    name: str, *, pretrained: bool = True, checkpoint=None, seed: int = 0, preprocess=None, layer=None, ids=None,
+    profile: Profile | None = None,
+):  # fmt: skip
+    """What ``humalign evaluate`` is asked about: Features of a file or folder, else a Model.
 
     Parameters
     ----------
-    profile : Profile
-    drawn : bool
-        With the drawn world.
+    name : str
+        Path, or a name for :func:`humalign.zoo.load`, which takes the other options.
+    layer, ids : str, optional
+        Of a features file: which layer; a file with the ids of its rows.
+    profile : Profile, optional
+        Names the data folder, whose own files of features are read as its registry reads them.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or an unknown name.
     """
-    from .data import registry
+    path = Path(name).expanduser()
+    if not is_features(name):
+        if path.is_file():
+            raise InputError(
+                f"has the ending '{path.suffix}'", path, "features come as .npy, .npz, .safetensors or .h5"
+            )
+        from .zoo import load
 
-    found = []
-    if drawn:
-        from .world import datasets, stimuli
+        return load(name, pretrained, checkpoint, seed=seed, preprocess=preprocess, profile=profile)
+    from .data import photographs
+    from .data.features_file import read as read_others
+    from .features import read
 
-        mini = profile.with_(name="mini")
-        for name, (split, probed, outside) in DRAWN.items():
-            found.append(
-                DataTest(
-                    name, "mini", lambda name=name: datasets.load(name),
-                    lambda side, split=split: stimuli.images(split, side, mini), probed, outside,
-                    (lambda: datasets.load("things-repeated")) if name == "things" else None,
-                )
-            )  # fmt: skip
-    if profile.data is not None:
-        real = profile if profile.name != "mini" else profile.with_(name="slice")
-        here = set(registry.available(real))
-        sets = [e for e in registry.entries(real) if e.name in here and e.name not in SKIPPED]
-        for entry in sets:
-            if entry.kind in ("triplets", "rdm"):
-                names = (PICTURES.get(entry.name), f"{entry.name}/images", f"{entry.name.split('/')[0]}/images")
-                images = next((n for n in names if n in here), None)
-                pictures = None if images is None else (lambda side, images=images: registry.load(images, real))
-                loads = lambda name=entry.name: registry.load(name, real)  # noqa: E731
-                found.append(DataTest(entry.name, real.name, loads, pictures))
-        triplets = [
-            t for t in found if t.world != "mini" and t.name.startswith("things/") and isinstance(t.data, Triplets)
-        ]
-        fitting = [t for t in triplets if LEAST_TRIPLETS * 50 <= len(t.data) <= 2 * measures.PROBE_TRIPLETS]
-        if fitting:
-            max(fitting, key=lambda t: len(t.data)).probed = True
-    return found
+    if not path.exists():
+        raise InputError("there is no such file", path, "check the path")
+    if ids is not None:
+        return read_others(path, ids, layer=layer)
+    if layer is None and (known := photographs.of_file(path, profile)) is not None:
+        return known
+    return read(path, layer, data=getattr(profile, "data", None))
 
 
-def _shared(test: DataTest, ids) -> list[str]:
-    """Ids of the data set that are among ``ids``, in the data set's order."""
+def restricted(answers, ids):
+    """The part of people's answers that lies within ``ids``; None when too little is left.
+
+    Parameters
+    ----------
+    answers : Triplets or HumanRDM
+    ids : sequence of str
+    """
     known = set(ids)
-    return [one for one in test.data.ids if one in known]
+    common = [one for one in answers.ids if one in known]
+    if isinstance(answers, HumanRDM):
+        return answers.align(common) if len(common) >= min(LEAST_IMAGES, len(answers)) else None
+    inside = np.isin(np.array(answers.ids), common)
+    rows = inside[answers.triplets].all(1)
+    if rows.sum() < LEAST_TRIPLETS:
+        return None
+    found = answers.select(rows).align(common)
+    return found if len(set(found.concepts)) > 1 else replace(found, concepts=found.ids)  # draws need several units
 
 
-def restricted(data, ids):
-    """The part of a data set that lies within ``ids``; None when too little is left."""
-    known = set(ids)
-    common = [one for one in data.ids if one in known]
-    if isinstance(data, HumanRDM):
-        return data.align(common) if len(common) >= min(LEAST_IMAGES, len(data)) else None
-    inside = np.isin(np.array(data.ids), common)
-    rows = inside[data.triplets].all(1)
-    return data.select(rows).align(common) if rows.sum() >= LEAST_TRIPLETS else None
+def no_match(found: list, ids, where) -> InputError:
+    """The error for features whose ids fit nothing: how many were found where, and what ids look like there.
 
-
-def no_match(found: list[DataTest], ids, where) -> InputError:
-    """The error for features whose ids fit nothing: how many were found where, and what ids look like there."""
+    Parameters
+    ----------
+    found : list of (str, Triplets or HumanRDM)
+        Names of the answers at hand, and the answers.
+    ids : sequence of str
+        Of the features.
+    where : str
+    """
     by_ids: dict[tuple, list] = {}
-    for test in found:
-        by_ids.setdefault(tuple(test.data.ids[:3]), []).append(test)
+    for name, answers in found:
+        by_ids.setdefault(tuple(answers.ids[:3]), []).append((name, answers.ids))
     parts, hint = [], ""
     for group in by_ids.values():
-        own = group[0].data.ids
+        own = group[0][1]
         hits = len(set(own) & set(ids))
-        names = ", ".join(t.name for t in group[:3])
+        names = ", ".join(name for name, _ in group[:3])
         parts.append(f"{hits} of {len(own)} ids of {names} (such as '{own[0]}')")
         if not hint:
             stems = {Path(one).stem for one in ids}
@@ -193,68 +173,43 @@ def no_match(found: list[DataTest], ids, where) -> InputError:
     )  # fmt: skip
 
 
-# ------------------------------------------------------------------------------------------------------------ the card
+def repeated(source: Source, name: str, answers):
+    """Answers of several people to the same triplets, where a study has them apart; else the answers themselves."""
+    one = source.role(name)
+    if isinstance(answers, Triplets) and one.file in ("", "answers.csv"):
+        try:
+            return source.repeated(name)
+        except MissingData:
+            pass
+    return answers
 
 
-def subject(
-    name: str, *, pretrained: bool = True, checkpoint=None, seed: int = 0, preprocess=None, layer=None, ids=None,
-    profile=None,
-):  # fmt: skip
-    """What ``humalign evaluate`` is asked about: Features of a file or folder, else a Model.
-
-    Parameters
-    ----------
-    name : str
-        Path, or a name for :func:`humalign.zoo.load`, which takes the other options.
-    layer, ids : str, optional
-        Of a features file: which layer; a file with the ids of its rows.
-    """
-    path = Path(name).expanduser()
-    if path.is_dir() or path.suffix in (".npy", ".npz", ".safetensors", ".h5", ".hdf5"):
-        from .data.features_file import read as read_others
-        from .features import read
-
-        if not path.exists():
-            raise InputError("there is no such file", path, "check the path")
-        data = getattr(profile, "data", None)
-        return read(path, layer, data=data) if ids is None else read_others(path, ids, layer=layer)
-    if path.is_file():
-        raise InputError(f"has the ending '{path.suffix}'", path, "features come as .npy, .npz, .safetensors or .h5")
-    from .zoo import load
-
-    return load(name, pretrained, checkpoint, seed=seed, preprocess=preprocess, profile=profile)
+def _probed(source: Source, names: list[str]) -> str:
+    """The set that transforms are learned from: the answers that play the role "things"; of several the last."""
+    role = source.role("things")
+    plays = ("things", role.folder, *role.answers)
+    return next((name for name in reversed(names) if name in plays), "")
 
 
-def _features_of(model, stimuli: Stimuli, profile: Profile, progress) -> list[Features]:
-    from .features import extract
-
-    wanted, seen = [], set()
-    for layer in ("penultimate", "logits"):
-        if layer in model.layers and model.layers[layer] not in seen:
-            wanted.append(layer)
-            seen.add(model.layers[layer])
-    return list(extract(model, stimuli, wanted, device=profile.device, progress=progress).values())
+# ---- the card --------------------------------------------------------------------------------------------------------
 
 
 def card(
-    what, profile: Profile, *, drawn: bool = True, probe: bool = True, n_boot: int = 1000, seed: int = 0, say=None,
+    sources: Source | list[Source], model, *, probe: bool = True, draws: int = resample.DRAWS, say=None,
     progress: bool | None = None, where=None,
 ) -> Report:  # fmt: skip
-    """Measure one model on every data set at hand.
+    """Measure one model on every set of answers at hand, as the chapters do.
 
     Parameters
     ----------
-    what : Features or Model
-        Features are compared with every data set that shares enough ids; a network is shown every picture at hand.
-    profile : Profile
-        Names the data folder, the cache and the device.
-    drawn : bool
-        With the drawn world's data sets.
+    sources : Source or list of them
+        Of a profile or a data folder, see :func:`humalign.source.open_sources`.
+    model : Features or Model
+        Features are held against all answers about enough of their ids; a network is shown all pictures at hand.
     probe : bool
-        Also fit transforms.
-    n_boot : int
-        Bootstrap draws behind each interval.
-    seed : int
+        Also fit transforms: settings of :mod:`humalign.chapters.probing`.
+    draws : int
+        Bootstrap draws behind each interval; by default those of the chapters.
     say : callable, optional
         Called with a line before each longer step.
     progress : bool, optional
@@ -269,174 +224,206 @@ def card(
     Raises
     ------
     InputError
-        When no data set fits.
+        When no answers fit.
+
+    Examples
+    --------
+    >>> from humalign.source import open_source
+    >>> report = card(open_source("mini"), subject("softmax-resnet-m"))  # doctest: +SKIP
     """
     say = say or (lambda line: None)
-    found = sets_at_hand(profile, drawn)
-    is_file = isinstance(what, Features)
-    name = what.model if is_file else what.name
-    rows, curves, notes, shown = [], [], [], {}
-    for test in found:
-        if is_file:
-            data, layers = restricted(test.data, what.ids), [what]
-            if data is None:
-                if hits := len(_shared(test, what.ids)):
-                    notes.append(f"{test.name}: only {hits} of {len(test.data.ids)} ids are there, too few to measure")
+    tables, curves, notes, found = [], [], [], []
+    for source in [sources] if isinstance(sources, Source) else sources:
+        names = source.answer_sets()
+        probed = _probed(source, names) if probe else ""
+        for name in names:
+            answers = source.answers_of(name)
+            found.append((name, answers))
+            own, parts = _seen(source, name, answers, model, notes, say, progress)
+            if own is None:
                 continue
-            if len(data.ids) < len(test.data.ids):
-                size = f"{len(data)} triplets" if isinstance(data, Triplets) else f"{len(data)} images"
-                notes.append(f"{test.name}: restricted to {len(data.ids)} of {len(test.data.ids)} ids ({size})")
-        else:
-            data, layers = _look(what, test, profile, shown, notes, say, progress)
-            if layers is None:
-                continue
-        say(f"{test.name}: measuring")
-        for one in layers:
-            base = {"dataset": test.name, "model": name, "layer": one.layer, "profile": test.world}
-            base["seed"] = int(one.meta.get("seed", 0)) if isinstance(one.meta, dict) else 0
-            if isinstance(data, HumanRDM):
-                more = measures.rdm_rows(one, data, n_boot=n_boot, seed=seed)
+            say(f"{name}: measuring")
+            common = {"dataset": name, "profile": source.profile.name}
+            if isinstance(own, HumanRDM):
+                made = list(_dissimilarities(parts, own, draws, **common))
             else:
-                more, curve = measures.triplet_rows(one, data, n_boot=n_boot, seed=seed)
-                curves += [{"dataset": test.name, "layer": one.layer, **c} for c in curve]
-                if probe and test.probed:
-                    try:
-                        say(f"{test.name}: fitting transforms of {one.layer}")
-                        more += measures.probe_rows(one, data, n_boot=n_boot, seed=seed)
-                    except InputError as error:
-                        notes.append(f"{test.name}, {one.layer}: no probe ({error})")
-            rows += [{**base, **row, "source": data.source} for row in more]
-        people = {
-            "dataset": test.name,
-            "model": "people",
-            "stage": "ceiling",
-            "profile": test.world,
-            "seed": 0,
-            "layer": "",
-        }
-        rows += [
-            {**people, **row, "source": data.source}
-            for row in measures.ceiling_rows(data, test.repeated and test.repeated())
-        ]
-    if not rows:
-        if is_file:
-            raise no_match(found, what.ids, where or what.name)
+                fit = partial(probing.kept_probe, source) if name == probed else None
+                made = [rows for part in parts for rows in _choices(part, own, fit, draws, notes, curves, **common)]
+            tables += [rows.assign(source=own.source) for rows in made]
+            limits = own if isinstance(own, HumanRDM) else repeated(source, name, own)
+            tables += [rows.assign(source=own.source) for rows in _ceilings(limits, **common)]
+    name = model.model if isinstance(model, Features) else model.name
+    if not tables:
+        if isinstance(model, Features):
+            raise no_match(found, model.ids, where or model.name)
         raise HumalignError(f"{name}: no data set could be shown to it ({'; '.join(notes) or 'none is at hand'})")
-    reliability = pd.DataFrame(curves, columns=["dataset", "layer", "stage", "confidence", "accuracy", "n"])
-    facts = dict(what.meta.get("facts", {})) if is_file else dict(what.facts or {})
-    facts |= (
-        {"weights": what.weights, "weights_digest": what.checksum} if not is_file else {"file": str(where or what.name)}
-    )
-    return Report(name, results.table(rows), reliability, facts, notes)
+    table = results.table(pd.concat(tables, ignore_index=True))
+    reliability = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=CURVES)
+    return Report(name, table, reliability, _facts(model, where), list(dict.fromkeys(notes)))
 
 
-def _look(model, test: DataTest, profile, shown: dict, notes: list, say, progress):
-    """Features of the pictures of a data set in a network; (None, None) when it is not shown them."""
-    mini = model.facts.get("source") == "mini"
-    if test.pictures is None:
-        notes.append(f"{test.name}: its images are not at hand, so the network cannot see them")
+def _facts(model, where) -> dict:
+    if isinstance(model, Features):
+        facts = model.meta.get("facts", {})
+        return {**(facts if isinstance(facts, dict) else {}), "file": str(where or model.name)}
+    return {**(model.facts or {}), "weights": model.weights, "weights_digest": model.checksum}
+
+
+def _seen(source: Source, name: str, answers, model, notes: list, say, progress):
+    """Answers about what a model has seen, and its features, a layer each; (None, None) and a note where it has not."""
+    if isinstance(model, Features):
+        seed = model.meta.get("seed", 0)
+        seen, ids = [replace(model, meta={"seed": seed if isinstance(seed, int) else 0})], model.ids
+    else:
+        shown, told = _pictures(source, name, model)
+        if shown is None:
+            notes.append(f"{name}: {told}")
+            return None, None
+        seen, ids = None, shown.ids
+    own, common = restricted(answers, ids), set(ids) & set(answers.ids)
+    if own is None:
+        if seen is None and not common:
+            notes.append(f"{name}: the images at hand are not its images")
+        elif common:
+            where = "there" if seen else f"in {shown.name}"
+            notes.append(f"{name}: only {len(common)} of {len(answers.ids)} ids are {where}, too few to measure")
         return None, None
-    if test.world == "mini" and not mini and not test.outside:
-        notes.append(f"{test.name}: left out for networks from outside the drawn world (many pictures)")
-        return None, None
-    stimuli = test.pictures(model.preprocess.size if mini and test.world == "mini" else DRAWN_SIDE)
-    if wanted := _shared(test, stimuli.ids):
-        stimuli = stimuli.align(wanted) if len(wanted) < len(stimuli) else stimuli
-    data = restricted(test.data, stimuli.ids)
-    if data is None:
-        notes.append(f"{test.name}: the images at hand are not its images")
-        return None, None
-    if stimuli.ids not in shown:
-        say(f"{test.name}: showing {len(stimuli)} pictures")
-        shown[stimuli.ids] = _features_of(model, stimuli, profile, progress)
-    return data, shown[stimuli.ids]
+    if seen is None and told:
+        notes.append(f"{name}: {told}")
+    if len(common) < len(answers.ids):
+        size = f"{len(own)} triplets" if isinstance(own, Triplets) else f"{len(own)} images"
+        notes.append(f"{name}: restricted to {len(common)} of {len(answers.ids)} ids ({size})")
+    if seen is None:
+        wanted = [one for one in shown.ids if one in common]
+        say(f"{name}: showing {len(wanted)} pictures")
+        seen = source.seen(model, shown if len(wanted) == len(shown) else shown.align(wanted), progress)
+    return own, seen
 
 
-def choices_card(made: dict[str, Triplets], profile: Profile, *, drawn: bool = True, where=None) -> Report:
-    """Hold choices against the answers of people to the same questions, in every data set at hand.
-
-    Parameters
-    ----------
-    made : dict of str to Triplets
-        By who chose, see :func:`humalign.data.choices.read`.
-    profile : Profile
-    drawn : bool
-        With the observers of the drawn world.
-    where : path, optional
-        Named by errors.
-
-    Returns
-    -------
-    Report
-        Measures of :mod:`humalign.choices`; those of two choosers have the other one's name as detail.
-
-    Raises
-    ------
-    InputError
-        When no data set has 20 of the questions.
-    """
-    from itertools import combinations
-
-    rows, draws, concepts, notes, tests = [], [], [], [], []
-    for test in sets_at_hand(profile, drawn):
-        if not isinstance(test.data, Triplets):
-            continue
-        tests.append(test)
-        people = test.repeated() if test.repeated else test.data
-        common = {"dataset": people.name, "profile": test.world}
-        for model, own in made.items():
-            found, drawn_values = choices.of_choices(own, people, model, people.name)
-            rows += [{**row, **common, "source": people.source} for row in found]
-            draws += drawn_values
-            if found:
-                concepts.append(choices.by_concept(own, people).assign(dataset=people.name, model=model))
-                asked = choices.shared(own, people).people
-                if not (limits := choices.limits(asked)):
-                    notes.append(f"{people.name}: few of these questions were asked twice, so there is no ceiling")
-                for (measure, detail), value in limits.items():
-                    rows.append({**common, "model": "people", "stage": "ceiling", "measure": measure, "detail": detail,
-                                 "value": value, "n": len(asked), "source": people.source})  # fmt: skip
-                    draws.append(np.full(len(drawn_values[0]), np.nan))
-        for first, second in combinations(made, 2):
-            found, drawn_values = choices.compare(made[first], made[second], people)
-            rows += [{**row, **common, "model": first, "detail": second, "stage": "choices"} for row in found]
-            draws += drawn_values
-    if not rows:
-        raise no_questions(tests, made, where)
-    rows, draws = _once(rows, draws)
-    name = next(iter(made)) if len(made) == 1 else str(where or "choices")
-    table = pd.concat(concepts, ignore_index=True)[["dataset", "model", "concept", "value", "n"]]
-    empty = pd.DataFrame(columns=["dataset", "layer", "stage", "confidence", "accuracy", "n"])
-    facts = {"file": str(where or ""), "choices": int(sum(map(len, made.values())))}
-    return Report(name, Measured.of(rows, np.stack(draws)).table, empty, facts, list(dict.fromkeys(notes)), table)
+def _pictures(source: Source, name: str, model) -> tuple[Stimuli | None, str]:
+    """The pictures of some answers that a network is shown, and what is to be said of them; None for no pictures."""
+    try:
+        side = source.side(model)
+        if side is not None and (n := len(source.ids(name))) * side**2 > DRAWN_PIXELS:
+            return None, f"left out, as {n:,} pictures would have to be drawn with {side} x {side} pixels"
+        return source.pictures(name, side), ""
+    except MissingData:
+        pass
+    try:
+        shown = source.stand_ins(name)
+    except MissingData:
+        return None, "its images are not at hand, so the network cannot see them"
+    return shown, f"pictures of {shown.name} stand in for those that people judged"
 
 
-def _once(rows: list, draws: list) -> tuple[list, list]:
-    """Rows with the keys of an earlier one left out (several choosers share their questions, and so the ceiling)."""
-    seen: dict[tuple, int] = {}
-    for k, row in enumerate(rows):
-        seen.setdefault(tuple(row.get(key, "") for key in results.KEYS), k)
-    return [rows[k] for k in seen.values()], [draws[k] for k in seen.values()]
+# ---- measures of the chapters ----------------------------------------------------------------------------------------
 
 
-def no_questions(tests, made: dict[str, Triplets], where) -> InputError:
-    """The error for choices about questions that nobody was asked."""
-    names = sorted({name for one in made.values() for name in one.ids})
-    known = {name for test in tests for name in test.data.ids}
-    strange = [name for name in names if name not in known]
-    if strange:
-        told = f"{len(strange)} of {len(names)} names are no objects of any data set at hand, such as '{strange[0]}'"
-        return InputError(told, where, "use the names of the data set (for THINGS: uniqueID), or point --data at it")
-    told = f"fewer than {choices.LEAST} of its questions were answered by people in any data set at hand"
-    return InputError(told, where, "ask about triplets that people judged")
+def _levels(answers: Triplets) -> list[str]:
+    """Levels that occur, from coarse to boundary; [""] where there are none."""
+    order = {name: k for k, name in enumerate(LEVELS)}
+    return [""] if answers.level is None else sorted(set(answers.level), key=lambda name: order.get(name, len(order)))
 
+
+def asked_again(answers: Triplets) -> bool:
+    """Whether more than a few triplets were answered more than once."""
+    return len(np.unique(np.sort(answers.triplets, 1), axis=0)) <= 0.7 * len(answers)
+
+
+def _part(answers: Triplets, level: str) -> Triplets:
+    return answers.select(answers.level == level) if level else answers
+
+
+def _choices(part: Features, answers: Triplets, fit, draws: int, notes: list, curves: list, **common) -> Iterator:
+    """Result tables of one layer: zero-shot, level by level; without levels also calibration and a transform."""
+    for level in _levels(answers):
+        own = _part(answers, level)
+        table = zero_shot.of_features([part], own, KERNELS, draws, asked_again(own), **common).table
+        yield table.assign(detail=table["detail"] + (f", {level}" if level else ""))
+    if answers.level is not None:
+        return
+    about = f"{common['dataset']}, {part.layer}"
+    try:
+        rows, curve = _calibration(part, answers, draws, **common)
+        curves.append(curve.assign(dataset=common["dataset"], layer=part.layer)[CURVES])
+        yield rows
+    except InputError as error:
+        notes.append(f"{about}: no calibration ({error})")
+    if fit is None:
+        return
+    try:
+        yield from _transformed(part, answers, fit, draws, notes, **common)
+    except InputError as error:
+        notes.append(f"{about}: no probe ({error})")
+
+
+def _calibration(part: Features, answers: Triplets, draws: int, **common):
+    """Calibration errors at temperature 1 and at the one that half of the triplets choose, on the other half."""
+    if len(answers.ids) > zero_shot.LARGE:
+        raise InputError(f"{len(answers.ids):,} pictures are compared block by block", "similarities")
+    made = calibration.of_features(part, answers)
+    chosen, curves = made["chosen"].set_index("rule"), made["reliability"]
+    similarity = similarity_matrix(part.align(answers.ids).values, "cosine")
+    held, rows, drawn = answers.triplets[calibration.halves(answers)[1]], [], []
+    for stage, rule in STAGES.items():
+        found = chosen.loc[rule]
+        p = np.asarray(odd_one_out.probabilities(similarity, held, found["temperature"]))
+        drawn.append(resample.calibration_error(p, held, answers.concepts, draws))
+        rows.append({"stage": stage, "detail": f"temperature {found['temperature']:.3g}", "value": found["ece"]})
+    who = networks.identity(part)
+    table = Measured.of(rows, np.stack(drawn), measure="ece", n=len(held), **who, **common).table
+    stages = {rule: stage for stage, rule in STAGES.items()}
+    return table, curves[curves["n"] > 0].assign(stage=lambda frame: frame["rule"].map(stages))
+
+
+def _transformed(part: Features, answers: Triplets, fit, draws: int, notes: list, **common) -> Iterator[pd.DataFrame]:
+    """Accuracy on objects that a transform never saw, before and after it, and the paired difference."""
+    if len(answers) < LEAST_PROBED:
+        raise InputError(f"{len(answers):,} triplets are too few", "transform", f"it takes {LEAST_PROBED:,}")
+    if len(answers) > MOST_PROBED:
+        rows = np.random.default_rng(resample.SEED).permutation(len(answers))[:MOST_PROBED]
+        notes.append(f"{common['dataset']}: transforms learned from {MOST_PROBED:,} of {len(answers):,} triplets")
+        answers = answers.select(np.sort(rows))
+    probe = fit(part, answers)
+    found = probing.of_probes([probe], answers, draws, **common)
+    strength = f"strength {probe.strength:g}"
+    rows = found.table.iloc[::-1]  # zero-shot first
+    yield rows.assign(detail=rows["detail"].where(rows["stage"] != probing.PROBED, strength))
+    gain = resample.difference(found, {"stage": probing.PROBED}, {"stage": probing.SAME})
+    row = {**gain.iloc[0][["value", "low", "high"]], **networks.identity(part), "n": len(probe.rows)}
+    yield results.table([row], stage=probing.PROBED, measure="gain", detail=strength, **common)
+
+
+def _dissimilarities(parts, human: HumanRDM, draws: int, **common) -> Iterator[pd.DataFrame]:
+    """Result tables of all layers: agreement with the mean of the people, and with single people."""
+    for part in parts:
+        yield rsa.of_features([part], human, ("correlation",), draws=draws, **common).table
+        if human.people > 1:
+            yield rsa.of_people([part], human, draws=draws, against=("single",), **common).table
+
+
+def _ceilings(answers, **common) -> Iterator[pd.DataFrame]:
+    """What people leave open; nothing where nobody answered twice, or one person was asked."""
+    if isinstance(answers, HumanRDM):
+        if answers.people > 1:
+            yield rsa.ceilings_of(answers, **common)
+        return
+    for level in _levels(answers):
+        part = _part(answers, level)
+        if asked_again(part):
+            found = zero_shot.ceilings_of(part, **common)
+            yield found.assign(detail=found["detail"] + (f", {level}" if level else ""))
+
+
+# ---- in short --------------------------------------------------------------------------------------------------------
 
 CHANCE_OF = {"accuracy": CHANCE, "agreement": CHANCE, "spearman": 0.0, "pearson": 0.0, "error consistency": 0.0}
-CEILING = {
-    "accuracy": ("leave-one-out", "majority"),
-    "agreement with majority": ("one person",),
-    "spearman": ("reliability",),
-    "spearman with each person": ("upper",),
+CEILING = {  # measure: measure and details of people, the preferred first
+    "accuracy": ("accuracy", "leave-one-out", "majority"),
+    choices.MAJORITY: (choices.MAJORITY, "one person"),
+    "spearman": ("spearman", "reliability"),
+    "pearson": ("pearson", "reliability"),
+    rsa.PAIRINGS["single"]: ("spearman", "mean of all"),
 }
 
 
@@ -455,10 +442,11 @@ def summary(report: Report) -> pd.DataFrame:
     for row in table[table["model"] != "people"].itertuples():
         level = row.detail.partition(", ")[2]
         ceiling, kind = np.nan, ""
-        for detail in CEILING.get(row.measure, ()):
+        measure, *details = CEILING.get(row.measure, ("",))
+        for detail in details:
             wanted = f"{detail}, {level}" if level else detail
             at = people[
-                (people["dataset"] == row.dataset) & (people["measure"] == row.measure) & (people["detail"] == wanted)
+                (people["dataset"] == row.dataset) & (people["measure"] == measure) & (people["detail"] == wanted)
             ]
             if len(at):
                 ceiling, kind = float(at["value"].iloc[0]), wanted

@@ -7,13 +7,11 @@ rows of a data set share their draws and differences of rows are paired.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from . import rsa
-from .arrays import as_triplets, to_numpy
 from .errors import InputError
 from .results import Measured, interval
 
@@ -58,10 +56,19 @@ def _incidence(triplets: np.ndarray, concepts):
     return flat, k
 
 
-def triplet_weights(triplets, concepts) -> np.ndarray:
+def _distinct(triplets: np.ndarray):
+    """The first row of each distinct triplet (d,), and which rows ask it, sparse float32 (n, d)."""
+    from scipy import sparse
+
+    _, first, index = np.unique(np.sort(triplets, axis=1), axis=0, return_index=True, return_inverse=True)
+    rows = np.arange(len(triplets))
+    return first, sparse.coo_array((np.ones(len(rows), np.float32), (rows, index.ravel()))).tocsr()
+
+
+def triplet_weights(triplets, concepts, draws: int = DRAWS) -> np.ndarray:
     """Weight of each triplet in each bootstrap sample of the concepts: 1 + sum of (count - 1), at least 0; (n, B)."""
     within, k = _incidence(triplets, concepts)
-    return np.maximum(1 + within @ (counts(k).astype(np.float64) - 1), 0)
+    return np.maximum(1 + within @ (counts(k, draws).astype(np.float64) - 1), 0)
 
 
 # ---- means -----------------------------------------------------------------------------------------------------------
@@ -74,7 +81,9 @@ def unit_means(values) -> tuple[float, np.ndarray]:
     return values.mean(), (values @ drawn) / drawn.sum(0)
 
 
-def triplet_means(scores, triplets, concepts, draws: int = DRAWS, seed: int = SEED):
+def triplet_means(
+    scores, triplets, concepts, draws: int = DRAWS, seed: int = SEED, repeated: bool = False
+):  # fmt: skip
     r"""Mean score of each row over triplets, and bootstrap draws over concepts that all rows share.
 
     A triplet with concepts u weighs :math:`w = 1 + \sum_u (c_u - 1)` where concept u is drawn :math:`c_u` times: the
@@ -90,6 +99,9 @@ def triplet_means(scores, triplets, concepts, draws: int = DRAWS, seed: int = SE
     concepts : sequence (m,)
         Concept of each object; objects of a concept are drawn together.
     draws, seed : int
+    repeated : bool
+        Several people answered the same triplets: answers to one triplet share its noise. Default: every row has its
+        own, so that intervals on repeated triplets come out too wide.
 
     Returns
     -------
@@ -103,13 +115,14 @@ def triplet_means(scores, triplets, concepts, draws: int = DRAWS, seed: int = SE
     """
     scores = np.asarray(scores)
     if scores.ndim == 1:
-        value, out = triplet_means(scores[None], triplets, concepts, draws, seed)
+        value, out = triplet_means(scores[None], triplets, concepts, draws, seed, repeated)
         return float(value[0]), out[0]
     n = len(triplets)
     if scores.ndim != 2 or scores.shape[1] != n:
         raise InputError(f"have shape {scores.shape} for {n} triplets", "scores", "give (rows, triplets)")
     within, k = _incidence(triplets, concepts)
     several = within.sum(1) - 1  # concepts of each triplet, less one
+    first, one = _distinct(triplets) if repeated else (slice(None), None)
     drawn, used = counts(k, draws, seed), np.asarray(within.sum(0))
     total = n + used @ drawn - used.sum()
     total = np.where(total > 0, total, np.nan)
@@ -120,9 +133,9 @@ def triplet_means(scores, triplets, concepts, draws: int = DRAWS, seed: int = SE
         residual = scores[rows].astype(np.float32) - value[rows, None].astype(np.float32)
         by_concept = (within.T @ residual.T).T
         deviation = (by_concept @ drawn - (residual @ several)[:, None]) / total
-        squares = residual**2
+        squares = (residual if one is None else (one.T @ residual.T).T) ** 2
         variance = (by_concept.astype(np.float64) ** 2).sum(1)
-        honest = np.maximum(variance - squares @ several, squares.sum(1))
+        honest = np.maximum(variance - squares @ several[first], squares.sum(1))
         with np.errstate(invalid="ignore", divide="ignore"):
             shrink = np.where(variance > 0, np.sqrt(honest / variance), 1.0)
         out[rows] = value[rows, None] + shrink[:, None] * deviation
@@ -163,6 +176,29 @@ def r2(target, predicted, folds, groups, draws: int = DRAWS, pooled: bool = Fals
     residual = np.where(np.isnan(spread), np.nan, residual)
     both = 1 - np.nansum(residual, 0) / np.nansum(spread, 0) if pooled else np.nanmean(1 - residual / spread, axis=0)
     return both[0], both[1:].T
+
+
+def calibration_error(probabilities, triplets, concepts, draws: int = DRAWS, bins: int = 10) -> np.ndarray:
+    """Bootstrap draws (B,) of the expected calibration error, over concepts, centred on the estimate.
+
+    Noise of the samples only adds to the error, so their mean lies above the estimate; this difference is taken away.
+
+    Parameters
+    ----------
+    probabilities : float (n, 3)
+        Class 0 is the truth.
+    triplets : int (n, 3)
+    concepts : sequence (m,)
+        Concept of each object.
+    draws, bins : int
+    """
+    weights, confidence = triplet_weights(triplets, concepts, draws), probabilities.max(1)
+    gap = (probabilities.argmax(1) == 0) - confidence
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    member = (index == np.arange(bins)[:, None]) * gap  # (bins, n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.abs(member @ weights).sum(0) / weights.sum(0)
+    return np.maximum(found - (np.nanmean(found) - np.abs(member.sum(1)).sum() / len(gap)), 0)
 
 
 # ---- correlations ----------------------------------------------------------------------------------------------------
@@ -408,129 +444,3 @@ def difference(measured: Measured, plus: dict, minus: dict, by=("model",)) -> pd
         low = high = []
     out = pd.DataFrame(rows, columns=[*by, "value", "seeds"])
     return out.assign(low=low, high=high)[[*by, "value", "low", "high", "seeds"]]
-
-
-# ---- one value with its interval -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with its 95 % bootstrap interval; ``value, low, high = interval`` works.
-
-    Attributes
-    ----------
-    value, low, high : float
-    n : int
-        Number of observations behind the value.
-    draws : array (B,)
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int
-    draws: np.ndarray = field(repr=False, compare=False)
-
-    def __iter__(self):
-        return iter((self.value, self.low, self.high))
-
-
-def _interval(value, draws, n) -> Interval:
-    draws = np.asarray(draws, float)
-    low, high = interval(np.where(np.isfinite(draws), draws, np.nan))
-    return Interval(float(value), float(low), float(high), int(n), draws)
-
-
-def drawn_counts(n: int, n_boot: int = 1000, seed: int = 0) -> np.ndarray:
-    """How often each unit is drawn for an interval of its own: int array (n_boot, n), rows sum to n."""
-    if n < 2:
-        raise InputError(f"there is {n}", "units", "a bootstrap needs at least two units")
-    if n_boot < 1:
-        raise InputError(f"is {n_boot}", "n_boot", "give at least 1")
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_boot)
-
-
-def mean_interval(values, *, n_boot: int = 1000, seed: int = 0) -> Interval:
-    """Mean of values (n,), each a unit."""
-    values = np.asarray(to_numpy(values), dtype=float)
-    if values.ndim != 1 or len(values) < 2:
-        raise InputError(f"have shape {values.shape}", "values", "give a vector of at least two")
-    return _interval(values.mean(), drawn_counts(len(values), n_boot, seed) @ values / len(values), len(values))
-
-
-def triplet_interval(scores, triplets, groups=None, *, n_boot: int = 1000, seed: int = 0) -> Interval:
-    """Mean score of triplets with an interval over the objects (or concepts) that they are made of.
-
-    As :func:`triplet_means` for a single row, with draws of its own. Only units that occur are drawn, a unit that
-    occurs twice in a triplet counts twice, and answers to the same triplet share their noise.
-
-    Parameters
-    ----------
-    scores : array (n,)
-        Score of each triplet, as :func:`humalign.odd_one_out.scores` gives; for a paired comparison of two models the
-        difference of their scores.
-    triplets : int array (n, 3)
-    groups : array (m,), optional
-        Concept of each object; concepts are drawn whole. Default: every object is a unit.
-    n_boot, seed : int
-
-    Raises
-    ------
-    InputError
-        For shapes that do not fit, or fewer than two units.
-    """
-    scores = np.asarray(to_numpy(scores), dtype=float)
-    rows = to_numpy(as_triplets(triplets, None if groups is None else len(groups)))
-    if scores.shape != (len(rows),):
-        raise InputError(f"have shape {scores.shape}", "scores", f"give one for each of {len(rows)} triplets")
-    units, index = np.unique(rows if groups is None else codes(groups)[0][rows], return_inverse=True)
-    index, n, k = index.reshape(rows.shape), len(rows), len(units)
-    drawn, value = drawn_counts(k, n_boot, seed), scores.mean()
-    residual = scores - value
-    by_unit = np.bincount(index.ravel(), np.repeat(residual, 3), k)
-    total = drawn @ np.bincount(index.ravel(), minlength=k) - 2.0 * n
-    deviation = (drawn @ by_unit) / np.where(total > 0, total, np.nan)
-    # variance over units counts the own noise of each distinct triplet three times: take two out
-    keys = np.sort(index, axis=1) @ np.array([k * k, k, 1])
-    own = np.square(np.bincount(np.unique(keys, return_inverse=True)[1], residual)).sum()
-    variance = np.square(by_unit).sum()
-    shrink = np.sqrt(max(variance - 2 * own, own) / variance) if variance > 0 else 1.0
-    return _interval(value, value + shrink * deviation, n)
-
-
-def rdm_interval(rdm_a, rdm_b, method: str = "spearman", *, n_boot: int = 1000, seed: int = 0) -> Interval:
-    """Comparison of two dissimilarity matrices (m, m) as in :mod:`humalign.rsa`, with an interval over objects."""
-    value = rsa.compare(rdm_a, rdm_b, method)
-    a, b = (rsa.upper_triangle(to_numpy(rdm)).astype(np.float64) for rdm in (rdm_a, rdm_b))
-    pairs = Pairs(len(rdm_a), drawn=drawn_counts(len(rdm_a), n_boot, seed).T.astype(np.float64))
-    return _interval(value, pairs.correlate(a, b, method), len(a))
-
-
-def calibration_interval(probabilities, triplets, *, n_boot: int = 200, seed: int = 0, n_bins: int = 10):
-    """Interval of the expected calibration error, objects drawn with replacement, centred on the estimate.
-
-    Parameters
-    ----------
-    probabilities : float array (n, 3)
-        Class 0 is the truth.
-    triplets : int array (n, 3)
-
-    Returns
-    -------
-    low, high : float
-    """
-    confidence = probabilities.max(1)
-    gap = (probabilities.argmax(1) == 0) - confidence
-    index = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    units, inverse = np.unique(triplets, return_inverse=True)
-    a, b, c = inverse.reshape(-1, 3).T
-    found = []
-    for count in drawn_counts(len(units), n_boot, seed):
-        weight = (count[a] * count[b] * count[c]).astype(float)
-        if total := weight.sum():
-            found.append(np.abs(np.bincount(index, weight * gap, n_bins)).sum() / total)
-    if not found:
-        return np.nan, np.nan
-    bias = np.mean(found) - np.abs(np.bincount(index, gap, n_bins)).sum() / len(gap)  # noise only adds to the error
-    low, high = interval(found)
-    return max(float(low - bias), 0.0), float(high - bias)

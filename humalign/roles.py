@@ -29,6 +29,8 @@ class Role:
         embeddings of people.
     again : tuple of str
         The published data set that was answered twice, and the second answers.
+    stand_ins : tuple of str
+        Published pictures of the same objects that people did not judge, for networks that are to see something.
     probabilities, categories : str
         Published data sets with chances of the answers, and with categories of the pictures.
     control : bool
@@ -49,6 +51,7 @@ class Role:
     pictures: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
+    stand_ins: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
     probabilities: str = ""
     categories: str = ""
@@ -59,7 +62,8 @@ class Role:
 
 _REPEATED = ("things/testset1", "things/testset2", "things/testset3")
 _THINGS = {"answers": ("things/all", "things/test_10_id"), "pictures": ("things/images",),
-           "categories": "things/categories_27", "features": ("things/clip_vit_b32",)}  # fmt: skip
+           "stand_ins": ("things_cc0/images",), "categories": "things/categories_27",
+           "features": ("things/clip_vit_b32",)}  # fmt: skip
 ROLES = {
     "things": Role(
         "odd-one-out choices", "triplets", "things", "answers.csv", **_THINGS,

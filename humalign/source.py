@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .answers import Answers
+from .answers import KINDS, Answers
 from .config import OWN, Profile, get_profile
 from .data import plain, registry
 from .data.features_file import FORMS
-from .data.types import Features
+from .data.types import Features, Stimuli
 from .errors import InputError, MissingData
 from .features import shards
 from .roles import FILES, NETWORKS, ROLES
@@ -55,6 +55,28 @@ class Source(Answers):
         known = [name for name in ROLES if not self.missing(name)]
         taken = {one.folder for one in ROLES.values()} if self.kind == "drawn" else {ROLES[n].folder for n in known}
         return known + [name for name in (plain.studies(self.root) if self.root else ()) if name not in taken]
+
+    def answer_sets(self) -> list[str]:
+        """Everything at hand that people did: names for :meth:`answers_of` and :meth:`pictures`.
+
+        Of the drawn world its roles; else the published data sets by their names in the registry, and what the studies
+        of the data folder hold (STUDY for its answers, STUDY/labels, STUDY/sessions, STUDY/arrangement). Controls, and
+        second answers of the same people, are left out.
+        """
+        if self.kind == "drawn":
+            judged = [name for name, one in ROLES.items() if one.kind != "pictures" and not one.control]
+            return [name for name in judged if not self.missing(name)]
+        found = []
+        if self.kind == "published":
+            here, again = set(registry.available(self.profile)), {one.again[1] for one in ROLES.values() if one.again}
+            found = [
+                one.name for one in registry.entries(self.profile) if one.kind in KINDS and one.name in here - again
+            ]
+        for study in plain.studies(self.root) if self.root else ():
+            for file, kind in FILES.items():
+                if kind != "pictures" and file != "control.csv" and (self.root / study / file).is_file():
+                    found.append(study if file == "answers.csv" else f"{study}/{file.partition('.')[0]}")
+        return found
 
     def missing(self, role: str, features: bool = False) -> str:
         """What keeps a role from being used, in one line: people's answers, or features of networks; "" if nothing."""
@@ -385,24 +407,44 @@ class Source(Answers):
 
     def _own_digest(self, role: str, mine) -> str:
         if not isinstance(mine, list):
-            return mine.checksum
+            return digest(mine.checksum, mine.preprocess.describe())
         covered = set(self.ids(role)) <= set(mine[0].ids)
         return digest([part.checksum for part in mine]) if covered else ""
 
     def _own(self, role: str, mine, layers) -> list[Features]:
         if isinstance(mine, list):
             return [part for part in mine if part.layer in layers]
+        shown = self.pictures(role, self.side(mine))
+        return [part for part in self.seen(mine, shown) if part.layer in layers]
+
+    def side(self, model) -> int | None:
+        """The size at which a network is shown pictures, pixels: drawn ones at its own, others as they are (None)."""
+        return model.preprocess.resize if self.kind == "drawn" else None
+
+    def seen(self, model, shown: Stimuli, progress: bool | None = None) -> list[Features]:
+        """Features of some pictures in a loaded network, made on demand and kept: penultimate, and logits where there
+        are any.
+
+        Parameters
+        ----------
+        model : humalign.zoo.Model
+        shown : Stimuli
+        progress : bool, optional
+            Bars of the extraction.
+        """
         from .features import extract
 
-        shown, place = self.pictures(role), self.profile.cache / shards.FOLDER / YOURS.lower()
+        specs = {model.layers[layer]: layer for layer in reversed(LAYERS) if layer in model.layers}
+        wanted = [layer for layer in LAYERS if layer in specs.values()]  # two names of one layer count once
 
         def make():
-            wanted = [layer for layer in LAYERS if layer in mine.layers]
-            found = extract(mine, shown, wanted, device=self.profile.device)
+            found = extract(model, shown, wanted, device=self.profile.device, progress=progress)
             return {layer: part.values for layer, part in found.items()}
 
-        arrays = cached(place, self.shown(role).replace("/", "-"), [mine.checksum, shown.checksum], make)
-        return [Features(shown.ids, arrays[layer], mine.name, layer) for layer in layers if layer in arrays]
+        place = self.profile.cache / shards.FOLDER / YOURS.lower()
+        parts = [model.checksum, model.preprocess.describe(), sorted(specs.items()), shown.ids, shown.checksum]
+        arrays = cached(place, "".join(c if c.isalnum() else "-" for c in shown.name), parts, make)
+        return [Features(shown.ids, arrays[layer], model.name, layer) for layer in wanted]
 
 
 def _plain(name: str) -> str:
@@ -461,6 +503,13 @@ def _own(profile: Profile) -> Source:
     if not plain.studies(profile.data):
         raise InputError("holds no study in the plain layout", profile.data, plain.LIKE)
     return Source(profile, profile.data, OWN)
+
+
+def open_sources(profile: Profile) -> list[Source]:
+    """All that networks can be tested on: the source of a profile and, beside the drawn world, the files in the data
+    folder."""
+    beside = [profile.with_(name="slice")] if profile.name == "mini" and profile.data is not None else []
+    return [open_source(one) for one in (profile, *beside)]
 
 
 @lru_cache(maxsize=8)

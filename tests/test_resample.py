@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import rankdata, spearmanr
 
 from humalign import resample, rsa
+from humalign.calibration import expected_calibration_error
 from humalign.data.types import Triplets
 from humalign.errors import InputError
 
@@ -51,16 +52,6 @@ def test_pure_noise_gets_the_width_of_independent_triplets():
         (rng.random((1, len(triplets))) < 0.4), triplets.triplets, triplets.concepts, 2000
     )
     assert draws.std() == pytest.approx(np.sqrt(0.24 / 20_000), rel=0.15)
-
-
-def test_means_agree_with_the_interval_of_one_row():
-    rng, triplets = world(m=100, k=50, n=8000)
-    effect = rng.normal(0, 0.3, 50)
-    codes, _ = resample.codes(triplets.concepts)
-    scores = rng.random(len(triplets)) < 0.4 + 0.5 * effect[codes[triplets.triplets]].mean(1)
-    _, draws = resample.triplet_means(scores[None], triplets.triplets, triplets.concepts, 2000)
-    one = resample.triplet_interval(scores, triplets.triplets, np.asarray(triplets.concepts), n_boot=2000)
-    assert np.percentile(draws, [2.5, 97.5]) == pytest.approx([one.low, one.high], abs=0.004)
 
 
 def test_rows_share_their_draws_so_that_differences_are_paired():
@@ -145,83 +136,106 @@ def test_pair_bootstrap_keeps_one_reference_at_a_time():
     assert np.allclose(boot.correlate(x, x), 1, atol=1e-5)
 
 
-# ---- one value with its interval
+# ---- what the draws mean
 
 
-def test_counts_sum_to_the_number_of_units_and_are_seeded():
-    counts = resample.drawn_counts(7, 20, 1)
-    assert (counts.sum(1) == 7).all()
-    np.testing.assert_array_equal(counts, resample.drawn_counts(7, 20, 1))
-    assert (counts != resample.drawn_counts(7, 20, 2)).any()
-    with pytest.raises(InputError, match="two units"):
-        resample.drawn_counts(1)
-
-
-def test_mean_interval_has_the_textbook_width():
-    values = np.random.default_rng(1).standard_normal(400)
-    interval = resample.mean_interval(values, n_boot=4000)
-    assert interval.high - interval.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.08)
-
-
-def simulate(rng, m, n, between, within):
+def simulate(rng, m, n, between, within, people):
+    """Scores of triplets with effects of objects, of distinct triplets and of single answers; the true mean is 0."""
     triplets = np.argsort(rng.random((n, m)), axis=1)[:, :3]
     effect = between * rng.standard_normal(m)
-    return triplets, effect[triplets].sum(1) + within * rng.standard_normal(n)
+    scores = effect[triplets].sum(1) + within * rng.standard_normal(n)
+    single = np.repeat(scores, people) + 0.5 * (people > 1) * rng.standard_normal(n * people)
+    return np.repeat(triplets, people, 0), single
 
 
-@pytest.mark.parametrize(("between", "within", "n"), [(1.0, 0.5, 800), (0.0, 1.0, 400), (0.3, 1.0, 400)])
-def test_linear_intervals_cover_the_truth(between, within, n):
-    """Triplets with effects of objects, of single triplets, or both; the true mean is 0."""
+@pytest.mark.parametrize(
+    ("between", "within", "n", "people"),
+    [(1.0, 0.5, 800, 1), (0.0, 1.0, 400, 1), (0.3, 1.0, 400, 1), (0.0, 1.0, 300, 5), (0.3, 1.0, 300, 5)],
+)
+def test_intervals_cover_the_truth(between, within, n, people):
     rng = np.random.default_rng(0)
     hits = 0
     for _ in range(150):
-        triplets, scores = simulate(rng, 30, n, between, within)
-        interval = resample.triplet_interval(scores, triplets, n_boot=200, seed=int(rng.integers(1e9)))
-        hits += interval.low <= 0 <= interval.high
+        triplets, scores = simulate(rng, 30, n, between, within, people)
+        _, draws = resample.triplet_means(scores, triplets, range(30), 200, int(rng.integers(1e9)), people > 1)
+        low, high = resample.interval(draws)
+        hits += low <= 0 <= high
     assert 0.87 <= hits / 150 <= 1.0
 
 
-def test_groups_are_drawn_whole():
+def test_answers_to_the_same_triplet_share_their_noise():
+    """Without effects of objects, the width is that of independent triplets, however many people answered each."""
+    rng = np.random.default_rng(3)
+    triplets, scores = simulate(rng, 200, 4000, 0.0, 1.0, 5)
+    _, draws = resample.triplet_means(scores, triplets, range(200), 2000, repeated=True)
+    _, wide = resample.triplet_means(scores, triplets, range(200), 2000)
+    means = scores.reshape(-1, 5).mean(1)
+    assert draws.std() == pytest.approx(means.std() / np.sqrt(4000), rel=0.15)
+    assert wide.std() > 1.4 * draws.std()
+    shuffled = rng.permutation(len(scores))
+    _, again = resample.triplet_means(
+        scores[shuffled], triplets[shuffled][:, [2, 0, 1]], range(200), 2000, repeated=True
+    )
+    np.testing.assert_allclose(again, draws, atol=1e-5)
+    _, once = resample.triplet_means(means, triplets[::5], range(200), 50)
+    _, same = resample.triplet_means(means, triplets[::5], range(200), 50, repeated=True)
+    np.testing.assert_allclose(same, once, atol=1e-4)  # few triplets occur twice by chance
+
+
+def test_concepts_are_drawn_whole():
     rng = np.random.default_rng(0)
     triplets = np.argsort(rng.random((3000, 40)), axis=1)[:, :3]
     concept = np.repeat(np.arange(20), 2)
     scores = rng.standard_normal(20)[concept[triplets]].sum(1)
-    by_concept = resample.triplet_interval(scores, triplets, concept)
-    by_object = resample.triplet_interval(scores, triplets)
-    assert by_concept.high - by_concept.low > 1.2 * (by_object.high - by_object.low)
-    value, low, high = by_concept
+    value, by_concept = resample.triplet_means(scores, triplets, concept)
+    _, by_object = resample.triplet_means(scores, triplets, range(40))
+    assert np.ptp(resample.interval(by_concept)) > 1.2 * np.ptp(resample.interval(by_object))
+    low, high = resample.interval(by_concept)
     assert low <= value <= high
 
 
 def test_constant_scores_have_no_width():
     triplets = np.array([[0, 1, 2], [1, 2, 3], [0, 2, 3]])
-    assert tuple(resample.triplet_interval(np.ones(3), triplets)) == (1, 1, 1)
-
-
-def test_one_line_errors():
-    triplets = np.array([[0, 1, 2]])
-    with pytest.raises(InputError, match="scores"):
-        resample.triplet_interval(np.ones(2), triplets)
-    with pytest.raises(InputError, match="vector"):
-        resample.mean_interval(np.ones(1))
-    with pytest.raises(InputError, match="n_boot"):
-        resample.mean_interval(np.ones(3), n_boot=0)
+    value, draws = resample.triplet_means(np.ones(3), triplets, range(4))
+    assert value == 1
+    assert (draws == 1).all()
 
 
 @pytest.mark.parametrize("method", rsa.METHODS)
-def test_interval_equals_repeating_rows_and_dropping_copies(method):
+def test_drawn_pairs_are_repeated_rows_without_copies(method):
     """Brute force: repeat rows and columns, drop pairs of an object with its own copy, correlate with SciPy."""
     x, y = np.random.default_rng(6).standard_normal((2, 12, 9))
     a, b = np.round(rsa.rdm(x), 1), rsa.rdm(y)
-    interval = resample.rdm_interval(a, b, method, n_boot=15, seed=3)
-    counts = resample.drawn_counts(12, 15, 3)
-    for count, value in zip(counts, interval.draws):
-        drawn = np.repeat(np.arange(12), count)
+    drawn = resample.counts(12, 15, 3).astype(np.float64)
+    found = resample.Pairs(12, drawn=drawn).correlate(rsa.upper_triangle(a), rsa.upper_triangle(b), method)
+    for count, value in zip(drawn.T.astype(int), found):
+        rows = np.repeat(np.arange(12), count)
         i, j = np.triu_indices(12, 1)
-        i, j = drawn[i], drawn[j]
+        i, j = rows[i], rows[j]
         keep = i != j
         u, v = a[i, j][keep], b[i, j][keep]
         expected = spearmanr(u, v).statistic if method == "spearman" else np.corrcoef(u, v)[0, 1]
         assert value == pytest.approx(expected, abs=1e-10)
-    assert interval.value == pytest.approx(rsa.compare(a, b, method))
-    assert interval.low <= interval.high
+
+
+def test_draws_of_the_calibration_error():
+    """Centred on the estimate; the weighted error where it is large; not narrower than errors of new data vary."""
+    rng = np.random.default_rng(1)
+    triplets = np.argsort(rng.random((4000, 60)), axis=1)[:, :3]
+
+    def sample(sure):
+        p = np.tile([[sure, (1 - sure) / 2, (1 - sure) / 2]], (4000, 1))
+        wrong = rng.random(4000) > 0.5  # right in half of the triplets
+        p[wrong] = p[wrong][:, [1, 0, 2]]
+        return p
+
+    p = sample(0.8)
+    value, draws = expected_calibration_error(p), resample.calibration_error(p, triplets, range(60), 400)
+    assert draws.mean() == pytest.approx(value, abs=1e-6)
+    weights = resample.triplet_weights(triplets, range(60), 400)
+    right = (p.argmax(1) == 0).astype(float)
+    plain = 0.8 - (right @ weights) / weights.sum(0)
+    np.testing.assert_allclose(draws - draws.mean(), plain - plain.mean(), atol=1e-9)
+    apart = np.std([expected_calibration_error(sample(0.8)) for _ in range(60)])
+    assert apart < draws.std() < 3 * apart  # single triplets count with each of their objects: too wide at most
+    assert (resample.calibration_error(sample(0.5), triplets, range(60)) >= 0).all()

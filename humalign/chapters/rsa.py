@@ -75,7 +75,8 @@ def of_features(
 
 
 def of_people(
-    features, human: HumanRDM, metric: str = "correlation", draws: int = resample.DRAWS, **common
+    features, human: HumanRDM, metric: str = "correlation", draws: int = resample.DRAWS,
+    against: tuple[str, ...] = tuple(PAIRINGS), **common,
 ) -> Measured:  # fmt: skip
     """Agreement of each layer with the mean RDM of the people, and with single people, averaged.
 
@@ -88,6 +89,7 @@ def of_people(
         One RDM a person.
     metric : {"correlation", "cosine"}
     draws : int
+    against : tuple of {"mean", "single"}
     **common
         Further columns: ``profile`` and ``dataset``.
 
@@ -102,12 +104,12 @@ def of_people(
         "single": np.stack([measures.upper_triangle(one) for one in human.rdm]),
     }
     rdms = [(part, np.asarray(measures.rdm(part.align(human.ids).values, metric=metric))) for part in features]
-    for against, measure in PAIRINGS.items():
-        others = [human.mean()] if against == "mean" else human.rdm
+    for whom in against:
+        others = [human.mean()] if whom == "mean" else human.rdm
         for part, rdm in rdms:
             value = float(np.mean([measures.compare(rdm, one) for one in others]))
-            rows.append({**networks.identity(part), "measure": measure, "value": value})
-            drawn.append(pairs.correlate(measures.upper_triangle(rdm), targets[against]))
+            rows.append({**networks.identity(part), "measure": PAIRINGS[whom], "value": value})
+            drawn.append(pairs.correlate(measures.upper_triangle(rdm), targets[whom]))
     return Measured.of(rows, np.stack(drawn), stage=STAGE, detail=metric, n=len(human), **common)
 
 
@@ -170,17 +172,20 @@ def ceilings(source: Source, roles=ARRANGEMENTS) -> pd.DataFrame:
         upper end for one person) and "reliability" (the agreement that the true RDM would have with the mean of these
         people, from random halves; the line in the figures). See :func:`humalign.rsa.ceiling`.
     """
-    parts = []
-    for role in roles:
-        human, generator, rows = source.arrangement(role), np.random.default_rng(resample.SEED), []
-        for method in METHODS:
-            one, every = measures.ceiling(human.rdm, "single", method)
-            true, _ = measures.ceiling(human.rdm, "mean", method, n_splits=SPLITS, seed=generator)
-            found = {"one person": one, "mean of all": every, "reliability": true}
-            rows += [{"measure": method, "detail": detail, "value": value} for detail, value in found.items()]
-        common = {"dataset": role, "model": "people", "stage": "ceiling", "n": len(human.rdm), "source": human.source}
-        parts.append(results.table(rows, profile=source.profile.name, **common))
-    return pd.concat(parts)
+    profile = source.profile.name
+    return pd.concat([ceilings_of(source.arrangement(role), dataset=role, profile=profile) for role in roles])
+
+
+def ceilings_of(human: HumanRDM, **common) -> pd.DataFrame:
+    """The rows of :func:`ceilings` for one set of two people or more; ``common``: dataset and profile."""
+    generator, rows = np.random.default_rng(resample.SEED), []
+    for method in METHODS:
+        one, every = measures.ceiling(human.rdm, "single", method)
+        true, _ = measures.ceiling(human.rdm, "mean", method, n_splits=SPLITS, seed=generator)
+        found = {"one person": one, "mean of all": every, "reliability": true}
+        rows += [{"measure": method, "detail": detail, "value": value} for detail, value in found.items()]
+    common = {"model": "people", "stage": "ceiling", "n": len(human.rdm), "source": human.source, **common}
+    return results.table(rows, **common)
 
 
 def limits(ceilings: pd.DataFrame, method: str = "spearman", detail: str = "reliability") -> pd.Series:

@@ -23,6 +23,11 @@ KERNELS_OF = {"coarse": ("cosine",)}  # of roles that are not measured with all 
 STAGE, CHANCE = "zero-shot", 1 / 3
 YLABEL = "odd-one-out accuracy"
 LARGE = 8192  # objects; more are compared block by block
+CEILING = {
+    "model": "people",
+    "stage": "ceiling",
+    "measure": "accuracy",
+}  # of rows about people
 CEILINGS = {"bayes": "Bayes", "majority": "majority", "loo": "leave-one-out"}
 REFERENCES = {"pixels": "pixels", "colours": "colour histogram", "category": "category", "dims": "people's dimensions"}
 
@@ -69,7 +74,9 @@ def in_blocks(values: np.ndarray, triplets: np.ndarray, kernel: str = "cosine", 
     return out
 
 
-def of_features(features, triplets: Triplets, kernels=KERNELS, draws: int = resample.DRAWS, **common) -> Measured:
+def of_features(
+    features, triplets: Triplets, kernels=KERNELS, draws: int = resample.DRAWS, repeated: bool = False, **common
+) -> Measured:  # fmt: skip
     """Accuracy of each layer and kernel, with bootstrap draws over concepts.
 
     Parameters
@@ -78,7 +85,8 @@ def of_features(features, triplets: Triplets, kernels=KERNELS, draws: int = resa
         ``meta["seed"]`` is the seed of the training run (0 where not given).
     triplets : Triplets
     kernels : tuple of str
-    draws : int
+    draws, repeated
+        Of :func:`humalign.resample.triplet_means`.
     **common
         Further columns: ``profile`` and ``dataset``.
 
@@ -92,7 +100,9 @@ def of_features(features, triplets: Triplets, kernels=KERNELS, draws: int = resa
         for kernel in kernels:
             rows.append({**networks.identity(part), "detail": kernel})
             hits.append(right(part, triplets, kernel))
-    value, drawn = resample.triplet_means(np.stack(hits), triplets.triplets, triplets.concepts, draws)
+    value, drawn = resample.triplet_means(
+        np.stack(hits), triplets.triplets, triplets.concepts, draws, repeated=repeated
+    )
     common = {"measure": "accuracy", "stage": STAGE, "n": len(triplets), **common}
     return Measured.of([{**row, "value": v} for row, v in zip(rows, value)], drawn, **common)
 
@@ -146,16 +156,22 @@ def ceilings(source: Source) -> pd.DataFrame:
     rows, told = [], ""
     with contextlib.suppress(MissingData):
         repeated = source.repeated("things")
-        told = repeated.name
-        rows += [{"detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind), "n": len(repeated)}
-                 for kind in ("majority", "leave-one-out")]  # fmt: skip
+        rows, told = _of_repeated(repeated), repeated.name
     if (people := known(source)) is not None:
-        chances, told = people.probabilities, ""
-        chances = chances[:: max(1, len(chances) // 20_000)]
+        chances, told = people.probabilities[:: max(1, len(people.probabilities) // 20_000)], ""
         rows.append({"detail": "Bayes", "value": chances.max(1).mean(), "n": len(chances)})
-    common = {"dataset": "things", "model": "people", "stage": "ceiling", "measure": "accuracy"}
     frame = pd.DataFrame(rows, columns=["detail", "value", "n"])
-    return results.table(frame, profile=source.profile.name, source=told, **common)
+    return results.table(frame, **CEILING, dataset="things", profile=source.profile.name, source=told)
+
+
+def ceilings_of(repeated: Triplets, **common) -> pd.DataFrame:
+    """The rows of :func:`ceilings` for answers to repeated triplets; ``common``: dataset, profile, source."""
+    return results.table(_of_repeated(repeated), **{**CEILING, **common})
+
+
+def _of_repeated(repeated: Triplets) -> list[dict]:
+    return [{"detail": kind, "value": odd_one_out.noise_ceiling(repeated.triplets, kind), "n": len(repeated)}
+            for kind in ("majority", "leave-one-out")]  # fmt: skip
 
 
 def known(source: Source):

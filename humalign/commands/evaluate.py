@@ -1,10 +1,10 @@
-"""Report card of one model: odd-one-out choices, RSA and calibration on every data set at hand, with human ceilings.
+"""Report card of networks: odd-one-out choices, RSA and calibration on every data set at hand, with human ceilings.
 
 NAME_OR_FILE is a network (see 'humalign models'; timm:NAME, open_clip:ARCH/TAG and torchvision:NAME work too), a file
 with features and ids (.npy, .npz, .safetensors, .h5), a folder that 'humalign extract' wrote, or choices of whatever
 chose: a .csv file with the columns a, b, c (three names) and odd (one of them), perhaps model and person. A network is
 shown the pictures at hand; features are compared with the data sets whose ids they have, choices with people's answers
-to the same questions.
+to the same questions. The measures are those of the book's chapters.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ EXAMPLE = """
 humalign evaluate softmax-resnet-m
 humalign evaluate timm:resnet18.a1_in1k --html resnet18.html --json resnet18.json
 humalign evaluate my_features.npz --data DATA
+humalign evaluate softmax-resnet-m softmax-vit-m my_features.npz --json cards.json
 humalign evaluate choices.csv --data DATA --json choices.json
 """
+OF_FEATURES, OF_NETWORKS = ("layer", "ids"), ("checkpoint", "untrained", "preprocess", "seed")  # options
 
 
 def configure(parser) -> None:
     """Options of ``humalign evaluate``."""
-    parser.add_argument("model", metavar="NAME_OR_FILE")
+    parser.add_argument("models", metavar="NAME_OR_FILE", nargs="+")
     parser.add_argument("--json", metavar="FILE", help="write all numbers as JSON ('-': print them)")
     parser.add_argument("--html", metavar="FILE", help="write one page with figures and numbers")
     parser.add_argument("--plots", metavar="DIR", help="write the page, its figures (SVG) and a CSV into a folder")
@@ -32,68 +34,83 @@ def configure(parser) -> None:
     parser.add_argument("--ids", metavar="FILE", help="ids of the rows of a features file, one a line")
     parser.add_argument("--checkpoint", metavar="FILE", help="weights of the network from this file")
     parser.add_argument("--untrained", action="store_true", help="random weights")
-    parser.add_argument(
-        "--preprocess", choices=("own", "paper1", "alignet"), default="own", help="see 'humalign extract'"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of random weights, or which training run of a mini network"
-    )
+    parser.add_argument("--preprocess", choices=("own", "paper1", "alignet"), help="see 'humalign extract'")
+    parser.add_argument("--seed", type=int, help="of random weights, or which training run of a mini network")
     parser.add_argument("--no-probe", action="store_true", help="fit no transforms (quicker)")
-    parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="draws behind each interval")
+    parser.add_argument(
+        "--bootstrap", type=int, default=200, metavar="N", help="draws behind each interval (default: 200, as the book)"
+    )
     add_profile_options(parser)
 
 
 def main(args) -> int:
     """Measure, print, write."""
-    from .. import report
     from ..errors import InputError
+    from ..source import open_sources
 
     if args.bootstrap < 10:
         raise InputError(f"is {args.bootstrap}", "--bootstrap", "give at least 10")
+    if len(args.models) > 1 and (args.html or args.plots):
+        told = "--html" if args.html else "--plots"
+        raise InputError(f"shows one model, not {len(args.models)}", told, "evaluate them one by one, or use --json")
     profile = profile_from(args)
-    if Path(args.model).suffix == ".csv":
-        return _write(args, _of_choices(args, profile))
-    what = report.subject(
-        args.model, pretrained=not args.untrained, checkpoint=args.checkpoint, seed=args.seed,
-        preprocess=args.preprocess, layer=args.layer, ids=args.ids, profile=profile,
-    )  # fmt: skip
-    quiet = not sys.stderr.isatty()
-    found = report.card(
-        what, profile, drawn=profile.name == "mini", probe=not args.no_probe, n_boot=args.bootstrap,
-        say=None if quiet else lambda line: print(line, file=sys.stderr), where=args.model,
-    )  # fmt: skip
-    return _write(args, found)
+    cards = [_asked(args, name, profile) for name in args.models]  # what cannot be read is told before anything is done
+    sources = open_sources(profile)
+    return _write(args, [make(sources) for make in cards])
 
 
-def _of_choices(args, profile):
-    from .. import report
+def _asked(args, name: str, profile):
+    """A function of the sources that makes the card of one model."""
+    from .. import report, report_choices
     from ..data import choices
+
+    if Path(name).suffix == ".csv":
+        _refuse(args, (*OF_FEATURES, *OF_NETWORKS), "choices")
+        made = choices.read(name)
+        return lambda sources: report_choices.choices_card(sources, made, where=name)
+    if report.is_features(name):
+        _refuse(args, OF_NETWORKS, "features")
+    else:
+        _refuse(args, OF_FEATURES, "a network")
+    model = report.subject(
+        name, pretrained=not args.untrained, checkpoint=args.checkpoint, seed=args.seed or 0,
+        preprocess=args.preprocess or "own", layer=args.layer, ids=args.ids, profile=profile,
+    )  # fmt: skip
+    say = (lambda line: print(line, file=sys.stderr)) if sys.stderr.isatty() else None
+    options = {"probe": not args.no_probe, "draws": args.bootstrap, "say": say, "where": name}
+    return lambda sources: report.card(sources, model, **options)
+
+
+def _refuse(args, names, what: str) -> None:
+    """InputError for the first of some options that was given and has no meaning."""
     from ..errors import InputError
 
-    given = {"--layer": args.layer, "--ids": args.ids, "--checkpoint": args.checkpoint, "--untrained": args.untrained}
-    if meant := [name for name, value in given.items() if value]:
-        raise InputError("has no meaning for choices", meant[0], "leave it out")
-    return report.choices_card(choices.read(args.model), profile, drawn=profile.name == "mini", where=args.model)
+    for name in names:
+        if (given := getattr(args, name)) is not None and given is not False:
+            raise InputError(f"has no meaning for {what}", f"--{name}", "leave it out")
 
 
-def _write(args, found) -> int:
+def _write(args, cards: list) -> int:
     from .. import report
     from ..store import write_json
 
+    made = [card.as_dict() for card in cards]
+    content = made[0] if len(made) == 1 else {"cards": made}
     if args.json == "-":
         import json
 
-        print(json.dumps(found.as_dict(), indent=1, ensure_ascii=False, sort_keys=True))
+        print(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True))
     else:
-        _show(found, report.summary(found))
+        for card in cards:
+            _show(card, report.summary(card))
         if args.json:
-            print(write_json(args.json, found.as_dict()))
+            print(write_json(args.json, content))
     if args.html or args.plots:
-        from ..plots import card
+        from .. import report_figures
 
-        for path in ([card.write_page(found, args.html)] if args.html else []) + (
-            card.write_folder(found, args.plots) if args.plots else []
-        ):
+        paths = [report_figures.write_page(cards[0], args.html)] if args.html else []
+        paths += report_figures.write_folder(cards[0], args.plots) if args.plots else []
+        for path in paths:
             print(path, file=sys.stderr if args.json == "-" else sys.stdout)
     return 0
 
@@ -127,7 +144,7 @@ def _show(found, short) -> None:
     if len(people):
         console.print(
             "[dim]Intervals: 95 % bootstrap over concepts or images. Ceilings: leave-one-out agreement of people "
-            "(accuracy), reliability of their mean (Spearman). 'Of the way': from chance to the ceiling.[/dim]"
+            "(accuracy), reliability of their mean (correlations). 'Of the way': from chance to the ceiling.[/dim]"
         )
     for note in found.notes:
         console.print(f"[dim]{note}[/dim]")

@@ -57,11 +57,11 @@ def main(args) -> int:
     values = features.align(data.ids).values
 
     from .. import odd_one_out, probing
-    from ..resample import triplet_interval
+    from ..resample import interval, triplet_means
     from ..similarity import similarity_matrix
     from ..store import write_json
 
-    groups = np.asarray(data.concepts) if getattr(data, "concepts", None) else None
+    groups = np.asarray(data.concepts)
     strengths = args.strengths or probing.STRENGTHS
     device = profile.torch_device()
     found = probing.cross_validation(
@@ -73,12 +73,11 @@ def main(args) -> int:
     after = (held["choice"] == 2).to_numpy(float)
     before = odd_one_out.scores(similarity_matrix(values), rows)
     print(found.table.drop(columns="converged").to_string(index=False, float_format=lambda value: f"{value:.4g}"))
-    units = "objects" if groups is None else "concepts"
-    print(f"\nheld-out objects, {len(rows)} triplets; 95 % intervals over {units}")
-    lines = {}
-    for name, scores in (("zero-shot (cosine)", before), ("probed", after), ("gain", after - before)):
-        value, low, high = triplet_interval(scores, rows, groups)
-        lines[name] = {"value": value, "low": low, "high": high}
+    print(f"\nheld-out objects, {len(rows)} triplets; 95 % intervals over concepts")
+    lines, values = {}, triplet_means(np.stack([before, after, after - before]), rows, groups)
+    for name, value, draws in zip(("zero-shot (cosine)", "probed", "gain"), *values):
+        low, high = interval(draws)
+        lines[name] = {"value": float(value), "low": float(low), "high": float(high)}
         print(f"  {name:<20}{value:8.4f}  [{low:.4f}, {high:.4f}]")
     print(f"selected strength: {found.strength:g} (lowest mean held-out cross-entropy)")
     if args.out:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from ..errors import InputError
+from ..levels import IMAGES, odd_last
 from . import files as read
 from .registry import File, dataset, raw_file
 from .types import Stimuli, Triplets
@@ -327,15 +328,12 @@ def levels_triplets(at):
     """Triplets with people (one a session), seconds and level; nobody is excluded (:func:`humalign.levels.exclude`)."""
     frame = levels(at)
     frame = frame[(frame["kind"] == "trial") & frame["selected"].notna()]
-    names = frame[["image1", "image2", "image3"]].to_numpy()
-    ids, places = np.unique(names, return_inverse=True)
-    places = places.reshape(names.shape)
-    odd = names == frame["selected"].to_numpy()[:, None]
+    ids = np.unique(frame[IMAGES].to_numpy(str))
     return at.make(
         Triplets,
         at.root / "levels",
         ids=ids,
-        triplets=np.column_stack([places[~odd].reshape(-1, 2), places[odd]]),
+        triplets=odd_last(frame, ids),
         concepts=[name.split("_")[0] for name in ids],
         participants=frame["participant"].to_numpy(),
         response_times=frame["seconds"].to_numpy(dtype=float),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..errors import InputError
 from . import files as read
-from . import known, mur92, things
+from . import known, mur92, registry, things
 from .registry import File, dataset
 from .types import Features, Stimuli
 
@@ -71,6 +73,24 @@ def features_of(at, ids, rename=lambda name: name) -> dict[tuple[str, str], Feat
     if not found:
         raise InputError("holds no NETWORK.LAYER.npz", folder, read.AGAIN)
     return found
+
+
+def of_file(path, profile) -> Features | None:
+    """The features of one of the published files of a data folder, as its registry names them; None for other files.
+
+    Parameters
+    ----------
+    path : path
+    profile : Profile or None
+        Names the data folder.
+    """
+    root, path = getattr(profile, "data", None), Path(path).resolve()
+    for entry in registry.entries("slice") if root else ():
+        folder = entry.files["features"].find(root) if entry.kind == "feature sets" else None
+        if folder is not None and folder.resolve() == path.parent and not entry.missing(root):
+            found = registry.load(entry.name, profile.with_(name="slice")).values()
+            return next((part for part in found if part.meta["file"] == path.name), None)
+    return None
 
 
 _FEATURES = {

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MissingData
-from ..report import CHANCE, Report, summary
-from ..store import write_text
-from . import style
+from .errors import MissingData
+from .plots import style
+from .report import CHANCE, Report, summary
+from .store import write_text
 
 STAGES = {"zero-shot": ("o", "#2f6fae"), "zero-shot, same folds": ("s", "#7f9fbf"), "probed": ("D", "#841e5a")}
 LINES = ("-", "--", ":", "-.")
@@ -181,7 +181,7 @@ def write_page(report: Report, path) -> Path:
 
 def write_folder(report: Report, folder) -> list[Path]:
     """Write the page, each figure as SVG and the numbers as CSV into a folder."""
-    from .. import results
+    from . import results
 
     folder = Path(folder)
     paths = [write_page(report, folder / "report.html"), results.write(report.table, folder / "report.csv")]
