@@ -70,7 +70,7 @@ class Answers:
         kind = KINDS.get(known[name].kind) if name in known and self.profile.name in known[name].profiles else None
         if kind is None:
             return None
-        like = next((one for one in ROLES.values() if name in one.answers), None)
+        like = next((one for one in ROLES.values() if name in one.answers and not one.joined), None)
         pictures = like.pictures if like else (f"{name}/images", f"{name.partition('/')[0]}/images")
         like = like or next((one for one in ROLES.values() if set(one.pictures) & set(pictures)), None)
         return Role(known[name].title, kind, answers=(name,), pictures=tuple(p for p in pictures if p in known),

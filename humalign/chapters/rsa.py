@@ -22,7 +22,6 @@ METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
 STAGE = "zero-shot"
 PAIRINGS = {"mean": "spearman", "single": "spearman with each person"}  # with whom, and what it is called
-SPLITS = 50  # random halves of people behind the reliability of their mean
 YLABEL = {"spearman": "Spearman's ρ with people", "pearson": "Pearson's r with people"}
 TITLES = {"cichy": "118 pictures", "king1": "144, set 1", "king2": "144, set 2"}
 
@@ -178,10 +177,10 @@ def ceilings(source: Source, roles=ARRANGEMENTS) -> pd.DataFrame:
 
 def ceilings_of(human: HumanRDM, **common) -> pd.DataFrame:
     """The rows of :func:`ceilings` for one set of two people or more; ``common``: dataset and profile."""
-    generator, rows = np.random.default_rng(resample.SEED), []
+    rows = []
     for method in METHODS:
         one, every = measures.ceiling(human.rdm, "single", method)
-        true, _ = measures.ceiling(human.rdm, "mean", method, n_splits=SPLITS, seed=generator)
+        true, _ = measures.ceiling(human.rdm, "mean", method)
         found = {"one person": one, "mean of all": every, "reliability": true}
         rows += [{"measure": method, "detail": detail, "value": value} for detail, value in found.items()]
     common = {"model": "people", "stage": "ceiling", "n": len(human.rdm), "source": human.source, **common}
