@@ -251,7 +251,8 @@ def beside(tables: Tables, models: pd.DataFrame, shown: pd.DataFrame | None = No
         found = [cells.get((dataset, one.here_layer, one.here)) for dataset in ("photographs", "things")]
         here, every = ("" if cell is None else show.estimate(cell) for cell in found)
         told = show.number(one.value, None, "published", one.source)
-        words = {"published": f"{one.network}, {one.layer}" if one.layer else one.network, "by": one.work,
+        network = (zoo.facts_of(one.network) or {"name": one.network})["name"]
+        words = {"published": f"{network}, {one.layer}" if one.layer else network, "by": one.work,
                  "value": told, "here": names[one.here], "278 concepts": here, "all concepts": every,
                  "why they differ": one.why}  # fmt: skip
         rows.append(words)
