@@ -126,21 +126,20 @@ def _tables(source: Source) -> dict:
     later = Measured(once.table.assign(dataset="photographs"), once.draws)
     judged = claims.judge(both, models, claims.ledger(CLAIMS))
     again = claims.judge(combine(later, arranged), models, claims.ledger(CLAIMS))
-    sides = {"plus": {"layer": "logits"}, "minus": {"layer": "penultimate"}}
-    layers = [
-        resample.difference(both.select(query), **sides).assign(dataset=name)
-        for name, query in (
-            ("photographs", "dataset == 'photographs' and detail == 'cosine'"),
-            ("mur92", "dataset == 'mur92' and measure == 'spearman'"),
-        )
-    ]
+    embedded, sides = with_embeddings(source), {"plus": {"layer": "logits"}, "minus": {"layer": "penultimate"}}
+    parts = {
+        "photographs": choice.select("detail == 'cosine'"),
+        "mur92": arranged.select("measure == 'spearman'"),
+        "spose_49": embedded.select("dataset == 'spose_49'"),
+    }
+    layers = [resample.difference(part, **sides).assign(dataset=name) for name, part in parts.items()]
     triplets = source.triplets("photographs")
     asked = np.unique(real_data.questions(triplets.triplets), return_counts=True)[1]
     common = {"dataset": "photographs", "model": "people", "stage": "count", "profile": source.profile.name}
     counted = {"responses": len(triplets), "triplets": len(asked), "concepts": len(triplets.ids),
                "often": (asked > OFTEN).sum(), "responses to these": asked[asked > OFTEN].sum()}  # fmt: skip
     rows = [
-        both.table, once.table, all_concepts(source).table, with_embeddings(source).table,
+        both.table, once.table, all_concepts(source).table, embedded.table,
         results.table([{"measure": key, "value": value} for key, value in counted.items()], **common),
         zero_shot.ceilings(source), zero_shot.references(source, "photographs"),
         rsa.people_ceilings(source.arrangement("mur92"), dataset="mur92", profile=source.profile.name),
@@ -252,7 +251,8 @@ def beside(tables: Tables, models: pd.DataFrame, shown: pd.DataFrame | None = No
         found = [cells.get((dataset, one.here_layer, one.here)) for dataset in ("photographs", "things")]
         here, every = ("" if cell is None else show.estimate(cell) for cell in found)
         told = show.number(one.value, None, "published", one.source)
-        words = {"published": f"{one.network}, {one.layer}" if one.layer else one.network, "by": one.work,
+        network = (zoo.facts_of(one.network) or {"name": one.network})["name"]
+        words = {"published": f"{network}, {one.layer}" if one.layer else network, "by": one.work,
                  "value": told, "here": names[one.here], "278 concepts": here, "all concepts": every,
                  "why they differ": one.why}  # fmt: skip
         rows.append(words)
@@ -279,6 +279,16 @@ def notes(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
     first = points(tables, models, "best", dataset="photographs", measure="accuracy")
     told = [(zoo.facts_of(model) or {"note": "no table knows it"})["note"] for model in first["model"]]
     return networks.numbered(first[["number", "name"]].assign(note=told))
+
+
+def layer_table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
+    """Logits minus penultimate layer of each network in each comparison, and the mean over networks, for display."""
+    rows, titles = tables["layers"], {"photographs": "choices", "mur92": "arrangements", "spose_49": "SPoSE"}
+    cells = {(r.dataset, r.model): show.number(r.value, (r.low, r.high), tables.provenance) for r in rows.itertuples()}
+    names = networks.names(models) | {"all": "mean of these"}
+    shown = [model for model in names if model in set(rows["model"])]
+    columns = {title: [cells.get((name, model), "") for model in shown] for name, title in titles.items()}
+    return pd.DataFrame({"name": [names[model] for model in shown], **columns})
 
 
 def claim_table(tables: Tables) -> pd.DataFrame:
@@ -323,6 +333,6 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
         verdicts = tables[name]["verdict"].value_counts()
         out |= {f"rn_{key}{end}": show.number(int(verdicts.get(verdict, 0)), None, told)
                 for key, verdict in words.items()}  # fmt: skip
-    for layer, part in by_layer(tables, models, dataset="spose_49", measure="spearman").items():
-        out[f"rn_spose_{layer}"] = show.estimate(part.set_index("model").loc[LIVE])
+    every = tables["layers"].set_index(["model", "dataset"]).loc[("all", "spose_49")]
+    out["rn_spose_layer"] = show.number(every["value"], (every["low"], every["high"]), told)
     return out | {"rn_claims": show.number(len(judged), None, told)}
