@@ -234,4 +234,4 @@ def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
     assert noise["value"].between(0.4, 0.6).all()
     kinds = student.pictures()["superordinate"].nunique()
     assert (noise["n"] == kinds).all()  # every superordinate is the normal class once
-    assert students.Run("a").key != students.Run("b").key
+    assert students.StudentRun("a").key != students.StudentRun("b").key

@@ -113,6 +113,7 @@ def test_missing_data_are_named_and_the_rest_is_shown(data, tmp_path):
     table = pd.read_csv(tmp_path / "book" / "data" / "fig-rsa-sets.csv")
     assert set(table["dataset"]) == {"cichy"}
 
-    assert figures(done["levels"]) == {"fig-levels-validation"}  # drawn people in every profile
+    drawn = {"fig-levels-networks", "fig-levels-times", "fig-levels-validation"}  # the drawn world, in every profile
+    assert figures(done["levels"]) == drawn
     assert all("levels" in reason for reason in notes(done["levels"]))
     assert "missing: levels" in notice(done["levels"])
