@@ -296,7 +296,7 @@ def _seen(source: Source, name: str, answers, model, notes: list, say, progress)
     if seen is None:
         wanted = [one for one in shown.ids if one in common]
         say(f"{name}: showing {len(wanted)} pictures")
-        seen = source.seen(model, shown if len(wanted) == len(shown) else shown.align(wanted), progress)
+        seen = source.seen_by(model, shown if len(wanted) == len(shown) else shown.align(wanted), progress)
     return own, seen
 
 

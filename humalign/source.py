@@ -415,13 +415,13 @@ class Source(Answers):
         if isinstance(mine, list):
             return [part for part in mine if part.layer in layers]
         shown = self.pictures(role, self.side(mine))
-        return [part for part in self.seen(mine, shown) if part.layer in layers]
+        return [part for part in self.seen_by(mine, shown) if part.layer in layers]
 
     def side(self, model) -> int | None:
         """The size at which a network is shown pictures, pixels: drawn ones at its own, others as they are (None)."""
         return model.preprocess.resize if self.kind == "drawn" else None
 
-    def seen(self, model, shown: Stimuli, progress: bool | None = None) -> list[Features]:
+    def seen_by(self, model, shown: Stimuli, progress: bool | None = None) -> list[Features]:
         """Features of some pictures in a loaded network, made on demand and kept: penultimate, and logits where there
         are any.
 

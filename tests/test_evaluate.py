@@ -268,7 +268,7 @@ def test_two_names_of_one_layer_count_once(small):
     model = seeing()
     model.layers = {"penultimate": "3", "logits": "3"}
     source = small[-1]
-    assert [part.layer for part in source.seen(model, source.pictures("choices"), progress=False)] == ["penultimate"]
+    assert [part.layer for part in source.seen_by(model, source.pictures("choices"), progress=False)] == ["penultimate"]
 
 
 @pytest.mark.data
