@@ -22,8 +22,9 @@ RUN = {  # column of this run: (dataset, stage, measure, detail)
 
 def measure(source: Source) -> pd.DataFrame:
     """Result rows of zero-shot choices, probes and arrangements, further training runs included."""
-    parts = [zero_shot.measure(source), probing.measure(source), rsa.measure(source), probing.measure_rsa(source)]
-    return pd.concat([networks.with_recorded(part).table for part in parts], ignore_index=True)
+    together = [(zero_shot.measure,), (probing.measure,), (rsa.measure, probing.measure_rsa)]
+    parts = [networks.with_recorded(*(measure(source) for measure in measures)) for measures in together]
+    return pd.concat([part.table for part in parts], ignore_index=True)
 
 
 def with_yours(facts: pd.DataFrame, source: Source) -> pd.DataFrame:
