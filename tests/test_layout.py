@@ -73,7 +73,7 @@ def test_notebooks_hold_no_logic(source):
         for node in ast.walk(ast.parse(cell.source))
         if isinstance(node, LOGIC)
     ]
-    assert not found, "belongs into a function of humalign.studies.pages or humalign.plots"
+    assert not found, "belongs into a function of humalign.chapters"
 
 
 def committed():
