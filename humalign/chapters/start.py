@@ -65,6 +65,7 @@ def similarity(matrix, names):
     seaborn.heatmap(matrix, vmin=0, vmax=1, cmap="viridis", square=True, xticklabels=names, yticklabels=names,
                     cbar_kws=bar, ax=ax)  # fmt: skip
     ax.set_xticks(ax.get_xticks(), names, rotation=60, ha="right")
+    ax.set_yticks(ax.get_yticks(), names, rotation=0)
     first, second = np.triu_indices(len(names), 1)
     table = pd.DataFrame(
         {"a": np.array(names)[first], "b": np.array(names)[second], "similarity": np.asarray(matrix)[first, second]}

@@ -95,12 +95,13 @@ def dimensions(source: Source) -> pd.DataFrame:
     DataFrame
         superordinate, dimension, value; dimensions in their own order, the colours last.
     """
+    from ..world import datasets
     from ..world.drawing import world as drawn
 
-    people = source.people("things")
-    kinds = np.asarray(source.pictures("things").align(people.ids).meta["kind"])
-    means = {kind: people.dimensions[kinds == kind].mean(0) for kind in drawn().superordinates}
-    table = pd.DataFrame(means, index=pd.Index(people.names, name="dimension"))
+    truth = datasets.embedding()  # people's dimensions by the weight that the group gives them
+    kinds = np.asarray(source.pictures("things").align(truth.ids).meta["kind"])
+    means = {kind: truth.values[kinds == kind].mean(0) for kind in drawn().superordinates}
+    table = pd.DataFrame(means, index=pd.Index(truth.dimensions, name="dimension"))
     long = table.rename_axis(columns="superordinate").stack().rename("value").reset_index()
     return long[["superordinate", "dimension", "value"]]
 
