@@ -316,8 +316,9 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
     out |= {"rn_networks": show.number(len(own), None, told), "rn_networks_92": show.number(len(mean), None, told)}
     for key, part in (("choices", own), ("mean", mean), ("single", single)):
         best, worst = networks.best(part), networks.worst(part)
-        out |= {f"rn_{key}_best": show.estimate(best), f"rn_{key}_best_name": best["name"],
-                f"rn_{key}_worst": show.estimate(worst), f"rn_{key}_worst_name": worst["name"]}  # fmt: skip
+        out |= {f"rn_{key}_best": show.estimate(best), f"rn_{key}_worst": show.estimate(worst)}
+        if key != "single":  # the prose names the networks of the other two
+            out |= {f"rn_{key}_best_name": best["name"], f"rn_{key}_worst_name": worst["name"]}
     out |= {f"rn_{row['model']}": show.estimate(row) for row in people.to_dict("records")}
     out |= {f"rn_{name}": show.number(simple.loc[model, "value"], None, told)
             for name, model in (("pixels", "pixels"), ("category", "category"))}  # fmt: skip
