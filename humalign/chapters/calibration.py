@@ -462,18 +462,7 @@ def improvement(chosen: pd.DataFrame, models: pd.DataFrame):
     y = np.arange(len(rows))
     ax.hlines(y, rows["continuous"], rows["1"], color=style.GREY, lw=1, alpha=0.6)
     ax.scatter(rows["1"], y, s=22, facecolors="none", edgecolors=style.GREY)
-    for group in style.order(rows["group"]):
-        at = (rows["group"] == group).to_numpy()
-        ax.scatter(
-            rows["continuous"][at],
-            y[at],
-            s=34,
-            c=style.color(group),
-            marker=style.marker(group),
-            edgecolors=style.OUTLINE,
-            linewidths=0.8,
-            zorder=3,
-        )
+    panels.dots(ax, rows["continuous"], y, rows["group"])
     ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
     ax.set(
         ylim=(-1, len(rows)),

@@ -383,18 +383,7 @@ def sets(
         y = np.arange(len(part))
         ax.hlines(y, part["low"], part["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
         style.single_runs(ax, part, y, along="x")
-        for group in style.order(rows["group"]):
-            at = rows["group"] == group
-            ax.scatter(
-                part["value"][at],
-                y[at],
-                s=30,
-                c=style.color(group),
-                marker=style.marker(group),
-                edgecolors=style.OUTLINE,
-                linewidths=0.8,
-                zorder=3,
-            )
+        panels.dots(ax, part["value"], y, rows["group"], size=30)
         ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
         marks[ax] = [("zero", 0.0, ":")]
         if "category" in shown.get(title, ()):

@@ -295,18 +295,7 @@ def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFram
     y = np.arange(len(rows))
     ax.hlines(y, rows["low"], rows["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
     style.single_runs(ax, rows, y, along="x")
-    for group in style.order(rows["group"]):
-        at = rows["group"] == group
-        ax.scatter(
-            rows["value"][at],
-            y[at],
-            s=34,
-            c=style.color(group),
-            marker=style.marker(group),
-            edgecolors=style.OUTLINE,
-            linewidths=0.8,
-            zorder=3,
-        )
+    panels.dots(ax, rows["value"], y, rows["group"])
     ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
     ax.set_ylim(-1, len(rows))
     marks = [("chance", CHANCE, ":")]

@@ -103,18 +103,7 @@ def learned(facts: pd.DataFrame, chance: float | None = None):
     rows = rows.sort_values(["place", "reference_accuracy"], ascending=[False, True]).reset_index(drop=True)
     fig, ax = plt.subplots(figsize=(style.WIDTH, 1.4 + 0.165 * len(rows)), layout="constrained")
     y = np.arange(len(rows))
-    for group in style.order(rows["group"]):
-        at = rows["group"] == group
-        ax.scatter(
-            rows["reference_accuracy"][at],
-            y[at],
-            s=34,
-            c=style.color(group),
-            marker=style.marker(group),
-            edgecolors=style.OUTLINE,
-            linewidths=0.8,
-            zorder=3,
-        )
+    panels.dots(ax, rows["reference_accuracy"], y, rows["group"])
     ax.hlines(y, 0, rows["reference_accuracy"], color=style.GREY, lw=0.8, alpha=0.5)
     if chance is not None:
         ax.axvline(chance, color=style.GREY, ls=":", lw=1.2)

@@ -230,7 +230,7 @@ def _read_processed(path):
 
     from . import plain_pickle
 
-    people = plain_pickle.load(path)
+    people = plain_pickle.plain_data(path)
     if not isinstance(people, dict) or not people:
         raise InputError(f"holds a {type(people).__name__}, not people with their trials", path, read.AGAIN)
     rows = []

@@ -385,7 +385,7 @@ class _Reader:
         }
 
 
-def load(path):
+def plain_data(path):
     """The value of a pickle of plain data.
 
     Parameters

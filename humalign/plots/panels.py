@@ -43,6 +43,15 @@ OFFSETS = [
 ]
 
 
+def dots(ax, x, y, groups, size: float = 34) -> None:
+    """A mark a network, in the colour and with the marker of its training group."""
+    x, y, groups = np.asarray(x), np.asarray(y), pd.Series(np.asarray(groups))
+    for group in style.order(groups):
+        at = (groups == group).to_numpy()
+        ax.scatter(x[at], y[at], s=size, c=style.color(group), marker=style.marker(group), edgecolors=style.OUTLINE,
+                   linewidths=0.8, zorder=3)  # fmt: skip
+
+
 def role(points: pd.DataFrame, word: str) -> pd.DataFrame:
     """Networks whose role holds a word, such as "objective", "architecture" or "size"."""
     return points[points["role"].astype(str).str.contains(word, regex=False)]
