@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache, partial
 
 import numpy as np
+from scipy.spatial.distance import pdist
 
 from ..data import registry
 from ..data.types import ConceptEmbedding, HumanRDM, Triplets
@@ -204,12 +205,8 @@ def arrangement(name: str = "cichy") -> HumanRDM:
     upper = np.triu_indices(len(ids), 1)
     rdm = np.zeros((n, len(ids), len(ids)))
     for person in range(n):
-        weighted = seen * np.sqrt(crew.weights[first + person])
-        squares = (weighted**2).sum(1)
-        square = squares[:, None] + squares - 2 * weighted @ weighted.T
-        distance = np.sqrt(np.maximum(square, 0))[upper] * np.exp(
-            rng.normal(0, SIZES["arrangement_noise"], len(upper[0]))
-        )
+        distance = pdist(seen * np.sqrt(crew.weights[first + person]))  # to the last digit the same with any threads
+        distance *= np.exp(rng.normal(0, SIZES["arrangement_noise"], len(upper[0])))
         rdm[person][upper] = distance / distance.mean()
     rdm += rdm.transpose(0, 2, 1)
     return HumanRDM(ids, rdm, SOURCE, LICENCE, name=f"arrangement-{name}")

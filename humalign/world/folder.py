@@ -16,7 +16,7 @@ from . import datasets, observers, stimuli
 from .drawing import world
 from .splits import concept_split
 
-VERSION = 1  # goes up whenever the files change
+VERSION = 2  # goes up whenever the files change
 SIDE = 32  # pixels; larger or noise-free pictures are drawn anew, see humalign.source
 ARRANGEMENTS = tuple(stimuli.ARRANGEMENTS)
 STUDIES = ("things", "test", *ARRANGEMENTS)
