@@ -9,6 +9,7 @@ from humalign.chapters import levels, rsa, zero_shot
 from humalign.config import get_profile
 from humalign.data.verify import verify
 from humalign.errors import MissingData
+from humalign.features import shards
 from humalign.source import open_source
 
 NETWORKS = {"softmax-resnet-m": "resnet18", "simclr-resnet-m": "mocov2-rn50", "imagetext-resnet-m": "align"}
@@ -20,9 +21,16 @@ SETS = (
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """The profile full on the drawn world in published layouts, and mini."""
-    mini = open_source("mini")
-    folder = tmp_path_factory.mktemp("published")
+    """The profile full on the drawn world in published layouts, and mini; both measured here, from the same features.
+
+    Measures that the book kept would not do: the last digits of an RDM depend on the number of threads.
+    """
+    profile, folder = open_source("mini").profile, tmp_path_factory.mktemp("published")
+    (folder / "mini").mkdir()
+    for name in ("world", shards.FOLDER):
+        (profile.cache / name).mkdir(parents=True, exist_ok=True)
+        (folder / "mini" / name).symlink_to(profile.cache / name, target_is_directory=True)
+    mini = open_source(profile.with_(cache=folder / "mini"))
     root = published.write(folder / "data", NETWORKS)
     return open_source(get_profile("full", data=root, cache=folder / "cache")), mini, NETWORKS
 
