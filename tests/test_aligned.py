@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from humalign import claims, levels, resample
-from humalign.chapters import student
+from humalign.chapters import student, student_examples
 from humalign.config import get_profile
 from humalign.experiments.plan import STUDENTS, plan
 from humalign.results import Measured
@@ -131,11 +131,11 @@ def test_lines_of_chance_and_people(tmp_path):
 def test_examples_are_what_people_agree_on_most():
     from humalign.plots import panels
 
-    table = student.judged(student.recorded_features())
+    table = student_examples.judged(student.recorded_features())
     assert (table["people"] >= 1 / 3).all()
     right = table["kind"].isin(["wrong before, right after", "right before and after"])
     assert ((table["after"] == table["odd"]) == right).all()
-    best = student.most_agreed(table)
+    best = student_examples.most_agreed(table)
     assert best["count"].sum() == len(table)
     for row in best.itertuples():
         assert row.people == table.loc[table["kind"] == row.kind, "people"].max()

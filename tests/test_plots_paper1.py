@@ -139,7 +139,7 @@ def test_single_figures_show_all_networks(points):
     assert len(drawn(fig.axes[0])) == len(points)
     assert len(drawn(zero_shot.two_layers(found).axes[0])) == len(points)
     assert len(zero_shot.differences(found).axes[0].patches) >= len(points)
-    for ax in zero_shot.kernels({"penultimate": found, "logits": found}).axes[:2]:
+    for ax in panels.identities({"penultimate": found, "logits": found}, "dot", "cosine").axes[:2]:
         assert len(drawn(ax)) == len(points)
     assert len(drawn(zero_shot.control(found).axes[0])) == len(points)
     assert len(drawn(zero_shot.coarse(points, points).axes[1])) == len(points)

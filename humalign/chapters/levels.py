@@ -293,21 +293,7 @@ def of_features(features, triplets: Triplets, table: pd.DataFrame, **common) -> 
 
 
 def measure(source: Source, models=None, seeds=(0,)) -> Measured:
-    """Both measures of the networks of a source, network by network kept in the cache.
-
-    Parameters
-    ----------
-    source : Source
-    models : list of str, optional
-        Default: all.
-    seeds : tuple of int
-        Training runs.
-
-    Raises
-    ------
-    MissingData
-        When there are no responses, or no features of their pictures.
-    """
+    """Both measures of the networks of a source; see :func:`humalign.chapters.networks.measure`."""
     triplets, table = judged(source)
     return networks.measure(
         source, "levels", partial(of_features, table=table), VERSION, name="levels", answers=triplets,

@@ -252,22 +252,9 @@ def of_features(features, triplets: Triplets, fit=fit_probe, draws: int = resamp
 
 
 def measure(source: Source, models=None, seeds=(0,)) -> Measured:
-    """Probed accuracy of the networks of a source and their zero-shot accuracy on the same held-out triplets.
+    """Probed accuracy of a source's networks, and zero-shot accuracy on the same held-out triplets: :func:`of_probes`.
 
-    Network by network kept in the cache.
-
-    Parameters
-    ----------
-    source : Source
-    models : list of str, optional
-        Default: all.
-    seeds : tuple of int
-        Training runs.
-
-    Returns
-    -------
-    Measured
-        As :func:`of_probes`.
+    See :func:`humalign.chapters.networks.measure`.
     """
     of_kept = partial(of_features, fit=partial(kept_probe, source))
     return networks.measure(
@@ -278,25 +265,7 @@ def measure(source: Source, models=None, seeds=(0,)) -> Measured:
 def measure_rsa(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> Measured:
     """Agreement with people's arrangements after the transform, which is not fitted again.
 
-    Network by network kept in the cache. Networks whose transform collapsed are left out.
-
-    Parameters
-    ----------
-    source : Source
-    models, seeds
-        As :func:`measure`.
-    roles : tuple of str
-        Those without answers or features are left out.
-
-    Returns
-    -------
-    Measured
-        As :func:`humalign.chapters.rsa.of_features`, stage "probed".
-
-    Raises
-    ------
-    MissingData
-        Without any role or network, or where every transform collapsed.
+    As :func:`humalign.chapters.rsa.measure`, at the stage "probed"; networks whose transform collapsed are left out.
     """
     known, choices = set(source.runs("things", models, seeds)), source.triplets("things")
 
@@ -310,10 +279,8 @@ def measure_rsa(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> 
         moved = list(transformed(features, found))
         return rsa.of_features(moved, human, stage=PROBED, **common) if moved else {}
 
-    return combine(*(
-        networks.measure(source, role, of_transformed, VERSION, name="rsa-probed", inputs=fitted_from, models=models,
-                         seeds=seeds) for role in source.at_hand(roles)
-    ))  # fmt: skip
+    return networks.measure(source, roles, of_transformed, VERSION, name="rsa-probed", inputs=fitted_from,
+                            models=models, seeds=seeds)  # fmt: skip
 
 
 # ---- strengths, transforms and solvers -------------------------------------------------------------------------------

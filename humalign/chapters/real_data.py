@@ -248,7 +248,7 @@ def objects92(source: Source, draws: int = DRAWS) -> Measured:
     human = source.published("mur92")
     common = {"dataset": "mur92", "profile": source.profile.name}
     found = rsa_chapter.of_people(squeezenet_features(source).values(), human, draws=draws, **common)
-    people = rsa_chapter.people_ceilings(human, **common)
+    people = rsa_chapter.ceilings_of(human, **rsa_chapter.RECORDED, **common)
     return combine(found, Measured(people, np.full((len(people), draws), np.nan)))
 
 

@@ -142,7 +142,7 @@ def _tables(source: Source) -> dict:
         both.table, once.table, all_concepts(source).table, embedded.table,
         results.table([{"measure": key, "value": value} for key, value in counted.items()], **common),
         zero_shot.ceilings(source), zero_shot.references(source, "photographs"),
-        rsa.people_ceilings(source.arrangement("mur92"), dataset="mur92", profile=source.profile.name),
+        rsa.ceilings_of(source.arrangement("mur92"), **rsa.RECORDED, dataset="mur92", profile=source.profile.name),
     ]  # fmt: skip
     return {
         "results": results.combine(*rows),
