@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import resample
 from ..hierarchy import distance_change, model_similarity, principal_components
-from ..plots import style
+from ..plots import panels, style
 from ..results import Measured, Rows
 from .student import NAMES, STAGES, averaged
 
@@ -172,12 +172,9 @@ def density_curves(table: pd.DataFrame):
     table : DataFrame
         :func:`densities`.
     """
-    from matplotlib import pyplot as plt
-
     models = _ordered(table["model"])
     stages = [s for s in ALIGNED if s in set(table["stage"])]
-    fig, axes = plt.subplots(len(models), len(stages), figsize=(style.WIDTH, 1.7 * len(models) + 0.9), sharex=True,
-                             squeeze=False)  # fmt: skip
+    fig, axes = panels.axes(1.7 * len(models) + 0.9, len(models), len(stages), sharex=True, squeeze=False)
     for row, model in zip(axes, models):
         for ax, stage in zip(row, stages):
             part = table[(table["model"] == model) & (table["stage"] == stage)]
@@ -191,8 +188,7 @@ def density_curves(table: pd.DataFrame):
             ax.set_title(f"{NAMES.get(model, model)}: {stage}", fontsize=10)
     for ax in axes[-1]:
         ax.set_xlabel("change of relative distance")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
     return fig
 
 
@@ -206,12 +202,10 @@ def maps(table: pd.DataFrame, shown: int = 8):
     shown : int
         How many superordinates get a colour.
     """
-    from matplotlib import pyplot as plt
-
     colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#999933"]
     largest = table["superordinate"].value_counts().index[:shown]
     stages = list(dict.fromkeys(table["stage"]))
-    fig, axes = plt.subplots(1, len(stages), figsize=(style.WIDTH, 3.3), squeeze=False)
+    fig, axes = panels.axes(3.3, 1, len(stages), squeeze=False)
     for ax, stage in zip(axes[0], stages):
         part = table[table["stage"] == stage]
         rest = part[~part["superordinate"].isin(largest)]
@@ -222,8 +216,7 @@ def maps(table: pd.DataFrame, shown: int = 8):
             ax.scatter(own["x"], own["y"], label=kind, **look)
         ax.set(title=stage, xlabel="component 1", xticks=[], yticks=[])
     axes[0, 0].set_ylabel("component 2")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig
 
 
@@ -236,11 +229,10 @@ def heat_maps(table: pd.DataFrame):
         :func:`likeness`.
     """
     import seaborn
-    from matplotlib import pyplot as plt
 
     stages, models = list(dict.fromkeys(table["stage"])), _ordered(table["first"])
     names = [NAMES.get(m, m) for m in models]
-    fig, axes = plt.subplots(1, len(stages), figsize=(style.WIDTH, 3.2), sharey=True, squeeze=False)
+    fig, axes = panels.axes(3.2, 1, len(stages), sharey=True, squeeze=False)
     for ax, (stage, part) in zip(axes[0], table.groupby("stage", sort=False)):
         grid = part.pivot(index="first", columns="second", values="spearman").loc[models, models]
         look = {"vmin": 0, "vmax": 1, "cmap": "viridis", "cbar": False, "square": True}

@@ -64,22 +64,14 @@ def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         Training records: model, seed, first_loss, final_loss, cpu_seconds.
     """
     first = runs[runs["seed"] == 0].set_index("model").reindex(facts["model"]).reset_index()
-    return pd.DataFrame(
-        {
-            "no.": facts["number"].to_numpy(),
-            "network": facts["name"].to_numpy(),
-            "family": facts["family"].to_numpy(),
-            **{column: values.to_numpy() for column, values in taught(facts).items()},
-            "parameters": facts["parameters"].to_numpy(),
-            "epochs": facts["epochs"].to_numpy(),
-            "first loss": first["first_loss"],
-            "last loss": first["final_loss"],
-            "own task": facts["own_accuracy"].to_numpy(),
-            "linear probe": facts["reference_accuracy"].to_numpy(),
-            "runs": facts["seeds"].str.split().str.len().to_numpy(),
-            "CPU s": first["cpu_seconds"].round(0).astype("Int64"),
-        }
-    )
+    columns = {
+        "no.": facts["number"], "network": facts["name"], "family": facts["family"], **taught(facts),
+        "parameters": facts["parameters"], "epochs": facts["epochs"], "first loss": first["first_loss"],
+        "last loss": first["final_loss"], "own task": facts["own_accuracy"],
+        "linear probe": facts["reference_accuracy"], "runs": facts["seeds"].str.split().str.len(),
+        "CPU s": first["cpu_seconds"].round(0).astype("Int64"),
+    }  # fmt: skip
+    return pd.DataFrame({name: values.array for name, values in columns.items()})
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------
