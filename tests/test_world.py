@@ -602,7 +602,7 @@ def test_figures_say_what_they_show():
 
     _, table = figures.taxonomy(icon=8)
     assert sorted(table.concept) == list(drawing.world().concepts)
-    _, table = figures.contact_sheet(["dog", "cup"], views=True, cell=8)
+    _, table = figures.contact_sheet(["dog", "cup"], views=True, columns=2)
     assert list(table.concept) == ["dog", "dog", "cup", "cup"]
     assert list(table.view) == [1, 2, 1, 2]
     source = open_source("mini")
