@@ -62,12 +62,13 @@ def test_partition_keeps_what_dimensions_predict_and_attributes_to_the_heaviest(
 def test_accuracy_within_dimensions_equals_counting_and_subsets_keep_their_triplets():
     part = concepts.divide(TRIPLETS, VALUES, NAMES, 2)
     scores = RNG.random((3, len(part.rows))) < 0.6
-    value, drawn, n = concepts.of_scores(scores, part, draws=50)
+    found = concepts.by_dimension([{"model": m} for m in "abc"], scores, part, "x", draws=50, profile="mini")
+    value, n = (found.table[column].to_numpy().reshape(3, D) for column in ("value", "n"))
+    drawn = found.draws.reshape(3, D, 50)
     for d in range(D):
         inside = (part.dimension == d).any(1)
-        assert n[d] == inside.sum()
+        assert n[0, d] == inside.sum()
         np.testing.assert_allclose(value[:, d], scores[:, inside].mean(1))
-    assert drawn.shape == (3, D, 50)
     assert np.nanstd(drawn[0, 0]) > 0
     rows = RNG.permutation(len(TRIPLETS))[:500]
     inner, at = concepts.subset(part, rows)

@@ -236,18 +236,7 @@ def of_probes(probes, triplets: Triplets, draws: int = resample.DRAWS, **common)
 
 
 def of_features(features, triplets: Triplets, fit=fit_probe, draws: int = resample.DRAWS, **common) -> Measured:
-    """Probe each layer of one training run, and measure it on the triplets of held-out concepts; see :func:`of_probes`.
-
-    Parameters
-    ----------
-    features : iterable of Features
-    triplets : Triplets
-    fit : callable
-        Gives the :class:`Probe` of features and triplets.
-    draws : int
-    **common
-        Further columns: ``profile`` and ``dataset``.
-    """
+    """:func:`of_probes` of each layer of a training run; ``fit`` gives the :class:`Probe` of features and triplets."""
     return of_probes([fit(part, triplets) for part in features], triplets, draws, **common)
 
 
@@ -329,13 +318,7 @@ def nested(source: Source, models, layers=("penultimate",)) -> pd.DataFrame:
 def transforms(source: Source, models, layer: str, names: dict[str, str]) -> pd.DataFrame:
     """Agreement of some networks with the 118 pictures after each of three transforms: an estimate a cell.
 
-    Parameters
-    ----------
-    source : Source
-    models : list of str
-    layer : str
-    names : dict of str to str
-        Network to name, for the rows.
+    A row a network, by its name in ``names``.
     """
     human, columns = source.arrangement("cichy"), []
     ways = {"metrics": ("correlation",), "methods": ("spearman",), "dataset": "cichy", "profile": source.profile.name}
@@ -412,27 +395,15 @@ def arrangements(agreement: Measured, models: pd.DataFrame, layer: str) -> dict[
 
 
 def gains(measured: Measured, models: pd.DataFrame, layer: str = "penultimate") -> pd.DataFrame:
-    """Probed minus zero-shot accuracy on the same held-out triplets, as points with intervals of the difference.
-
-    Parameters
-    ----------
-    measured : Measured
-        From :func:`measure`.
-    models : DataFrame
-        Facts.
-    """
-    where, parts = {"dataset": "things", "measure": "accuracy", "layer": layer}, []
-    for stage in (PROBED, SAME):
-        mask = np.all([measured.table[key] == value for key, value in {**where, "stage": stage}.items()], axis=0)
-        part = measured.select(mask)
-        order = part.table.sort_values(["model", "seed"]).index.to_numpy()
-        parts.append(Measured(part.table.iloc[order], part.draws[order]))
-    after, before = parts
-    keys = ["model", "seed"]
-    if not after.table[keys].equals(before.table[keys]):
+    """Points: probed minus zero-shot accuracy on the same held-out triplets; ``measured``: of :func:`measure`."""
+    table, keys = measured.table, ["model", "seed"]
+    table = table[(table["dataset"] == "things") & (table["measure"] == "accuracy") & (table["layer"] == layer)]
+    after, before = (table[table["stage"] == stage].sort_values(keys) for stage in (PROBED, SAME))
+    if not np.array_equal(after[keys], before[keys]):
         raise InputError("do not hold the same networks", "stages", "compute both with measure()")
-    rows = after.table.assign(value=after.table["value"] - before.table["value"], stage="gain", detail="")
-    difference = Measured.of(rows.drop(columns=["low", "high"]), after.draws - before.draws)
+    rows = after.assign(value=after["value"].to_numpy() - before["value"].to_numpy(), stage="gain", detail="")
+    draws = measured.draws[after.index] - measured.draws[before.index]
+    difference = Measured.of(rows.drop(columns=["low", "high"]), draws)
     return networks.points(difference, models, layer, dataset="things", stage="gain", measure="accuracy")
 
 
