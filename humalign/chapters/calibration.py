@@ -12,6 +12,7 @@ from ..data.plain import People
 from ..data.types import Features, Triplets
 from ..errors import MissingData
 from ..plots import panels, style
+from ..rsa import compare_vectors
 from ..similarity import similarity_matrix
 from ..source import Source
 from ..store import digest
@@ -154,15 +155,10 @@ def doubts(model: str, entropy, triplets: Triplets, people: People | None) -> di
     seconds = None if triplets.response_times is None else triplets.response_times[second]
     own = human if entropy is None else entropy
     edges = np.quantile(human, np.linspace(0, 1, 11))
-    doubt = {"model": model, "entropy": _rho(own, human), "time": _rho(own, seconds)}
-    return {"entropy": binned(own, human, edges).assign(model=model), "doubt": pd.DataFrame([doubt])}
-
-
-def _rho(a, b) -> float:
-    """Spearman correlation; NaN where one side is not known."""
-    from scipy.stats import spearmanr
-
-    return np.nan if b is None else float(spearmanr(a, b).statistic)
+    rho = {
+        name: np.nan if b is None else compare_vectors(own, b) for name, b in (("entropy", human), ("time", seconds))
+    }
+    return {"entropy": binned(own, human, edges).assign(model=model), "doubt": pd.DataFrame([{"model": model, **rho}])}
 
 
 def measure(source: Source, layer: str = "penultimate", models=None, seeds=(0,)) -> dict[str, pd.DataFrame]:

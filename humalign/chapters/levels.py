@@ -14,6 +14,7 @@ from .. import record as recording
 from ..data.types import Triplets
 from ..errors import InputError, MissingData
 from ..results import Measured, Rows
+from ..rsa import compare_vectors, rdm
 from ..similarity import similarity_matrix
 from ..source import Source
 from . import networks, zero_shot
@@ -247,9 +248,8 @@ def add_levels(rows: Rows, right, doubt, triplets: Triplets, table: pd.DataFrame
         shown, times = triplets.triplets[keep], table["log_seconds"].to_numpy()[keep]
         found = resample.triplet_means(right[keep], shown, triplets.concepts)
         rows.add("levels", "accuracy", level, *found, int(keep.sum()), **more)
-        once = resample.spearman(doubt[keep], times, np.ones((keep.sum(), 1)))[0]
         draws = resample.spearman(doubt[keep], times, resample.triplet_weights(shown, triplets.concepts))
-        rows.add("levels", "entropy-time", level, once, draws, int(keep.sum()), **more)
+        rows.add("levels", "entropy-time", level, compare_vectors(doubt[keep], times), draws, int(keep.sum()), **more)
 
 
 def of_features(features, triplets: Triplets, table: pd.DataFrame, **common) -> Measured:
@@ -391,8 +391,6 @@ def divergent(aligned: np.ndarray, control: np.ndarray, shown: pd.DataFrame, n: 
         first, second (picture numbers), image1, image2, alignet, unalignet (cosine distances, z-scored over all such
         pairs), difference (alignet - unalignet; negative: closer under AligNet).
     """
-    from ..rsa import rdm
-
     kinds, concepts = shown["superordinate"].to_numpy(), shown["concept"].to_numpy()
     i, j = np.triu_indices(len(shown), 1)
     near = (kinds[i] == kinds[j]) & (concepts[i] != concepts[j])

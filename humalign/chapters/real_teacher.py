@@ -18,6 +18,7 @@ from ..data.types import Features, Triplets
 from ..errors import HumalignError
 from ..probing import object_folds, partition_masks
 from ..results import Measured, Rows, combine
+from ..rsa import compare_vectors
 from ..similarity import similarity_matrix
 from ..source import Source
 from .real_data import questions
@@ -115,8 +116,7 @@ def disagreement(similarity, triplets: Triplets, least: int = 10) -> tuple[float
     people = odd_one_out.entropy(share)
     model = odd_one_out.entropy(odd_one_out.probabilities(similarity, objects))
     drawn = resample.counts(len(objects)).astype(np.float64)
-    value = resample.spearman(model, people, np.ones((len(objects), 1)))[0]
-    return float(value), resample.spearman(model, people, drawn), len(objects)
+    return compare_vectors(model, people), resample.spearman(model, people, drawn), len(objects)
 
 
 def _judged(source, network) -> tuple[Triplets, Features]:
