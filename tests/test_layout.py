@@ -70,6 +70,7 @@ def test_files_and_names_in_prose_exist(page):
     assert [name for name in names if pydoc.locate(name) is None] == []
 
 
+STATISTICS = {"mean", "median", "std", "sum", "quantile", "corr", "groupby", "pivot", "pivot_table"}
 LOGIC = (ast.For, ast.While, ast.If, ast.IfExp, ast.FunctionDef, ast.Lambda, ast.Compare, ast.comprehension)
 
 
@@ -84,9 +85,24 @@ def test_notebooks_hold_no_logic(source):
         for cell in jupytext.read(source).cells
         if cell.cell_type == "code"
         for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, LOGIC)
+        if isinstance(node, LOGIC) or (isinstance(node, ast.Attribute) and node.attr in STATISTICS)
     ]
     assert not found, "belongs into a function of humalign.chapters"
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)
+def test_notebooks_use_what_they_import(source):
+    import jupytext
+
+    nodes = [
+        node
+        for cell in jupytext.read(source).cells
+        if cell.cell_type == "code"
+        for node in ast.walk(ast.parse(cell.source))
+    ]
+    imports = [alias for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names]
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert [alias.name for alias in imports if (alias.asname or alias.name.partition(".")[0]) not in used] == []
 
 
 def committed():

@@ -35,9 +35,11 @@ NAMES = {  # short names of the students, for axes
     "simclr-resnet-m": "SimCLR",
     "imagetext-seen-resnet-m": "Image/text",
 }
-PEOPLE = {  # (dataset, measure, detail): title of a panel
+CHOICES = {  # (dataset, measure, detail): title of a panel
     ("things", "accuracy", "cosine"): "odd-one-out choices, all concepts",
     ("things", "accuracy", "cosine, held-out concepts"): "odd-one-out choices, held-out concepts only",
+}
+ARRANGED = {
     ("cichy", "spearman", "correlation"): "arrangement, 118 pictures",
     ("king1", "spearman", "correlation"): "arrangement, first 144 pictures",
     ("king2", "spearman", "correlation"): "arrangement, second 144 pictures",
@@ -233,10 +235,10 @@ def teachers(runs: Measured, models=("teacher-web", "teacher-seen")) -> pd.DataF
 
 
 def people_lines(source: Source) -> dict:
-    """What people set for the panels of :data:`PEOPLE`: title to {label: value}."""
+    """What people set for the panels of :data:`CHOICES` and :data:`ARRANGED`: title to {label: value}."""
     best = zero_shot.limit(zero_shot.ceilings(source))
     out = {}
-    for (dataset, measure, detail), title in PEOPLE.items():
+    for (dataset, measure, detail), title in {**CHOICES, **ARRANGED}.items():
         if measure == "accuracy":
             out[title] = {"chance": 1 / 3}
             if detail == "cosine":  # all concepts, as the ceiling
