@@ -201,8 +201,8 @@ def test_clear_examples_use_no_concept_twice_and_start_with_the_surest():
         ("x", 0.0, "i/1", "i/2", "k/1"),
     ]
     table = pd.DataFrame(rows, columns=["kind", "entropy", "a", "b", "odd"]).assign(triplet=range(4))
-    assert comparison.clear(table, "x")["triplet"].tolist() == [1, 0]
-    assert not len(comparison.clear(table, "y"))
+    assert comparison.clearest(table, {"x": 4})["triplet"].tolist() == [1, 0]
+    assert not len(comparison.clearest(table, {"y": 4}))
 
 
 # ---- figures and records

@@ -68,13 +68,7 @@ def _long(square: pd.DataFrame, measure: str, layer: str) -> pd.DataFrame:
 
 
 def pairs_of_layer(source: Source, layer: str = "penultimate") -> pd.DataFrame:
-    """Every pair of networks: share of equal choices ("agreement") and linear CKA of the features ("CKA").
-
-    Returns
-    -------
-    DataFrame
-        first, second, value, measure, layer; "people's dimensions" among the networks.
-    """
+    """:func:`pairs` at one layer."""
     triplets = source.triplets()
 
     def make():
@@ -90,7 +84,13 @@ def pairs_of_layer(source: Source, layer: str = "penultimate") -> pd.DataFrame:
 
 
 def pairs(source: Source) -> pd.DataFrame:
-    """Agreement and CKA of all pairs, both layers; see :func:`pairs_of_layer`."""
+    """Every pair of networks, both layers: share of equal choices ("agreement") and linear CKA of features ("CKA").
+
+    Returns
+    -------
+    DataFrame
+        first, second, value, measure, layer; "people's dimensions" among the networks.
+    """
     return pd.concat([pairs_of_layer(source, layer) for layer in LAYERS])
 
 
@@ -223,17 +223,18 @@ def apart(source: Source, choices: dict, models: pd.DataFrame, first: str, secon
     return table.assign(entropy=people_entropy(source)[table["triplet"]], **shown, dimension=about)
 
 
-def clear(table: pd.DataFrame, kind: str, n: int = 4) -> pd.DataFrame:
-    """The ``n`` triplets of a kind about which people are surest, no concept twice."""
-    out, used = [], set()
-    for row in table[table["kind"] == kind].sort_values(["entropy", "triplet"], kind="stable").to_dict("records"):
-        concepts = {row[c].partition("/")[0] for c in ("a", "b", "odd")}
-        if len(concepts) == 3 and not concepts & used:
-            out.append(row)
-            used |= concepts
-        if len(out) == n:
-            break
-    return pd.DataFrame(out, columns=table.columns)
+def clearest(apart: pd.DataFrame, kinds=KINDS) -> pd.DataFrame:
+    """Of each kind the triplets about which people are surest, no concept twice; ``kinds``: kind to how many."""
+    out = []
+    for kind, n in kinds.items():
+        used: set[str] = set()
+        for row in apart[apart["kind"] == kind].sort_values(["entropy", "triplet"], kind="stable").to_dict("records"):
+            concepts = {row[c].partition("/")[0] for c in ("a", "b", "odd")}
+            if n and len(concepts) == 3 and not concepts & used:
+                out.append(row)
+                used |= concepts
+                n -= 1
+    return pd.DataFrame(out, columns=apart.columns)
 
 
 # ---- maps ------------------------------------------------------------------------------------------------------------
@@ -261,19 +262,15 @@ def maps(source: Source, models, layer: str = "penultimate") -> pd.DataFrame:
         rows = []
         for name, x in features.items():
             settings = {"metric": "cosine", "init": "random", "random_state": 0, "max_iter": 1000}
-            place = TSNE(perplexity=perplexity(len(x)), **settings).fit_transform(np.asarray(x, np.float32))
+            near = min(30.0, (len(x) - 1) / 3)  # scikit-learn's default, less where so many neighbours do not exist
+            place = TSNE(perplexity=near, **settings).fit_transform(np.asarray(x, np.float32))
             columns = {"model": name, "id": triplets.ids, "x": place[:, 0], "y": place[:, 1]}
             rows.append(pd.DataFrame({**columns, "superordinate": above, "category": category}))
         return pd.concat(rows, ignore_index=True)
 
-    state = source.state("things", wanted) if wanted else []
-    parts = [state, triplets.checksum, wanted, layer, [source.people("things").checksum], category]
+    parts = [source.state("things", wanted) if wanted else [], triplets.checksum, wanted, layer]
+    parts += [[source.people("things").checksum], category]
     return kept(source.profile, "maps", VERSION, parts, make)
-
-
-def perplexity(n: int) -> float:
-    """Of a t-SNE map of n points: scikit-learn's default of 30, less where so many neighbours do not exist."""
-    return min(30.0, (n - 1) / 3)
 
 
 def categories(source: Source, ids) -> tuple[list[str], list[str]]:
@@ -443,11 +440,6 @@ def numbers_of_failures(wrong: pd.DataFrame) -> dict:
         "cmp_known": show.number(100 * every["dimensions"], digits=0, unit=" %"),
         "cmp_networks": show.number(int(wrong["wrong"].max())),
     }
-
-
-def clearest(apart: pd.DataFrame) -> pd.DataFrame:
-    """Of each kind the triplets about which people are surest; see :func:`clear`."""
-    return pd.concat([clear(apart, kind, n) for kind, n in KINDS.items()], ignore_index=True)
 
 
 def pictures(source: Source, chosen: pd.DataFrame, size: int) -> dict[str, np.ndarray]:
