@@ -263,12 +263,13 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
     return fig
 
 
-def public_pairs(table: pd.DataFrame, names: dict[str, str]):
-    """Agreement of choices and CKA of the public embeddings, features and people, as numbers on colour."""
+def public_pairs(table: pd.DataFrame, names: dict[str, str], measures: dict[str, str] = MEASURES):
+    """How alike the public embeddings, features and people are, by two measures, as numbers on colour."""
     from matplotlib import pyplot as plt
 
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.9), layout="constrained")
-    for ax, (measure, title) in zip(axes, MEASURES.items()):
+    wide = style.WIDTH if len(measures) > 1 else 0.72 * style.WIDTH
+    fig, axes = plt.subplots(1, len(measures), figsize=(wide, 3.9), layout="constrained", squeeze=False)
+    for ax, (measure, title) in zip(axes[0], measures.items()):
         part = table[table["measure"] == measure]
         known = list(dict.fromkeys([*part["detail"], *part["model"]]))
         here = [n for n in names if n in known]
