@@ -137,6 +137,23 @@ def _contained(choices: np.ndarray, people: np.ndarray) -> bool:
     return bool(chance < np.log(ACCIDENT))
 
 
+def of_similarity(similarity, questions: Triplets, name: str = "") -> Triplets:
+    """What a similarity matrix chooses; questions on which all three similarities are equal are left out.
+
+    Parameters
+    ----------
+    similarity : float array (m, m)
+        Of the objects of ``questions``, in their order.
+    questions : Triplets
+    name : str
+        Of who chose.
+    """
+    odd = np.asarray(odd_one_out.choices(similarity, questions.triplets)).astype(int)
+    rows, kept = np.flatnonzero(odd >= 0), np.array([[1, 2, 0], [0, 2, 1], [0, 1, 2]])
+    picked = np.take_along_axis(questions.triplets[rows], kept[odd[rows]], 1)
+    return Triplets(questions.ids, picked, questions.source, questions.licence, name, questions.concepts)
+
+
 def error_consistency(same, first, second):
     r"""Cohen's kappa of two choosers being right or wrong on the same questions.
 
