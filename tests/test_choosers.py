@@ -97,7 +97,8 @@ def test_figures_of_the_recorded_tables(recorded, models):
     assert len(choosers.at_places(places).axes) == 5
     fig = choosers.categories(recorded["categories"], names)
     assert len(fig.axes[0].get_yticks()) == len(recorded["categories"])
-    shown = {model: names[model] for model in choosers.KNOWS}
+    shown = choosers.ranked(choosers.points(recorded, models))
+    assert next(iter(shown)) == "chatgpt35"
     fig = shared_figures.public_pairs(choosers.pairs(recorded), shown, choosers.MEASURES)
     assert [ax.get_title() for ax in fig.axes] == list(choosers.MEASURES.values())
     plt.close("all")

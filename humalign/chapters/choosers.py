@@ -209,6 +209,12 @@ def limits(tables: Tables) -> tuple[float, float]:
     return float(found["another person"]), float(found["best possible"])
 
 
+def ranked(points: pd.DataFrame) -> dict[str, str]:
+    """Model to name, the one that agrees least with people first."""
+    rows = points.sort_values("value")
+    return dict(zip(rows["model"], rows["name"]))
+
+
 def pairs(tables: Tables) -> pd.DataFrame:
     """Same choice and error consistency of each two choosers."""
     rows, found = tables["results"], set(KNOWS)
@@ -253,9 +259,8 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
     """Numbers of the prose, by key."""
     told, rows = tables.provenance, tables["results"]
     own = points(tables, models).set_index("model")
-    out = {f"ch_{key}": show.estimate(own.loc[model]) for key, model in {
-        "gpt4": "gpt4", "chat": "chatgpt35", "clip": "clip_ViT-B/32", "words": "word2vec", "vgg": "vgg16_srf200",
-        "spose": "spose_49", "vice": "vice_42"}.items()}  # fmt: skip
+    shown = {"gpt4": "gpt4", "chat": "chatgpt35", "clip": "clip_ViT-B/32", "words": "word2vec"}
+    out = {f"ch_{key}": show.estimate(own.loc[model]) for key, model in shown.items()}
     person, best = limits(tables)
     out |= {"ch_person": show.number(person, None, told), "ch_best": show.number(best, None, told),
             "ch_questions": show.number(int(own["n"].max()), None, told)}  # fmt: skip

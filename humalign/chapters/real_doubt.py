@@ -24,6 +24,8 @@ AGREEMENT = {"accuracy": "with single answers", "agreement with majority": "with
 AXES = {"with single answers": "share", "with the majority": "share", "of doubt with doubt": "Spearman's ρ"}
 CHANCE = {"with single answers": zero_shot.CHANCE, "with the majority": zero_shot.CHANCE, "of doubt with doubt": 0.0}
 SHORT = {"clip": "clip_ViT-B/32", "vgg": "vgg16_srf200", "words": "word2vec", "spose": "spose_49", "vice": "vice_42"}
+WORDS = {"accuracy": "single", "agreement with majority": "majority", "doubt": "doubt", "log loss": "loss",
+         "overconfidence": "sure"}  # fmt: skip
 RULES = {"1": "as they are", "log loss": "lowest log loss", "ECE": "lowest ECE"}
 
 
@@ -189,34 +191,21 @@ def numbers(tables: Tables) -> dict:
         "across": ("across",), "now": ("within, now",), "before": ("within, before",), "same": ("same majority",),
         "near": ("across minus within, half of the people",),
         "again": ("doubt, before and now",), "again_limit": ("doubt, before and now", "ceiling")}.items()}  # fmt: skip
-    short = {
-        "clip": "clip_ViT-B/32",
-        "vgg": "vgg16_srf200",
-        "words": "word2vec",
-        "spose": "spose_49",
-        "vice": "vice_42",
-    }
-    for key, model in short.items():
-        out |= {f"rd_{key}_{end}": one(model, STAGE, measure) for end, measure in
-                (("single", "accuracy"), ("majority", "agreement with majority"), ("doubt", "doubt"))}  # fmt: skip
-        out[f"rd_{key}_loss"] = one(model, "log loss", "log loss")
-        out[f"rd_{key}_sure"] = one(model, "log loss", "overconfidence")
+    single = ("accuracy", "agreement with majority", "doubt")
+    every = (*single, "log loss", "overconfidence")
+    wanted = {"clip": every, "spose": every, "vgg": single[:1], "words": ("accuracy", "doubt"), "vice": single[2:]}
+    out |= {f"rd_{key}_{WORDS[name]}": one(SHORT[key], STAGE if name in single else "log loss", name)
+            for key, measured in wanted.items() for name in measured}  # fmt: skip
     out |= {f"rd_{key}": one(*at) for key, at in {
         "kappa_people": (PEOPLE, STAGE, choices.CONSISTENCY, PEOPLE),
         "kappa_spose": ("spose_49", STAGE, choices.CONSISTENCY, PEOPLE),
         "kappa_clip": ("clip_ViT-B/32", STAGE, choices.CONSISTENCY, PEOPLE),
         "kappa_embeddings": ("spose_49", STAGE, choices.CONSISTENCY, "vice_42")}.items()}  # fmt: skip
     counted = rows[rows["stage"] == "failures"].set_index(["measure", "detail"])["value"]
-    out |= {
-        f"rd_{key}": show.number(int(counted[at]), None, told)
-        for key, at in {
-            "questions": ("questions", "all"),
-            "missed": ("missed by all", "all"),
-            "sure": ("questions", "sure"),
+    keys = {"questions": ("questions", "all"), "missed": ("missed by all", "all"), "sure": ("questions", "sure"),
             "missed_sure": ("missed by all", "sure"),
-            "rescued": ("of these, an embedding is right", "all"),
-        }.items()
-    }
+            "rescued": ("of these, an embedding is right", "all")}  # fmt: skip
+    out |= {f"rd_{key}": show.number(int(counted[at]), None, told) for key, at in keys.items()}
     out["rd_missed_chance"] = show.number(counted["missed by all, if independent", "all"], None, told, digits=0)
     people, split = tables["people"], tables["shares"]["first"] < 0.5
     out |= {"rd_people": show.number(len(people), None, told), "rd_split": show.number(int(split.sum()), None, told),
