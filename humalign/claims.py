@@ -16,13 +16,15 @@ VERDICTS = ("replicates", "does not replicate", "undecided", "not measured")
 REQUIRED = {"id", "paper", "claim", "source", "status", "test", "criterion"}
 
 
-def ledger(file: str = "claims.toml") -> list[dict]:
+def ledger(file: str = "claims.toml", prefix: str = "") -> list[dict]:
     """The claims as written in a file of this package, before any result was seen.
 
     Parameters
     ----------
     file : str
-        "claims.toml", or "claims_people.toml" of the page on real networks.
+        "claims.toml", or "claims_people.toml" of the pages on real people.
+    prefix : str
+        Only claims whose id begins so: those of one page.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def ledger(file: str = "claims.toml") -> list[dict]:
             )
     if len({c["id"] for c in claims}) != len(claims):
         raise InputError("two claims have the same id", file, "rename one")
-    return claims
+    return [claim for claim in claims if claim["id"].startswith(prefix)]
 
 
 def _pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -134,12 +134,44 @@ def triplet_means(
         by_concept = (within.T @ residual.T).T
         deviation = (by_concept @ drawn - (residual @ several)[:, None]) / total
         squares = (residual if one is None else (one.T @ residual.T).T) ** 2
-        variance = (by_concept.astype(np.float64) ** 2).sum(1)
-        honest = np.maximum(variance - squares @ several[first], squares.sum(1))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shrink = np.where(variance > 0, np.sqrt(honest / variance), 1.0)
-        out[rows] = value[rows, None] + shrink[:, None] * deviation
+        out[rows] = value[rows, None] + _honest(by_concept, squares, several[first])[:, None] * deviation
     return value, out
+
+
+def _honest(by_concept, squares, several) -> np.ndarray:
+    """Factor of the width of draws, (rows,): without the noise of triplets that their concepts count too often."""
+    variance = (by_concept.astype(np.float64) ** 2).sum(1)
+    honest = np.maximum(variance - squares @ several, squares.sum(1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(variance > 0, np.sqrt(honest / variance), 1.0)
+
+
+def triplet_spearman(x, y, triplets, concepts, draws: int = DRAWS) -> tuple[float, np.ndarray]:
+    """Spearman correlation of two values of each triplet, and bootstrap draws over concepts.
+
+    Parameters
+    ----------
+    x, y : float (n,)
+    triplets : int (n, 3)
+        Distinct.
+    concepts : sequence (m,)
+        Concept of each object.
+    draws : int
+
+    Returns
+    -------
+    value : float
+    draws : float (B,)
+        Weights of :func:`triplet_weights`, and the width of :func:`triplet_means` for what each triplet adds to the
+        correlation.
+    """
+    plain = np.ones((len(x), 1))
+    value = float(spearman(x, y, plain)[0])
+    drawn = spearman(x, y, triplet_weights(triplets, concepts, draws))
+    within, _ = _incidence(triplets, concepts)
+    a, b = (((r := ranks(v, plain)[:, 0]) - r.mean()) / r.std() for v in (x, y))
+    adds = (a * b - value / 2 * (a**2 + b**2))[None]
+    return value, value + _honest((within.T @ adds.T).T, adds**2, within.sum(1) - 1) * (drawn - value)
 
 
 def r2(target, predicted, folds, groups, draws: int = DRAWS, pooled: bool = False):

@@ -243,7 +243,7 @@ def test_resampled_networks_widen_an_interval_and_leave_its_value():
 
 
 def test_the_criteria_name_their_tests():
-    ledger = claims.ledger(real_networks.CLAIMS)
+    ledger = claims.ledger(real_networks.CLAIMS, "rp-")
     assert len(ledger) == 9
     assert {c["test"]["kind"] for c in ledger} <= set(claims.TESTS)
     assert sum(c["status"] == "direction seen before" for c in ledger) == 2

@@ -267,7 +267,7 @@ def test_recorded_tables_stand_in_where_the_files_are_not(tmp_path, monkeypatch)
         study.tables(nowhere)
 
 
-@pytest.mark.parametrize("study", [vice.PUBLIC, calibration.PUBLIC, comparison.PUBLIC], ids=lambda s: s.name)
+@pytest.mark.parametrize("study", [vice.PUBLIC, comparison.PUBLIC], ids=lambda s: s.name)
 def test_what_the_package_records_of_the_public_files(study):
     from humalign import record as recording
 

@@ -7,7 +7,6 @@ import pandas as pd
 
 from .. import calibration as measures
 from .. import odd_one_out, show
-from .. import record as recording
 from ..data.plain import People
 from ..data.types import Features, Triplets
 from ..errors import MissingData
@@ -16,7 +15,7 @@ from ..rsa import compare_vectors
 from ..similarity import similarity_matrix
 from ..source import Source
 from ..store import digest
-from . import networks, vice
+from . import networks
 
 ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
@@ -215,29 +214,6 @@ def rows_of(tables: dict[str, pd.DataFrame], key: str) -> pd.DataFrame:
     raise MissingData("it is not known how sure people are", key, told)
 
 
-# ---- the public files ------------------------------------------------------------------------------------------------
-
-
-def _public(source: Source) -> dict:
-    """Temperatures chosen on test_10_ID (at most half of N responses), calibration on both repeated test sets."""
-    training, test = vice.responses(source, vice.RESPONSES[2:]), vice.responses(source, vice.RESPONSES[:2])
-    first = np.linspace(0, len(training) - 1, min(N // 2, len(training))).astype(int)
-    triplets = np.concatenate([training.triplets[first], test.triplets])
-    rows = np.arange(len(first)), np.arange(len(first), len(triplets))
-    found: dict = {k: [] for k in ("curves", "chosen", "reliability")}
-    for model, kernel in vice.KERNELS.items():
-        values = source.published(model).align(training.ids).values
-        grid = np.geomspace(0.005, 2, 21).round(6) if kernel == "cosine" else np.geomspace(0.05, 20, 21)
-        made = of_similarity(similarity_matrix(values, kernel), triplets, rows, temperatures=grid)
-        for key in found:
-            found[key].append(made[key].assign(model=model))
-    return {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
-
-
-# version 2: rows of CLIP by their right names
-PUBLIC = recording.Study("slice_calibration", vice.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
-
-
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 
@@ -270,14 +246,6 @@ def table(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> pd
     facts = of_networks(models, wide.index).set_index("model")[["number", "name", "group"]].assign(**columns)
     headings = {"entropy": "ρ, people's entropy", "time": "ρ, response time"}
     return networks.numbered(facts.join(doubt.set_index("model").rename(columns=headings)))
-
-
-def public_table(public: recording.Tables) -> pd.DataFrame:
-    """Temperatures and calibration on the public files, one row a model and rule."""
-    rows = by_rule(public["chosen"])
-    rows = rows.assign(model=rows["model"].map(vice.NAMES), provenance=public.provenance)
-    columns = ["model", "rule", "temperature", "ece", "nll", "entropy", "accuracy", "provenance"]
-    return rows[columns].rename(columns={"ece": "ECE", "nll": "log loss"})
 
 
 def numbers(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> dict:

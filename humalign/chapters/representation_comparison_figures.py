@@ -11,6 +11,7 @@ from ..plots.panels import FAMILIES, SHAPES, limits, lines
 
 FLARE = seaborn.color_palette("flare", as_cmap=True)
 ONE_LABEL = "Supervised (ImageNet-1K)"  # or the group that plays it in the drawn world
+MOST = 6  # names of rows and columns, so that numbers of two panels fit side by side
 MEASURES = {"agreement": "Odd-one-out choice agreement", "CKA": "Centred kernel alignment (CKA)"}
 CATEGORIES = {  # the paper's colours of the superordinates, brightened where they would vanish on a dark page
     "animal": ("#d62728", "o"),
@@ -197,12 +198,16 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
     return fig
 
 
-def public_pairs(table: pd.DataFrame, names: dict[str, str]):
-    """Agreement of choices and CKA of the public embeddings, features and people, as numbers on colour."""
+def public_pairs(table: pd.DataFrame, names: dict[str, str], measures: dict[str, str] = MEASURES):
+    """How alike the public embeddings, features and people are, by two measures, as numbers on colour."""
     from matplotlib import pyplot as plt
 
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.9), layout="constrained")
-    for ax, (measure, title) in zip(axes, MEASURES.items()):
+    beside = len(measures) if len(names) <= MOST else 1  # panels in a row
+    high = len(measures) // beside
+    wide = style.WIDTH if beside > 1 else 0.72 * style.WIDTH + 0.08 * len(names)
+    fig, axes = plt.subplots(high, beside, figsize=(wide, (3.9 if len(names) <= MOST else 4.5) * high),
+                             layout="constrained", squeeze=False)  # fmt: skip
+    for ax, (measure, title) in zip(axes.flat, measures.items()):
         part = table[table["measure"] == measure]
         known = list(dict.fromkeys([*part["detail"], *part["model"]]))
         here = [n for n in names if n in known]

@@ -43,11 +43,11 @@ def main(args) -> int:
 
         parts = {"seeds": seeds}
     else:
-        from ..chapters import calibration, levels, real_data, real_networks, real_teacher, vice
+        from ..chapters import choosers, levels, real_data, real_doubt, real_networks, real_teacher, vice
         from ..chapters import representation_comparison as comparison
 
-        studies = (levels.PUBLIC, real_data.TABLES, vice.PUBLIC, calibration.PUBLIC, comparison.PUBLIC,
-                   real_teacher.PUBLIC, real_networks.TABLES)  # fmt: skip
+        studies = (levels.PUBLIC, real_data.TABLES, vice.PUBLIC, comparison.PUBLIC, real_teacher.PUBLIC,
+                   real_networks.TABLES, real_doubt.TABLES, choosers.TABLES)  # fmt: skip
         parts = {study.name: study for study in studies}
     if args.only and args.only not in parts:
         raise InputError(f"no study is called '{args.only}'", "--only", f"choose one of {', '.join(parts)}")
