@@ -95,8 +95,7 @@ def _data(profile: Profile, names) -> list[Item]:
 
     out, seen = [], {}
     shared = ("no further", "none", "with ", "part of")
-    chosen = [] if profile.name == "mini" else registry.entries(profile)
-    chosen = [one for one in chosen if names is None or one.name in names]
+    chosen = [one for one in registry.entries(profile) if names is None or one.name in names]
     for one in sorted(chosen, key=lambda one: one.size.startswith(shared)):  # those with a size of their own first
         own = frozenset(f.path for f in one.files.values() if not f.shared and not f.optional)
         links = frozenset(d.url for d in one.downloads)
@@ -274,7 +273,7 @@ def plan(
     if names is not None:
         names |= {one for name in wanted for one in (*ROLES[name].answers[:1], *ROLES[name].pictures[:1])}
     items = _data(profile, names)
-    rows = zoo.table(profile).to_dict("records") if profile.name == "full" and wanted else []
+    rows = zoo.table(profile).to_dict("records") if wanted and profile.kind == "published" else []
     items += _networks(rows) + _features(profile, rows, wanted, tflops, rate)
     assumptions = []
     if rows:

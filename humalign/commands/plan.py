@@ -47,8 +47,8 @@ def main(args) -> int:
     if args.json:
         print(json.dumps(found.as_dict(), indent=1))
         return 0
-    if profile.name == "mini":
-        print("Profile mini: nothing to download; everything is drawn or comes with the package.")
+    if not found.items:
+        print(f"Profile {profile.name}: nothing to download; all of it is drawn or comes with the package.")
         return 0
     _show(found, profile)
     return 0

@@ -148,9 +148,8 @@ def _data(args) -> int:
     for split in stimuli.SPLITS:
         print(f"  pictures {split:<10}{len(stimuli.split_ids(split)):>7}")
     print()
-    for name, (kind, title, _) in datasets.DATASETS.items():
-        if kind != "stimuli":
-            print(f"  {name:<24}{title}")
+    for name, (title, _) in datasets.DATASETS.items():
+        print(f"  {name:<24}{title}")
     return 0
 
 

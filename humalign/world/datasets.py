@@ -7,7 +7,6 @@ from functools import lru_cache, partial
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from ..data import registry
 from ..data.types import ConceptEmbedding, HumanRDM, Triplets
 from ..errors import InputError
 from ..odd_one_out import softmax
@@ -23,7 +22,7 @@ from .splits import (
     training_images,
     training_set,
 )
-from .stimuli import ARRANGEMENTS, COUNTS, LICENCE, SOURCE, SPLITS, concept_of, generator, images, split_ids
+from .stimuli import ARRANGEMENTS, COUNTS, LICENCE, SOURCE, concept_of, generator, split_ids
 
 SIZES = {
     "things": 120_000,  # triplets
@@ -54,7 +53,6 @@ __all__ = [
     "excluded_participants",
     "levels",
     "levels_sessions",
-    "load",
     "one_shot_split",
     "permuted",
     "random_triplets",
@@ -368,56 +366,18 @@ def levels(least: int = 5) -> Triplets:
     )
 
 
-def _pictures(split: str):
-    return lambda profile=None: images(split, 32, profile)
-
-
-DATASETS = {  # kind, title, and what makes it
-    "things": ("triplets", "120,000 odd-one-out choices on 396 pictures (plays THINGS).", things),
-    "things-repeated": ("triplets", "1,000 triplets judged by 36 people each, for ceilings.", things_repeated),
+DATASETS = {  # title, and what makes it
+    "things": ("120,000 odd-one-out choices on 396 pictures (plays THINGS).", things),
+    "things-repeated": ("1,000 triplets judged by 36 people each, for ceilings.", things_repeated),
     "things-repeated-again": (
-        "triplets",
         "The same people and triplets once more, for within-person ceilings.",
         partial(things_repeated, again=True),
     ),
-    "things-control": ("triplets", "Choices of the control group with a permuted taxonomy.", permuted),
-    "coarse-labels": ("triplets", "50,000 triplets from superordinate labels (plays CIFAR-100).", coarse_labels),
-    "levels": ("triplets", "Coarse, fine and boundary triplets with response times (plays Levels).", levels),
-    "arrangement-cichy": (
-        "rdm",
-        "Arrangements of 118 pictures by 20 people (plays Cichy).",
-        partial(arrangement, "cichy"),
-    ),
-    "arrangement-king1": (
-        "rdm",
-        "Arrangements of 144 pictures by 20 people (plays King).",
-        partial(arrangement, "king1"),
-    ),
-    "arrangement-king2": (
-        "rdm",
-        "Arrangements of 144 others by 20 people (plays King).",
-        partial(arrangement, "king2"),
-    ),
-    "observer-dimensions": ("embedding", "What the main group sees in the things pictures.", embedding),
-    **{
-        f"pictures-{split}": ("stimuli", f"Pictures of the split '{split}', 32 x 32 pixels.", _pictures(split))
-        for split in SPLITS
-    },
+    "things-control": ("Choices of the control group with a permuted taxonomy.", permuted),
+    "coarse-labels": ("50,000 triplets from superordinate labels (plays CIFAR-100 coarse).", coarse_labels),
+    "levels": ("Coarse, fine and boundary triplets with response times (plays Levels).", levels),
+    "arrangement-cichy": ("Arrangements of 118 pictures by 20 people (plays Cichy).", partial(arrangement, "cichy")),
+    "arrangement-king1": ("Arrangements of 144 pictures by 20 people (plays King).", partial(arrangement, "king1")),
+    "arrangement-king2": ("Arrangements of 144 others by 20 people (plays King).", partial(arrangement, "king2")),
+    "observer-dimensions": ("What the main group sees in the things pictures.", embedding),
 }
-for _name, (_kind, _title, _make) in DATASETS.items():  # only pictures ask for a profile: it keeps them
-    registry.drawn(_name, _kind, _title, _make if _kind == "stimuli" else (lambda profile, make=_make: make()))
-
-
-def load(name: str):
-    """A data set of the drawn world by name.
-
-    Raises
-    ------
-    InputError
-        For an unknown name.
-    """
-    if name not in DATASETS:
-        raise InputError(
-            f"no data set of the drawn world is called '{name}'", "name", f"choose one of {', '.join(DATASETS)}"
-        )
-    return DATASETS[name][2]()
