@@ -117,7 +117,7 @@ class Answers:
         """A published data set, read once as long as its files do not change."""
         if self.root is None:
             return registry.load(name, self.profile)  # says that there is no data folder
-        return self._once(name, registry.entry(name).found(self.root).values(),
+        return self._once(name, registry.entry(name).files_in(self.root).values(),
                           lambda: registry.load(name, self.profile))  # fmt: skip
 
     def published(self, name: str):

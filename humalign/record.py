@@ -151,7 +151,7 @@ class Study:
 
     def inputs(self, profile) -> dict:
         """Checksums of the files read, by their path in the data folder; of a folder one of all its files."""
-        found = [p for name in sorted(self.needed) for p in registry.entry(name).found(profile.data).values()]
+        found = [p for name in sorted(self.needed) for p in registry.entry(name).files_in(profile.data).values()]
         return {path.relative_to(profile.data).as_posix(): _checksum(path) for path in found}
 
     def compute(self, profile) -> dict:

@@ -221,7 +221,7 @@ class Source(Answers):
         sets = self._sets(role)
         if not sets or self._folder(role) or self.missing(role):
             return {}
-        paths = [p for name in sets for p in registry.entry(name).found(self.root).values()]
+        paths = [p for name in sets for p in registry.entry(name).files_in(self.root).values()]
         return self._once(("features", role, *sets), paths, lambda: self._layers_of(role, sets))
 
     def _sets(self, role: str) -> list[str]:

@@ -147,7 +147,7 @@ def test_list_and_where_without_any_data(capsys, monkeypatch):
     monkeypatch.delenv("HUMALIGN_DATA", raising=False)
     assert main(["data", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {"name", "licence", "source", "size", "needs", "row_order", "files"} <= set(rows[0])
+    assert {"name", "licence", "source", "size", "by_hand", "row_order", "files"} <= set(rows[0])
     assert main(["data", "where", "things/vice_42"]) == 0
     assert "row order  raw" in capsys.readouterr().out
     assert main(["data", "where", "things/vice_42", "--json"]) == 0

@@ -36,7 +36,7 @@ class Item:
         Whether ``bytes`` or ``hours`` are estimated.
     hours : float or None
         Of a GPU (features); None = unknown or nothing.
-    needs : str
+    by_hand : str
         What has to be done by hand.
     here : bool or None
         None: cannot be told.
@@ -50,7 +50,7 @@ class Item:
     bytes: int | None = None
     estimate: bool = True
     hours: float | None = None
-    needs: str = ""
+    by_hand: str = ""
     here: bool | None = None
     get: str = ""
 
@@ -307,7 +307,7 @@ def _totals(plan: Plan) -> dict:
             "bytes": sum(x.bytes or 0 for x in lines),
             "bytes_left": sum(x.bytes or 0 for x in left),
             "unknown": sum(x.bytes is None for x in lines),
-            "by_hand": sum(bool(x.needs) and x.here is not True for x in lines),
+            "by_hand": sum(bool(x.by_hand) and x.here is not True for x in lines),
         }
     out["gpu_hours"] = sum(x.hours or 0 for x in plan.of("features"))
     out["disk_bytes"] = sum(out[kind]["bytes"] for kind in ("data", "network", "features"))

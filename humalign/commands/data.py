@@ -89,11 +89,11 @@ def _list(args, profile) -> int:
 
     wide = Console(width=None if sys.stdout.isatty() else 160)
     grid = Table(title=f"Data sets, profile {told}" + (f", {root}" if root else ""))
-    for column in ("name", "kind", "size", "licence", "needs", "here"):
+    for column in ("name", "kind", "size", "licence", "by hand", "here"):
         grid.add_column(column, no_wrap=column == "name")
     for row in frame.itertuples():
         here = {True: "yes", False: "no"}.get(row.here, "?")
-        grid.add_row(row.name, row.kind, row.size, row.licence, row.needs or "nothing", here)
+        grid.add_row(row.name, row.kind, row.size, row.licence, row.by_hand or "nothing", here)
     wide.print(grid)
     if not asked:
         print("the drawn world: humalign data list --profile mini")

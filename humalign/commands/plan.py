@@ -77,7 +77,7 @@ def _show(found, profile) -> None:
         for x in lines:
             here = "computed" if kind == "probing" else {True: "yes", False: "no", None: "?"}[x.here]
             cells = {
-                "name": x.name, "bytes": size(x.bytes, x.estimate), "what": x.what, "by hand": x.needs or "nothing",
+                "name": x.name, "bytes": size(x.bytes, x.estimate), "what": x.what, "by hand": x.by_hand or "nothing",
                 "here": here, "get": x.get, "GPU hours": "unknown" if x.hours is None else f"~ {x.hours:.2g}",
             }  # fmt: skip
             grid.add_row(*[cells[c] for c in columns])

@@ -55,7 +55,7 @@ def describe(one: Entry, profile) -> dict:
         "source": one.source,
         "licence": one.licence,
         "citation": one.citation,
-        "needs": one.needs,
+        "access": one.access,
         "size": one.size,
         "row_order": one.row_order,
         "expect": one.expect,
@@ -81,7 +81,7 @@ def describe_text(one: Entry, profile) -> str:
     """The same for people to read."""
     facts_ = describe(one, profile)
     lines = [f"{one.name}: {one.title}"]
-    for key in ("kind", "source", "licence", "citation", "size", "needs", "row_order"):
+    for key in ("kind", "source", "licence", "citation", "size", "access", "row_order"):
         if facts_[key]:
             lines.append(f"  {key.replace('_', ' '):<10} {facts_[key]}")
     lines.append(f"  {'profiles':<10} {', '.join(one.profiles)}")

@@ -178,7 +178,7 @@ def table(profile=None):
     Returns
     -------
     DataFrame
-        name, title, kind, profiles, size, licence, source, needs (what has to be done by hand), row_order, citation,
+        name, title, kind, profiles, size, licence, source, by_hand (what has to be done), row_order, citation,
         files, here (None without a data folder).
     """
     import pandas as pd
@@ -196,12 +196,12 @@ def table(profile=None):
                 "size": one.size,
                 "licence": one.licence,
                 "source": one.source,
-                "needs": one.by_hand,
+                "by_hand": one.by_hand,
                 "row_order": one.row_order,
                 "citation": one.citation,
                 "files": "; ".join(f"{f.path} {f.what}".strip() for f in one.files.values()),
                 "here": here,
             }
         )
-    columns = ["name", "title", "kind", "profiles", "size", "licence", "source", "needs", "row_order", "citation"]
+    columns = ["name", "title", "kind", "profiles", "size", "licence", "source", "by_hand", "row_order", "citation"]
     return pd.DataFrame(rows, columns=[*columns, "files", "here"])

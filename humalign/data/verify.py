@@ -102,7 +102,7 @@ def picture_problems(stimuli: Stimuli, most: int = 64) -> list[str]:
 def _files(entry, root) -> list[Path]:
     """The files of an entry; of a folder those that have a known checksum."""
     found = []
-    for path in entry.found(root).values():
+    for path in entry.files_in(root).values():
         if path.is_dir():
             inside = path.relative_to(root).as_posix() + "/"
             found += [root / name for name in known.published() if name.startswith(inside) and (root / name).is_file()]
@@ -120,7 +120,7 @@ def verify_one(entry, profile) -> Verification:
         )
     gone = entry.missing(root)
     own = [key for key, file in entry.files.items() if not file.shared]  # none: made of the files of others
-    if gone and not [key for key in entry.found(root) if key in own and not entry.files[key].optional]:
+    if gone and not [key for key in entry.files_in(root) if key in own and not entry.files[key].optional]:
         path = entry.files[gone[0]].path
         return Verification(
             entry.name,
