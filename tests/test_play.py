@@ -242,6 +242,10 @@ def test_first_page_says_that_observers_are_simulated(tmp_path, monkeypatch):
     assert made.data["who"] == ["simulated observer", "simulated observers"]
     assert made.data["all"] | {"share": []} == {"questions": 1000, "answers": 36000, "share": []}
     assert {sum(one["n"]) for one in made.data["rounds"]} == {36}
+    monkeypatch.setattr(book, "_of_drawings", pytest.fail)  # the second build of the book makes nothing again
+    again = book.front_page(get_profile("mini", cache=tmp_path).with_(data=None))
+    assert again == made
+    assert len(again.thumbnails) == len(again.data["pictures"])
 
 
 def test_directive_shows_the_game(tmp_path, monkeypatch):
