@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 from humalign.config import get_profile
 from humalign.errors import InputError
 from humalign.features import simple
+from humalign.levels import exclude
 from humalign.roles import ROLES
 from humalign.world import datasets, draw, drawing, observers, protocol, rules, splits, stimuli
 
@@ -374,14 +375,15 @@ def test_levels_mean_what_they_say():
 
 def test_exclusions_find_the_careless():
     sessions = datasets.levels_sessions()
-    out = datasets.excluded_participants(sessions)
+    table = exclude(sessions)[1].set_index("participant")
+    out = table.index[~table["kept"]]
     people = sessions["participant"].nunique()
     assert 0.02 * people < len(out) < 0.2 * people
-    catch = sessions[sessions["exp_trial_type"] == "catch_trial"]
-    right = (catch["selected"] == catch["correct_catch"]).groupby(catch["participant"]).mean()
+    catch = sessions[sessions["kind"] == "catch"]
+    right = (catch["selected"] == catch["correct"]).groupby(catch["participant"]).mean()
     assert right[list(out)].mean() < 0.85 < 0.97 < right.drop(list(out)).mean()
-    assert (sessions["selected"] == "").sum() > 20
-    assert sessions.loc[sessions["selected"] == "", "rt"].isna().all()
+    assert sessions["selected"].isna().sum() > 20
+    assert sessions.loc[sessions["selected"].isna(), "seconds"].isna().all()
     kept = set(datasets.levels().participants)
     assert not kept & {int(name.removeprefix("person")) for name in out}
 
