@@ -331,6 +331,8 @@ def evaluate(
 
 def _choices(values: np.ndarray, triplets: np.ndarray, detail: str) -> list[dict]:
     """Agreement with the teacher's pair by cosine and by dot product, with Wilson's interval."""
+    from scipy.stats import binomtest
+
     from .dataset import dot_products
 
     out = []
@@ -338,9 +340,7 @@ def _choices(values: np.ndarray, triplets: np.ndarray, detail: str) -> list[dict
     for kernel, x in (("cosine", unit), ("dot", values)):
         s = dot_products(x, triplets)
         right = (s[:, 0] > s[:, 1]) & (s[:, 0] > s[:, 2])
-        n, share, z = len(right), right.mean(), 1.959964
-        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-        row = dict(dataset="alignet", measure="accuracy", detail=f"{detail}, {kernel}", value=share, n=n)
-        out.append({**row, "low": middle - half, "high": middle + half})
+        low, high = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+        about = {"dataset": "alignet", "measure": "accuracy", "detail": f"{detail}, {kernel}", "n": len(right)}
+        out.append({**about, "value": right.mean(), "low": low, "high": high})
     return out

@@ -11,7 +11,7 @@ from ..cache import kept
 from ..config import Profile, get_profile
 from ..data import registry
 from ..source import open_source
-from ..store import content
+from ..store import content, digest
 from . import Game, make, of_triplets, with_networks
 
 VERSION = 1  # of the game kept between builds of the book; goes up whenever it changes for the same data
@@ -40,17 +40,27 @@ def front_page(profile: Profile | None = None) -> Game:
     profile : Profile, optional
         Names the folder with real data and the cache; default from the environment.
     """
+    real, game, inputs = _chosen(profile)
+    return _unpacked(kept(real, "game", VERSION, inputs, lambda: _packed(game())))
+
+
+def made_from(profile: Profile | None = None) -> str:
+    """Digest of all that the game of :func:`front_page` is made from."""
+    return digest(VERSION, _chosen(profile)[2])
+
+
+def _chosen(profile: Profile | None):
+    """The profile of real data, what makes the game, and what it is made from."""
     real = get_profile("slice") if profile is None else profile.with_(name="slice")
     found = [name for name in (PHOTOGRAPHS, *PEOPLE, *NETWORKS) if name in registry.available(real)]
     if PHOTOGRAPHS in found and set(found) & set(PEOPLE):
         paths = [path for name in found for path in registry.entry(name).files_in(real.data).values()]
-        game, inputs = partial(_of_photographs, real, found), [found, [content(path) for path in paths]]
-    else:
-        from ..world import stimuli
+        return real, partial(_of_photographs, real, found), [found, [content(path) for path in paths]]
+    from ..world import stimuli
 
-        source = open_source(real.with_(name="mini"))
-        game, inputs = partial(_of_drawings, source), [stimuli.drawings_digest(), source.state("things", list(DRAWN))]
-    return _unpacked(kept(real, "game", VERSION, inputs, lambda: _packed(game())))
+    source = open_source(real.with_(name="mini"))
+    inputs = [stimuli.drawings_digest(), source.state("things", list(DRAWN))]
+    return real, partial(_of_drawings, source), inputs
 
 
 def _packed(game: Game) -> dict:
