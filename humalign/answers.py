@@ -31,16 +31,19 @@ class Answers:
     profile : Profile
     root : Path or None
         The data folder.
-    kind : {"drawn", "own", "published"}
-        The drawn world; a plain folder of its owner; published files, and plain folders beside them.
     """
 
     profile: Profile
     root: Path | None
-    kind: str
     kept: dict = field(default_factory=dict, repr=False)
 
     # ---- where things lie
+
+    @property
+    def kind(self) -> str:
+        """ "drawn", "own" or "published", see :class:`humalign.config.Profile`; beside published files may lie plain
+        folders."""
+        return self.profile.kind
 
     def role(self, name: str) -> Role:
         """The role of a name: of :data:`humalign.roles.ROLES`, a study of the plain layout in the data folder, or a
@@ -66,8 +69,8 @@ class Answers:
 
     def _by_entry(self, name: str) -> Role | None:
         """A role for the answers of a published data set; None where the profile has none of this name."""
-        known = {one.name: one for one in registry.entries()}
-        kind = KINDS.get(known[name].kind) if name in known and self.profile.name in known[name].profiles else None
+        known = {one.name: one for one in registry.entries(self.profile)}
+        kind = KINDS.get(known[name].kind) if name in known else None
         if kind is None:
             return None
         like = next((one for one in ROLES.values() if name in one.answers and not one.joined), None)
@@ -103,8 +106,6 @@ class Answers:
         if not names:
             told = f"is not known of the data of the profile '{self.profile.name}'"
             raise MissingData(told, what, "use the profile mini")
-        if len(names) == 1 and self.profile.name == "full":
-            return names[0]
         known = {one.name: one for one in registry.entries(self.profile)}
         found = [name for name in names if name in known]
         if not found:
@@ -116,7 +117,7 @@ class Answers:
         """A published data set, read once as long as its files do not change."""
         if self.root is None:
             return registry.load(name, self.profile)  # says that there is no data folder
-        return self._once(name, registry.entry(name).found(self.root).values(),
+        return self._once(name, registry.entry(name).files_in(self.root).values(),
                           lambda: registry.load(name, self.profile))  # fmt: skip
 
     def published(self, name: str):

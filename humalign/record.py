@@ -17,7 +17,7 @@ from .cache import kept
 from .data import registry
 from .errors import InputError, MissingData
 from .source import Source, open_source
-from .store import digest, read_json, sha256, write_json, write_text
+from .store import content, read_json, sha256, write_json, write_text
 
 FOLDER = Path(str(resources.files("humalign"))) / "recorded"
 PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "timm")
@@ -87,12 +87,6 @@ def _mended(frame: pd.DataFrame, **common) -> pd.DataFrame:
     return frame
 
 
-def _checksum(path: Path) -> str:
-    if not path.is_dir():
-        return sha256(path)
-    return digest([[p.relative_to(path).as_posix(), sha256(p)] for p in sorted(path.rglob("*")) if p.is_file()])
-
-
 # ---- live or recorded ------------------------------------------------------------------------------------------------
 
 
@@ -151,8 +145,8 @@ class Study:
 
     def inputs(self, profile) -> dict:
         """Checksums of the files read, by their path in the data folder; of a folder one of all its files."""
-        found = [p for name in sorted(self.needed) for p in registry.entry(name).found(profile.data).values()]
-        return {path.relative_to(profile.data).as_posix(): _checksum(path) for path in found}
+        found = [p for name in sorted(self.needed) for p in registry.entry(name).files_in(profile.data).values()]
+        return {path.relative_to(profile.data).as_posix(): content(path) for path in found}
 
     def compute(self, profile) -> dict:
         """All tables by name, computed now or taken from the cache."""

@@ -221,7 +221,7 @@ class Source(Answers):
         sets = self._sets(role)
         if not sets or self._folder(role) or self.missing(role):
             return {}
-        paths = [p for name in sets for p in registry.entry(name).found(self.root).values()]
+        paths = [p for name in sets for p in registry.entry(name).files_in(self.root).values()]
         return self._once(("features", role, *sets), paths, lambda: self._layers_of(role, sets))
 
     def _sets(self, role: str) -> list[str]:
@@ -491,7 +491,7 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
     """
     if not isinstance(profile, Profile):
         profile = get_profile(profile and str(profile))
-    found = _own(profile) if profile.name == OWN else _opened(profile)
+    found = _own(profile) if profile.kind == OWN else _opened(profile)
     mine = mine or os.environ.get("HUMALIGN_MINE")
     return found.plus(mine) if mine else found
 
@@ -502,20 +502,20 @@ def _own(profile: Profile) -> Source:
         raise InputError("is one study", profile.data, f"give the folder that holds it, {profile.data.parent}")
     if not plain.studies(profile.data):
         raise InputError("holds no study in the plain layout", profile.data, plain.LIKE)
-    return Source(profile, profile.data, OWN)
+    return Source(profile, profile.data)
 
 
 def open_sources(profile: Profile) -> list[Source]:
     """All that networks can be tested on: the source of a profile and, beside the drawn world, the files in the data
     folder."""
-    beside = [profile.with_(name="slice")] if profile.name == "mini" and profile.data is not None else []
+    beside = [profile.with_(name="slice")] if profile.kind == "drawn" and profile.data is not None else []
     return [open_source(one) for one in (profile, *beside)]
 
 
 @lru_cache(maxsize=8)
 def _opened(profile: Profile) -> Source:
-    if profile.name == "mini":
+    if profile.kind == "drawn":
         from .world import folder
 
-        return Source(profile, folder.ready(profile), "drawn")
-    return Source(profile, profile.data, "published")
+        return Source(profile, folder.ready(profile))
+    return Source(profile, profile.data)

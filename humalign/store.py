@@ -69,6 +69,14 @@ def checksum(path, kind: str) -> str:
         return hashlib.file_digest(file, lambda: hashlib.sha1(head)).hexdigest()
 
 
+def content(path) -> str:
+    """Digest of the content of a file, or of all files in a folder with their names."""
+    path = Path(path)
+    if not path.is_dir():
+        return sha256(path)
+    return digest([[p.relative_to(path).as_posix(), sha256(p)] for p in sorted(path.rglob("*")) if p.is_file()])
+
+
 def digest(*parts) -> str:
     """Hex digest (16 digits) of nested plain values, bytes, paths (by content) and arrays (by content)."""
     state = hashlib.sha256()

@@ -202,9 +202,9 @@ def test_options_that_cannot_be_are_one_line(arguments, tmp_path, capsys):
     from PIL import Image
 
     from humalign.config import get_profile
-    from humalign.data import load
+    from humalign.source import open_source
 
-    ids = load("things", get_profile("mini")).ids
+    ids = open_source(get_profile("mini")).ids("things")
     np.savez(tmp_path / "f.npz", ids=np.array(ids), features=np.random.default_rng(0).normal(size=(len(ids), 3)))
     (tmp_path / "damaged.pt").write_bytes(b"no weights")
     (tmp_path / "pictures").mkdir()

@@ -387,7 +387,7 @@ def test_command_line(tmp_path, capsys):
         ((*mini, *command[2:], "--layers", "enkoder"), "no layer is called 'enkoder'; try penultimate.*encoder"),
         ((*mini, "--images", str(tmp_path / "no"), "--out", str(tmp_path / "g")), "this folder does not exist"),
         ((*mini, "--dataset", "no", "--out", str(tmp_path / "g")), "no data set is called 'no'"),
-        ((*mini, "--dataset", "things", "--out", str(tmp_path / "g")), "has no images; choose one of kind 'stimuli'"),
+        ((*mini, "--dataset", "claims", "--out", str(tmp_path / "g")), "no data set is called 'claims'"),
         ((*mini, *command[2:], "--batch-size", "0"), "batch size: is 0"),
     ):
         code, error = said(*more)

@@ -1,6 +1,7 @@
 """The repository has the shape that its pages and tools rely on."""
 
 import ast
+import importlib.util
 import pydoc
 import re
 import subprocess
@@ -148,3 +149,49 @@ def test_imports_run_one_way():
     from importlinter.cli import lint_imports
 
     assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+PACKAGE = sorted((ROOT / "humalign").rglob("*.py"))
+
+
+def _names_a_profile(node) -> bool:
+    from humalign.config import PROFILES
+
+    return isinstance(node, ast.Constant) and node.value in PROFILES
+
+
+def comparisons_with_profiles(text: str) -> list[int]:
+    """Lines of comparisons with the name of a profile, those of the source of a network (zoo) or a kind left out."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+        parts = [one for part in parts for one in (part.elts if isinstance(part, (ast.Tuple, ast.Set)) else [part])]
+        others = [ast.unparse(part) for part in parts if not _names_a_profile(part)]
+        if len(others) < len(parts) and not any(re.search(r"\b(source|kind)\b['\]]*$", one) for one in others):
+            found.append(node.lineno)
+        if any(re.search(r"profile\.name$", one) for one in others):
+            found.append(node.lineno)
+        if isinstance(node, ast.match_case) and any(map(_names_a_profile, ast.walk(node.pattern))):
+            found.append(node.pattern.lineno)
+    return found
+
+
+def test_only_the_source_asks_which_profile():
+    asked = {path.relative_to(ROOT / "humalign").as_posix() for path in PACKAGE
+             if comparisons_with_profiles(path.read_text("utf8"))}  # fmt: skip
+    assert asked <= {"source.py", "config.py"}
+    for line in ('profile.name == "mini"', 'name in (None, "full")', "self.profile.name != OWN"):
+        assert comparisons_with_profiles(line), line
+    for line in ('row["source"] == "mini"', 'source.kind == "own"', 'table(profile="mini")'):
+        assert not comparisons_with_profiles(line), line
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_inside_functions_exist_too(path):
+    inside = ["humalign", *path.relative_to(ROOT / "humalign").with_suffix("").parts]
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            whole = ".".join([*inside[: len(inside) - node.level], *filter(None, [node.module])])
+            module = importlib.import_module(whole)
+            for name in (alias.name for alias in node.names if not hasattr(module, alias.name)):
+                assert importlib.util.find_spec(f"{whole}.{name}"), f"line {node.lineno}: {whole} has no {name}"

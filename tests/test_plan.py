@@ -53,9 +53,9 @@ def test_shared_files_count_once(full):
 
 def test_what_is_had_by_hand_says_so(full):
     of = {item.name: item for item in full.of("data")}
-    assert "account" in of["imagenet/train"].needs
-    assert "authors" in of["cichy2019"].needs
-    assert of["things/images"].needs == of["things/all"].needs == ""
+    assert "account" in of["imagenet/train"].by_hand
+    assert "authors" in of["cichy2019"].by_hand
+    assert of["things/images"].by_hand == of["things/all"].by_hand == ""
     assert not any(item.here for item in full.of("data") if item.name != "things/all")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.alignet import TripletFile
-from ..errors import InputError, MissingData
+from ..errors import InputError
 from ..store import atomic_path, cached, digest, read_json, sha256, write_json
 from . import judged
 from . import teacher as teachers
@@ -301,60 +301,38 @@ def evaluate(
     profile,
     student: str,
     *,
-    images=None,
-    triplets=None,
+    images,
+    triplets,
     transform: str = "human-aligned",
     sampling=None,
-    in_world: bool = False,
 ):
-    """Measure a student: choices on stored validation triplets, and everything the drawn world can measure.
+    """Measure a student: choices on stored validation triplets.
 
     Returns
     -------
     DataFrame
         A result table.
     """
-    from ..results import combine, table
+    from ..results import table
     from .student import embed
 
-    network, parts = load_or_make(profile, student), []
-    name = network.facts["tower"]
-    if triplets:
-        if not images:
-            raise InputError("stored triplets need their pictures", "evaluate", "give --images")
-        file = find_triplets(triplets, transform, sampling, "val")
-        stored, pictures = TripletFile.read(file), Pictures.folder(images, network.side)
-        rows_of = pictures.rows(stored.names(np.arange(len(stored))))
-        used, places = np.unique(rows_of, return_inverse=True)
-        part = Pictures([pictures.ids[i] for i in used], [pictures.source[i] for i in used], network.side)
-        with progress_bar(len(part), "features") as bar:
-            values = embed(network, part, device=profile.torch_device(), progress=bar.update)
-        rows = _choices(values, places.reshape(rows_of.shape), file.stem)
-        parts.append(
-            table(
-                rows,
-                profile=profile.name,
-                model=name,
-                stage=Path(student).name,
-                layer="penultimate",
-                source=str(file.name),
-            )
-        )
-    if in_world:
-        from .experiments import _of_student
-        from .measure import measure
-
-        if profile.name != "mini" or not name.startswith("mini:"):
-            raise MissingData("the drawn world measures networks of the mini zoo", "evaluate", "leave --world out")
-        common = {"model": name, "layer": "penultimate", "stage": Path(student).name}
-        parts.append(measure(_of_student(network, profile), profile, **common).table)
-    if not parts:
-        raise InputError("nothing to measure", "evaluate", "give --triplets and --images, or --world")
-    return combine(*parts)
+    network = load_or_make(profile, student)
+    file = find_triplets(triplets, transform, sampling, "val")
+    stored, pictures = TripletFile.read(file), Pictures.folder(images, network.side)
+    rows_of = pictures.rows(stored.names(np.arange(len(stored))))
+    used, places = np.unique(rows_of, return_inverse=True)
+    part = Pictures([pictures.ids[i] for i in used], [pictures.source[i] for i in used], network.side)
+    with progress_bar(len(part), "features") as bar:
+        values = embed(network, part, device=profile.torch_device(), progress=bar.update)
+    rows = _choices(values, places.reshape(rows_of.shape), file.stem)
+    common = {"model": network.facts["tower"], "stage": Path(student).name, "layer": "penultimate"}
+    return table(rows, profile=profile.name, source=str(file.name), **common)
 
 
 def _choices(values: np.ndarray, triplets: np.ndarray, detail: str) -> list[dict]:
     """Agreement with the teacher's pair by cosine and by dot product, with Wilson's interval."""
+    from scipy.stats import binomtest
+
     from .dataset import dot_products
 
     out = []
@@ -362,9 +340,7 @@ def _choices(values: np.ndarray, triplets: np.ndarray, detail: str) -> list[dict
     for kernel, x in (("cosine", unit), ("dot", values)):
         s = dot_products(x, triplets)
         right = (s[:, 0] > s[:, 1]) & (s[:, 0] > s[:, 2])
-        n, share, z = len(right), right.mean(), 1.959964
-        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-        row = dict(dataset="alignet", measure="accuracy", detail=f"{detail}, {kernel}", value=share, n=n)
-        out.append({**row, "low": middle - half, "high": middle + half})
+        low, high = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+        about = {"dataset": "alignet", "measure": "accuracy", "detail": f"{detail}, {kernel}", "n": len(right)}
+        out.append({**about, "value": right.mean(), "low": low, "high": high})
     return out

@@ -55,7 +55,7 @@ class Settings:
         Recompute activations in the backward pass to save memory.
     seed : int
         Order of triplets, batches, augmentation, head.
-    checkpoint_every, keep : int
+    checkpoint_every, checkpoints_kept : int
         Steps between checkpoints (0: only at the end or when interrupted), and how many are kept.
     """
 
@@ -82,7 +82,7 @@ class Settings:
     checkpointing: bool = False
     seed: int = 42
     checkpoint_every: int = 10_000
-    keep: int = 3
+    checkpoints_kept: int = 3
 
     def __post_init__(self):
         for name, options in CHOICES.items():
@@ -94,22 +94,23 @@ class Settings:
             )
         if self.steps < 1 or not 0 <= self.warmup < self.steps:
             raise InputError(f"{self.warmup} warm-up steps of {self.steps}", "steps", "give 0 <= warmup < steps")
-        if self.batch < 1 or self.head < 0 or self.lr < 0 or self.decay < 0 or self.local < 0 or self.keep < 1:
+        if (
+            self.batch < 1
+            or self.head < 0
+            or self.lr < 0
+            or self.decay < 0
+            or self.local < 0
+            or self.checkpoints_kept < 1
+        ):
             raise InputError(
-                "a size, rate or weight is negative", "settings", "check batch, head, lr, decay, local, keep"
+                "a size, rate or weight is negative",
+                "settings",
+                "check batch, head, lr, decay, local, checkpoints_kept",
             )
 
     def as_dict(self) -> dict:
-        """Plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, values: dict) -> Settings:
-        """Settings from plain values; InputError names unknown ones."""
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise InputError(f"'{unknown[0]}' is no setting", "settings", f"settings are {', '.join(sorted(known))}")
-        return cls(**values)
+        """Plain values for JSON and for digests, with the names that runs were recorded under."""
+        return {RECORDED.get(name, name): value for name, value in asdict(self).items()}
 
     def with_(self, **changes) -> Settings:
         """A copy with other values; a shorter run keeps the share of warm-up unless ``warmup`` is given."""
@@ -120,6 +121,7 @@ class Settings:
         return replace(self, **changes)
 
 
+RECORDED = {"checkpoints_kept": "keep"}  # settings that have another name in records and digests
 PRESETS = {
     # Muttenthaler et al. 2025, released configs/siglip.py, with transform = uncertainty distillation
     "paper": Settings(precision="bfloat16"),

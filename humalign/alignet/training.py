@@ -175,7 +175,7 @@ class Trainer:
             "settings": self.settings.as_dict(),
         }
         path = save_arrays(self.folder / f"step-{self.step:08d}.safetensors", arrays, meta)
-        for old in self._checkpoints()[: -self.settings.keep]:
+        for old in self._checkpoints()[: -self.settings.checkpoints_kept]:
             old.unlink()
             old.with_name(old.name + ".json").unlink(missing_ok=True)
         return path

@@ -36,7 +36,7 @@ class Item:
         Whether ``bytes`` or ``hours`` are estimated.
     hours : float or None
         Of a GPU (features); None = unknown or nothing.
-    needs : str
+    by_hand : str
         What has to be done by hand.
     here : bool or None
         None: cannot be told.
@@ -50,7 +50,7 @@ class Item:
     bytes: int | None = None
     estimate: bool = True
     hours: float | None = None
-    needs: str = ""
+    by_hand: str = ""
     here: bool | None = None
     get: str = ""
 
@@ -95,8 +95,7 @@ def _data(profile: Profile, names) -> list[Item]:
 
     out, seen = [], {}
     shared = ("no further", "none", "with ", "part of")
-    chosen = [] if profile.name == "mini" else registry.entries(profile)
-    chosen = [one for one in chosen if names is None or one.name in names]
+    chosen = [one for one in registry.entries(profile) if names is None or one.name in names]
     for one in sorted(chosen, key=lambda one: one.size.startswith(shared)):  # those with a size of their own first
         own = frozenset(f.path for f in one.files.values() if not f.shared and not f.optional)
         links = frozenset(d.url for d in one.downloads)
@@ -274,7 +273,7 @@ def plan(
     if names is not None:
         names |= {one for name in wanted for one in (*ROLES[name].answers[:1], *ROLES[name].pictures[:1])}
     items = _data(profile, names)
-    rows = zoo.table(profile).to_dict("records") if profile.name == "full" and wanted else []
+    rows = zoo.table(profile).to_dict("records") if wanted and profile.kind == "published" else []
     items += _networks(rows) + _features(profile, rows, wanted, tflops, rate)
     assumptions = []
     if rows:
@@ -308,7 +307,7 @@ def _totals(plan: Plan) -> dict:
             "bytes": sum(x.bytes or 0 for x in lines),
             "bytes_left": sum(x.bytes or 0 for x in left),
             "unknown": sum(x.bytes is None for x in lines),
-            "by_hand": sum(bool(x.needs) and x.here is not True for x in lines),
+            "by_hand": sum(bool(x.by_hand) and x.here is not True for x in lines),
         }
     out["gpu_hours"] = sum(x.hours or 0 for x in plan.of("features"))
     out["disk_bytes"] = sum(out[kind]["bytes"] for kind in ("data", "network", "features"))

@@ -100,7 +100,7 @@ def whole(parameters: dict) -> dict:
     from ..source import open_source
 
     profile = get_profile(parameters["profile"])
-    if profile.name != OWN:
+    if profile.kind != OWN:
         return parameters
     return {**parameters, "profile": str(open_source(profile).root)}
 

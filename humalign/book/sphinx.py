@@ -178,9 +178,9 @@ class Play(SphinxDirective):
     def run(self):
         """The game as HTML; its pictures lie in ``_static/play`` of the built book."""
         from ..play import fragment, write_thumbnails
-        from ..play.book import front_page
+        from ..play.book import front_page, made_from
 
-        self.env.note_reread()  # the data may have changed
+        self.env.humalign_games = {**games(self.env), self.env.docname: made_from()}
         if self.env.app.builder.format != "html":
             return []
         folder = Path(self.env.app.outdir, "_static", "play")
@@ -191,6 +191,26 @@ class Play(SphinxDirective):
             raise self.error(str(error)) from None
         sources = write_thumbnails(game, folder, "../" * self.env.docname.count("/") + "_static/play/")
         return [nodes.raw("", fragment(game, sources), format="html")]
+
+
+def games(env) -> dict[str, str]:
+    """Pages with a game, and what each was made from when it was read."""
+    return getattr(env, "humalign_games", {})
+
+
+def changed_games(app, env, _added, _changed, _removed) -> list[str]:
+    """Pages whose game has to be made again, as its data changed or its pictures are gone."""
+    from ..play.book import made_from
+
+    if not games(env) or app.builder.format != "html":
+        return []
+    now = made_from() if Path(app.outdir, "_static", "play").is_dir() else None
+    return [page for page, known in games(env).items() if known != now]
+
+
+def merge_games(_app, env, docnames, other) -> None:
+    """Take over what another process read."""
+    env.humalign_games = {**games(env), **{page: games(other)[page] for page in docnames if page in games(other)}}
 
 
 def setup(app):
@@ -205,6 +225,8 @@ def setup(app):
     app.add_config_value("humalign_timeout", 3600, "")
     app.connect("config-inited", prepare)
     app.connect("builder-inited", run_notebooks)
+    app.connect("env-get-outdated", changed_games)
+    app.connect("env-merge-info", merge_games)
     app.connect("html-page-context", link_to_source, priority=400)
     app.connect("html-page-context", launch_the_text, priority=900)
     app.connect("build-finished", copy_mathjax)

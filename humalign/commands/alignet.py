@@ -188,17 +188,22 @@ def _train(args, profile, pipeline) -> int:
 
 
 def _evaluate(args, profile, pipeline) -> int:
-    from ..results import write
+    from ..errors import InputError
+    from ..results import combine, write
 
-    table = pipeline.evaluate(
-        profile,
-        args.student,
-        images=args.images,
-        triplets=args.triplets,
-        transform=args.transform,
-        sampling=args.sampling,
-        in_world=args.world,
-    )
+    parts = []
+    if args.triplets:
+        if not args.images:
+            raise InputError("stored triplets need their pictures", "evaluate", "give --images")
+        options = {"transform": args.transform, "sampling": args.sampling}
+        parts.append(pipeline.evaluate(profile, args.student, images=args.images, triplets=args.triplets, **options))
+    if args.world:
+        from ..experiments.queue import evaluate
+
+        parts.append(evaluate(profile, args.student))
+    if not parts:
+        raise InputError("nothing to measure", "evaluate", "give --triplets and --images, or --world")
+    table = combine(*parts)
     print(
         table[["dataset", "measure", "detail", "value", "low", "high", "n"]].to_string(index=False, float_format="%.3f")
     )

@@ -61,18 +61,25 @@ def _profile(args):
     return profile
 
 
+def _root(profile):
+    """The folder that the profile reads: the data folder, or that of the drawn world; None where there is none."""
+    from ..source import open_source
+
+    return open_source(profile).root
+
+
 def _list(args, profile) -> int:
     import pandas as pd
 
     from ..data import registry
     from ..data.plain import OWNER, studies
 
-    if args.profile or profile.data:
-        frame, told = registry.table(profile), profile.name
-    else:
-        frame, told = pd.concat([registry.table(profile), registry.table()]), "mini, slice and full"
-    if profile.data is not None:
-        own = [{"name": name, "kind": "study", "licence": OWNER, "here": True} for name in studies(profile.data)]
+    asked = bool(args.profile or profile.data)
+    frame, told = (registry.table(profile), profile.name) if asked else (registry.table(), "slice and full")
+    root = _root(profile) if asked else None
+    if root is not None:
+        licence = registry.manifest(root).get("licence", OWNER)
+        own = [{"name": name, "kind": "study", "licence": licence, "here": True} for name in studies(root)]
         frame = pd.concat([frame, pd.DataFrame(own)], ignore_index=True).fillna("") if own else frame
     if args.json:
         print(frame.to_json(orient="records", indent=1, force_ascii=False))
@@ -81,14 +88,16 @@ def _list(args, profile) -> int:
     from rich.table import Table
 
     wide = Console(width=None if sys.stdout.isatty() else 160)
-    grid = Table(title=f"Data sets, profile {told}" + (f", {profile.data}" if profile.data else ""))
-    for column in ("name", "kind", "size", "licence", "needs", "here"):
+    grid = Table(title=f"Data sets, profile {told}" + (f", {root}" if root else ""))
+    for column in ("name", "kind", "size", "licence", "by hand", "here"):
         grid.add_column(column, no_wrap=column == "name")
     for row in frame.itertuples():
-        here = "computed" if row.profiles == "mini" else {True: "yes", False: "no"}.get(row.here, "?")
-        grid.add_row(row.name, row.kind, row.size, row.licence, row.needs or "nothing", here)
+        here = {True: "yes", False: "no"}.get(row.here, "?")
+        grid.add_row(row.name, row.kind, row.size, row.licence, row.by_hand or "nothing", here)
     wide.print(grid)
-    if profile.data is None and told != "mini":
+    if not asked:
+        print("the drawn world: humalign data list --profile mini")
+    if frame["here"].isna().any():
         print("'?': no data folder is set (HUMALIGN_DATA or --data)")
     return 0
 
@@ -97,9 +106,9 @@ def _verify(args, profile) -> int:
     from ..data.verify import verify
     from ..errors import InputError
 
-    if profile.name != "mini" and profile.data is None:
+    if (root := _root(profile)) is None:
         raise InputError("needs a data folder", "data verify", "point HUMALIGN_DATA or --data at it")
-    reports = verify(profile, args.names)
+    reports = verify(profile, args.names, root)
     if args.json:
         print(json.dumps([report.as_dict() for report in reports], indent=1, default=float))
     else:

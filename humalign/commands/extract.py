@@ -21,7 +21,7 @@ def configure(parser) -> None:
     parser.add_argument("model", metavar="MODEL")
     images = parser.add_mutually_exclusive_group(required=True)
     images.add_argument("--images", metavar="DIR", help="folder with images; ids are the paths without suffix")
-    images.add_argument("--dataset", metavar="NAME", help="data set with images ('humalign data list')")
+    images.add_argument("--dataset", metavar="NAME", help="data set or study with pictures ('humalign data list')")
     parser.add_argument(
         "--layers",
         nargs="+",
@@ -54,10 +54,25 @@ def configure(parser) -> None:
     add_profile_options(parser)
 
 
+def _pictures(name, profile):
+    """The pictures of a role, a study or a published data set; InputError where it has none."""
+    from ..data.types import Stimuli
+    from ..errors import InputError
+    from ..source import open_source
+
+    source = open_source(profile)
+    found = source.pictures(name) if name in source.roles() else source.published(name)
+    if isinstance(found, dict):
+        found = next((one for one in found.values() if isinstance(one, Stimuli)), found)
+    if not isinstance(found, Stimuli) or found.images is None:
+        raise InputError("has no images", f"data set '{name}'", "choose one of kind 'stimuli' ('humalign data list')")
+    return found
+
+
 def main(args) -> int:
     """Extract, then say where the features are."""
     from ..errors import InputError
-    from ..features import extract, from_dataset, from_folder, merge
+    from ..features import extract, from_folder, merge
     from ..features.extraction import Ranks
     from ..features.shards import layers, manifest
     from ..zoo import load
@@ -65,7 +80,7 @@ def main(args) -> int:
     if args.merge and not args.merge.endswith(".safetensors"):
         raise InputError("must end in .safetensors", args.merge, "name another file")
     profile = profile_from(args)
-    stimuli = from_folder(args.images) if args.images else from_dataset(args.dataset, profile)
+    stimuli = from_folder(args.images) if args.images else _pictures(args.dataset, profile)
     model = load(
         args.model, not args.untrained, args.checkpoint, preprocess=args.preprocess, seed=args.seed, profile=profile
     )

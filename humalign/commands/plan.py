@@ -47,8 +47,8 @@ def main(args) -> int:
     if args.json:
         print(json.dumps(found.as_dict(), indent=1))
         return 0
-    if profile.name == "mini":
-        print("Profile mini: nothing to download; everything is drawn or comes with the package.")
+    if not found.items:
+        print(f"Profile {profile.name}: nothing to download; all of it is drawn or comes with the package.")
         return 0
     _show(found, profile)
     return 0
@@ -77,7 +77,7 @@ def _show(found, profile) -> None:
         for x in lines:
             here = "computed" if kind == "probing" else {True: "yes", False: "no", None: "?"}[x.here]
             cells = {
-                "name": x.name, "bytes": size(x.bytes, x.estimate), "what": x.what, "by hand": x.needs or "nothing",
+                "name": x.name, "bytes": size(x.bytes, x.estimate), "what": x.what, "by hand": x.by_hand or "nothing",
                 "here": here, "get": x.get, "GPU hours": "unknown" if x.hours is None else f"~ {x.hours:.2g}",
             }  # fmt: skip
             grid.add_row(*[cells[c] for c in columns])

@@ -1,7 +1,7 @@
 """Learn a linear transform of features from human odd-one-out choices, with object-wise cross-validation.
 
-FEATURES is a file with ids (.npy, .npz, .safetensors, HDF5); triplets are a data set of 'humalign data list'. Prints
-the held-out table; --out stores the transform (npz: weights, mean, std).
+FEATURES is a file with ids (.npy, .npz, .safetensors, HDF5); triplets are a role (things), a study or a data
+set of 'humalign data list'. Prints the held-out table; --out stores the transform (npz: weights, mean, std).
 """
 
 from __future__ import annotations
@@ -44,14 +44,15 @@ def main(args) -> int:
 
     import numpy as np
 
-    from ..data import features_file, registry
+    from ..data import features_file
     from ..errors import InputError
+    from ..source import open_source
 
     if args.out and Path(args.out).suffix != ".npz":
         raise InputError("does not end in .npz", args.out, "name it so")
     profile = profile_from(args)
     features = features_file.read(args.features, layer=args.layer)
-    data = registry.load(args.triplets, profile)
+    data = open_source(profile).answers_of(args.triplets)
     if not hasattr(data, "triplets"):
         raise InputError("holds no triplets", args.triplets, "'humalign data list' names the kinds")
     values = features.align(data.ids).values

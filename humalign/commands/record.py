@@ -38,7 +38,7 @@ def main(args) -> int:
         profile = profile.with_(name="slice")
     if not args.out and registry.rehearsal(profile.data):
         raise InputError("holds tiny files for rehearsing, not data", profile.data, "name another folder with --out")
-    if profile.name == "mini":
+    if profile.kind == "drawn":
         from ..experiments import seeds
 
         parts = {"seeds": seeds}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from . import world_train
+
 EXAMPLE = """
 humalign world draw dog --size 256 --view 2 --out dog.png
 humalign world sheet --views --out sheet.png
@@ -47,19 +49,15 @@ def configure(parser) -> None:
     add_profile_options(data)
     verify = action("verify", "compare the world with the frozen protocol (exit code 1 when it drifted)")
     verify.add_argument("--calibration", action="store_true", help="compute the rules for scale and scenes again")
-    from ..world import train
-
-    train.configure(action("train", "train networks of the mini zoo"))
-    train.configure(action("networks", "list the networks of the mini zoo"))
+    world_train.configure(action("train", "train networks of the mini zoo"))
+    world_train.configure(action("networks", "list the networks of the mini zoo"))
 
 
 def main(args) -> int:
     """Run one action; the exit code is 0, or 1 when the world is not the frozen one."""
     if args.action in ("train", "networks"):
-        from ..world import train
-
         args.list = args.list or args.action == "networks"
-        return train.main(args)
+        return world_train.main(args)
     return {"draw": _draw, "sheet": _sheet, "data": _data, "verify": _verify}[args.action](args)
 
 
@@ -148,9 +146,8 @@ def _data(args) -> int:
     for split in stimuli.SPLITS:
         print(f"  pictures {split:<10}{len(stimuli.split_ids(split)):>7}")
     print()
-    for name, (kind, title, _) in datasets.DATASETS.items():
-        if kind != "stimuli":
-            print(f"  {name:<24}{title}")
+    for name, (title, _) in datasets.DATASETS.items():
+        print(f"  {name:<24}{title}")
     return 0
 
 

@@ -323,8 +323,8 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
     say(f"  licence: {one.licence}")
     if one.citation:
         say(f"  cite: {one.citation}")
-    if one.needs:
-        say(f"  needs: {one.needs}")
+    if one.access:
+        say(f"  access: {one.access}")
     if not one.missing(root):
         say("  is already here; 'humalign data verify' checks it")
         return True

@@ -73,7 +73,7 @@ def _check_train(stimuli, at):
     yield from _check_empty(stimuli, at)
 
 
-_NEEDS = "account at image-net.org and its terms"
+_ACCESS = "account at image-net.org and its terms"
 
 
 @dataset(
@@ -85,7 +85,7 @@ _NEEDS = "account at image-net.org and its terms"
     licence="research use (ImageNet terms)",
     citation=CITATION,
     row_order="ids inside; class number = place of the WordNet id in sorted order",
-    needs=_NEEDS,
+    access=_ACCESS,
     size="138 GB",
     expect={"images": 1281167, "concepts": 1000},
     check=_check_train,
@@ -123,7 +123,7 @@ def train(at):
     licence="research use (ImageNet terms)",
     citation=CITATION,
     row_order="ids inside",
-    needs=_NEEDS,
+    access=_ACCESS,
     size="6.3 GB",
     expect={"images": 50000, "concepts": 1000},
     check=_check_empty,
@@ -287,7 +287,7 @@ def _register_breeds(task, count):
         licence="research use (ImageNet terms)",
         citation="Santurkar, Tsipras, Madry 2021, BREEDS, ICLR",
         row_order="ids inside",
-        needs=_NEEDS,
+        access=_ACCESS,
         size="part of imagenet/val",
         expect={"concepts": count},
         steps=("get imagenet/val and tables/breeds",),

@@ -49,24 +49,6 @@ def from_folder(folder, suffix: bool = False) -> Stimuli:
     return Stimuli(tuple(ids), f"folder {folder.name}", "as its owner says", images=images, name=folder.name)
 
 
-def from_dataset(name: str, profile) -> Stimuli:
-    """The images of a data set of the registry.
-
-    Raises
-    ------
-    InputError
-        When the data set has no images.
-    """
-    from ..data.registry import load
-
-    loaded = load(name, profile)
-    if isinstance(loaded, dict):
-        loaded = next((v for v in loaded.values() if isinstance(v, Stimuli)), loaded)
-    if not isinstance(loaded, Stimuli) or loaded.images is None:
-        raise InputError("has no images", f"data set '{name}'", "choose one of kind 'stimuli' ('humalign data list')")
-    return loaded
-
-
 def read(path) -> np.ndarray:
     """One picture from a file: uint8 (h, w, 3); InputError when it cannot be read."""
     from PIL import Image

