@@ -124,8 +124,8 @@ def _tables(source: Source) -> dict:
     both = combine(choice, arranged)
     once = choices_once(source)
     later = Measured(once.table.assign(dataset="photographs"), once.draws)
-    judged = claims.judge(both, models, claims.ledger(CLAIMS))
-    again = claims.judge(combine(later, arranged), models, claims.ledger(CLAIMS))
+    judged = claims.judge(both, models, claims.ledger(CLAIMS, "rp-"))
+    again = claims.judge(combine(later, arranged), models, claims.ledger(CLAIMS, "rp-"))
     embedded, sides = with_embeddings(source), {"plus": {"layer": "logits"}, "minus": {"layer": "penultimate"}}
     parts = {
         "photographs": choice.select("detail == 'cosine'"),
