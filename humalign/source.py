@@ -25,7 +25,7 @@ from .data.types import Features, Stimuli
 from .errors import InputError, MissingData
 from .features import shards
 from .roles import FILES, NETWORKS, ROLES
-from .store import cached, digest, lock
+from .store import cached, digest, lock, sha256
 
 LAYERS = ("penultimate", "logits")
 VERSION = 1  # of the features of the drawn world
@@ -201,8 +201,23 @@ class Source(Answers):
         path = self.stored(role, model, seed)
         if path is not None and not self._unusable(model, path):
             return shards.about(path)["digest"]
-        parts = self._files(role).get(model, {}) if seed == 0 and path is None else {}
-        return digest([[layer, part.checksum] for layer, part in sorted(parts.items())]) if parts else ""
+        if seed != 0 or path is not None:
+            return ""
+        parts = self._files(role).get(model, {})
+        found = [[layer, part.checksum] for layer, part in sorted(parts.items())] or self._running(role, model)
+        return digest(found) if found else ""
+
+    def _running(self, role: str, model: str) -> list:
+        """Checksums of the weights and of the pictures of a network that runs here, without features that were
+        published; [] for others."""
+        from .zoo import weights_here
+
+        here = set(registry.available(self.profile)) & set(ROLES[role].pictures) if self._sets(role) else ()
+        if not here or self.missing(role):
+            return []
+        path = self._once(("weights", model), [], lambda: weights_here(model, self.profile))
+        return self._once(("running", role, path), [path], lambda: [VERSION, sha256(path), self.pictures(role).checksum]
+                          ) if path else []  # fmt: skip
 
     def _weights(self, model: str, seed: int) -> str:
         """Checksum of the weights of a network of the drawn world; "" where it was not trained."""
@@ -285,7 +300,7 @@ class Source(Answers):
         """Features of one network and layer after the other for the pictures of a role, with names of the pictures.
 
         In the drawn world they are made on demand and kept; else they are read from the data folder
-        (``features/MODEL/PICTURES``).
+        (``features/MODEL/PICTURES``, or published files), or made where the network runs without a download.
 
         Parameters
         ----------
@@ -319,6 +334,11 @@ class Source(Answers):
                 about["weights"] = self._weights(model, seed)
             elif path := self.stored(role, model, seed):
                 found = shards.read_layers(path, layers)
+            elif model not in self._files(role):
+                from .zoo import load
+
+                running = self.seen_by(load(model, profile=self.profile), self.pictures(role))
+                found = [part for part in running if part.layer in layers]
             else:
                 given = self._files(role)[model]
                 found = [_as_features(given[layer], layer) for layer in layers if layer in given]

@@ -25,16 +25,40 @@ def effect(accuracy: pd.DataFrame, agreement: dict[str, pd.DataFrame], ceiling: 
     ceiling : float, optional
         Limit set by people on the accuracy.
     """
+    shown = {"Choices on unseen concepts": accuracy, **agreement}
+    words = {title: ("Spearman's ρ, raw", "Spearman's ρ, transformed") for title in agreement}
+    return _before_after(shown, {"Choices on unseen concepts": ceiling}, words)
+
+
+def effects(accuracy: dict[str, pd.DataFrame], ceilings: dict[str, float]):
+    """The same for accuracy on several sets of answers; few networks, so each is named.
+
+    Parameters
+    ----------
+    accuracy : dict of str to DataFrame
+        Title to pairs: x = zero-shot accuracy, y = probed accuracy on the same triplets.
+    ceilings : dict of str to float
+        Title to the limit set by people, where one is known.
+    """
+    fig = _before_after(accuracy, ceilings, {})
+    fig.canvas.draw()
+    for ax, pairs in zip(fig.axes, accuracy.values()):
+        panels.label_points(ax, pairs["x"], pairs["y"], pairs["name"].str.partition(" (")[0])
+    return fig
+
+
+def _before_after(parts: dict[str, pd.DataFrame], ceilings: dict, words: dict):
+    """Panels of values after against before, with letters; titles that are not among ``words`` are about accuracy."""
     from matplotlib import pyplot as plt
 
     fig, axes = plt.subplots(2, 2, figsize=(style.WIDTH, 7.9), layout="constrained")
-    limits = {"chance": CHANCE, "ceiling": ceiling, "title": "a  Choices on unseen concepts"}
-    panels.identity(axes[0, 0], accuracy, "accuracy, zero-shot", "accuracy, probed", **limits)
-    for ax, letter, (title, pairs) in zip(axes.ravel()[1:], "bcd", agreement.items()):
-        panels.identity(ax, pairs, "Spearman's ρ, raw", "Spearman's ρ, transformed", title=f"{letter}  {title}")
-    for ax in axes.ravel()[1 + len(agreement) :]:
+    for ax, letter, (title, pairs) in zip(axes.flat, "abcd", parts.items()):
+        xlabel, ylabel = words.get(title, ("accuracy, zero-shot", "accuracy, probed"))
+        limits = {} if title in words else {"chance": CHANCE, "ceiling": ceilings.get(title)}
+        panels.identity(ax, pairs, xlabel, ylabel, title=f"{letter}  {title}", **limits)
+    for ax in axes.ravel()[len(parts) :]:
         ax.axis("off")
-    style.group_legend(fig, accuracy["group"], loc="outside lower center", ncols=3)
+    style.group_legend(fig, next(iter(parts.values()))["group"], loc="outside lower center", ncols=3)
     return fig
 
 
