@@ -212,8 +212,8 @@ class Source(Answers):
         published; [] for others."""
         from .zoo import weights_here
 
-        here = set(registry.available(self.profile)) & set(ROLES[role].pictures) if self._sets(role) else ()
-        if not here or self.missing(role):
+        shown = ROLES[role].pictures if self._may_be_files(role) else ()
+        if not set(shown) & set(registry.available(self.profile)) or self.missing(role):
             return []
         path = self._once(("weights", model), [], lambda: weights_here(model, self.profile))
         return self._once(("running", role, path), [path], lambda: [VERSION, sha256(path), self.pictures(role).checksum]
@@ -241,10 +241,14 @@ class Source(Answers):
 
     def _sets(self, role: str) -> list[str]:
         """Published data sets with features of networks that are at hand for a role."""
-        if self.kind != "published" or self.profile.name != "slice" or role not in ROLES:
-            return []
-        here = set(registry.available(self.profile)) if ROLES[role].features else ()
-        return [name for name in ROLES[role].features if name in here]
+        known = self._may_be_files(role)
+        here = set(registry.available(self.profile)) if known else ()
+        return [name for name in known if name in here]
+
+    def _may_be_files(self, role: str) -> tuple[str, ...]:
+        """Published data sets with features of networks for a role, at hand or not; of the small public files only."""
+        small = self.kind == "published" and self.profile.name == "slice" and role in ROLES
+        return ROLES[role].features if small else ()
 
     def _layers_of(self, role: str, sets: list[str]) -> dict[str, dict[str, Features]]:
         from .zoo.facts import keys

@@ -93,6 +93,23 @@ def test_every_published_network_has_its_row():
     assert source.models("things") == ["clip_ViT-B/32", "vgg16_srf200", "word2vec"]
 
 
+@needs_data
+@pytest.mark.data
+def test_a_network_without_published_features_looks_itself(tmp_path):
+    from humalign import features
+
+    source = open_source(get_profile("slice", data=DATA, cache=tmp_path))
+    few = source.pictures("mur92").align(["00", "30", "91"])
+    made = features.extract("efficientnet-lite2", few, ("penultimate", "logits"), device="cpu", progress=False)
+    source.kept.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(source), "pictures", lambda source, role, side=None: few)
+        found = {part.layer: part for part in source.features("mur92", models=["efficientnet-lite2"])}
+    for layer, part in made.items():
+        np.testing.assert_allclose(found[layer].align(few.ids).values, part.values, rtol=1e-4, atol=1e-4)
+        assert found[layer].model == "efficientnet-lite2"
+
+
 # ---- golden values, each against a few lines of NumPy that share nothing with the package
 
 

@@ -43,7 +43,30 @@ def effects(accuracy: dict[str, pd.DataFrame], ceilings: dict[str, float]):
     fig = _before_after(accuracy, ceilings, {})
     fig.canvas.draw()
     for ax, pairs in zip(fig.axes, accuracy.values()):
-        panels.label_points(ax, pairs["x"], pairs["y"], pairs["name"].str.partition(" (")[0])
+        panels.label_points(ax, pairs["x"], pairs["y"], pairs["name"].str.partition(" ")[0])
+    return fig
+
+
+def photographs(parts: dict[str, pd.DataFrame], group: str):
+    """The transform, and regression after it, of all networks; those of one group are named.
+
+    Parameters
+    ----------
+    parts : dict of str to DataFrame
+        Title to pairs: zero-shot and probed accuracy, then probed accuracy and that with regressed dimensions.
+    group : str
+    """
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.6), layout="constrained")
+    words = (("accuracy, zero-shot", "accuracy, probed"), ("accuracy, probed", "accuracy, regression"))
+    for ax, (xlabel, ylabel), (title, pairs) in zip(axes, words, parts.items()):
+        panels.identity(ax, pairs, xlabel, ylabel, title=title, chance=CHANCE)
+    style.group_legend(fig, pd.concat(parts.values())["group"], loc="outside lower center", ncols=3)
+    fig.canvas.draw()
+    for ax, pairs in zip(axes, parts.values()):
+        known = pairs[pairs["group"] == group]
+        panels.label_points(ax, known["x"], known["y"], known["name"].str.removeprefix("EfficientNet-"))
     return fig
 
 
@@ -89,7 +112,7 @@ def gains(points: pd.DataFrame):
     return fig
 
 
-def strengths(curves: pd.DataFrame, models: pd.DataFrame):
+def strengths(curves: pd.DataFrame, models: pd.DataFrame, top: float | None = None):
     """Held-out cross-entropy and accuracy along the strength of the penalty, one line a network; dots: selected.
 
     Parameters
@@ -98,6 +121,8 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
         model, strength, ce, accuracy, selected.
     models : DataFrame
         Facts, for the colours.
+    top : float, optional
+        Upper end of the frame of the cross-entropy, nats; what lies higher leaves it.
     """
     from matplotlib import pyplot as plt
 
@@ -113,6 +138,8 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
     for ax in axes:
         ax.set_xscale("log")
         ax.set_xlabel("strength of the penalty, λ")
+    if top is not None:
+        axes[0].set_ylim(curves["ce"].min() - 0.05 * (top - curves["ce"].min()), top)
     axes[0].axhline(np.log(3), color=style.GREY, ls=":", lw=1.4, zorder=1)
     place = {"xycoords": axes[0].get_yaxis_transform(), "textcoords": "offset points", "va": "center"}
     axes[0].annotate("ln 3", (1, np.log(3)), xytext=(3, 0), fontsize=9, color=style.GREY, **place)

@@ -396,9 +396,14 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
             if title in people}  # fmt: skip
     after = by_group(tables, models)[probing.PROBED]
     mean = after[after["n"] >= concepts.HELD].groupby("dimension")["value"].mean().sort_values()
+    gain = (mean - by_group(tables, models)[probing.SAME].groupby("dimension")["value"].mean())[mean.index]
+    out |= {"rq_most_gained": ", ".join(gain.nlargest(4).index)}
     out |= {"rq_best_dimensions": ", ".join(mean.index[:-5:-1]), "rq_worst_dimensions": ", ".join(mean.index[:4]),
             "rq_best_dimension": show.number(mean.iloc[-1], None, told),
             "rq_worst_dimension": show.number(mean.iloc[0], None, told)}  # fmt: skip
+    for r in tables["differences"].itertuples():
+        key = f"rq_{r.dataset}_{short[r.first]}_{short[r.second]}_{r.when}"
+        out[key] = show.number(r.value, (r.low, r.high), told)
     fitted = r2(tables, models)
     for model, part in fitted.groupby("model"):
         out[f"rq_r2_{short[model]}"] = show.number(part["value"].mean(), None, told, digits=2)
