@@ -367,7 +367,7 @@ class Source(Answers):
         if self.kind == "drawn":
             return tuple(blocks(small.load(model, profile=self.profile)))
         path = self.stored(role, model)
-        return tuple(shards.layers(path)) if path else tuple(self._files(role).get(model, ("penultimate",)))
+        return tuple(shards.layers(path)) if path else tuple(self._files(role).get(model, LAYERS))
 
     def _drawn(self, role, model, seed, layers, known) -> list[Features]:
         """Features of the drawn world's networks, made on demand; those of the last layers are kept."""
