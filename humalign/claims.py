@@ -203,6 +203,15 @@ def spread_difference(measured, models, test):
     return out[0] - out[1], f"{sizes[0]} against {sizes[1]} cells"
 
 
+def spread_change(measured, models, test):
+    """Standard deviation between networks of the value under ``plus`` minus that of the value under ``minus``."""
+    plus, minus = (_select(measured, models, test, key) for key in ("plus", "minus"))
+    i, j = _match(plus, minus)
+    if len(i) < 3:
+        return None
+    return plus.both()[i].std(0, ddof=1) - minus.both()[j].std(0, ddof=1), f"{len(i)} networks"
+
+
 def smallest(measured, models, test):
     """Smallest value over networks."""
     cells = _select(measured, models, test)
@@ -239,6 +248,7 @@ TESTS = {
         correlation_difference,
         slope_within,
         spread_difference,
+        spread_change,
         smallest,
         mean,
         ordered,
@@ -302,7 +312,7 @@ def unit(test: dict) -> str:
     words = QUANTITY.get(measure, SHARES.get(measure, measure))
     if kind == "slope_within":
         return f"{words} per doubling"
-    return f"{words} (standard deviation)" if kind == "spread_difference" else words
+    return f"{words} (standard deviation)" if kind.startswith("spread") else words
 
 
 def judge(

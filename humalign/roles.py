@@ -63,7 +63,7 @@ class Role:
 _REPEATED = ("things/testset1", "things/testset2", "things/testset3")
 _THINGS = {"answers": ("things/all", "things/test_10_id"), "pictures": ("things/images",),
            "stand_ins": ("things_cc0/images",), "categories": "things/categories_27",
-           "features": ("things/clip_vit_b32",)}  # fmt: skip
+           "features": ("things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec")}  # fmt: skip
 ROLES = {
     "things": Role(
         "odd-one-out choices", "triplets", "things", "answers.csv", **_THINGS,

@@ -25,7 +25,7 @@ from .data.types import Features, Stimuli
 from .errors import InputError, MissingData
 from .features import shards
 from .roles import FILES, NETWORKS, ROLES
-from .store import cached, digest, lock
+from .store import cached, digest, lock, sha256
 
 LAYERS = ("penultimate", "logits")
 VERSION = 1  # of the features of the drawn world
@@ -201,8 +201,23 @@ class Source(Answers):
         path = self.stored(role, model, seed)
         if path is not None and not self._unusable(model, path):
             return shards.about(path)["digest"]
-        parts = self._files(role).get(model, {}) if seed == 0 and path is None else {}
-        return digest([[layer, part.checksum] for layer, part in sorted(parts.items())]) if parts else ""
+        if seed != 0 or path is not None:
+            return ""
+        parts = self._files(role).get(model, {})
+        found = [[layer, part.checksum] for layer, part in sorted(parts.items())] or self._running(role, model)
+        return digest(found) if found else ""
+
+    def _running(self, role: str, model: str) -> list:
+        """Checksums of the weights and of the pictures of a network that runs here, without features that were
+        published; [] for others."""
+        from .zoo import weights_here
+
+        shown = ROLES[role].pictures if self._may_be_files(role) else ()
+        if not set(shown) & set(registry.available(self.profile)) or self.missing(role):
+            return []
+        path = self._once(("weights", model), [], lambda: weights_here(model, self.profile))
+        return self._once(("running", role, path), [path], lambda: [VERSION, sha256(path), self.pictures(role).checksum]
+                          ) if path else []  # fmt: skip
 
     def _weights(self, model: str, seed: int) -> str:
         """Checksum of the weights of a network of the drawn world; "" where it was not trained."""
@@ -226,10 +241,14 @@ class Source(Answers):
 
     def _sets(self, role: str) -> list[str]:
         """Published data sets with features of networks that are at hand for a role."""
-        if self.kind != "published" or self.profile.name != "slice" or role not in ROLES:
-            return []
-        here = set(registry.available(self.profile)) if ROLES[role].features else ()
-        return [name for name in ROLES[role].features if name in here]
+        known = self._may_be_files(role)
+        here = set(registry.available(self.profile)) if known else ()
+        return [name for name in known if name in here]
+
+    def _may_be_files(self, role: str) -> tuple[str, ...]:
+        """Published data sets with features of networks for a role, at hand or not; of the small public files only."""
+        small = self.kind == "published" and self.profile.name == "slice" and role in ROLES
+        return ROLES[role].features if small else ()
 
     def _layers_of(self, role: str, sets: list[str]) -> dict[str, dict[str, Features]]:
         from .zoo.facts import keys
@@ -285,7 +304,7 @@ class Source(Answers):
         """Features of one network and layer after the other for the pictures of a role, with names of the pictures.
 
         In the drawn world they are made on demand and kept; else they are read from the data folder
-        (``features/MODEL/PICTURES``).
+        (``features/MODEL/PICTURES``, or published files), or made where the network runs without a download.
 
         Parameters
         ----------
@@ -319,6 +338,11 @@ class Source(Answers):
                 about["weights"] = self._weights(model, seed)
             elif path := self.stored(role, model, seed):
                 found = shards.read_layers(path, layers)
+            elif model not in self._files(role):
+                from .zoo import load
+
+                running = self.seen_by(load(model, profile=self.profile), self.pictures(role))
+                found = [part for part in running if part.layer in layers]
             else:
                 given = self._files(role)[model]
                 found = [_as_features(given[layer], layer) for layer in layers if layer in given]
@@ -343,7 +367,7 @@ class Source(Answers):
         if self.kind == "drawn":
             return tuple(blocks(small.load(model, profile=self.profile)))
         path = self.stored(role, model)
-        return tuple(shards.layers(path)) if path else tuple(self._files(role).get(model, ("penultimate",)))
+        return tuple(shards.layers(path)) if path else tuple(self._files(role).get(model, LAYERS))
 
     def _drawn(self, role, model, seed, layers, known) -> list[Features]:
         """Features of the drawn world's networks, made on demand; those of the last layers are kept."""

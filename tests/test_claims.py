@@ -72,6 +72,16 @@ def test_paired_difference_and_share():
     assert claims.TESTS["share_positive"](m, MODELS, kw)[0][0] == pytest.approx(2 / 3)
 
 
+def test_spread_change_is_that_of_standard_deviations():
+    before, after = {"a1": 0.5, "a2": 0.3, "b1": 0.4}, {"a1": 0.6, "a2": 0.5, "b1": 0.55}
+    m = combine(made(before, noise=0), made(after, noise=0, stage="probed"))
+    test = {"select": {k: v for k, v in SELECT.items() if k != "stage"}, "plus": {"stage": "probed"},
+            "minus": {"stage": "zero-shot"}}  # fmt: skip
+    assert claims.TESTS["spread_change"](m, MODELS, test)[0][0] == pytest.approx(0.05 - 0.1, abs=1e-6)
+    two = m.select((m.table["model"] != "b1").to_numpy())
+    assert claims.TESTS["spread_change"](two, MODELS, test) is None
+
+
 def test_slope_within_is_change_per_doubling():
     m = made({"a1": 0.50, "a2": 0.51, "b1": 0.30, "b2": 0.32}, noise=0)  # +.01 per doubling in both families
     assert effect("slope_within", m, x="parameters", within="family") == pytest.approx(0.01, abs=1e-6)

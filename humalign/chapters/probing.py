@@ -127,7 +127,8 @@ def fit_probe(features: Features, triplets: Triplets, transform: str = "last", *
     before = odd_one_out.scores(similarity_matrix(values, "cosine"), triplets.triplets[rows]) == 1
     if transform == "all":
         grid = [s for s in settings["strengths"] if s <= found.strength]
-        made = refit(values, triplets.triplets, grid, settings["penalty"])
+        limits = {key: settings[key] for key in ("tolerance", "max_iterations") if key in settings}
+        made = refit(values, triplets.triplets, grid, settings["penalty"], **limits)
     elif transform in ("last", "mean"):
         made = found.transform(transform)
     else:

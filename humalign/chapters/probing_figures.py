@@ -25,14 +25,59 @@ def effect(accuracy: pd.DataFrame, agreement: dict[str, pd.DataFrame], ceiling: 
     ceiling : float, optional
         Limit set by people on the accuracy.
     """
+    shown = {"Choices on unseen concepts": accuracy, **agreement}
+    words = {title: ("Spearman's ρ, raw", "Spearman's ρ, transformed") for title in agreement}
+    return _before_after(shown, {"Choices on unseen concepts": ceiling}, words)
+
+
+def effects(accuracy: dict[str, pd.DataFrame], ceilings: dict[str, float]):
+    """The same for accuracy on several sets of answers; few networks, so each is named.
+
+    Parameters
+    ----------
+    accuracy : dict of str to DataFrame
+        Title to pairs: x = zero-shot accuracy, y = probed accuracy on the same triplets.
+    ceilings : dict of str to float
+        Title to the limit set by people, where one is known.
+    """
+    fig = _before_after(accuracy, ceilings, {})
+    fig.canvas.draw()
+    for ax, pairs in zip(fig.axes, accuracy.values()):
+        panels.label_points(ax, pairs["x"], pairs["y"], pairs["name"].str.partition(" ")[0])
+    return fig
+
+
+def photographs(parts: dict[str, pd.DataFrame], group: str):
+    """The transform, and regression after it, of all networks; those of one group are named.
+
+    Parameters
+    ----------
+    parts : dict of str to DataFrame
+        Title to pairs: zero-shot and probed accuracy, then probed accuracy and that with regressed dimensions.
+    group : str
+    """
+    fig, axes = panels.axes(4.6, 1, 2)
+    words = (("accuracy, zero-shot", "accuracy, probed"), ("accuracy, probed", "accuracy, regression"))
+    for ax, (xlabel, ylabel), (title, pairs) in zip(axes, words, parts.items()):
+        panels.identity(ax, pairs, xlabel, ylabel, title=title, chance=CHANCE)
+    style.group_legend(fig, pd.concat(parts.values())["group"], **panels.BELOW)
+    fig.canvas.draw()
+    for ax, pairs in zip(axes, parts.values()):
+        known = pairs[pairs["group"] == group]
+        panels.label_points(ax, known["x"], known["y"], known["name"].str.removeprefix("EfficientNet-"))
+    return fig
+
+
+def _before_after(parts: dict[str, pd.DataFrame], ceilings: dict, words: dict):
+    """Panels of values after against before, with letters; titles that are not among ``words`` are about accuracy."""
     fig, axes = panels.axes(7.9, 2, 2)
-    limits = {"chance": CHANCE, "ceiling": ceiling, "title": "a  Choices on unseen concepts"}
-    panels.identity(axes[0, 0], accuracy, "accuracy, zero-shot", "accuracy, probed", **limits)
-    for ax, letter, (title, pairs) in zip(axes.ravel()[1:], "bcd", agreement.items()):
-        panels.identity(ax, pairs, "Spearman's ρ, raw", "Spearman's ρ, transformed", title=f"{letter}  {title}")
-    for ax in axes.ravel()[1 + len(agreement) :]:
+    for ax, letter, (title, pairs) in zip(axes.flat, "abcd", parts.items()):
+        xlabel, ylabel = words.get(title, ("accuracy, zero-shot", "accuracy, probed"))
+        limits = {} if title in words else {"chance": CHANCE, "ceiling": ceilings.get(title)}
+        panels.identity(ax, pairs, xlabel, ylabel, title=f"{letter}  {title}", **limits)
+    for ax in axes.ravel()[len(parts) :]:
         ax.axis("off")
-    style.group_legend(fig, accuracy["group"], **panels.BELOW)
+    style.group_legend(fig, next(iter(parts.values()))["group"], **panels.BELOW)
     return fig
 
 
@@ -53,7 +98,7 @@ def gains(points: pd.DataFrame):
     return fig
 
 
-def strengths(curves: pd.DataFrame, models: pd.DataFrame):
+def strengths(curves: pd.DataFrame, models: pd.DataFrame, top: float | None = None):
     """Held-out cross-entropy and accuracy along the strength of the penalty, one line a network; dots: selected.
 
     Parameters
@@ -62,6 +107,8 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
         model, strength, ce, accuracy, selected.
     models : DataFrame
         Facts, for the colours.
+    top : float, optional
+        Upper end of the frame of the cross-entropy, nats; what lies higher leaves it.
     """
     group = models.set_index("model")["group"]
     fig, axes = panels.axes(4.0, 1, 2)
@@ -75,6 +122,8 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
     for ax in axes:
         ax.set_xscale("log")
         ax.set_xlabel("strength of the penalty, λ")
+    if top is not None:
+        axes[0].set_ylim(curves["ce"].min() - 0.05 * (top - curves["ce"].min()), top)
     axes[0].axhline(np.log(3), color=style.GREY, ls=":", lw=1.4, zorder=1)
     place = {"xycoords": axes[0].get_yaxis_transform(), "textcoords": "offset points", "va": "center"}
     axes[0].annotate("ln 3", (1, np.log(3)), xytext=(3, 0), fontsize=9, color=style.GREY, **place)

@@ -20,7 +20,7 @@ from ..zoo import facts as zoo
 from . import networks, real_data, rsa, zero_shot
 
 ROLES, OPTIONAL = ("photographs", "mur92"), ()
-VERSION = 1  # of what is kept: goes up when its numbers change
+VERSION = 2  # of what is kept: goes up when its numbers change
 EMBEDDINGS = {"spose_49": "things/spose_49", "vice_42": "things/vice_42"}  # of people, fitted to THINGS triplets
 NEEDED = frozenset({
     "things/test_10_id", "things/testset1", "things/testset2", "things/concepts", "things/categories_27",
@@ -33,7 +33,6 @@ PUBLISHED = "published_accuracy.csv"
 IN_SAMPLE = "People"  # training group of what was fitted to people's choices
 OFTEN = 5  # a question with more answers is one of the repeated ones
 ONCE = "photographs, each triplet once"
-LIVE = "squeezenet1_0"  # sees the 92 images here; its features of them are not published
 
 # ---- measuring -------------------------------------------------------------------------------------------------------
 
@@ -82,12 +81,8 @@ def all_concepts(source: Source) -> Measured:
 
 
 def arrangements(source: Source) -> Measured:
-    """Agreement with 16 people on the 92 images: networks with published features, and SqueezeNet, which runs here."""
-    found = networks.measure(source, "mur92", rsa.of_people, VERSION, name="rsa-people")
-    if LIVE in set(found.table["model"]):
-        return found
-    live, common = real_data.squeezenet_features(source), {"dataset": "mur92", "profile": source.profile.name}
-    return combine(found, rsa.of_people(live.values(), source.arrangement("mur92"), **common))
+    """Agreement of every network with 16 people on the 92 images."""
+    return networks.measure(source, "mur92", rsa.of_people, VERSION, name="rsa-people")
 
 
 def with_embeddings(source: Source) -> Measured:

@@ -129,11 +129,11 @@ def numbers(facts: pd.DataFrame, real: dict) -> dict:
     facts : DataFrame
         :func:`humalign.zoo.table` of profile "full".
     real : dict
-        :func:`humalign.chapters.real_data.numbers`.
+        :func:`humalign.chapters.real_probing.numbers`.
     """
     count = int((facts["paper"].astype(str) == "1").sum())
     return {
-        "t1_before": real["real_before"],
-        "t1_after": real["real_after"],
+        "t1_before": real["rq_things_clip_before"],
+        "t1_after": real["rq_things_clip_after"],
         "t1_networks": show.number(count, provenance="published", source="the authors' code"),
     }

@@ -39,15 +39,16 @@ def main(args) -> int:
     if not args.out and registry.rehearsal(profile.data):
         raise InputError("holds tiny files for rehearsing, not data", profile.data, "name another folder with --out")
     if profile.kind == "drawn":
+        from ..chapters import photographs
         from ..experiments import seeds
 
-        parts = {"seeds": seeds}
+        parts = {"seeds": seeds, photographs.TABLES.name: photographs.TABLES}
     else:
-        from ..chapters import choosers, levels, real_data, real_doubt, real_networks, real_teacher, vice
+        from ..chapters import choosers, levels, real_data, real_doubt, real_networks, real_probing, real_teacher
         from ..chapters import representation_comparison as comparison
 
-        studies = (levels.PUBLIC, real_data.TABLES, vice.PUBLIC, comparison.PUBLIC, real_teacher.PUBLIC,
-                   real_networks.TABLES, real_doubt.TABLES, choosers.TABLES)  # fmt: skip
+        studies = (levels.PUBLIC, real_data.TABLES, comparison.PUBLIC, real_teacher.PUBLIC, real_networks.TABLES,
+                   real_probing.TABLES, real_doubt.TABLES, choosers.TABLES)  # fmt: skip
         parts = {study.name: study for study in studies}
     if args.only and args.only not in parts:
         raise InputError(f"no study is called '{args.only}'", "--only", f"choose one of {', '.join(parts)}")

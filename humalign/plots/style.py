@@ -46,6 +46,7 @@ ALIASES: Mapping[str, str] = {  # groups of the mini zoo: the label set that pla
     "Coarse labels": "Supervised (Ecoset)",
     "Taxonomy labels": "Supervised (ImageNet-21K)",
     "Web labels": "Supervised (JFT-3B)",
+    "Photographs": "Supervised (other data)",
 }
 OBJECTIVES: Mapping[str, tuple[str, str]] = {  # classes of objectives in the figures of two layers: colour, marker
     "Softmax": ("#4477aa", "s"),

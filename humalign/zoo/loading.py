@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from ..config import get_profile
 from ..errors import InputError, MissingData
 from . import facts
 from .model import Model, Request
@@ -84,6 +85,31 @@ def load(
         elif row["group"] == "Self-Supervised":
             model.layers.pop("logits", None)
     return _finish(model, row, preprocess)
+
+
+def weights_here(name: str, profile=None) -> Path | None:
+    """The weights of a network that comes in a Python package or lies in the data folder; None where they are not here.
+
+    Parameters
+    ----------
+    name : str
+        A key of :func:`humalign.zoo.table`.
+    profile : Profile, optional
+        Names the data folder (default: from the environment).
+    """
+    from . import checkpoints
+
+    source, _, rest = ((facts.facts_of(name) or {}).get("loader") or "").partition(":")
+    wanted = rest.partition("|")[2]
+    if source == "package":
+        try:
+            return checkpoints.in_package(wanted, name)
+        except MissingData:
+            return None
+    if source == "slice":
+        root = (profile or get_profile()).data
+        return root / wanted if root is not None and (root / wanted).is_file() else None
+    return None
 
 
 def _build(loader: str, name: str, ask: Request) -> Model:
