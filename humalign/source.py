@@ -175,6 +175,10 @@ class Source(Answers):
         return ""
 
     @cached_property
+    def _students(self) -> set:
+        return set(self._table.loc[self._table["role"].astype(str).str.startswith("student"), "model"])
+
+    @cached_property
     def _group(self) -> dict:
         return dict(zip(self._table["model"], self._table["group"]))
 
@@ -257,12 +261,15 @@ class Source(Answers):
     def runs(self, role: str = "things", models=None, seeds=(0,)) -> list[tuple[str, int]]:
         """The training runs that a study covers: (network, seed) pairs.
 
+        Released students of the second paper are covered where they are named; by default the others are.
+
         Raises
         ------
         MissingData
             When none is at hand.
         """
-        found = [(m, s) for s in seeds for m in self.models(role, s) if models is None or m in models]
+        found = [(m, s) for s in seeds for m in self.models(role, s)
+                 if (m not in self._students if models is None else m in models)]  # fmt: skip
         if found:
             return found
         if self.kind == "drawn":

@@ -120,6 +120,8 @@ def _cached(loader: str, model: str) -> bool | None:
             from ..zoo.sources import torchvision_weights
 
             arch, _, query = rest.partition("?")
+            if query == "weights=none":
+                return True
             file = torchvision_weights(arch, query.removeprefix("weights=") or "DEFAULT").url.rpartition("/")[2]
             return (_torch_home() / file).is_file()
         if source == "url":
@@ -163,10 +165,12 @@ def _networks(rows) -> list[Item]:
         public = str(row["public"]) == "True" and bool(row["loader"])
         counted = costs().get(row["model"])
         if public:
-            size = 4 * counted["values"] if counted else None
+            random = row["loader"].endswith("?weights=none")
+            size = 0 if random else 4 * counted["values"] if counted else None
             here = _cached(row["loader"], row["model"])
             get = f"humalign models fetch '{row['model']}'" if downloads(row["loader"]) else "on first use"
-            out.append(Item("network", row["model"], "public weights", size, True, None, "", here, get))
+            told = "random weights" if random else "public weights"
+            out.append(Item("network", row["model"], told, size, True, None, "", here, get))
         else:
             stand_in = row["stand_in"] if isinstance(row["stand_in"], str) else ""
             get = "features as a file" + (f"; nearest public network: {stand_in}" if stand_in else "")

@@ -309,6 +309,7 @@ def measure(source: Source, models=None, seeds=(0,)) -> Measured:
         When there are no responses, or no features of their pictures.
     """
     triplets, table = judged(source)
+    models = source.models("levels") if models is None else models  # released students, too
     return networks.measure(
         source, "levels", partial(of_features, table=table), VERSION, name="levels", answers=triplets,
         inputs=[table.to_csv()], layers=(LAYER,), models=models, seeds=seeds,
