@@ -17,7 +17,9 @@ from . import generalisation, hierarchy, levels
 from . import rsa as arranged
 from .generalisation_tasks import FEW, LAYER
 
-ROLES, OPTIONAL = ("levels", "imagenet-val", "caltech101", "dtd", "pets"), ()
+ROLES = ("levels", "imagenet-val", "caltech101", "cifar100-train", "cifar100-test", "dtd", "pets", "ucmerced",
+         "cars196")  # fmt: skip
+OPTIONAL = ("things", "cichy", "king1", "king2")
 VERSION = 1  # of what is kept: goes up when its numbers change
 REPORTED = "reported"  # detail of results on the concepts that the claims are about
 RELATED = "breeds/entity13"  # pictures whose classes have superordinates
