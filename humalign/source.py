@@ -50,6 +50,11 @@ class Source(Answers):
 
     # ---- what is there
 
+    @property
+    def complete(self) -> bool:
+        """Whether it reads all that both papers use (the profile full), so that studies are held as they held them."""
+        return self.kind == "published" and self.profile.name == "full"
+
     def roles(self) -> list[str]:
         """Roles whose answers or pictures are at hand, and studies of the data folder's owner."""
         known = [name for name in ROLES if not self.missing(name)]

@@ -307,7 +307,7 @@ def plan(
     if any(one.probing for one in asked):
         from ..chapters import probing
 
-        folds, strengths = probing.FOLDS, len(probing.STRENGTHS)
+        folds, strengths = probing.FOLDS, len(probing.PAPER)
         fits = len([r for r in rows if str(r["public"]) == "True"]) * layers * folds * strengths
         what = f"{fits} fits ({folds} folds x {strengths} strengths x {layers} layers a network); time unknown "
         what += "before the first network: 'python -m benchmarks' measures one cross-validation of this size here"

@@ -71,19 +71,18 @@ def tier(name: str) -> Tier:
     notebooks = tuple(told["notebooks"]) or tuple(requirements.notebooks())
     every = name == "all"
     asked = [requirements.of_notebook("full", one) for one in notebooks]
-    data = tuple(told["data"]) if "data" in told else None if every else tuple(_needed(asked))
-    roles = tuple(told["roles"]) if "roles" in told else None if every else tuple(
-        dict.fromkeys(role for one in asked for role in one.features)
-    )  # fmt: skip
+    wanted = told.get("roles", list(dict.fromkeys(role for one in asked for role in one.features)))
+    roles = None if every else tuple(wanted)
+    data = tuple(told["data"]) if "data" in told else None if every else tuple(_needed(asked, wanted))
     return Tier(name, told["title"], notebooks, data, roles, _networks(told["networks"]))
 
 
-def _needed(asked) -> list[str]:
-    """Data sets that pages need: their own, and for each role of theirs people's answers and the pictures."""
+def _needed(asked, roles) -> list[str]:
+    """Data sets that pages need: their own, and for each role people's answers and the pictures."""
     from ..roles import ROLES
 
     found = [name for one in asked for name in (*one.data, *one.also)]
-    for role in dict.fromkeys(role for one in asked for role in one.features):
+    for role in roles:
         found += [*ROLES[role].answers[:1], *ROLES[role].pictures[:1]]
     return list(dict.fromkeys(found))
 

@@ -275,7 +275,7 @@ def measure(source: Source, layer: str = "penultimate", models=None, seeds=(0,),
         See :func:`partition`.
     """
     part = partition(source, nearest)
-    inputs = [source.people("things").checksum, part.dimension.shape[1], *probing.SETTINGS]
+    inputs = [source.people("things").checksum, part.dimension.shape[1], *probing.settings_of(source)]
     of_kept = partial(of_features, part=part, fit=partial(probing.kept_probe, source))
     return networks.measure(source, "things", of_kept, VERSION, name="concepts", inputs=inputs, layers=(layer,),
                             models=models, seeds=seeds)  # fmt: skip
