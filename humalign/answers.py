@@ -183,13 +183,17 @@ class Answers:
             about = self._about.get("source", folder.name), self._about.get("licence", plain.OWNER)
             return self._once(("pictures", folder), [path], lambda: plain.read_pictures(folder, *about))
         one = self.role(role)
-        found = self._read(self._published(one.pictures, f"pictures of {role}"))
+        found = self._read(self._picture_set(role))
         meta = {"kind": list(found.meta["coarse"])} if "coarse" in found.meta else {}
         if one.categories in registry.available(self.profile):
             member = self._read(one.categories).reindex(list(found.ids)).fillna(0)
             kinds = [tuple(member.columns[row]) for row in member.to_numpy(bool)]
             meta = {"kind": [names[0] if len(names) == 1 else "" for names in kinds], "kinds": kinds}
         return replace(found, meta={**found.meta, **meta}) if meta else found
+
+    def _picture_set(self, role: str) -> str:
+        """The published pictures that play a role: the first that are at hand."""
+        return self._published(self.role(role).pictures, f"pictures of {role}")
 
     def stand_ins(self, role: str) -> Stimuli:
         """Pictures of the same objects that people did not judge, where those of the role are not at hand.

@@ -256,6 +256,32 @@ TESTS = {
 }
 
 
+def check(claim: dict, models: pd.DataFrame) -> None:
+    """Whether every query of a claim names two networks or more of a table; queries are those of its test.
+
+    Parameters
+    ----------
+    claim : dict
+        Of :func:`ledger` or :func:`later`.
+    models : DataFrame
+        Facts of the networks (:func:`humalign.zoo.facts.kinds`), measured or not.
+
+    Raises
+    ------
+    InputError
+        With the claim's name, where a query names none or a single one.
+    """
+    test = claim["test"]
+    own = models[models["student"] == ""] if claim["paper"] == 1 else models
+    for query in [test[key] for key in ("of", "a", "b") if key in test] + test.get("order", []):
+        found = own.query(query)["model"].tolist()
+        if len(found) < 2:
+            told = f"selects {found[0]} alone" if found else "selects no network"
+            raise InputError(
+                f"claim '{claim['id']}' {told} by {query}", "claims.toml", "select by facts that are there"
+            )
+
+
 def training_runs(measured: Measured, **where) -> str:
     """How many training runs (seeds) the networks of the rows that match have: "3", or "2 to 3"; "0" without any."""
     frame = measured.table

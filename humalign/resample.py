@@ -259,11 +259,15 @@ def ranks(values, weights: np.ndarray) -> np.ndarray:
 
 
 def spearman(x, y, weights: np.ndarray) -> np.ndarray:
-    """Spearman correlation of two vectors (n,) whose rows occur ``weights`` (n, B) times: float (B,)."""
+    """Spearman correlation of two vectors (n,) whose rows occur ``weights`` (n, B) times: float (B,).
+
+    NaN where no row is drawn, or all that are drawn are equal.
+    """
     a, b = ranks(x, weights), ranks(y, weights)
-    w = weights / weights.sum(0)
-    a, b = a - (w * a).sum(0), b - (w * b).sum(0)
-    return (w * a * b).sum(0) / np.sqrt((w * a * a).sum(0) * (w * b * b).sum(0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        w = weights / weights.sum(0)
+        a, b = a - (w * a).sum(0), b - (w * b).sum(0)
+        return (w * a * b).sum(0) / np.sqrt((w * a * a).sum(0) * (w * b * b).sum(0))
 
 
 class Pairs:

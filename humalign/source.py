@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from .answers import KINDS, Answers
 from .config import OWN, Profile, get_profile
-from .data import plain, registry
+from .data import plain, registry, things_full
 from .data.features_file import FORMS
 from .data.types import Features, Stimuli
 from .errors import InputError, MissingData
@@ -49,6 +49,11 @@ class Source(Answers):
     mine: tuple = ()
 
     # ---- what is there
+
+    @property
+    def complete(self) -> bool:
+        """Whether it reads all that both papers use (the profile full), so that studies are held as they held them."""
+        return self.kind == "published" and self.profile.name == "full"
 
     def roles(self) -> list[str]:
         """Roles whose answers or pictures are at hand, and studies of the data folder's owner."""
@@ -150,11 +155,47 @@ class Source(Answers):
         return table[[column for column in FACTS if column in table]]
 
     def shown(self, role: str) -> str:
-        """The name under which the features of the pictures of a role are stored."""
+        """The name under which the features of the pictures of a role are stored.
+
+        Of several published sets of pictures the first that is at hand, or of which there are features.
+        """
         if self._folder(role):
             return self.role(role).folder
         names = self.role(role).pictures
-        return names[0] if names else self._published(names, f"pictures of {role}")
+        if not names:
+            return self._published(names, f"pictures of {role}")
+        here = next((n for n in names if self.root and not registry.entry(n).missing(self.root)), names[0])
+        if here == names[0]:
+            return here
+        top = self.root / shards.FOLDER
+        return self._once(("shown", role), [top] if top.is_dir() else [], lambda: self._first_seen(names, here))
+
+    def _picture_set(self, role: str) -> str:
+        """The published pictures that play a role: those that networks saw, where there are several."""
+        several = len(self.role(role).pictures) > 1
+        return self._published((self.shown(role),), f"pictures of {role}") if several else super()._picture_set(role)
+
+    def _first_seen(self, names, here: str) -> str:
+        """Of the sets of pictures before ``here`` the first that a network has features of, else ``here``."""
+        models = list(self._table["model"])
+        before = names[: names.index(here)]
+        return next((n for n in before if any(shards.find(self.root, m, n) for m in models)), here)
+
+    def standing_in(self, role: str = "things") -> list[str]:
+        """What stands in for published files that are not at hand, a sentence each; none in a plain folder."""
+        one, found = self.role(role), []
+        if self._folder(role) or self.root is None:
+            return found
+        of = {"Pictures": one.pictures, "People's dimensions": one.people, "Answers of several people": one.repeated}
+        for word, names in of.items():
+            here = (n for n in names if not registry.entry(n).missing(self.root))
+            taken = self.shown(role) if names == one.pictures else next(here, "")
+            if taken and taken != names[0]:
+                told = registry.entry(taken).title
+                found.append(f"{word}: {taken} ({told}), in the place of {names[0]}, which is not here.")
+        if "things/all" in one.answers and (told := things_full.stand_in(self.root)):
+            found.insert(0, f"Answers: {told}.")
+        return found
 
     def stored(self, role: str, model: str, seed: int = 0) -> Path | None:
         """The features of a training run for the pictures of a role in the data folder, or None."""
@@ -173,6 +214,10 @@ class Source(Answers):
         if shards.about(path)["weights"].startswith("untrained") and self._group[model] != "Untrained":
             return "" if registry.rehearsal(self.root) else "random weights"
         return ""
+
+    @cached_property
+    def _students(self) -> set:
+        return set(self._table.loc[self._table["role"].astype(str).str.startswith("student"), "model"])
 
     @cached_property
     def _group(self) -> dict:
@@ -276,12 +321,15 @@ class Source(Answers):
     def runs(self, role: str = "things", models=None, seeds=(0,)) -> list[tuple[str, int]]:
         """The training runs that a study covers: (network, seed) pairs.
 
+        Released students of the second paper are covered where they are named; by default the others are.
+
         Raises
         ------
         MissingData
             When none is at hand.
         """
-        found = [(m, s) for s in seeds for m in self.models(role, s) if models is None or m in models]
+        found = [(m, s) for s in seeds for m in self.models(role, s)
+                 if (m not in self._students if models is None else m in models)]  # fmt: skip
         if found:
             return found
         if self.kind == "drawn":

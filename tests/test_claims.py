@@ -31,6 +31,9 @@ def made(values: dict, noise=0.01, seeds=1, **common):
 MODELS = pd.DataFrame(
     {
         "model": ["a1", "a2", "b1", "b2"],
+        "training": ["one label", "one label", "none", "none"],
+        "objective_family": ["", "", "", ""],
+        "student": ["", "", "", ""],
         "group": ["A", "A", "B", "B"],
         "family": ["f", "f", "g", "g"],
         "parameters": [1e5, 2e5, 1e5, 4e5],

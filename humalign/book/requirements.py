@@ -196,6 +196,7 @@ class Notice:
         if self.missing:
             instead = asked.recorded or "notes in place of the figures that need them"
             out.append(f"Missing: {len(self.missing)} of {len(self.lines)} things; the page shows {instead}.")
+        out += self.standing_in()
         gone = [line for line in self.lines if not line.here]
         if not gone:
             out.append("Everything is there.")
@@ -204,6 +205,15 @@ class Notice:
         else:
             out.append(f"Costs: humalign plan --profile {name} --notebook {self.notebook}")
         return out
+
+    def standing_in(self) -> list[str]:
+        """What stands in for published files on this page, a sentence each."""
+        if self.profile.kind == "drawn" or not self.asked.features:
+            return []
+        from ..source import open_source
+
+        source = open_source(self.profile)
+        return [line for role in self.asked.features if role == "things" for line in source.standing_in(role)]
 
     def _items(self) -> list[tuple[str, str, str]]:
         state = {True: "there", False: "missing"}

@@ -12,9 +12,10 @@ from ..errors import MissingData
 from ..plots import panels, style
 from ..results import KEYS, Measured, farthest
 from ..source import YOURS, Source
-from . import concepts, networks, probing, rsa, student, zero_shot
+from ..zoo.facts import kinds
+from . import concepts, networks, probing, released, rsa, student, zero_shot
 
-ROLES, OPTIONAL = ("things", "cichy", "king1", "king2"), ("coarse", "levels")
+ROLES, OPTIONAL = ("things", "cichy", "king1", "king2"), ("coarse", *released.ROLES)
 COLOURS = {
     "replicates": "#228833",
     "does not replicate": "#cc3311",
@@ -36,46 +37,54 @@ def join(*parts: Measured) -> Measured:
 
 
 def paper_one(source: Source) -> Measured:
-    """Zero-shot accuracy, RSA, probing and regression, further training runs included.
+    """Zero-shot accuracy, RSA, probing, regression and accuracy by dimension, further training runs included.
 
-    What lacks data is left out. Of simulated people also accuracy by dimension, since the claims about it name their
-    dimensions.
+    What lacks data is left out, and so are the students of the second paper and their teacher.
 
     Raises
     ------
     MissingData
         When nothing can be measured.
     """
-    parts, gone = [], []
+    facts, parts, gone = kinds(source.networks()), [], []
+    own = facts.loc[facts["student"] == "", "model"].tolist()
     together = (  # a network whose transform collapsed in the live run is still one of those compared without it
         (zero_shot.measure,), (rsa.measure, probing.measure_rsa), (probing.measure,), (concepts.regression_accuracy,),
+        (concepts.measure,),
     )  # fmt: skip
     for measures in together:
         live = []
         for measure in measures:
             try:
-                live.append(measure(source))
+                live.append(measure(source, models=own))
             except MissingData as error:
                 gone.append(error)
         if live:
             parts.append(networks.with_recorded(*live))
     if not parts:
         raise gone[0]
-    if zero_shot.known(source) is not None:
-        parts.append(networks.with_recorded(concepts.measure(source)))
     return join(*parts)
 
 
-def paper_two() -> Measured | None:
-    """Recorded alignment runs of the drawn world; None where none is recorded."""
+def paper_two(source: Source) -> Measured | None:
+    """Students before and after alignment: the released ones, of the drawn world the recorded runs; None without any.
+
+    Results on the concepts that are reported have the detail "reported", or begin with "reported/".
+    """
     try:
-        return student.runs()
+        if zero_shot.known(source) is None:
+            return released.measure(source)
+        runs = student.runs()
     except MissingData:
         return None
+    table, part = runs.table, f"{student.PART}/"
+    told = (table["detail"] + "/").str.startswith(part) & table["dataset"].isin(["levels", "one-shot", "shift"])
+    detail = released.REPORTED + table["detail"].str.removeprefix(student.PART)
+    return Measured(table.assign(detail=table["detail"].where(~told, detail)), runs.draws)
 
 
 def collect(source: Source) -> tuple[Measured, pd.DataFrame]:
-    """Everything that the claims are tested on; of simulated people also the recorded alignment runs.
+    """Everything that the claims are tested on.
 
     Parameters
     ----------
@@ -86,12 +95,28 @@ def collect(source: Source) -> tuple[Measured, pd.DataFrame]:
     Measured
         Rows of both papers' studies with their bootstrap draws.
     DataFrame
-        Facts of the networks; the reader's own is no evidence for a claim.
+        Facts of the networks (:func:`humalign.zoo.facts.kinds`); the reader's own is no evidence for a claim.
+
+    Raises
+    ------
+    MissingData
+        When nothing can be measured.
+    InputError
+        For a claim that selects no network, or a single one, of a table that holds the comparisons of the papers.
     """
-    parts, facts = [paper_one(source)], source.networks()
-    if zero_shot.known(source) is not None and (runs := paper_two()) is not None:
-        parts.append(runs)
-    return join(*parts), facts[facts["group"] != YOURS]
+    facts = kinds(source.networks())
+    facts = facts[facts["group"] != YOURS]
+    if facts["role"].str.contains("architecture").any():
+        for claim in [*claims.ledger(), *claims.later()]:
+            claims.check(claim, facts)
+    second = paper_two(source)
+    try:
+        first = paper_one(source)
+    except MissingData:
+        if second is None:
+            raise
+        return second, facts
+    return (first if second is None else join(first, second)), facts
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------

@@ -251,7 +251,7 @@ def of_features(
 def measure(source: Source, layer: str = "penultimate", models=None, seeds=(0,), nearest: int = 0) -> Measured:
     """:func:`of_features` of a source's networks; see :func:`humalign.chapters.networks.measure`, :func:`partition`."""
     part = partition(source, nearest)
-    inputs = [source.people("things").checksum, part.dimension.shape[1], *probing.SETTINGS]
+    inputs = [source.people("things").checksum, part.dimension.shape[1], *probing.settings_of(source)]
     of_kept = partial(of_features, part=part, fit=partial(probing.kept_probe, source))
     return networks.measure(source, "things", of_kept, VERSION, name="concepts", inputs=inputs, layers=(layer,),
                             models=models, seeds=seeds)  # fmt: skip

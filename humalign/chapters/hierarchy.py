@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import squareform
 
 from .. import resample
 from ..hierarchy import distance_change, model_similarity, principal_components
 from ..plots import panels, style
 from ..results import Measured, Rows
+from ..rsa import compare
 from .student import NAMES, STAGES, averaged
 
 ROLES, OPTIONAL = (), ()  # students of the drawn world, recorded; nothing is kept
@@ -53,6 +55,39 @@ def of_features(before, after, shown: pd.DataFrame, **common) -> Measured:
         draws = (values[at] @ weights) / weights.sum(0)
         rows.add("hierarchy", "distance-change", name, values[at].mean(), draws, int(at.sum()))
     return rows.measured()
+
+
+def alike(vectors: dict, n: int, **common) -> list[Measured]:
+    """How much the dissimilarities in each network are those in the others of its kind.
+
+    Parameters
+    ----------
+    vectors : dict
+        Network to its dissimilarities, upper triangle of an (n, n) matrix row by row; two networks or more.
+    n : int
+        Objects.
+    **common
+        Further columns: stage and so on.
+
+    Returns
+    -------
+    list of Measured
+        One a network, dataset "model-similarity", measure "spearman": the mean correlation with the others; n networks.
+    """
+    pairs = resample.Pairs(n, drawn=resample.counts(n).astype(np.float64))  # many pairs: sums of float32 lose digits
+    names, found = list(vectors), {}
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            once = compare(squareform(vectors[a]), squareform(vectors[b]), "spearman")
+            found[a, b] = (float(once), pairs.correlate(vectors[a], vectors[b]))
+    out = []
+    for name in names:
+        own = [v for pair, v in found.items() if name in pair]
+        rows = Rows(**{"seed": 0, **common, "model": name})
+        draws = np.mean([d for _, d in own], 0)
+        rows.add("model-similarity", "spearman", "things", np.mean([v for v, _ in own]), draws, len(own))
+        out.append(rows.measured())
+    return out
 
 
 def changes(features: dict, shown: pd.DataFrame, stages=ALIGNED, metric="cosine", scale="mean") -> pd.DataFrame:

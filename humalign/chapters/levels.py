@@ -281,6 +281,7 @@ def of_features(features, triplets: Triplets, table: pd.DataFrame, **common) -> 
 def measure(source: Source, models=None, seeds=(0,)) -> Measured:
     """Both measures of the networks of a source; see :func:`humalign.chapters.networks.measure`."""
     triplets, table = judged(source)
+    models = source.models("levels") if models is None else models  # released students, too
     return networks.measure(
         source, "levels", partial(of_features, table=table), VERSION, name="levels", answers=triplets,
         inputs=[table.to_csv()], layers=(LAYER,), models=models, seeds=seeds,

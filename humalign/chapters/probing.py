@@ -25,8 +25,10 @@ ROLES, OPTIONAL = ("things",), ARRANGEMENTS
 VERSION = 1  # of what is kept: goes up when its numbers change
 # the papers' grid ends at .1; here weaker penalties fit too closely, and from .2 on most transforms collapse to zero
 STRENGTHS = (0.01, 0.03, 0.1, 0.15)
+PAPER = probing.STRENGTHS  # the papers' grid, for their data
+WIDER = (0.3, 0.15, 0.1, 0.03, 0.01, 0.003, 1e-3, 1e-4, 1e-5)  # beside it, for one network of each training group
 FOLDS, SEED, PENALTY = 3, 42, "fro"
-SETTINGS = (STRENGTHS, FOLDS, SEED, PENALTY)  # all that a probe depends on beside its data, for cache keys
+SETTINGS = (FOLDS, SEED, PENALTY)
 RAW, SAME, PROBED = "zero-shot", "zero-shot, same folds", "probed"  # stages
 TRANSFORMS = {"last": "last fold (paper)", "mean": "mean of the folds", "all": "refitted on all triplets"}
 
@@ -101,6 +103,14 @@ def refit(values, triplets, strengths, penalty: str = PENALTY, **options) -> pro
     return made
 
 
+def settings_of(source: Source) -> tuple:
+    """All that the probes of a source depend on beside its data, for cache keys; the first is the grid of strengths.
+
+    With all data of the papers the grid is theirs.
+    """
+    return (PAPER if source.complete else STRENGTHS, *SETTINGS)
+
+
 def fit_probe(features: Features, triplets: Triplets, transform: str = "last", **settings) -> Probe:
     """Cross-validate the probe of one network, concept-wise: all pictures of a concept lie in one fold.
 
@@ -141,6 +151,8 @@ def fit_probe(features: Features, triplets: Triplets, transform: str = "last", *
 
 def kept_probe(source: Source, features: Features, triplets: Triplets, transform="last", **settings) -> Probe:
     """:func:`fit_probe` for one network of a source, read from the cache where it was fitted before."""
+    if source.complete:
+        settings = {"strengths": PAPER, **settings}
 
     def make():
         with one_thread():
@@ -149,7 +161,7 @@ def kept_probe(source: Source, features: Features, triplets: Triplets, transform
     who = networks.identity(features)
     name = f"probe-things-{who['model']}.s{who['seed']}-{who['layer']}"
     known = features.meta.get("weights", features.checksum)
-    parts = [known, features.layer, triplets.checksum, transform, sorted(settings.items()), *SETTINGS]
+    parts = [known, features.layer, triplets.checksum, transform, sorted(settings.items()), *settings_of(source)]
     return _unpack(kept(source.profile, name, VERSION, parts, make), **who)
 
 
@@ -248,7 +260,7 @@ def measure(source: Source, models=None, seeds=(0,)) -> Measured:
     """
     of_kept = partial(of_features, fit=partial(kept_probe, source))
     return networks.measure(
-        source, "things", of_kept, VERSION, name="probing", inputs=SETTINGS, models=models, seeds=seeds
+        source, "things", of_kept, VERSION, name="probing", inputs=settings_of(source), models=models, seeds=seeds
     )
 
 
@@ -261,7 +273,7 @@ def measure_rsa(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> 
 
     def fitted_from(model, seed):
         own = source.state("things", [model], (seed,)) if (model, seed) in known else []
-        return [own, choices.checksum, rsa.VERSION, *SETTINGS]
+        return [own, choices.checksum, rsa.VERSION, *settings_of(source)]
 
     def of_transformed(features, human, **common):
         model, seed, _ = networks.identity(features[0]).values()
@@ -279,16 +291,25 @@ def measure_rsa(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> 
 def curves(source: Source, models=None, seeds=(0,), layers=("penultimate",)) -> pd.DataFrame:
     """Held-out loss and accuracy along the grid of strengths: mean over folds, network by network.
 
+    With all data of the papers: along a wider grid than theirs, for the first network of each training group.
+
     Returns
     -------
     DataFrame
-        strength, train_ce, ce (nats), accuracy, seconds, model, layer, seed, selected.
+        strength, train_ce, ce (nats), accuracy, seconds, model, layer, seed, selected (on the grid of the chapter).
     """
-    parts = []
-    for probe in probes(source, models, seeds, layers):
+    parts, more, chosen = [], {}, {}
+    if source.complete:
+        group = source.networks().set_index("model")["group"]
+        here = [model for model, _ in source.runs("things", models, seeds)]
+        models = list(group[here].drop_duplicates().index) if models is None else models
+        chosen = {(p.model, p.layer, p.seed): p.strength for p in probes(source, models, seeds, layers)}
+        more = {"strengths": WIDER}
+    for probe in probes(source, models, seeds, layers, **more):
         means = probe.table.groupby("strength", as_index=False)[["train_ce", "ce", "accuracy", "seconds"]].mean()
         who = {"model": probe.model, "layer": probe.layer, "seed": probe.seed}
-        parts.append(means.assign(**who, selected=means["strength"] == probe.strength))
+        strength = chosen.get((probe.model, probe.layer, probe.seed), probe.strength)
+        parts.append(means.assign(**who, selected=means["strength"] == strength))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -9,6 +9,7 @@ EXAMPLE = """
 humalign data list --profile slice --data ~/humalign-data
 humalign data verify 'things/*' --profile slice --data ~/humalign-data
 humalign data where cichy2019 --profile full
+humalign data fetch --tier small --data ~/humalign-data    # asks nothing; call again to go on
 humalign data order features.npy --data ~/humalign-data
 humalign data import ~/Downloads/BEHAVIOR.mat --as king2019/set1 --profile full --data ~/humalign-data
 """
@@ -17,6 +18,7 @@ humalign data import ~/Downloads/BEHAVIOR.mat --as king2019/set1 --profile full 
 def configure(parser) -> None:
     """Actions and options of ``humalign data``."""
     from ..cli import add_profile_options
+    from .plan import add_tier
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="{list,verify,where,order,fetch,import}")
 
@@ -34,7 +36,9 @@ def configure(parser) -> None:
     action("where", "+", "where it comes from, its licence, its files and how to get it")
     order = action("order", "+", "which row order of the THINGS concepts a file is in, judged by people's choices")
     order.add_argument("--layer", metavar="NAME", help="which array, where a file holds several")
-    action("fetch", "+", "download what is open").add_argument("--yes", action="store_true", help="do not ask first")
+    fetch = action("fetch", "*", "download what is open")
+    fetch.add_argument("--yes", action="store_true", help="do not ask first")
+    add_tier(fetch)
     adopt = action("import", "+", "adopt a file or folder you already have")
     adopt.add_argument("--as", dest="entry", metavar="NAME", required=True, help="data set it belongs to")
     adopt.add_argument("--key", help="which of its files, where the file name does not tell")
@@ -180,7 +184,15 @@ def _any(name, profile):
 
 def _fetch(args, profile) -> int:
     from ..data.fetch import fetch
+    from ..errors import InputError
 
+    if bool(args.tier) == bool(args.names):
+        raise InputError("name data sets or a tier" if not args.tier else "does not go with names",
+                         "data fetch" if not args.tier else "--tier", "humalign data list; humalign plan")  # fmt: skip
+    if args.tier:
+        from ..book import tiers
+
+        return 0 if tiers.fetch(args.tier, profile.with_(name="full")) else 2
     done = [fetch(name, profile, ask=None if args.yes else ask, say=print) for name in args.names]
     return 0 if all(done) else 2
 

@@ -8,18 +8,21 @@ Several GPUs or processes: torchrun --nproc-per-node N -m humalign extract ...
 from __future__ import annotations
 
 from ..cli import add_profile_options, profile_from
+from .plan import add_tier
 
 EXAMPLE = """
 humalign extract timm:resnet18 --untrained --images photos/ --layers penultimate logits layer3:gap --out features/
 humalign extract resnet50 --images photos/ --layers $(humalign models resnet50 --stages) --out features/
+humalign extract --tier small --data DATA    # every network of the tier from every set of its pictures
 humalign extract squeezenet1_0 --dataset mur92/images --data DATA --profile slice --out squeezenet/
 """
 
 
 def configure(parser) -> None:
     """Options of ``humalign extract``."""
-    parser.add_argument("model", metavar="MODEL")
-    images = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument("model", nargs="?", metavar="MODEL")
+    add_tier(parser)
+    images = parser.add_mutually_exclusive_group()
     images.add_argument("--images", metavar="DIR", help="folder with images; ids are the paths without suffix")
     images.add_argument("--dataset", metavar="NAME", help="data set or study with pictures ('humalign data list')")
     parser.add_argument(
@@ -30,9 +33,7 @@ def configure(parser) -> None:
         help="penultimate, logits, or MODULE[@in][:none|gap|cls]; all in one pass, kept in order of depth",
     )
     parser.add_argument("--pool", choices=("none", "gap", "cls"), help="pooling of layers that name none")
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder for the shards; the same command goes on there"
-    )
+    parser.add_argument("--out", metavar="DIR", help="folder for the shards; the same command goes on there")
     parser.add_argument("--merge", metavar="FILE", help="also write one .safetensors file with all layers")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images at a time (default: 32 on a CPU, else 256)")
     parser.add_argument(
@@ -77,6 +78,14 @@ def main(args) -> int:
     from ..features.shards import layers, manifest
     from ..zoo import load
 
+    if args.tier:
+        from ..book import tiers
+
+        if args.model or args.images or args.dataset or args.out:
+            raise InputError("does not go with a network, pictures or --out", "--tier", "give it alone")
+        return 0 if tiers.extract(args.tier, profile_from(args).with_(name="full")) else 2
+    if not (args.model and (args.images or args.dataset) and args.out):
+        raise InputError("needs MODEL, --images or --dataset, and --out", "extract", "or --tier; see --help")
     if args.merge and not args.merge.endswith(".safetensors"):
         raise InputError("must end in .safetensors", args.merge, "name another file")
     profile = profile_from(args)

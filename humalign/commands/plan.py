@@ -14,6 +14,7 @@ from ..cli import add_profile_options, profile_from
 EXAMPLE = """
 humalign plan --profile full
 humalign plan --profile full --notebook zero_shot --data ~/humalign-data
+humalign plan --tier small                # the first step: cheap; then paper1, paper2, all
 humalign plan --profile full --tflops 100 --json > plan.json
 humalign plan --profile full --commands --gpus 4 > extract.sh
 """
@@ -24,6 +25,7 @@ def configure(parser) -> None:
     from ..book.costs import PICTURES, TFLOPS
 
     parser.add_argument("--notebook", nargs="+", metavar="NAME", help="only what these notebooks need")
+    add_tier(parser)
     told = f"sustained speed of the GPU, 10^12 operations a second (default: {TFLOPS:g})"
     parser.add_argument("--tflops", type=float, default=TFLOPS, help=told)
     parser.add_argument(
@@ -35,12 +37,25 @@ def configure(parser) -> None:
     add_profile_options(parser)
 
 
+def add_tier(parser) -> None:
+    """The option --tier."""
+    parser.add_argument(
+        "--tier", metavar="TIER", help="a step on the way to the whole book: small, paper1, paper2, all"
+    )
+
+
 def main(args) -> int:
     """Print the plan."""
     from ..book.costs import plan
+    from ..book.tiers import figures, tier
+    from ..errors import InputError
 
-    profile = profile_from(args)
-    found = plan(profile, args.notebook, tflops=args.tflops, rate=args.rate, gpus=args.gpus)
+    if args.tier and args.notebook:
+        raise InputError("does not go with --notebook", "--tier", "give one of them")
+    profile, chosen = profile_from(args), args.tier and tier(args.tier)
+    if chosen:
+        profile = profile.with_(name="full")
+    found = plan(profile, args.notebook, tflops=args.tflops, rate=args.rate, gpus=args.gpus, tier=chosen or None)
     if args.commands:
         print("\n".join(found.commands))
         return 0
@@ -51,6 +66,11 @@ def main(args) -> int:
         print(f"Profile {profile.name}: nothing to download; all of it is drawn or comes with the package.")
         return 0
     _show(found, profile)
+    if chosen:
+        print(f"Tier {chosen.name}: {chosen.title}.")
+        print(f"Then: humalign data fetch --tier {chosen.name}; humalign extract --tier {chosen.name}; "
+              "HUMALIGN_PROFILE=full make book")  # fmt: skip
+        print("\n".join(figures(chosen, profile)))
     return 0
 
 

@@ -96,6 +96,30 @@ STAND_INS = (  # what things/all takes, the first that is there: data sets, what
 )
 
 
+def taken(found: dict) -> tuple[tuple[str, ...], str]:
+    """Which data sets things/all takes of those that are there, and what they are.
+
+    Parameters
+    ----------
+    found : dict of str to Path
+        Files that are there, by key.
+    """
+    stems, told = next(one for one in STAND_INS if found.keys() >= set(one[0]))
+    public = {Path(path).name for path in PUBLIC.values()}
+    if {found[stem].name for stem in stems} & public:
+        told = "a public split of the responses of paper 1"
+    return stems, told
+
+
+def stand_in(root) -> str:
+    """What things/all takes in the place of the papers' own files, in words; "" where these or none are there."""
+    one = registered("things/all")
+    if one.missing(root):
+        return ""
+    told = taken(one.found(root))[1]
+    return "" if told == STAND_INS[0][1] else f"{told}, in the place of {STAND_INS[0][1]}"
+
+
 def part_of(stem: str) -> File:
     """The triplets of another data set here, as an optional file."""
     return replace(registered(f"things/{stem}").files["triplets"], optional=True, shared=True, url="")
@@ -124,12 +148,10 @@ def everything(at):
 
     meta: which (what was taken), file (their names), parts (how many rows each).
     """
-    stems, told = next(one for one in STAND_INS if all(at.get(stem) for stem in one[0]))
+    stems, told = taken({stem: path for stem in at.entry.files if (path := at.get(stem))})
     parts = [at.load(f"things/{stem}") for stem in stems]
     ids = parts[0].ids
     files = [at.path(stem).name for stem in stems]
-    if set(files) & {Path(path).name for path in PUBLIC.values()}:
-        told = "a public split of the responses of paper 1"
     return at.make(
         Triplets,
         at.path(stems[0]),

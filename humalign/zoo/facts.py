@@ -75,6 +75,24 @@ OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them; ot
 }
 AUGMENTATIONS = {"standard": "", "mixup": "MixUp", "automatic": "Automatic augmentation"}
 BASE = "resnet-m"  # the architecture that objectives are compared on
+TRAINING = {  # training group: what a picture came with, under one name for drawn and published networks
+    **dict.fromkeys(("Concept labels", "Supervised (ImageNet-1K)", "Supervised (Ecoset)"), "one label"),
+    **dict.fromkeys(("Taxonomy labels", "Web labels"), "many labels"),
+    **dict.fromkeys(("Supervised (ImageNet-21K)", "Supervised (JFT-3B)"), "many labels"),
+    "Coarse labels": "coarse labels",
+    "Supervised (other data)": "other labels",
+    "Image/Text": "image/text",
+    "Self-Supervised": "self-supervised",
+    "Untrained": "none",
+    "Text only": "text",
+    "People": "people",
+}
+FAMILIES = {  # objective: family; of the self-supervised ones as the first paper sorts them
+    **dict.fromkeys(("SimCLR", "MoCo v2"), "contrastive"),
+    **dict.fromkeys(("Barlow Twins", "VICReg", "SwAV", "DINO", "DINOv2"), "non-contrastive"),
+    **dict.fromkeys(("RotNet", "Jigsaw"), "pretext"),
+}
+STATES = ("base", "UnAligNet", "AligNet")  # of a student of the second paper
 
 
 @cache
@@ -212,3 +230,28 @@ def table(profile=None, *, extras: bool = False):
     for key in ("role", "augmentation", "objective", "family"):
         out[key] = out[key].fillna("")
     return out
+
+
+def kinds(models):
+    """The facts by which claims select networks, in every profile alike; never a name for readers.
+
+    Parameters
+    ----------
+    models : DataFrame
+        model, group, role, objective: rows of :func:`table`.
+
+    Returns
+    -------
+    DataFrame
+        The same rows with three more columns: training (what a picture came with: "one label", "many labels", "coarse
+        labels", "image/text", "self-supervised", "none" ...; "" where it is not known), objective_family
+        ("contrastive", "non-contrastive", "pretext", else ""), student ("" for networks of the first paper; of the
+        second one "base", "UnAligNet", "AligNet" or "teacher").
+    """
+    told = models["role"].str.split().str
+    student = told[0].map({"student": "student", "teacher": "teacher"}).fillna("")
+    return models.assign(
+        training=models["group"].map(TRAINING).fillna(""),
+        objective_family=models["objective"].map(FAMILIES).fillna(""),
+        student=student.where(student != "student", told[1]).astype(str),
+    )
