@@ -388,7 +388,7 @@ def test_command_line(tmp_path, capsys):
         ((*mini, "--images", str(tmp_path / "no"), "--out", str(tmp_path / "g")), "this folder does not exist"),
         ((*mini, "--dataset", "no", "--out", str(tmp_path / "g")), "no data set is called 'no'"),
         ((*mini, "--dataset", "things", "--out", str(tmp_path / "g")), "has no images; choose one of kind 'stimuli'"),
-        ((*mini, *command[2:], "--batch-size", "0"), "batch size: is 0"),
+        ((*mini, *command[2:], "--batch-size", "0"), "--batch-size: 0 is out of range"),
     ):
         code, error = said(*more)
         assert code == 2, more

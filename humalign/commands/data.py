@@ -80,7 +80,7 @@ def _list(args, profile) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    wide = Console(width=None if sys.stdout.isatty() else 160)
+    wide = Console(width=None if sys.stdout.isatty() else 160, markup=False)
     grid = Table(title=f"Data sets, profile {told}" + (f", {profile.data}" if profile.data else ""))
     for column in ("name", "kind", "size", "licence", "needs", "here"):
         grid.add_column(column, no_wrap=column == "name")
