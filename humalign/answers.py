@@ -12,12 +12,11 @@ import pandas as pd
 from . import levels
 from .config import Profile
 from .data import plain, registry
-from .data.known import MANIFEST, check_known
+from .data.known import check_known, manifest
 from .data.types import Features, HumanRDM, Stimuli, Triplets
 from .errors import InputError, MissingData
 from .features import simple
 from .roles import ARRANGEMENTS, CONTROL_SEED, ROLES, TRIPLETS, Role, role
-from .store import read_json
 
 KINDS = {"triplets": "triplets", "rdm": "arrangement"}  # of registry entries with answers of people: kind of their role
 
@@ -151,7 +150,7 @@ class Answers:
 
     @cached_property
     def _about(self) -> dict:
-        return read_json(self.root / MANIFEST) if self.root and (self.root / MANIFEST).is_file() else {}
+        return manifest(self.root) if self.root else {}
 
     # ---- pictures
 
@@ -224,10 +223,11 @@ class Answers:
             return {name: stimuli.picture(name, side, noise=False)[0] for name in ids}
         from PIL import Image, ImageOps
 
+        from .features.images import read
+
         found = self.pictures(role).align(tuple(ids))
-        opened = (Image.fromarray(i) if isinstance(i, np.ndarray) else Image.open(i) for i in found.images)
-        return {name: np.asarray(ImageOps.fit(image.convert("RGB"), (side, side)))
-                for name, image in zip(found.ids, opened)}  # fmt: skip
+        opened = (Image.fromarray(i if isinstance(i, np.ndarray) else read(i)) for i in found.images)
+        return {name: np.asarray(ImageOps.fit(image, (side, side))) for name, image in zip(found.ids, opened)}
 
     def ids(self, role: str = "things") -> tuple[str, ...]:
         """Names of the objects of a role."""

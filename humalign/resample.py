@@ -475,8 +475,8 @@ def difference(measured: Measured, plus: dict, minus: dict, by=("model",)) -> pd
     if rows:
         mean, runs = np.mean([row["value"] for row in rows]), sum(row["seeds"] for row in rows)
         rows.append({**dict.fromkeys(by, ""), "model": "all", "value": mean, "seeds": runs})
-        low, high = interval([*drawn, np.mean(drawn, 0)])
+        low, high = interval(np.stack([*drawn, np.mean(drawn, 0)]))
     else:
-        low = high = []
+        low = high = np.empty(0)
     out = pd.DataFrame(rows, columns=[*by, "value", "seeds"])
     return out.assign(low=low, high=high)[[*by, "value", "low", "high", "seeds"]]

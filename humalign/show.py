@@ -187,8 +187,8 @@ def table(frame, name: str | None = None, caption: str | None = None, digits: in
 class DownloadLink:
     """A link to the numbers behind a figure; see :func:`figure_data`."""
 
-    def __init__(self, name: str, text: str, rows: int, in_book: bool):
-        self.name, self.text, self.rows, self.in_book = name, text, rows, in_book
+    def __init__(self, name: str, text: str, rows: int, folder: str = ""):
+        self.name, self.text, self.rows, self.folder = name, text, rows, folder
 
     def _repr_mimebundle_(self, **_):
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
@@ -198,14 +198,14 @@ class DownloadLink:
             "text/html": f'<p class="ha-data">The numbers of this figure: {link}</p>',
             "text/plain": f"The numbers of this figure: {label}",
         }
-        if self.in_book:
+        if self.folder:
             bundle["text/markdown"] = bundle[DOWNLOAD] = self.markdown()
         return bundle
 
     def markdown(self) -> str:
-        """The link as MyST text, for a page beside the folder ``data``."""
+        """The link as MyST text, for a page beside the folder with the file."""
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
-        return f"{{.ha-data}}\nThe numbers of this figure: {{download}}`{label} <data/{self.name}.csv>`\n"
+        return f"{{.ha-data}}\nThe numbers of this figure: {{download}}`{label} <{self.folder}/{self.name}.csv>`\n"
 
 
 def _file_name(name: str) -> str:
@@ -226,7 +226,7 @@ def figure_data(frame, name: str) -> DownloadLink:
         from .store import write_text
 
         write_text(produces(Path(folder) / f"{name}.csv"), text)
-    return DownloadLink(name, text, len(frame), bool(folder))
+    return DownloadLink(name, text, len(frame), Path(folder).name if folder else "")
 
 
 class Captioned:
@@ -237,7 +237,7 @@ class Captioned:
 
     def _repr_mimebundle_(self, **_):
         name = self.data.name
-        head = f":::{{figure}} data/{name}.svg\n:name: {name}\n:alt: {self.alt}\n:class: dark-light\n"
+        head = f":::{{figure}} {self.data.folder}/{name}.svg\n:name: {name}\n:alt: {self.alt}\n:class: dark-light\n"
         return {"text/markdown": f"{head}\n{self.caption}\n\n{self.data.markdown()}:::\n", "text/plain": self.caption}
 
 

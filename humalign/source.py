@@ -77,9 +77,10 @@ class Source(Answers):
             found = [
                 one.name for one in registry.entries(self.profile) if one.kind in KINDS and one.name in here - again
             ]
-        for study in plain.studies(self.root) if self.root else ():
+        root = self.root
+        for study in plain.studies(root) if root else ():
             for file, kind in FILES.items():
-                if kind != "pictures" and file != "control.csv" and (self.root / study / file).is_file():
+                if root and kind != "pictures" and file != "control.csv" and (root / study / file).is_file():
                     found.append(study if file == "answers.csv" else f"{study}/{file.partition('.')[0]}")
         return found
 
@@ -342,7 +343,7 @@ class Source(Answers):
         pictures, whose = self.shown(role), "any network" if models is None else ", ".join(map(str, models))
         place, how = Path(self.root or "") / shards.FOLDER, shards.command("MODEL", pictures)
         if self.kind == OWN:  # ids are the names of the files
-            how = f"humalign extract MODEL --images {self.root / pictures / 'pictures'} --layers penultimate logits"
+            how = f"humalign extract MODEL --images {place.parent / pictures / 'pictures'} --layers penultimate logits"
             how += f" --out {place / 'MODEL' / pictures}"
         else:
             how += "; 'humalign plan --profile full' lists networks and costs"
@@ -570,11 +571,12 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
 
 def _own(profile: Profile) -> Source:
     """The studies in a folder; InputError where there are none."""
-    if (profile.data / plain.PICTURES).is_file():
-        raise InputError("is one study", profile.data, f"give the folder that holds it, {profile.data.parent}")
-    if not plain.studies(profile.data):
-        raise InputError("holds no study in the plain layout", profile.data, plain.LIKE)
-    return Source(profile, profile.data)
+    root = Path(profile.data or "")
+    if (root / plain.PICTURES).is_file():
+        raise InputError("is one study", root, f"give the folder that holds it, {root.parent}")
+    if not plain.studies(root):
+        raise InputError("holds no study in the plain layout", root, plain.LIKE)
+    return Source(profile, root)
 
 
 def open_sources(profile: Profile) -> list[Source]:

@@ -169,7 +169,7 @@ def test_collect_tells_of_a_damaged_notebook_in_one_line(tmp_path, capsys):
     for other in ("[]", '{"metadata": {}}'):
         (tmp_path / "cut.ipynb").write_text(other)
         assert main([str(tmp_path), str(tmp_path / "t.csv")]) == 2
-        assert "cut.ipynb: is no notebook" in capsys.readouterr().err
+        assert "cut.ipynb: it " in capsys.readouterr().err
 
 
 def test_nothing_is_recorded_without_data_or_from_a_rehearsal(tmp_path, monkeypatch, capsys):

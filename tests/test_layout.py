@@ -195,3 +195,21 @@ def test_imports_inside_functions_exist_too(path):
             module = importlib.import_module(whole)
             for name in (alias.name for alias in node.names if not hasattr(module, alias.name)):
                 assert importlib.util.find_spec(f"{whole}.{name}"), f"line {node.lineno}: {whole} has no {name}"
+
+
+PUBLIC = """
+similarity.similarity_matrix odd_one_out.choices odd_one_out.accuracy odd_one_out.probabilities odd_one_out.entropy
+odd_one_out.noise_ceiling calibration.expected_calibration_error rsa.rdm rsa.compare rsa.cka probing.partition
+probing.loss probing.fit probing.cross_validate probing.LinearTransform concepts.attribute alignet.losses.kl
+alignet.losses.jsd alignet.losses.contrastive data.row_orders.detect source.open_source
+"""
+
+
+@pytest.mark.parametrize("name", PUBLIC.split())
+def test_public_names_stay_and_stand_in_the_reference(name):
+    found, text = pydoc.locate(f"humalign.{name}"), (ROOT / "book/api.md").read_text("utf8")
+    assert found is not None, name
+    assert len(found.__doc__.splitlines()) > 3
+    module, _, last = name.rpartition(".")
+    block = rf"humalign\.{re.escape(module)}(\.{last}\n|\n   :members:.*\b{last}\b)"
+    assert re.search(block, text), f"{name} is not in book/api.md"

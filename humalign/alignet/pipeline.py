@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.alignet import TripletFile
+from ..data.types import Stimuli
 from ..errors import InputError
 from ..store import atomic_path, cached, digest, read_json, sha256, write_json
 from . import judged
@@ -20,6 +21,7 @@ from .settings import CHOICES, Settings
 
 FOLDERS = {"human-aligned": "uncertainty_distillation", "untransformed": "untransformed"}  # of the released files
 CHUNK = 4096  # pictures or rows at a time
+MOST = 4096  # pictures whose content is looked at when a training goes on; names and sizes of all are
 
 
 # ---- triplets --------------------------------------------------------------------------------------------------------
@@ -35,19 +37,32 @@ def classes(names) -> np.ndarray:
 def _table(path, key: str, rows: int, parts) -> np.ndarray:
     """A memory-mapped table (rows, p) of parts that come one after the other, made once for a key."""
     path, state = Path(path), Path(path).with_suffix(".json")
-    known = read_json(state) if state.is_file() and path.is_file() else {}
-    if known.get("key") != key:
-        done, values = 0, None
+    if _sound(path) != key:
         state.unlink(missing_ok=True)
-        with atomic_path(path) as partial:
+        with atomic_path(path) as partial, open(partial, "wb") as file:  # written, not mapped: a full disk is an error
+            done = 0
             for part in parts:
-                if values is None:
-                    values = np.lib.format.open_memmap(partial, "w+", np.float32, (rows, part.shape[1]))
-                values[done : done + len(part)] = part
+                if not done:
+                    header = {"descr": "<f4", "fortran_order": False, "shape": (rows, part.shape[1])}
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(np.ascontiguousarray(part, "<f4").data)
                 done += len(part)
-            values.flush()
-        write_json(state, {"key": key})
+            file.close()
+            checksum = sha256(partial)
+        write_json(state, {"key": key, "sha256": checksum})
     return np.load(path, mmap_mode="r")
+
+
+def _sound(path: Path) -> str:
+    """The key of a table of :func:`_table` that is there, whole and as it was written; else ""."""
+    state = path.with_suffix(".json")
+    if not (path.is_file() and state.is_file()):
+        return ""
+    try:
+        known = read_json(state, {"key": str, "sha256": str})
+    except InputError:
+        return ""
+    return known["key"] if known["sha256"] == sha256(path) else ""
 
 
 def _embedded(teacher, images, out: Path, profile):
@@ -56,8 +71,7 @@ def _embedded(teacher, images, out: Path, profile):
 
     stimuli, model = from_folder(images, suffix=True), judged.frozen(teacher.network, profile)
     folder = extract(model, stimuli, device=profile.torch_device(), out=out / "features")
-    about = shards.manifest(folder)
-    key = digest([about[name] for name in ("weights_digest", "preprocess", "images_digest", "ids_digest")])
+    key = shards.content_digest(folder)
     values = _table(out / "features.npy", key, len(stimuli), (part for _, part in shards.stream(folder)))
     write_json(out / "names.json", list(stimuli.ids))
     return stimuli.ids, values, key
@@ -112,7 +126,7 @@ def make_triplets(
     else:
         found = judged.read_features(features, profile)
         names, values = list(found.ids), found.values
-        source = digest(names, np.asarray(values[:16]), np.asarray(values[-16:]))
+        source = digest(names, np.asarray(values))
     kind = teacher.transform
     if transform == "untransformed":
         some = np.asarray(values[:: max(1, math.ceil(len(values) / 50_000))])
@@ -208,10 +222,10 @@ def parse_settings(pairs) -> dict:
 def _references(path: Path, pictures: Pictures):
     """Untransformed features of the pictures, where ``sample`` left them beside the triplets."""
     for folder in (path.parent, path.parent.parent):
-        if (folder / "features.npy").is_file() and (folder / "names.json").is_file():
-            row = {name: i for i, name in enumerate(read_json(folder / "names.json"))}
-            if all(name in row for name in pictures.ids):
-                values = np.load(folder / "features.npy", mmap_mode="r")
+        if (folder / "names.json").is_file() and _sound(folder / "features.npy"):
+            row = {name: i for i, name in enumerate(read_json(folder / "names.json", [str]))}
+            values = np.load(folder / "features.npy", mmap_mode="r")
+            if len(values) == len(row) and all(name in row for name in pictures.ids):
                 return values, np.array([row[name] for name in pictures.ids])
     return None
 
@@ -244,6 +258,7 @@ def train(
     Outcome or None
         None in all processes but the first.
     """
+    from ..features.images import content
     from ..zoo import load
     from .batches import FileBatches
     from .student import Student
@@ -268,7 +283,8 @@ def train(
         batches = FileBatches(
             file, pictures, settings.steps, settings.batch, settings.seed, settings.augmentation, reference=reference
         )
-        parts = [len(file), np.asarray(file.similarities[:1000]), len(pictures), scratch]
+        shown = Stimuli(pictures.ids, "", "", images=pictures.source)
+        parts = [sha256(path), shown.checksum, content(shown, most=MOST), scratch]
         parts += [sha256(checkpoint)] if checkpoint is not None else []
         trainer = Trainer(network, batches, settings, out, group, workers, parts)
         begun = trainer.resume()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 
 from ..errors import InputError
+from ..store import unlike
 
 CHOICES = {
     "loss": ("kl", "jsd", "contrastive"),
@@ -85,6 +86,13 @@ class Settings:
     checkpoints_kept: int = 3
 
     def __post_init__(self):
+        for one in fields(self):
+            value, like = getattr(self, one.name), type(one.default)
+            if unlike(value, (like, None) if one.name == "temperature" else like) or (
+                like in (int, float) and value is not None and not abs(value) < 1e18
+            ):
+                wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[like]
+                raise InputError(f"is {value!r}", one.name, f"give {wanted}")
         for name, options in CHOICES.items():
             if getattr(self, name) not in options:
                 raise InputError(f"'{getattr(self, name)}' is not known", name, f"choose one of {', '.join(options)}")
@@ -94,19 +102,22 @@ class Settings:
             )
         if self.steps < 1 or not 0 <= self.warmup < self.steps:
             raise InputError(f"{self.warmup} warm-up steps of {self.steps}", "steps", "give 0 <= warmup < steps")
-        if (
-            self.batch < 1
-            or self.head < 0
-            or self.lr < 0
-            or self.decay < 0
-            or self.local < 0
-            or self.checkpoints_kept < 1
-        ):
-            raise InputError(
-                "a size, rate or weight is negative",
-                "settings",
-                "check batch, head, lr, decay, local, checkpoints_kept",
-            )
+        least = {
+            "batch": 1,
+            "checkpoints_kept": 1,
+            "head": 0,
+            "lr": 0,
+            "decay": 0,
+            "local": 0,
+            "seed": 0,
+            "checkpoint_every": 0,
+        }
+        if small := [name for name, bound in least.items() if getattr(self, name) < bound]:
+            raise InputError(f"is {getattr(self, small[0])}", small[0], f"give at least {least[small[0]]}")
+        for name, low in (("beta1", -1), ("beta2", -1), ("eps", 0), ("local_temperature", 0)):
+            high = 1e6 if name == "local_temperature" else 1
+            if not low < getattr(self, name) < high or getattr(self, name) < 0:
+                raise InputError(f"is {getattr(self, name)}", name, f"give a number between 0 and {high:g}")
 
     def as_dict(self) -> dict:
         """Plain values for JSON and for digests, with the names that runs were recorded under."""
@@ -116,7 +127,7 @@ class Settings:
         """A copy with other values; a shorter run keeps the share of warm-up unless ``warmup`` is given."""
         if unknown := sorted(set(changes) - {f.name for f in fields(self)}):
             raise InputError(f"'{unknown[0]}' is no setting", "settings", "see humalign alignet train --help")
-        if "steps" in changes and "warmup" not in changes:
+        if isinstance(changes.get("steps"), int) and "warmup" not in changes:
             changes["warmup"] = min(round(changes["steps"] * self.warmup / self.steps), max(changes["steps"] - 1, 0))
         return replace(self, **changes)
 

@@ -76,8 +76,11 @@ def repository_url(default: str) -> str:
 
 
 def prepare(_app, config) -> None:
-    """Equations from a local MathJax; links to the repository this clone belongs to."""
+    """Equations from a local MathJax; links to the repository this clone belongs to; what autodoc may do without."""
     config.mathjax_path = "mathjax/tex-chtml.js"
+    # signatures are read without the heavy packages where only pages are built
+    heavy = ("torch", "torchvision", "timm", "open_clip", "sklearn", "matplotlib", "seaborn")
+    config.autodoc_mock_imports = [name for name in heavy if importlib.util.find_spec(name) is None]
     if name := os.environ.get("GITHUB_REPOSITORY"):  # Pages serves a project under its name
         config.notfound_urls_prefix = f"/{name.partition('/')[2]}/"
     if config.html_theme_options.get("repository_url"):

@@ -91,7 +91,7 @@ def _list(args, profile) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    wide = Console(width=None if sys.stdout.isatty() else 160)
+    wide = Console(width=None if sys.stdout.isatty() else 160, markup=False)
     grid = Table(title=f"Data sets, profile {told}" + (f", {root}" if root else ""))
     for column in ("name", "kind", "size", "licence", "by hand", "here"):
         grid.add_column(column, no_wrap=column == "name")

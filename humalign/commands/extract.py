@@ -7,7 +7,7 @@ Several GPUs or processes: torchrun --nproc-per-node N -m humalign extract ...
 
 from __future__ import annotations
 
-from ..cli import add_profile_options, profile_from
+from ..cli import SEED, add_profile_options, number, profile_from
 from .plan import add_tier
 
 EXAMPLE = """
@@ -35,15 +35,19 @@ def configure(parser) -> None:
     parser.add_argument("--pool", choices=("none", "gap", "cls"), help="pooling of layers that name none")
     parser.add_argument("--out", metavar="DIR", help="folder for the shards; the same command goes on there")
     parser.add_argument("--merge", metavar="FILE", help="also write one .safetensors file with all layers")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="images at a time (default: 32 on a CPU, else 256)")
+    parser.add_argument(
+        "--batch-size", type=number(1), metavar="N", help="images at a time (default: 32 on a CPU, else 256)"
+    )
     parser.add_argument(
         "--bf16", action="store_true", help="run the network in bfloat16 (autocast); features stay float32"
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that decode images (default: by device)")
+    parser.add_argument(
+        "--workers", type=number(), metavar="N", help="processes that decode images (default: by device)"
+    )
     parser.add_argument("--checkpoint", metavar="FILE", help="weights from this file (.safetensors, .npz, torch)")
     parser.add_argument("--untrained", action="store_true", help="random weights")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of random weights, or which training run of a mini network"
+        "--seed", type=SEED, default=0, help="of random weights, or which training run of a mini network"
     )
     parser.add_argument(
         "--preprocess",

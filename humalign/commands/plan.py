@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
-from ..cli import add_profile_options, profile_from
+from ..cli import add_profile_options, number, profile_from
 
 EXAMPLE = """
 humalign plan --profile full
@@ -27,12 +27,17 @@ def configure(parser) -> None:
     parser.add_argument("--notebook", nargs="+", metavar="NAME", help="only what these notebooks need")
     add_tier(parser)
     told = f"sustained speed of the GPU, 10^12 operations a second (default: {TFLOPS:g})"
-    parser.add_argument("--tflops", type=float, default=TFLOPS, help=told)
+    parser.add_argument("--tflops", type=number(1e-3, 1e9, float), default=TFLOPS, help=told)
     parser.add_argument(
-        "--rate", type=float, default=PICTURES, help=f"pictures decoded a second (default: {PICTURES:g})"
+        "--rate",
+        type=number(1e-3, 1e9, float),
+        default=PICTURES,
+        help=f"pictures decoded a second (default: {PICTURES:g})",
     )
     parser.add_argument("--commands", action="store_true", help="print the extractions still to do, one command a line")
-    parser.add_argument("--gpus", type=int, default=1, help="GPUs that each of these commands uses (torchrun)")
+    parser.add_argument(
+        "--gpus", type=number(1, 100_000), default=1, help="GPUs that each of these commands uses (torchrun)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_profile_options(parser)
 
@@ -78,7 +83,7 @@ def _show(found, profile) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    wide = Console(width=None if sys.stdout.isatty() else 160)
+    wide = Console(width=None if sys.stdout.isatty() else 160, markup=False)
     titles = {"data": "Data sets", "network": "Networks", "features": "Features to extract", "probing": "Probing"}
     for kind, title in titles.items():
         lines = found.of(kind)

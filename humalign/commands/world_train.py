@@ -8,6 +8,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from ..cli import SEED, number
+
 FACTS = ("model", "seed", "epochs", "final_loss", "own_accuracy", "probe_accuracy", "seconds")
 
 
@@ -21,9 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="the whole list")
     parser.add_argument("--wave", type=int, help="only this wave of the list (1: first zoo)")
     parser.add_argument(
-        "--seed", type=int, action="append", help="seed (repeat for several; default 0, with --all 0 1 2)"
+        "--seed", type=SEED, action="append", help="seed (repeat for several; default 0, with --all 0 1 2)"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="processes, one thread each (default 2)")
+    parser.add_argument("--jobs", type=number(1), default=2, help="processes, one thread each (default 2)")
     parser.add_argument("--out", metavar="DIR", help="folder for weights (default: zoo in the cache)")
     parser.add_argument(
         "--record", action="store_true", help="seed 0 into the package, and all facts into its table of training runs"

@@ -160,6 +160,8 @@ def _devkit(at, numbers) -> list[str]:
         of = {int(one["ILSVRC2012_ID"]): str(one["WNID"]) for one in np.atleast_1d(synsets)}
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"synsets lack ILSVRC2012_ID or WNID ({error})", meta, read.AGAIN) from None
+    if len(labels) not in (50_000, len(numbers)):  # a line too many would shift all later labels
+        raise InputError(f"has {len(labels)} labels for {len(numbers)} pictures, not 50000", truth, read.AGAIN)
     if max(numbers) > len(labels):
         raise InputError(f"has {len(labels)} labels, image {max(numbers)} has none", truth, read.AGAIN)
     chosen = labels[np.array(numbers) - 1]

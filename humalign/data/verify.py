@@ -81,7 +81,7 @@ def facts(loaded) -> dict:
 
 def picture_problems(stimuli: Stimuli, most: int = 64) -> list[str]:
     """Lines about pictures that cannot be opened, of at most ``most`` files spread evenly over the set."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     images = stimuli.images
     if images is None or isinstance(images, np.ndarray):
@@ -90,9 +90,11 @@ def picture_problems(stimuli: Stimuli, most: int = 64) -> list[str]:
     bad = []
     for row in rows:
         try:
+            if not Path(images[row]).is_file():  # a pipe would be waited for
+                raise ValueError
             with warnings.catch_warnings(action="ignore"), Image.open(images[row]) as picture:
                 picture.load()
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        except Exception:  # Pillow's decoders raise many kinds
             bad.append(images[row])
     if not bad:
         return []
@@ -127,6 +129,10 @@ def verify_one(entry, profile) -> Verification:
             "missing",
             [f"{Path(root) / path}: is not here; 'humalign data where {entry.name}' says how to get it"],
         )
+    return _checked(entry, root)
+
+
+def _checked(entry, root) -> Verification:
     report = Verification(entry.name, "ok")
     for path in _files(entry, root):
         if path.is_file():
@@ -135,16 +141,24 @@ def verify_one(entry, profile) -> Verification:
                     report.checksums += 1
                 else:
                     report.unknown += 1
-            except InputError as error:
-                report.problems.append(str(error))
+            except (InputError, OSError) as error:
+                report.problems.append(" ".join(str(error).split()))
     if not report.problems:
         try:
             _check_content(entry, root, report)
         except InputError as error:
             report.problems.append(str(error))
+        except Exception as error:  # one bad file must not end the verification of all others
+            report.problems.append(unforeseen(entry.name, error))
     if report.problems:
         report.status = "problem"
     return report
+
+
+def unforeseen(name: str, error: Exception) -> str:
+    """A line about an error that nobody expected of bad data."""
+    words = " ".join(str(error).split())[:200]
+    return f"{name}: cannot be read, for a reason nobody foresaw ({type(error).__name__}: {words}); please report it"
 
 
 def _check_content(entry, root, report: Verification) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
 
 from ..config import get_profile
 from ..errors import HumalignError, InputError
+from ..processes import OwnProcesses
 from ..store import atomic_path, digest, load_arrays, read_json, save_arrays
 from ..zoo import small
 from ..zoo.architectures import assemble
@@ -265,29 +266,23 @@ def _job(name, seed, folder, profile, device):
 
 def train_many(pairs, *, folder_of, profile, jobs=2, device="cpu", say=print, after=None) -> int:
     """Train (name, seed) pairs in ``jobs`` processes, finished ones not again; returns the number that failed."""
-    import multiprocessing
-
     failed, began, pairs = 0, time.time(), list(pairs)
     for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):  # glibc: keep freed memory, a third less time
         os.environ.setdefault(variable, str(2**30))
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with OwnProcesses(jobs) as pool:
         waiting = {pool.submit(_job, n, s, folder_of(s), profile, device): (n, s) for n, s in pairs}
-        try:
-            for done, future in enumerate(as_completed(waiting), 1):
-                name, seed = waiting[future]
-                try:
-                    meta = future.result()
-                    own = "-" if meta["own_accuracy"] is None else f"{meta['own_accuracy']:.3f}"
-                    loss = "-" if meta["final_loss"] is None else f"{meta['final_loss']:.3f}"
-                    text = f"loss {loss}  own {own}  probe {meta['probe_accuracy']:.3f}  {meta['seconds']:.0f} s"
-                except Exception as error:  # one network's failure is reported and the others go on
-                    failed, text = failed + 1, f"failed: {type(error).__name__}: {error}"
-                say(f"[{done}/{len(pairs)} {time.time() - began:6.0f} s] {name} seed {seed}: {text}")
-                if after is not None:
-                    after()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for done, future in enumerate(as_completed(waiting), 1):
+            name, seed = waiting[future]
+            try:
+                meta = future.result()
+                own = "-" if meta["own_accuracy"] is None else f"{meta['own_accuracy']:.3f}"
+                loss = "-" if meta["final_loss"] is None else f"{meta['final_loss']:.3f}"
+                text = f"loss {loss}  own {own}  probe {meta['probe_accuracy']:.3f}  {meta['seconds']:.0f} s"
+            except Exception as error:  # one network's failure is reported and the others go on
+                failed, text = failed + 1, f"failed: {type(error).__name__}: {error}"
+            say(f"[{done}/{len(pairs)} {time.time() - began:6.0f} s] {name} seed {seed}: {text}")
+            if after is not None:
+                after()
     return failed
 
 
@@ -308,12 +303,3 @@ def ladder(name: str, profile=None, rungs=LADDER, seed: int = 0, say=print) -> i
         if len(runs) > 1 and enough(runs[-2], runs[-1]):
             return rungs[len(runs) - 2]
     return rungs[-1]
-
-
-def training_pictures(names, profile) -> None:
-    """Draw all pictures that training needs into the cache, before several processes ask for them."""
-    from . import stimuli
-
-    splits = {"train", "test"} | {"web" for n in names if small.zoo()[n]["data"] in ("web", "captions-web")}
-    for split in sorted(splits):
-        stimuli.images(split, small.SIDE, profile)

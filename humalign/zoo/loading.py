@@ -65,12 +65,15 @@ def load(
     source = name.partition(":")[0]
     ask = Request(pretrained, checkpoint, seed, head, side, profile)
     if source in PREFIXES and ":" in name:
+        _meaningful(name, ask, drawn=source == "mini")
         return _finish(_build(name, name, ask), {}, preprocess)
     row = facts.facts_of(name)
-    if row is None and Path(name).suffix in WEIGHT_FILES:
-        return _finish(from_file(name, head), {}, preprocess)
-    if row is None:
+    alone = row is None and Path(name).suffix in WEIGHT_FILES
+    if row is None and not alone:
         raise unknown(name)
+    _meaningful(name, ask, drawn=row is not None and row["source"] == "mini", alone=alone)
+    if alone:
+        return _finish(from_file(name, head), {}, preprocess)
     own = row["source"] == "mini"
     loader = f"mini:{row['model']}" if own else row["loader"]
     if not loader or (pretrained and not checkpoint and not row["public"] and "savedmodel:" not in loader):
@@ -110,6 +113,19 @@ def weights_here(name: str, profile=None) -> Path | None:
         root = (profile or get_profile()).data
         return root / wanted if root is not None and (root / wanted).is_file() else None
     return None
+
+
+def _meaningful(name: str, ask: Request, drawn: bool, alone: bool = False) -> None:
+    """InputError for what was asked for and has no meaning: it would be passed over in silence."""
+    if not ask.pretrained and ask.checkpoint is not None:
+        raise InputError("starts from random weights or from a file, not both", name, "leave one of them out")
+    if alone and (ask.checkpoint is not None or not ask.pretrained):
+        raise InputError("is a weights file itself", name, "leave the other weights out")
+    if ask.seed and ask.pretrained and not drawn:
+        raise InputError(f"seed {ask.seed} has no meaning for given weights", name, "leave it out")
+    run = name.rpartition(":")[2] if drawn else ""
+    if run.isdigit() and (not ask.pretrained or ask.seed not in (0, int(run))):
+        raise InputError("names a training run, and something else is asked for", name, "leave one of them out")
 
 
 def _build(loader: str, name: str, ask: Request) -> Model:
