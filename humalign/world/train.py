@@ -303,3 +303,12 @@ def ladder(name: str, profile=None, rungs=LADDER, seed: int = 0, say=print) -> i
         if len(runs) > 1 and enough(runs[-2], runs[-1]):
             return rungs[len(runs) - 2]
     return rungs[-1]
+
+
+def training_pictures(names, profile) -> None:
+    """Draw all pictures that training needs into the cache, before several processes ask for them."""
+    from . import stimuli
+
+    splits = {"train", "test"} | {"web" for n in names if small.zoo()[n]["data"] in ("web", "captions-web")}
+    for split in sorted(splits):
+        stimuli.images(split, small.SIDE, profile)
