@@ -217,6 +217,8 @@ def rows_of(tables: dict[str, pd.DataFrame], key: str) -> pd.DataFrame:
 
 # ---- the public files ------------------------------------------------------------------------------------------------
 
+SIMILARITIES = {vice.CLIP: "cosine", vice.WORDS: "cosine", vice.VICE: "dot", vice.SPOSE: "dot"}
+
 
 def _public(source: Source) -> dict:
     """Temperatures chosen on test_10_ID (at most half of N responses), calibration on both repeated test sets."""
@@ -225,7 +227,7 @@ def _public(source: Source) -> dict:
     triplets = np.concatenate([training.triplets[first], test.triplets])
     rows = np.arange(len(first)), np.arange(len(first), len(triplets))
     found: dict = {k: [] for k in ("curves", "chosen", "reliability")}
-    for model, kernel in vice.KERNELS.items():
+    for model, kernel in SIMILARITIES.items():
         values = source.published(model).align(training.ids).values
         grid = np.geomspace(0.005, 2, 21).round(6) if kernel == "cosine" else np.geomspace(0.05, 20, 21)
         made = of_similarity(similarity_matrix(values, kernel), triplets, rows, temperatures=grid)

@@ -229,12 +229,14 @@ def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
     clip : str
         The model that was probed.
     """
+    from matplotlib import pyplot as plt
+
     table = table.assign(value=table["value"].where(table["n"] >= FEW))
     probed = table[table["stage"] == PROBED].set_index("detail")["value"].sort_values(na_position="first")
     whole = table[(table["stage"] == ZERO) & (table["model"] == clip)].set_index("detail")["value"]
     order = [*whole.drop(probed.dropna().index).sort_values(na_position="first").index, *probed.dropna().index]
     place = {name: i for i, name in enumerate(order)}
-    fig, ax = panels.axes(1.5 + 0.185 * len(place), width=5.6)
+    fig, ax = plt.subplots(figsize=(5.6, 1.5 + 0.185 * len(place)), layout="constrained")
     marks = [
         (PROBED, clip, f"{names[clip]}, after the transform", "darkmagenta", "o"),
         (SAME, clip, f"{names[clip]}, same triplets before", "#c9a0c9", "s"),
@@ -261,8 +263,12 @@ def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
 
 def public_r2(table: pd.DataFrame, names: dict[str, str]):
     """R2 of the dimensions of two human embeddings from features, dimensions from heavy to light."""
+    from matplotlib import pyplot as plt
+
     targets = list(dict.fromkeys(table["target"]))
-    fig, axes = panels.axes(2.7 * len(targets) + 0.5, len(targets), width=5.8, squeeze=False, sharex=True)
+    fig, axes = plt.subplots(
+        len(targets), 1, figsize=(5.8, 2.7 * len(targets) + 0.5), layout="constrained", squeeze=False, sharex=True
+    )
     for ax, target in zip(axes[:, 0], targets):
         for model, colour, marker in zip(dict.fromkeys(table["model"]), ("darkmagenta", style.GREY), "ov"):
             part = table[(table["target"] == target) & (table["model"] == model)]

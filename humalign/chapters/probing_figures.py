@@ -25,14 +25,16 @@ def effect(accuracy: pd.DataFrame, agreement: dict[str, pd.DataFrame], ceiling: 
     ceiling : float, optional
         Limit set by people on the accuracy.
     """
-    fig, axes = panels.axes(7.9, 2, 2)
+    from matplotlib import pyplot as plt
+
+    fig, axes = plt.subplots(2, 2, figsize=(style.WIDTH, 7.9), layout="constrained")
     limits = {"chance": CHANCE, "ceiling": ceiling, "title": "a  Choices on unseen concepts"}
     panels.identity(axes[0, 0], accuracy, "accuracy, zero-shot", "accuracy, probed", **limits)
     for ax, letter, (title, pairs) in zip(axes.ravel()[1:], "bcd", agreement.items()):
         panels.identity(ax, pairs, "Spearman's ρ, raw", "Spearman's ρ, transformed", title=f"{letter}  {title}")
     for ax in axes.ravel()[1 + len(agreement) :]:
         ax.axis("off")
-    style.group_legend(fig, accuracy["group"], **panels.BELOW)
+    style.group_legend(fig, accuracy["group"], loc="outside lower center", ncols=3)
     return fig
 
 
@@ -81,7 +83,7 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
     panels.lines(axes[1], CHANCE, None)
     axes[0].set_ylabel("held-out cross-entropy, nats")
     axes[1].set_ylabel("held-out accuracy")
-    style.group_legend(fig, group[curves["model"].unique()], **panels.BELOW)
+    style.group_legend(fig, group[curves["model"].unique()], loc="outside lower center", ncols=3)
     return fig
 
 

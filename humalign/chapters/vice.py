@@ -27,7 +27,6 @@ NAMES = {
     SPOSE: "SPoSE, 49 dimensions",
     "people": "people",
 }
-KERNELS = {CLIP: "cosine", WORDS: "cosine", VICE: "dot", SPOSE: "dot"}
 STRENGTH = 0.1  # of the probe of CLIP; the page on real human data chooses among several
 
 
