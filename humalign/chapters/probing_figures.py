@@ -130,7 +130,7 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame, top: float | None = No
     panels.lines(axes[1], CHANCE, None)
     axes[0].set_ylabel("held-out cross-entropy, nats")
     axes[1].set_ylabel("held-out accuracy")
-    style.group_legend(fig, group[curves["model"].unique()], **panels.BELOW)
+    style.group_legend(fig, group[curves["model"].unique()], loc="outside lower center", ncols=3)
     return fig
 
 
