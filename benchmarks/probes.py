@@ -1,12 +1,17 @@
 """The probing engine: loss and gradient, cross-validation at the size of THINGS, exact against the papers' solver."""
 
 import math
+import time
+from unittest import mock
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
 
 from humalign import odd_one_out, probing
+from humalign.probing import fitting
 from humalign.probing.engine import Objective, TripletLikelihood
+from humalign.probing.solvers import Outcome
 
 from .measures import OBJECTS, WIDTH, random_triplets
 from .timing import best, head, line, once
@@ -85,6 +90,24 @@ def solvers():
         line(f"penalty {penalty}, strength {strength:g}", fast, slow, "", note)
         if a["objective"] > b["objective"] + 1e-6 or not math.isfinite(b["objective"]):
             print("  the exact solver is above the papers' here")
+        with mock.patch.object(fitting, "lbfgs", scipy_lbfgs):
+            library, other = once(lambda: probing.fit(features, triplets, penalty=penalty, strength=strength))  # noqa: B023
+        told = f"objective {other.report['objective'] - a['objective']:+.1e} of the library"
+        line("  its L-BFGS against scipy's, same tolerance", fast, library, "", told)
+
+
+def scipy_lbfgs(function, start, *, tolerance, max_iterations):
+    """Reference: SciPy's L-BFGS-B in place of the package's own."""
+    began = time.perf_counter()
+
+    def flat(x):
+        value, gradient = function(torch.as_tensor(x, dtype=start.dtype).view(start.shape))
+        return float(value), gradient.reshape(-1).double().numpy()
+
+    options = {"maxcor": 20, "maxiter": max_iterations, "ftol": tolerance, "gtol": 1e-9}
+    done = minimize(flat, start.double().reshape(-1).numpy(), jac=True, method="L-BFGS-B", options=options)
+    weights = torch.as_tensor(done.x, dtype=start.dtype).view(start.shape)
+    return Outcome(weights, float(done.fun), done.nit, done.nfev, time.perf_counter() - began, bool(done.success))
 
 
 def mini(m=396, p=128, n=100_000):

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -29,8 +30,13 @@ _watching = False
 
 def data_folder() -> Path | None:
     """``HUMALIGN_DATA`` as a folder, or None."""
-    folder = os.environ.get("HUMALIGN_DATA")
-    return Path(folder).expanduser().resolve() if folder and Path(folder).expanduser().is_dir() else None
+    folder = os.path.expanduser(os.environ.get("HUMALIGN_DATA", ""))
+    return _resolved(folder) if os.path.isdir(folder) else None
+
+
+@lru_cache(maxsize=8)  # asked for every file that a page depends on
+def _resolved(folder: str) -> Path:
+    return Path(folder).resolve()
 
 
 def depends_on(path) -> Path:

@@ -102,11 +102,11 @@ def whole(parameters: dict) -> dict:
     """
     if "profile" not in parameters:
         return parameters
-    from ..source import open_source
-
     profile = get_profile(parameters["profile"])
     if profile.kind != OWN:
         return parameters
+    from ..source import open_source
+
     return {**parameters, "profile": str(open_source(profile).root)}
 
 
