@@ -214,26 +214,24 @@ def test_after_the_transform_of_vgg(recorded, learned):
     chosen = recorded["strengths"].query("model == 'vgg16_srf200' and stage == 'probed' and selected")
     strength, pairs = chosen["strength"].item(), ((0, 1), (0, 2), (1, 2))
 
-    def objective(flat, rows, n):
+    def objective(flat, x, rows):
         w = flat.reshape(x.shape[1], -1)
-        z = x @ w
+        z, m = x @ w, len(x)
         s = z @ z.T
         logits = np.stack([s[rows[:, a], rows[:, b]] for a, b in pairs], 1)
         logits -= logits.max(1, keepdims=True)
         p = np.exp(logits)
         p /= p.sum(1, keepdims=True)
-        slope, g = (p - [1, 0, 0]) / n, np.zeros(s.shape)
-        for k, (a, b) in enumerate(pairs):
-            np.add.at(g, (rows[:, a], rows[:, b]), slope[:, k])
+        slope = (p - [1, 0, 0]) / len(rows)
+        at = np.concatenate([rows[:, a] * m + rows[:, b] for a, b in pairs])
+        g = np.bincount(at, slope.T.ravel(), m * m).reshape(m, m)
         norm = np.linalg.norm(w)
-        value = -np.log(p[:, 0]).mean() + strength * norm
-        return value, (x.T @ ((g + g.T) @ z) + strength * w / norm).ravel()
+        return -np.log(p[:, 0]).mean() + strength * norm, (x.T @ ((g + g.T) @ z) + strength * w / norm).ravel()
 
     for train, held in folds(3):
-        rows = learned[np.isin(learned, train).all(1)]
-        start = 0.05 * np.eye(x.shape[1])
-        found = minimize(objective, start.ravel(), (rows, len(rows)), jac=True, method="L-BFGS-B",
-                         options={"maxiter": 60})  # fmt: skip
+        rows, start = learned[np.isin(learned, train).all(1)], 0.05 * np.eye(x.shape[1])
+        found = minimize(objective, start.ravel(), (x[train], np.searchsorted(train, rows)), jac=True,
+                         method="L-BFGS-B", options={"maxiter": 40})  # fmt: skip
         z = x @ found.x.reshape(x.shape[1], -1)
         hits.append(right(z @ z.T, learned[np.isin(learned, held).all(1)]))
     value = cell(recorded, model="vgg16_srf200", dataset="things", stage="probed", measure="accuracy")
