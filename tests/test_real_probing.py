@@ -166,6 +166,17 @@ def unit(values):
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 
+def folds(n):
+    """Training and held-out objects of n folds; what is split are the names of the concepts, in Python's order."""
+    from sklearn.model_selection import KFold
+
+    with open(Path(DATA) / "things/concepts/row_orders.csv") as file:
+        row = {one["uniqueID"]: k for k, one in enumerate(csv.DictReader(file))}
+    rows = np.array([row[name] for name in sorted(row)])
+    for train, held in KFold(n, shuffle=True, random_state=42).split(rows):
+        yield np.sort(rows[train]), np.sort(rows[held])
+
+
 @pytest.fixture(scope="module")
 def learned():
     """Responses of test_10 to questions that no other file asks."""
@@ -180,16 +191,13 @@ def learned():
 @needs_data
 @pytest.mark.parametrize("model", ORDERS)
 def test_before_the_transform(recorded, learned, model):
-    from sklearn.model_selection import KFold
-
     assert cell(recorded, measure="responses") == len(learned)
     similarity = unit(lying(model)) @ unit(lying(model)).T
     for dataset, name in (("testset1", "testset1"), ("testset2", "testset2"), ("crowd", "responses_2025")):
         value = right(similarity, answers(name)).mean()
         found = cell(recorded, model=model, dataset=dataset, stage="zero-shot", measure="accuracy")
         assert found == pytest.approx(value, abs=2e-6)
-    hits = [right(similarity, learned[np.isin(learned, held).all(1)])
-            for _, held in KFold(3, shuffle=True, random_state=42).split(similarity)]  # fmt: skip
+    hits = [right(similarity, learned[np.isin(learned, held).all(1)]) for _, held in folds(3)]
     where = {"model": model, "dataset": "things", "stage": "zero-shot, same folds", "measure": "accuracy"}
     assert cell(recorded, **where) == pytest.approx(np.concatenate(hits).mean(), abs=2e-6)
     assert cell(recorded, "n", **where) == sum(map(len, hits))
@@ -200,33 +208,30 @@ def test_before_the_transform(recorded, learned, model):
 def test_after_the_transform_of_vgg(recorded, learned):
     """The objective of the first paper, by SciPy, on the same folds."""
     from scipy.optimize import minimize
-    from sklearn.model_selection import KFold
 
     x, hits = lying("vgg16_srf200"), []
     x = (x - x.mean()) / x.std()
     chosen = recorded["strengths"].query("model == 'vgg16_srf200' and stage == 'probed' and selected")
     strength, pairs = chosen["strength"].item(), ((0, 1), (0, 2), (1, 2))
 
-    def objective(flat, rows, n):
+    def objective(flat, x, rows):
         w = flat.reshape(x.shape[1], -1)
-        z = x @ w
+        z, m = x @ w, len(x)
         s = z @ z.T
         logits = np.stack([s[rows[:, a], rows[:, b]] for a, b in pairs], 1)
         logits -= logits.max(1, keepdims=True)
         p = np.exp(logits)
         p /= p.sum(1, keepdims=True)
-        slope, g = (p - [1, 0, 0]) / n, np.zeros(s.shape)
-        for k, (a, b) in enumerate(pairs):
-            np.add.at(g, (rows[:, a], rows[:, b]), slope[:, k])
+        slope = (p - [1, 0, 0]) / len(rows)
+        at = np.concatenate([rows[:, a] * m + rows[:, b] for a, b in pairs])
+        g = np.bincount(at, slope.T.ravel(), m * m).reshape(m, m)
         norm = np.linalg.norm(w)
-        value = -np.log(p[:, 0]).mean() + strength * norm
-        return value, (x.T @ ((g + g.T) @ z) + strength * w / norm).ravel()
+        return -np.log(p[:, 0]).mean() + strength * norm, (x.T @ ((g + g.T) @ z) + strength * w / norm).ravel()
 
-    for train, held in KFold(3, shuffle=True, random_state=42).split(x):
-        rows = learned[np.isin(learned, train).all(1)]
-        start = 0.05 * np.eye(x.shape[1])
-        found = minimize(objective, start.ravel(), (rows, len(rows)), jac=True, method="L-BFGS-B",
-                         options={"maxiter": 60})  # fmt: skip
+    for train, held in folds(3):
+        rows, start = learned[np.isin(learned, train).all(1)], 0.05 * np.eye(x.shape[1])
+        found = minimize(objective, start.ravel(), (x[train], np.searchsorted(train, rows)), jac=True,
+                         method="L-BFGS-B", options={"maxiter": 40})  # fmt: skip
         z = x @ found.x.reshape(x.shape[1], -1)
         hits.append(right(z @ z.T, learned[np.isin(learned, held).all(1)]))
     value = cell(recorded, model="vgg16_srf200", dataset="things", stage="probed", measure="accuracy")
@@ -257,11 +262,9 @@ def test_accuracy_where_animals_decide(recorded, learned, vice):
 @needs_data
 def test_regression_of_the_animals(recorded, vice):
     """Ridge regression with the strength chosen by leaving one object out, written out; squares pooled over folds."""
-    from sklearn.model_selection import KFold
-
     x, y = lying("vgg16_srf200"), vice[0][:, vice[1]]
     residual = spread = 0.0
-    for train, held in KFold(5, shuffle=True, random_state=42).split(x):
+    for train, held in folds(5):
         mean, level = x[train].mean(0), y[train].mean()
         u, s, vt = np.linalg.svd(x[train] - mean, full_matrices=False)
         best = None

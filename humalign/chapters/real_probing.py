@@ -378,8 +378,8 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
     """Numbers of the prose, by key."""
     told, rows, out = tables.provenance, tables["results"], {}
     short = {CLIP: "clip", "vgg16_srf200": "vgg", "word2vec": "words"}
-    for dataset in TITLES:
-        for when, stage in (("before", None), ("after", probing.PROBED), ("pulled", PULLED)):
+    for dataset in (UNSEEN, CROWD):
+        for when, stage in (("before", None), ("after", probing.PROBED)):
             for row in accuracy(tables, models, dataset, stage).to_dict("records"):
                 out[f"rq_{dataset}_{short[row['model']]}_{when}"] = show.estimate(row)
     counts = rows[rows["stage"] == "count"].set_index("measure")["value"]
@@ -401,7 +401,8 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
     out |= {"rq_best_dimensions": ", ".join(mean.index[:-5:-1]), "rq_worst_dimensions": ", ".join(mean.index[:4]),
             "rq_best_dimension": show.number(mean.iloc[-1], None, told),
             "rq_worst_dimension": show.number(mean.iloc[0], None, told)}  # fmt: skip
-    for r in tables["differences"].itertuples():
+    apart = tables["differences"]
+    for r in apart[apart["dataset"] == UNSEEN].itertuples():
         key = f"rq_{r.dataset}_{short[r.first]}_{short[r.second]}_{r.when}"
         out[key] = show.number(r.value, (r.low, r.high), told)
     fitted = r2(tables, models)
