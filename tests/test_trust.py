@@ -316,20 +316,21 @@ def test_a_killed_import_leaves_nothing_for_ever(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("change", [1, -1])
-def test_imagenet_labels_with_a_line_too_many_or_too_few_are_refused(tmp_path, change):
+def test_imagenet_labels_with_a_line_too_many_or_too_few_are_refused(tmp_path, change, monkeypatch):
     import rehearsal
 
-    from humalign.data import load
+    from humalign.data import imagenet, load
 
     root = tmp_path / "data"
     rehearsal.write(root)
     profile = get_profile("full", data=root)
-    load("imagenet/val", profile)
     truth = next(root.rglob("*ground_truth*"))
     lines = truth.read_text().splitlines(keepends=True)
+    monkeypatch.setattr(imagenet, "LABELS", len(lines))
+    (root / known.MANIFEST).unlink()
+    load("imagenet/val", profile)
     truth.write_text("".join(lines[:1] + lines if change > 0 else lines[1:]))
-    write_json(root / known.MANIFEST, {"rehearsal": True})
-    with pytest.raises(InputError, match="labels"):
+    with pytest.raises(InputError, match=f"has {len(lines) + change} labels, not {len(lines)}"):
         load("imagenet/val", profile)
 
 
@@ -783,6 +784,21 @@ def test_libraries_tell_of_a_full_disk_in_their_own_words(error):
     assert no_room(error)
     assert not no_room(OSError(2, "No such file"))
     assert not no_room(ValueError("bad"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_triplets_on_a_full_disk_are_one_line_and_gone_on_from(tmp_path):
+    from humalign.alignet.dataset import TripletWriter
+
+    names, values, numbers = np.full((5, 3), "a"), np.zeros((5, 3), np.float32), np.zeros((5, 3), np.int64)
+    with TripletWriter(tmp_path / "t.npz", 10, 1, []) as writer:
+        writer.append(names, values, numbers)
+        writer.files["indices"].close()
+        writer.files["indices"] = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 (closed by the writer)
+        with pytest.raises(HumalignError, match="no room is left"):
+            writer.append(names, values, numbers)
+    with TripletWriter(tmp_path / "t.npz", 10, 1, []) as again:
+        assert again.done == 5
 
 
 def test_commands_wait_passively_for_threads():
