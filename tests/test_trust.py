@@ -104,10 +104,22 @@ def test_every_kind_of_picture_is_8_bit_rgb_as_it_looks(tmp_path):
     Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / "float.tif")
     with pytest.raises(InputError, match=r"float\.tif: has 32 bits"):
         read(tmp_path / "float.tif")
-    every = sorted(tmp_path.glob("*[!t].*[!f]")) or []
     with Image.open(tmp_path / "16.png") as one:
         assert np.asarray(zoo.Preprocess(size=1, resize=1).geometry(one)).dtype == np.uint8
-    assert every
+
+
+def test_verification_tells_of_pictures_that_are_turned_on_a_screen_only(tmp_path):
+    from humalign.data.verify import verify_study
+
+    exif = Image.Exif()
+    exif[274] = 6
+    (tmp_path / "study").mkdir()
+    Image.fromarray(np.zeros((4, 8, 3), np.uint8)).save(tmp_path / "study/a.jpg", exif=exif)
+    Image.fromarray(np.zeros((4, 8, 3), np.uint8)).save(tmp_path / "study/b.jpg")
+    (tmp_path / "study/pictures.csv").write_text("id,file\na,a.jpg\nb,b.jpg\n")
+    report = verify_study(tmp_path, "study")
+    assert report.status == "ok"
+    assert "a.jpg: 1 of 2 looked at are turned on a screen (EXIF)" in report.notes[0]
 
 
 # ---- 3: interrupted training ----------------------------------------------------------------------------------------
