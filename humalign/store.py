@@ -22,10 +22,10 @@ def no_room(error: BaseException) -> bool:
     """Whether an error, of Python or of a library that only tells in words, says that the disk is full."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in FULL
-    words = str(error)
-    if isinstance(error, OSError) and re.search(r"\d+ written|encoder error|\[Errno (27|28|122)\]", words):
-        return True  # NumPy, Pillow, copytree
-    return any(f"{head} {number}" in words for head in ("os error", "errno =") for number in FULL)
+    words, heads = str(error), ("os error {}", "errno = {}", "[Errno {}]", "code: {},")  # Rust, HDF5, copytree, Rust
+    if isinstance(error, OSError) and re.search(r"\d+ written|encoder error", words):
+        return True  # NumPy, Pillow
+    return any(head.format(number) in words for head in heads for number in FULL)
 
 
 @contextlib.contextmanager

@@ -104,10 +104,22 @@ def test_every_kind_of_picture_is_8_bit_rgb_as_it_looks(tmp_path):
     Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / "float.tif")
     with pytest.raises(InputError, match=r"float\.tif: has 32 bits"):
         read(tmp_path / "float.tif")
-    every = sorted(tmp_path.glob("*[!t].*[!f]")) or []
     with Image.open(tmp_path / "16.png") as one:
         assert np.asarray(zoo.Preprocess(size=1, resize=1).geometry(one)).dtype == np.uint8
-    assert every
+
+
+def test_verification_tells_of_pictures_that_are_turned_on_a_screen_only(tmp_path):
+    from humalign.data.verify import verify_study
+
+    exif = Image.Exif()
+    exif[274] = 6
+    (tmp_path / "study").mkdir()
+    Image.fromarray(np.zeros((4, 8, 3), np.uint8)).save(tmp_path / "study/a.jpg", exif=exif)
+    Image.fromarray(np.zeros((4, 8, 3), np.uint8)).save(tmp_path / "study/b.jpg")
+    (tmp_path / "study/pictures.csv").write_text("id,file\na,a.jpg\nb,b.jpg\n")
+    report = verify_study(tmp_path, "study")
+    assert report.status == "ok"
+    assert "a.jpg: 1 of 2 looked at are turned on a screen (EXIF)" in report.notes[0]
 
 
 # ---- 3: interrupted training ----------------------------------------------------------------------------------------
@@ -316,20 +328,21 @@ def test_a_killed_import_leaves_nothing_for_ever(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("change", [1, -1])
-def test_imagenet_labels_with_a_line_too_many_or_too_few_are_refused(tmp_path, change):
+def test_imagenet_labels_with_a_line_too_many_or_too_few_are_refused(tmp_path, change, monkeypatch):
     import rehearsal
 
-    from humalign.data import load
+    from humalign.data import imagenet, load
 
     root = tmp_path / "data"
     rehearsal.write(root)
     profile = get_profile("full", data=root)
-    load("imagenet/val", profile)
     truth = next(root.rglob("*ground_truth*"))
     lines = truth.read_text().splitlines(keepends=True)
+    monkeypatch.setattr(imagenet, "LABELS", len(lines))
+    (root / known.MANIFEST).unlink()
+    load("imagenet/val", profile)
     truth.write_text("".join(lines[:1] + lines if change > 0 else lines[1:]))
-    write_json(root / known.MANIFEST, {"rehearsal": True})
-    with pytest.raises(InputError, match="labels"):
+    with pytest.raises(InputError, match=f"has {len(lines) + change} labels, not {len(lines)}"):
         load("imagenet/val", profile)
 
 
@@ -783,6 +796,21 @@ def test_libraries_tell_of_a_full_disk_in_their_own_words(error):
     assert no_room(error)
     assert not no_room(OSError(2, "No such file"))
     assert not no_room(ValueError("bad"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_triplets_on_a_full_disk_are_one_line_and_gone_on_from(tmp_path):
+    from humalign.alignet.dataset import TripletWriter
+
+    names, values, numbers = np.full((5, 3), "a"), np.zeros((5, 3), np.float32), np.zeros((5, 3), np.int64)
+    with TripletWriter(tmp_path / "t.npz", 10, 1, []) as writer:
+        writer.append(names, values, numbers)
+        writer.files["indices"].close()
+        writer.files["indices"] = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 (closed by the writer)
+        with pytest.raises(HumalignError, match="no room is left"):
+            writer.append(names, values, numbers)
+    with TripletWriter(tmp_path / "t.npz", 10, 1, []) as again:
+        assert again.done == 5
 
 
 def test_commands_wait_passively_for_threads():

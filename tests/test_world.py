@@ -576,7 +576,8 @@ def test_command_draws_and_verifies(tmp_path, capsys):
 
     out = tmp_path / "dog.png"
     assert main(["world", "draw", "dog", "--size", "96", "--out", str(out)]) == 0
-    assert Image.open(out).size == (96, 96)
+    with Image.open(out) as image:
+        assert image.size == (96, 96)
     assert main(["world", "sheet", "dog", "cat", "--views", "--size", "32", "--out", str(tmp_path / "s.png")]) == 0
     assert main(["world", "data"]) == 0
     assert "198 concepts" in capsys.readouterr().out

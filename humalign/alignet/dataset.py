@@ -63,6 +63,13 @@ class TripletWriter:
             self.files[name].truncate(self.done * 3 * kind.itemsize)
             self.files[name].seek(0, 2)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for file in self.files.values():
+            file.close()
+
     def _kept(self, done: int, sums: dict) -> tuple[int, dict]:
         """How many rows of a started file can be gone on from: all that were noted, or none where bytes are others."""
         for name, kind in self.types.items():
@@ -174,15 +181,15 @@ def write_triplets(
     width = int(np.char.str_len(names).max())
     per_row = 3 * (3 * 4 * values.shape[1] + 4 * width + 64)  # gathered rows twice, products, names, indices
     piece = int(np.clip(memory // per_row, 1024, 1 << 18))
-    writer = TripletWriter(path, n, width, ["piece", piece, rule, seed, len(values), made_from])
-    if progress and writer.done:
-        progress(writer.done)
-    while writer.done < n:
-        k = min(piece, n - writer.done)
-        rng = np.random.default_rng([seed, writer.done])
-        triplets = sample(k, rule, len(values), groups, rng=rng)
-        triplets, similarities = order_rows(triplets, dot_products(values, triplets))
-        writer.append(names[triplets], similarities, triplets)
-        if progress:
-            progress(k)
-    return writer.close()
+    with TripletWriter(path, n, width, ["piece", piece, rule, seed, len(values), made_from]) as writer:
+        if progress and writer.done:
+            progress(writer.done)
+        while writer.done < n:
+            k = min(piece, n - writer.done)
+            rng = np.random.default_rng([seed, writer.done])
+            triplets = sample(k, rule, len(values), groups, rng=rng)
+            triplets, similarities = order_rows(triplets, dot_products(values, triplets))
+            writer.append(names[triplets], similarities, triplets)
+            if progress:
+                progress(k)
+        return writer.close()

@@ -101,6 +101,22 @@ def picture_problems(stimuli: Stimuli, most: int = 64) -> list[str]:
     return [f"{bad[0]}: is not a picture or is cut short ({len(bad)} of {len(rows)} looked at); get it again"]
 
 
+def turned_pictures(stimuli: Stimuli, most: int = 64) -> list[str]:
+    """A line about pictures that browsers turn as their EXIF data say, while networks see them as they are stored."""
+    from PIL import Image
+
+    rows = np.unique(np.linspace(0, len(stimuli.images) - 1, min(most, len(stimuli.images))).astype(int))
+    turned = []
+    for row in rows:
+        with warnings.catch_warnings(action="ignore"), Image.open(stimuli.images[row]) as picture:
+            if picture.getexif().get(274, 1) not in (0, 1):  # orientation
+                turned.append(stimuli.images[row])
+    if not turned:
+        return []
+    told = f"{len(turned)} of {len(rows)} looked at are turned on a screen (EXIF), but not for networks"
+    return [f"{turned[0]}: {told}; save them as they should be seen"]
+
+
 def _files(entry, root) -> list[Path]:
     """The files of an entry; of a folder those that have a known checksum."""
     found = []
@@ -191,7 +207,8 @@ def verify_study(root, name: str) -> Verification:
     except InputError as error:
         return Verification(name, "problem", [str(error)])
     report.facts = {"pictures": len(shown), "concepts": len(set(shown.concepts))}
-    report.problems += picture_problems(shown)
+    report.problems += (damaged := picture_problems(shown))
+    report.notes += [] if damaged else turned_pictures(shown)
     readers = {
         **dict.fromkeys(("answers.csv", "control.csv", "labels.csv", "repeated.csv", "repeated-again.csv"),
                         lambda path: plain.read_answers(path, shown, name)),
