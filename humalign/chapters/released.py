@@ -9,7 +9,9 @@ from .. import rsa, zoo
 from ..cache import kept
 from ..data import registry
 from ..errors import MissingData
+from ..levels import LEVELS
 from ..results import Measured, Rows, combine
+from ..roles import ROLES as PLAYED
 from ..source import Source
 from ..store import digest
 from ..zoo.facts import STATES, kinds
@@ -24,7 +26,7 @@ GET = "humalign data fetch --tier paper2, then humalign extract --tier paper2"
 VERSION = 1  # of what is kept: goes up when its numbers change
 REPORTED = "reported"  # detail of results on the concepts that the claims are about
 PANELS = {  # (dataset, measure, detail): title
-    **{("levels", "accuracy", f"{REPORTED}/{level}"): f"Levels, {level}" for level in ("coarse", "fine", "boundary")},
+    **{("levels", "accuracy", f"{REPORTED}/{level}"): f"Levels, {level}" for level in LEVELS},
     ("one-shot", "accuracy", REPORTED): "one example",
     ("shift", "accuracy", REPORTED): "new subclasses",
 }
@@ -72,7 +74,11 @@ def gains(aligned: Measured, base: Measured) -> Measured:
 
 
 def _arrangements(source: Source, known: pd.DataFrame) -> list[Measured]:
-    return [_of_students(arranged.measure(source, models=list(known.index)), known)]
+    """Every set of arrangements, and of ratings of likeness, that people gave."""
+    playing = {name for one in PLAYED.values() for name in one.answers}
+    others = [n for n in source.answer_sets() if n not in playing and source.role(n).kind == "arrangement"]
+    roles = [name for name, one in PLAYED.items() if one.kind == "arrangement"]
+    return [_of_students(arranged.measure(source, models=list(known.index), roles=(*roles, *others)), known)]
 
 
 def _transfer(source: Source, known: pd.DataFrame) -> list[Measured]:
@@ -179,13 +185,16 @@ def measure(source: Source) -> Measured:
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 
-def by_stage(measured: Measured) -> pd.DataFrame:
-    """Accuracy of each student in each state, training runs averaged: on the three levels, one-shot and shift.
+def by_stage(measured: Measured, measure: str = "accuracy") -> pd.DataFrame:
+    """What each student reaches in each state, training runs averaged.
 
     Parameters
     ----------
     measured : Measured
         :func:`measure`, or the drawn students of :func:`humalign.chapters.claims.paper_two`.
+    measure : {"accuracy", "spearman"}
+        On the three levels, one-shot and shift; or every correlation with people: arrangements and ratings of likeness,
+        and doubt with response times.
 
     Returns
     -------
@@ -193,12 +202,21 @@ def by_stage(measured: Measured) -> pd.DataFrame:
         panel, and the columns of :func:`humalign.chapters.student.averaged`.
     """
     t = measured.table
-    students = list(dict.fromkeys(t.loc[t["stage"] == "AligNet", "model"]))
+    students, titles = list(dict.fromkeys(t.loc[t["stage"] == "AligNet", "model"])), dict(PANELS)
+    if measure != "accuracy":
+        rows = t[(t["measure"] == "spearman") & (t["detail"] == "correlation")]
+        titles = {(name, "spearman", "correlation"): _title(name) for name in dict.fromkeys(rows["dataset"])}
+        titles |= {("levels", "entropy-time", level): f"doubt and response time, {level}" for level in LEVELS}
     keys = pd.Series(list(zip(t["dataset"], t["measure"], t["detail"])), index=t.index)
-    found = student.averaged(measured.select(keys.isin(list(PANELS)).to_numpy()), STATES, students)
-    titles = [PANELS[key] for key in zip(found["dataset"], found["measure"], found["detail"])]
-    order = list(PANELS.values())
-    return found.assign(panel=titles).sort_values("panel", key=lambda c: c.map(order.index), kind="stable")
+    found = student.averaged(measured.select(keys.isin(list(titles)).to_numpy()), STATES, students)
+    panel = [titles[key] for key in zip(found["dataset"], found["measure"], found["detail"])]
+    order = list(titles.values())
+    return found.assign(panel=panel).sort_values("panel", key=lambda c: c.map(order.index), kind="stable")
+
+
+def _title(name: str) -> str:
+    """A set of arrangements in words."""
+    return PLAYED[name].title if name in PLAYED else registry.entry(name).title
 
 
 # ---- beside published numbers ----------------------------------------------------------------------------------------
