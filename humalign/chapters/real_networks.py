@@ -189,10 +189,10 @@ def published() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As :func:`humalign.zoo.facts.published`, and reference_accuracy (ImageNet top-1 of the network, NaN where no
-        table has it).
+        As :func:`humalign.zoo.facts.published_numbers`, and reference_accuracy (ImageNet top-1 of the network, NaN
+        where no table has it).
     """
-    out = zoo.published()
+    out = zoo.published_numbers()
     known = zoo.table()[["model", "reference_accuracy"]]
     return out[out["work"] != "Paper 2"].merge(known, on="model", how="left")
 

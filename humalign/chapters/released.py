@@ -236,7 +236,7 @@ def beside(measured: Measured) -> pd.DataFrame:
         what, network, published, here (the same network, or the lowest or highest student; NaN where there is none),
         whose (whose number stands here), source, caveat, provenance (of the published number).
     """
-    shown, t = zoo.published(), measured.table
+    shown, t = zoo.published_numbers(), measured.table
     shown = shown[shown["work"] == "Paper 2"]
     students = set(t.loc[t["stage"] == "AligNet", "model"])
     own = t[(t["dataset"] == "levels") & (t["measure"] == "accuracy") & t["stage"].isin(STATES)]

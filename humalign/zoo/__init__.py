@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 
-_HOME = {"table": "facts", "facts_of": "facts", "published": "facts", "load": "loading", "Model": "model",
+_HOME = {"table": "facts", "facts_of": "facts", "published_numbers": "facts", "load": "loading", "Model": "model",
          "Preprocess": "preprocess"}  # fmt: skip
-__all__ = ["Model", "Preprocess", "facts_of", "load", "published", "table"]
+__all__ = ["Model", "Preprocess", "facts_of", "load", "published_numbers", "table"]
 
 
 def __getattr__(name):

@@ -230,7 +230,7 @@ def table(profile=None, *, extras: bool = False):
     return out
 
 
-def published():
+def published_numbers():
     """Accuracies of networks and people that others published (``published_accuracy.csv``), with source and caveat.
 
     Returns
