@@ -377,11 +377,23 @@ def effect(measured: Measured, models: pd.DataFrame, claim: dict, level: float =
     found = TESTS[test["kind"]](measured, models, test)
     words = {"statistic": claim.get("statistic", test["kind"].replace("_", " ")), "unit": unit(test)}
     if found is None:
-        return {**words, "effect": np.nan, "low": np.nan, "high": np.nan, "basis": "", "provenance": ""}
+        basis = _absent(measured, models, test)
+        return {**words, "effect": np.nan, "low": np.nan, "high": np.nan, "basis": basis, "provenance": ""}
     values, basis = found
     low, high = (float(v) for v in interval(values[1:], level))
     where = {"basis": basis, "provenance": provenance(measured, test)}
     return {**words, "effect": float(values[0]), "low": low, "high": high, **where}
+
+
+def _absent(measured: Measured, models: pd.DataFrame, test: dict) -> str:
+    """Why a claim was not measured, in words: no results of its kind, or too few of the networks it compares."""
+    keys = [key for key in ("plus", "minus", "with") if key in test] or ["where"]
+    seen = set(measured.table["model"][np.any([_mask(measured, test, key) for key in keys], 0)])
+    if not seen:
+        return f"nothing was measured on {test.get('select', {}).get('dataset', 'these data')}"
+    queries = [test[key] for key in ("a", "b", "of") if key in test] + test.get("order", [])
+    few = min((int(models.query(query)["model"].isin(seen).sum()) for query in queries), default=len(seen))
+    return f"features of {few} of the networks that it compares"
 
 
 def later() -> list[dict]:

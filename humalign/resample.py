@@ -304,7 +304,8 @@ class Pairs:
                 norm = np.sqrt((self.weights * centred**2).sum(0, dtype=np.float64)).astype(kind)
                 with np.errstate(invalid="ignore", divide="ignore"):
                     total = total + centred / norm
-            self._last = (values, method, self.weights * total / len(several))
+            with np.errstate(invalid="ignore"):  # a sample of one object has no pairs: NaN
+                self._last = (values, method, self.weights * total / len(several))
         return self._last[2]
 
     def correlate(self, values, reference, method: str = "spearman") -> np.ndarray:

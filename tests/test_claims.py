@@ -163,6 +163,9 @@ def test_judge_marks_what_was_not_measured_and_can_fail():
     frame = judge(m, MODELS, [claim, other])
     assert frame["verdict"].tolist() == ["does not replicate", "not measured"]
     assert frame.loc[0, "low"] < frame.loc[0, "effect"] < frame.loc[0, "high"] < 0
+    assert frame.loc[1, "basis"] == "nothing was measured on elsewhere"
+    frame = judge(made({"b1": 0.5, "b2": 0.5}), MODELS, [claim])
+    assert frame["basis"].tolist() == ["features of 0 of the networks that it compares"]
 
 
 def test_units_say_what_an_effect_is_measured_in():

@@ -14,7 +14,7 @@ from humalign.zoo.facts import kinds
 
 SEEN = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images", "cifar100/train",
         "levels/images")  # fmt: skip
-TRANSFER = ("imagenet/val", "caltech101")
+TRANSFER = ("imagenet/val", "caltech101", "peterson/animals/images", "mur92/images")
 TINY = {"p1-later-food", "p1-later-animal"}  # the tiny people have six dimensions; sports and royal are none of them
 
 
@@ -61,6 +61,13 @@ def test_students_are_no_networks_of_the_first_paper(judged):
     assert set(table.loc[students, "stage"]) == {"base", "UnAligNet", "AligNet"}
     assert not table["model"].str.contains("AligNet").any()
     assert set(table.loc[table["dataset"] == "hierarchy", "stage"]) == {"UnAligNet", "AligNet"}
+
+
+def test_every_set_of_judgments_of_likeness_counts(judged):
+    found = released.by_stage(judged[2], "spearman")
+    assert {"cichy", "king1", "king2", "mur92", "peterson/animals"} <= set(found["dataset"])
+    assert found["panel"].nunique() == found["dataset"].nunique() + 2  # doubt and response time has a panel a level
+    assert set(released.by_stage(judged[2])["panel"]) == set(released.PANELS.values())
 
 
 def test_gains_are_differences_of_the_same_rows(judged):

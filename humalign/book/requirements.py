@@ -113,12 +113,26 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
 
         one = registry.entry(name, profile.name)
         here = profile.data is not None and not one.missing(profile.data)
+        if not here and (taken := _instead(profile, name)):
+            out.append(Line(f"{name} ({one.title}): {taken} stands in", True, optional=name in wanted.also))
+            continue
         size = f", {one.size}" if one.size and one.bytes else ""
         form = f"; by hand: {one.by_hand}" if one.by_hand and not here else ""
         out.append(Line(f"{name} ({one.title}{size}{form})", here, f"humalign data fetch {name}", name in wanted.also))
     for name in wanted.features:
         out.append(_features(profile, name, optional=name != wanted.features[0]))
     return list(dict.fromkeys([*out, _between(profile)] if wanted.layers else out))
+
+
+def _instead(profile: Profile, name: str) -> str:
+    """The data set that plays a role in the place of another one that is not at hand; "" where there is none."""
+    from ..data import registry
+
+    if profile.data is None:
+        return ""
+    playing = [names for one in ROLES.values() for names in (one.pictures, one.people, one.repeated) if names]
+    after = {first: others for first, *others in playing}
+    return next((n for n in after.get(name, ()) if not registry.entry(n).missing(profile.data)), "")
 
 
 def _between(profile: Profile) -> Line:

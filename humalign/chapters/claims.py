@@ -147,6 +147,20 @@ def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
     return verdict_table(effects.assign(criterion="", verdict=marked)).drop(columns=["criterion", "verdict"])
 
 
+def students(source: Source) -> Measured:
+    """:func:`paper_two`.
+
+    Raises
+    ------
+    MissingData
+        Where no student was measured.
+    """
+    found = paper_two(source)
+    if found is None:
+        raise MissingData("were not measured", "released students", released.GET)
+    return found
+
+
 def verdict_counts(verdicts: pd.DataFrame) -> dict[str, show.Number | str]:
     """How many claims of each paper got each verdict: ``cl_<verdict>_<paper>``, ``cl_all_<paper>``.
 

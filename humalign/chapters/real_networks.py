@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from importlib import resources
-
 import numpy as np
 import pandas as pd
 
@@ -29,7 +25,6 @@ NEEDED = frozenset({
 })  # fmt: skip
 COMPARISONS = {"spearman": "with the mean of 16 people", "spearman with each person": "with single people, averaged"}
 CLAIMS = "claims_people.toml"
-PUBLISHED = "published_accuracy.csv"
 IN_SAMPLE = "People"  # training group of what was fitted to people's choices
 OFTEN = 5  # a question with more answers is one of the repeated ones
 ONCE = "photographs, each triplet once"
@@ -184,19 +179,17 @@ def references(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def published() -> pd.DataFrame:
-    """Odd-one-out accuracies that others published, with source and caveat.
+    """Odd-one-out accuracies that others published, with source and caveat; those of the second paper stand elsewhere.
 
     Returns
     -------
     DataFrame
-        work, network, model (key in the zoo's table, where it is there), layer, responses, value (share), here and
-        here_layer (the row of this page to set it beside; "" where none is near enough), why (they differ), source,
-        caveat, reference_accuracy (ImageNet top-1 of the network, NaN where no table has it).
+        As :func:`humalign.zoo.facts.published_numbers`, and reference_accuracy (ImageNet top-1 of the network, NaN
+        where no table has it).
     """
-    text = resources.files("humalign.zoo").joinpath(PUBLISHED).read_text("utf8")
-    out = pd.DataFrame(csv.DictReader(io.StringIO(text))).assign(provenance="published")
+    out = zoo.published_numbers()
     known = zoo.table()[["model", "reference_accuracy"]]
-    return out.assign(value=out["value"].astype(float)).merge(known, on="model", how="left")
+    return out[out["work"] != "Paper 2"].merge(known, on="model", how="left")
 
 
 def by_layer(tables: Tables, models: pd.DataFrame, **where) -> dict[str, pd.DataFrame]:

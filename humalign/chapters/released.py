@@ -5,23 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import rsa
+from .. import rsa, zoo
 from ..cache import kept
 from ..data import registry
 from ..errors import MissingData
+from ..levels import LEVELS
 from ..results import Measured, Rows, combine
+from ..roles import ROLES as PLAYED
 from ..source import Source
 from ..store import digest
 from ..zoo.facts import STATES, kinds
-from . import generalisation, hierarchy, levels
+from . import generalisation, hierarchy, levels, student
 from . import rsa as arranged
 from .generalisation_tasks import FEW, LAYER
 
 ROLES = ("levels", "imagenet-val", "caltech101", "cifar100-train", "cifar100-test", "dtd", "pets", "ucmerced",
          "cars196")  # fmt: skip
 OPTIONAL = ("things", "cichy", "king1", "king2")
+GET = "humalign data fetch --tier paper2, then humalign extract --tier paper2"
 VERSION = 1  # of what is kept: goes up when its numbers change
 REPORTED = "reported"  # detail of results on the concepts that the claims are about
+PANELS = {  # (dataset, measure, detail): title
+    **{("levels", "accuracy", f"{REPORTED}/{level}"): f"Levels, {level}" for level in LEVELS},
+    ("one-shot", "accuracy", REPORTED): "one example",
+    ("shift", "accuracy", REPORTED): "new subclasses",
+}
 RELATED = "breeds/entity13"  # pictures whose classes have superordinates
 PER_CLASS = 4  # pictures of each class whose distances are compared
 ALIKE, ALIKE_SEED = 300, 7  # objects whose dissimilarities networks share; which ones
@@ -66,7 +74,11 @@ def gains(aligned: Measured, base: Measured) -> Measured:
 
 
 def _arrangements(source: Source, known: pd.DataFrame) -> list[Measured]:
-    return [_of_students(arranged.measure(source, models=list(known.index)), known)]
+    """Every set of arrangements, and of ratings of likeness, that people gave."""
+    playing = {name for one in PLAYED.values() for name in one.answers}
+    others = [n for n in source.answer_sets() if n not in playing and source.role(n).kind == "arrangement"]
+    roles = [name for name, one in PLAYED.items() if one.kind == "arrangement"]
+    return [_of_students(arranged.measure(source, models=list(known.index), roles=(*roles, *others)), known)]
 
 
 def _transfer(source: Source, known: pd.DataFrame) -> list[Measured]:
@@ -166,5 +178,82 @@ def measure(source: Source) -> Measured:
         except MissingData as error:
             gone.append(error)
     if not parts:
-        raise gone[0] if gone else source.no_features("levels", list(known.index))
+        raise gone[0] if gone else MissingData("were not measured", "released students", GET)
     return combine(*parts)
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def by_stage(measured: Measured, measure: str = "accuracy") -> pd.DataFrame:
+    """What each student reaches in each state, training runs averaged.
+
+    Parameters
+    ----------
+    measured : Measured
+        :func:`measure`, or the drawn students of :func:`humalign.chapters.claims.paper_two`.
+    measure : {"accuracy", "spearman"}
+        On the three levels, one-shot and shift; or every correlation with people: arrangements and ratings of likeness,
+        and doubt with response times.
+
+    Returns
+    -------
+    DataFrame
+        panel, and the columns of :func:`humalign.chapters.student.averaged`.
+    """
+    t = measured.table
+    students, titles = list(dict.fromkeys(t.loc[t["stage"] == "AligNet", "model"])), dict(PANELS)
+    if measure != "accuracy":
+        rows = t[(t["measure"] == "spearman") & (t["detail"] == "correlation")]
+        titles = {(name, "spearman", "correlation"): _title(name) for name in dict.fromkeys(rows["dataset"])}
+        titles |= {("levels", "entropy-time", level): f"doubt and response time, {level}" for level in LEVELS}
+    keys = pd.Series(list(zip(t["dataset"], t["measure"], t["detail"])), index=t.index)
+    found = student.averaged(measured.select(keys.isin(list(titles)).to_numpy()), STATES, students)
+    panel = [titles[key] for key in zip(found["dataset"], found["measure"], found["detail"])]
+    order = list(titles.values())
+    return found.assign(panel=panel).sort_values("panel", key=lambda c: c.map(order.index), kind="stable")
+
+
+def _title(name: str) -> str:
+    """A set of arrangements in words."""
+    return PLAYED[name].title if name in PLAYED else registry.entry(name).title
+
+
+# ---- beside published numbers ----------------------------------------------------------------------------------------
+
+
+def beside(measured: Measured) -> pd.DataFrame:
+    """Accuracies that the second paper is quoted with, beside those here.
+
+    Parameters
+    ----------
+    measured : Measured
+        :func:`humalign.chapters.claims.paper_two`.
+
+    Returns
+    -------
+    DataFrame
+        what, network, published, here (the same network, or the lowest or highest student; NaN where there is none),
+        whose (whose number stands here), source, caveat, provenance (of the published number).
+    """
+    shown, t = zoo.published_numbers(), measured.table
+    shown = shown[shown["work"] == "Paper 2"]
+    students = set(t.loc[t["stage"] == "AligNet", "model"])
+    own = t[(t["dataset"] == "levels") & (t["measure"] == "accuracy") & t["stage"].isin(STATES)]
+    own = own[own["model"].isin(students)]
+    mean = own.groupby(["detail", "stage", "model"])["value"].mean()
+    drawn = not set(own["model"]) & set(zoo.table("full")["model"])
+    rows = []
+    for row in shown.itertuples():
+        level, words = row.responses.partition("Levels, ")[2], row.network.split()
+        base, _, state = row.model.partition("+")
+        if words[0] in ("lowest", "highest") and (found := mean.get((f"{REPORTED}/{level}", words[1]))) is not None:
+            here = found.min() if words[0] == "lowest" else found.max()
+            whose = "students of the drawn world" if drawn else "released students at hand"
+        else:
+            here = mean.get((f"{REPORTED}/{level}", state or "base", base), np.nan)
+            whose = "the same network" if np.isfinite(here) else ""
+        rows.append({"what": row.responses, "network": row.network, "published": row.value, "here": here,
+                     "whose": whose, "source": row.source, "caveat": row.caveat,
+                     "provenance": row.provenance})  # fmt: skip
+    return pd.DataFrame(rows)

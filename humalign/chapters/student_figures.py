@@ -161,7 +161,7 @@ def by_stage(table: pd.DataFrame, ylabel: str, lines: dict | None = None):
         Panel to {label: value}: chance and people.
     """
     titles = list(dict.fromkeys(table["panel"]))
-    models = [m for m in NAMES if m in set(table["model"])]
+    models = [m for m in NAMES if m in set(table["model"])] or list(dict.fromkeys(table["model"]))
     fig, axes = plt.subplots(
         len(titles), 1, figsize=(style.WIDTH * 0.86, 2.35 * len(titles) + 0.9), sharex=True, squeeze=False
     )
@@ -178,6 +178,6 @@ def by_stage(table: pd.DataFrame, ylabel: str, lines: dict | None = None):
             style.reference_line(ax, value, label, style=":" if label in ("chance", "none") else "--", at=0.995)
         ax.set(ylabel=ylabel, xlim=(-0.5, len(models) - 0.2))
         ax.set_title(title, loc="left")
-    axes[-1, 0].set_xticks(range(len(models)), [NAMES[m] for m in models])
+    axes[-1, 0].set_xticks(range(len(models)), [NAMES.get(m, m) for m in models])
     fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9.5, ncols=3, loc="outside upper center")
     return fig

@@ -232,6 +232,25 @@ def table(profile=None, *, extras: bool = False):
     return out
 
 
+def published_numbers():
+    """Accuracies of networks and people that others published (``published_accuracy.csv``), with source and caveat.
+
+    Returns
+    -------
+    DataFrame
+        work, network, model (key in the table, where it is there), layer, responses, value (share), here and here_layer
+        (the row of the page on real networks to set it beside; "" where none is near enough), why (they differ),
+        source, caveat, provenance ("second-hand" where others quote it).
+    """
+    import pandas as pd
+
+    text = resources.files(__package__).joinpath("published_accuracy.csv").read_text("utf8")
+    out = pd.DataFrame(csv.DictReader(io.StringIO(text)))
+    quoted = out["caveat"].str.startswith("second-hand")
+    told = quoted.map({True: "second-hand", False: "published"})
+    return out.assign(value=out["value"].astype(float), provenance=told)
+
+
 def kinds(models):
     """The facts by which claims select networks, in every profile alike; never a name for readers.
 
