@@ -133,7 +133,7 @@ PRESETS = {
     ),
     # some hundred photographs, networks pretrained on ImageNet, minutes on a CPU: experiments/PROTOCOL_PEOPLE.md
     "photographs": Settings(
-        loss="kl", temperature=None, head=0, steps=200, warmup=20, batch=24, lr=1e-4, decay=0.0, input="native",
+        loss="kl", temperature=None, head=0, steps=100, warmup=10, batch=24, lr=1e-4, decay=0.0, input="native",
         batch_norm="frozen", augmentation="flip-shift", seed=0, checkpoint_every=50, keep=2,
     ),
 }  # fmt: skip

@@ -18,7 +18,9 @@ from ..alignet.optim import rate_sum
 from ..alignet.settings import PRESETS, Settings
 from ..alignet.student import Student
 from ..alignet.teacher import Teacher
-from ..chapters.real_alignet import CHOOSING, CHOSEN, HELD_OUT, LOG, NATIVE, RUNS, STUDENTS, TEACHER
+from ..cache import kept
+from ..chapters import rsa
+from ..chapters.real_alignet import CHOOSING, CHOSEN, HELD_OUT, LOG, NATIVE, REFERENCES, RUNS, STUDENTS
 from ..data import registry
 from ..results import Measured
 from ..similarity import similarity_matrix
@@ -39,6 +41,7 @@ PRESET = PRESETS["photographs"]
 RATES = (1e-5, 3e-5, 1e-4, 3e-4)  # of the curve; the first is not among those that are chosen from
 PULL = 1.0  # decay x sum of learning rates, where there is decay
 PULLED = "pulled to the start"
+LONGER = 200  # steps: nearly as good where settings were chosen
 EMBEDDING = "things/spose_49"  # by which settings are chosen, on seen concepts
 
 
@@ -221,6 +224,8 @@ def plan(seeds=SEEDS) -> list[Experiment]:
     if tuple(seeds) == SEEDS:
         main += [_run(f"{label}, {name}", first, SEEDS[0], label, **changes)
                  for name, changes in curve().items() for label in ("AligNet", "UnAligNet")]  # fmt: skip
+        main += [_run(f"{label}, {LONGER} steps", model, seed, label, steps=LONGER)
+                 for seed in SEEDS for label in ("AligNet", "UnAligNet") for model in STUDENTS]  # fmt: skip
     return main
 
 
@@ -253,7 +258,7 @@ def choose(profile, say=print) -> pd.DataFrame:
         question, lr, decay, steps, AligNet, UnAligNet (Spearman with the embedding), mean, chosen (of this question).
     """
     profile, student = profile.with_(name="slice"), next(iter(STUDENTS))
-    best, rows = PRESET.with_(lr=3e-5, decay=0.0, steps=200, seed=0), []
+    best, rows = PRESET.with_(lr=3e-5, decay=0.0, steps=LONGER, warmup=LONGER // 10, seed=0), []
 
     def ask(question: str, options: list[Settings]) -> Settings:
         found = []
@@ -318,6 +323,27 @@ def teacher_table(profile) -> pd.DataFrame:
     return results.combine(table, results.table([held], **common, provenance="recorded"))
 
 
+def references(profile) -> pd.DataFrame:
+    """What students are set beside: the teacher, people's limits on the 92 images, and chance."""
+    profile = profile.with_(name="slice")
+    made_from = [VERSION, Teacher.load(teacher(profile)).key, held_out()]
+    return kept(profile, "people-references", VERSION, made_from, lambda: _references(profile))
+
+
+def _references(profile) -> pd.DataFrame:
+    found = measures.answers(_source(profile), tuple(held_out()))
+    common = {"dataset": "mur92", "profile": "slice", "provenance": "recorded", "source": SOURCE}
+    best, chance = found.shares.max(1).mean(), 1 / len(set(found.images.concepts))
+    rows = [{"measure": "accuracy", "detail": "best answer", "value": best, "n": len(found.shares)},
+            {"measure": "accuracy", "detail": "chance", "value": 1 / 3},
+            {"measure": "categories", "detail": "chance", "value": chance}]  # fmt: skip
+    return results.combine(
+        teacher_table(profile),
+        rsa.people_ceilings(found.arranged, **common),
+        results.table(rows, model="people", stage="ceiling", **common),
+    )
+
+
 def told(table: Measured) -> str:
     """The outcome of a run in a few words."""
     value = table.table.set_index(["dataset", "measure", "detail", "layer"])["value"]
@@ -343,5 +369,5 @@ def collect(profile, target: Path | None = None) -> pd.DataFrame:
     if tables:
         results.combine(*tables).save(target / RUNS)
         write_text(target / LOG, frame.to_csv(index=False, float_format="%.5g"))
-        results.write(teacher_table(profile), target / TEACHER)
+        results.write(references(profile), target / REFERENCES)
     return frame
