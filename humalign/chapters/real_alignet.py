@@ -31,6 +31,8 @@ SHOTS = (1, 2, 4)
 ODD = "odd one out"
 PRIMARY = ("mur92", "spearman", "correlation", "penultimate")
 CONTRASTS = (("AligNet", "base"), ("AligNet", "UnAligNet"))
+LONGER_SUFFIX = ", 200 steps"
+LONGER = tuple(f"{stage}{LONGER_SUFFIX}" for stage in ("AligNet", "UnAligNet"))  # beside the chosen number of steps
 CURVED = "efficientnet-lite0"  # the student of the trade-off curve
 
 
@@ -131,6 +133,12 @@ def main_limits() -> dict[str, tuple[float, float]]:
     return dict(zip(("with the mean of 16 people", "with single people, averaged"), ends))
 
 
+def stacked(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Tables of several panels below each other, the panel in the first column."""
+    out = pd.concat([part.assign(panel=title) for title, part in parts.items()], ignore_index=True)
+    return out[["panel", *out.columns[:-1]]].assign(provenance="recorded")
+
+
 def contrasts(found: Measured, pairs=CONTRASTS) -> pd.DataFrame:
     """Paired differences in all measures: plus, minus, name, model ("all": mean of the students), value, low, high."""
     parts = []
@@ -139,12 +147,6 @@ def contrasts(found: Measured, pairs=CONTRASTS) -> pd.DataFrame:
             part = resample.difference(of_measure(found, place), {"stage": plus}, {"stage": minus})
             parts.append(part.assign(plus=plus, minus=minus, name=name))
     return pd.concat(parts, ignore_index=True)
-
-
-def _setting(stage: str) -> tuple[str, str]:
-    """Labels and change of settings of a stage."""
-    label, _, change = stage.partition(", ")
-    return label, change
 
 
 def curve(found: Measured) -> pd.DataFrame:
@@ -160,7 +162,7 @@ def curve(found: Measured) -> pd.DataFrame:
     rows: dict[str, dict] = {}
     for column, place in columns.items():
         for row in of_measure(part, place).table.itertuples():
-            label, change = _setting(row.stage)
+            label, _, change = row.stage.partition(", ")
             if label == "permuted" or row.stage == NATIVE:
                 continue
             own = rows.setdefault(row.stage, {"label": label, "change": change, "lr": rates.get(row.stage, 0.0)})
@@ -194,6 +196,11 @@ def contrast_table(found: pd.DataFrame) -> pd.DataFrame:
 def verdicts(found: Measured) -> pd.DataFrame:
     """The claims of this page, judged: see :func:`humalign.claims.judge`."""
     return claims.judge(found, models(), claims.ledger(CLAIMS))
+
+
+def criteria() -> dict[str, dict]:
+    """Claim to criterion, as written before any run."""
+    return {claim["id"]: claim["criterion"] for claim in claims.ledger(CLAIMS)}
 
 
 def claim_table(judged: pd.DataFrame) -> pd.DataFrame:
@@ -251,7 +258,12 @@ def numbers(found: Measured, judged: pd.DataFrame) -> dict:
              "ra_ceiling_high": show.number(ceiling["single, upper"], None, "recorded", digits=2)}  # fmt: skip
     for place, key in ((PRIMARY, "people"), (list(MEASURES)[-1], "kept"), (list(MEASURES)[-2], "top")):
         for stage, row in _over_students(found, place).items():
-            told[f"ra_{key}_{stage.lower()}"] = show.number(row[0], row[1], "recorded", digits=2)
+            name = stage.lower().replace(LONGER_SUFFIX, "_longer")
+            told[f"ra_{key}_{name}"] = show.number(row[0], row[1], "recorded", digits=2)
+    longer = resample.difference(of_measure(found, PRIMARY), *({"stage": one} for one in LONGER))
+    if len(longer):
+        row = longer.iloc[-1]
+        told["ra_longer_people"] = show.number(row["value"], (row["low"], row["high"]), "recorded")
     for row in judged.itertuples():
         key = f"ra_{row.id.removeprefix('ra-').replace('-', '_')}"
         told[key] = show.number(row.effect, (row.low, row.high), "recorded")
@@ -271,7 +283,7 @@ def numbers(found: Measured, judged: pd.DataFrame) -> dict:
 def _over_students(found: Measured, place: tuple) -> dict[str, tuple]:
     """Mean over the students of one measure, by stage: value and interval (objects and seeds)."""
     out = {}
-    for stage in STAGES:
+    for stage in (*STAGES, *LONGER):
         part = of_measure(found, place)
         part = part.select((part.table["stage"] == stage).to_numpy())
         if len(part.table):

@@ -76,49 +76,48 @@ def agreement(parts: dict[str, pd.DataFrame], limits: dict[str, tuple]):
     return fig
 
 
-def trade_off(table: pd.DataFrame, limit: float):
+def trade_off(table: pd.DataFrame):
     """Agreement with people against what the old classifier still says, one line a kind of labels.
 
     Parameters
     ----------
     table : DataFrame
         label, change, lr, kept, top, near, near_low, near_high: :func:`humalign.chapters.real_alignet.curve`.
-    limit : float
-        What a perfect model reaches.
     """
     columns = {"kept": "ImageNet answers as before", "top": "ImageNet top-1"}
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.4), sharey=True, layout="constrained")
+    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.3), sharey=True, layout="constrained")
     base = table[table["label"] == "base"].iloc[0]
-    for ax, (column, words) in zip(axes, columns.items()):
+    for ax, (column, title) in zip(axes, columns.items()):
         for label in ("UnAligNet", "AligNet"):
-            own = table[table["label"] == label].sort_values("lr")
-            pulled = own["change"].str.contains("pull|decay")
-            line = own[~pulled]
+            own, colour = table[table["label"] == label].sort_values("lr"), COLOURS[label]
+            longer, pulled = (own["change"].str.contains(word) for word in ("steps", "pull|decay"))
+            line = own[~longer & ~pulled]
             way = [base[column], *line[column]], [base["near"], *line["near"]]
-            ax.plot(*way, color=COLOURS[label], lw=1.6, zorder=2)
-            for part, fill in ((line, COLOURS[label]), (own[pulled], "none")):
+            ax.plot(*way, color=colour, lw=1.6, zorder=2)
+            looks = ((line, SHAPES[label], colour), (own[longer], "s", colour), (own[pulled], SHAPES[label], "none"))
+            for part, marker, fill in looks:
                 ends = part["near_low"], part["near_high"]
                 ax.vlines(part[column], *ends, color=style.GREY, lw=0.9, alpha=0.6, zorder=1)
-                edge = style.OUTLINE if fill != "none" else COLOURS[label]
-                ax.scatter(part[column], part["near"], s=62, marker=SHAPES[label], facecolors=fill, edgecolors=edge,
-                           linewidths=0.8 if fill != "none" else 1.6, zorder=3)  # fmt: skip
+                edge, width = (colour, 1.6) if fill == "none" else (style.OUTLINE, 0.8)
+                ax.scatter(part[column], part["near"], s=62, marker=marker, facecolors=fill, edgecolors=edge,
+                           linewidths=width, zorder=3)  # fmt: skip
             if column == "kept":
                 up = 1 if label == "AligNet" else -1
                 for row in line.itertuples():
-                    ax.annotate(f"{row.lr:g}".replace("e-0", "e−"), (getattr(row, column), row.near), fontsize=9,
-                                xytext=(0, 9 * up), textcoords="offset points", ha="center", color=style.GREY,
-                                va="bottom" if up > 0 else "top")  # fmt: skip
+                    place = {"xytext": (0, 9 * up), "textcoords": "offset points", "va": "bottom" if up > 0 else "top"}
+                    words = f"{row.lr:g}".replace("e-0", "e−")
+                    ax.annotate(words, (row.kept, row.near), fontsize=9, ha="center", color=style.GREY, **place)
         look = {"s": 62, "marker": "o", "color": COLOURS["base"], "edgecolors": style.OUTLINE}
         ax.scatter(base[column], base["near"], zorder=3, **look)
-        ax.set(xlabel=words)
-        style.reference_line(ax, limit, "limit of people" if column == "kept" else "", at=0.02)
+        ax.set(xlabel=title)
     axes[0].set_ylabel("ρ with the mean of 16 people")
     look = {"mec": style.OUTLINE, "ms": 7}
     handles = [plt.Line2D([], [], ls="" if s == "base" else "-", marker=SHAPES[s], color=COLOURS[s], **look)
                for s in ("base", "UnAligNet", "AligNet")]  # fmt: skip
-    handles.append(plt.Line2D([], [], ls="", marker="D", mfc="none", mec=style.GREY, mew=1.6, ms=7))
-    words = ["before", "UnAligNet", "AligNet", "with a pull to the start"]
-    fig.legend(handles, words, fontsize=9.5, ncols=4, loc="outside lower center")
+    handles += [plt.Line2D([], [], ls="", marker="s", color=style.GREY, ms=7),
+                plt.Line2D([], [], ls="", marker="D", mfc="none", mec=style.GREY, mew=1.6, ms=7)]  # fmt: skip
+    words = ["before", "UnAligNet", "AligNet", "200 steps", "pulled to the start"]
+    fig.legend(handles, words, fontsize=9.5, ncols=5, loc="outside lower center", columnspacing=1.2)
     return fig
 
 

@@ -19,9 +19,6 @@ STEPS = {
     "evaluate": "humalign alignet evaluate work/student --images pictures --triplets work/alignet --world",
 }
 EXAMPLE = "\n".join(STEPS.values())
-REAL_TEACHER = """
-humalign alignet teacher --features things/clip_vit_b32 --dataset things/test_10_id \\
-    --embedding things/vice_42 --strength 0.03 0.1 0.3 --profile slice --out teacher"""
 REAL = {  # on photographs: what the page on AligNet and real people shows
     "teacher": """humalign alignet teacher --profile slice --features things/clip_vit_b32 --dataset things/test_10_id \\
     --kind plain --strength 0.03 0.1 0.3 --exclude humalign/recorded/real_alignet_held_out.txt --out work/teacher""",
@@ -36,6 +33,11 @@ REAL = {  # on photographs: what the page on AligNet and real people shows
 PAPER = """
 torchrun --nproc-per-node 8 -m humalign alignet train --student timm:vit_base_patch16_siglip_224 \\
     --images imagenet/train --triplets release_1.1 --sampling cluster_border_500 --workers 12 --out aligned"""
+
+
+def both(step: str) -> str:
+    """The example of a step in the drawn world, and with real people."""
+    return f"{STEPS[step]}\n\n{REAL[step]}"
 
 
 def configure(parser) -> None:
@@ -58,7 +60,7 @@ def configure(parser) -> None:
         add_profile_options(part)
         return part
 
-    teacher = add("teacher", "fit the map of a frozen network that agrees with people", STEPS["teacher"] + REAL_TEACHER)
+    teacher = add("teacher", "fit the map of a frozen network that agrees with people", both("teacher"))
     teacher.add_argument(
         "--network", help="mini:NAME, timm:NAME or open_clip:ARCH/TAG: whose features of the judged pictures are used"
     )
@@ -86,7 +88,7 @@ def configure(parser) -> None:
     teacher.add_argument("--folds", type=int, default=3, help="folds of the cross-validation over objects (default: 3)")
     teacher.add_argument("--out", required=True, metavar="DIR", help="folder for the teacher")
 
-    sample = add("sample", "draw triplets and label them with the teacher's similarities", STEPS["sample"])
+    sample = add("sample", "draw triplets and label them with the teacher's similarities", both("sample"))
     sample.add_argument("--teacher", required=True, metavar="DIR", help="folder that 'teacher' wrote")
     sample.add_argument("--images", metavar="DIR", help="folder with pictures; subfolders count as classes")
     sample.add_argument(
@@ -117,7 +119,7 @@ def configure(parser) -> None:
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--out", required=True, metavar="DIR", help="folder for the triplets")
 
-    train = add("train", "fine-tune a student on the teacher's labels", STEPS["train"] + PAPER)
+    train = add("train", "fine-tune a student on the teacher's labels", both("train") + PAPER)
     train.add_argument("--student", required=True, help="mini:NAME, timm:NAME or open_clip:ARCH/TAG")
     train.add_argument("--images", required=True, metavar="DIR", help="the folder the triplets were drawn from")
     train.add_argument(
@@ -146,7 +148,7 @@ def configure(parser) -> None:
         "--out", required=True, metavar="DIR", help="folder for checkpoints and the student; a started run goes on"
     )
 
-    evaluate = add("evaluate", "measure a student", STEPS["evaluate"])
+    evaluate = add("evaluate", "measure a student", both("evaluate"))
     evaluate.add_argument("student", help="folder that 'train' wrote, or a name (mini:NAME ...) for a network as it is")
     evaluate.add_argument("--images", metavar="DIR", help="pictures of the stored triplets")
     evaluate.add_argument("--triplets", metavar="PATH", help="stored triplets, see train")

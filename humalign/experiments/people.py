@@ -41,7 +41,7 @@ PRESET = PRESETS["photographs"]
 RATES = (1e-5, 3e-5, 1e-4, 3e-4)  # of the curve; the first is not among those that are chosen from
 PULL = 1.0  # decay x sum of learning rates, where there is decay
 PULLED = "pulled to the start"
-LONGER = 200  # steps: nearly as good where settings were chosen
+LONGER = 200  # steps: nearly as good where settings were chosen; stages LONGER of the chapter
 EMBEDDING = "things/spose_49"  # by which settings are chosen, on seen concepts
 
 
