@@ -181,8 +181,9 @@ def test_bad_input_gets_one_line(labelled, capsys):
     assert _train(folder, "a", "--transform", "permuted") == 2  # no such labels
     assert _train(folder, "b", "--side", 77) == 2  # a drawn network sees one size
     assert run("evaluate", STUDENT) == 2
+    assert run("evaluate", STUDENT, "--world", "--profile", "slice") == 2  # not in the drawn world
     lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert all(line.startswith("humalign alignet: ") for line in lines)
 
 

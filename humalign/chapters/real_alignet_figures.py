@@ -60,9 +60,12 @@ def agreement(parts: dict[str, pd.DataFrame], limits: dict[str, tuple]):
                             solid_capstyle="butt")  # fmt: skip
                 ax.hlines(y, own["low"][stage], own["high"][stage], color=style.GREY, lw=1.2, zorder=3)
                 style.single_runs(ax, own.loc[[stage]], [y + 0.075], along="x")
-                ax.scatter(value, y, s=58, color=COLOURS[stage], marker=SHAPES[stage], edgecolors=style.OUTLINE,
-                           linewidths=0.8, zorder=4)  # fmt: skip
+                look = {"marker": SHAPES[stage], "edgecolors": style.OUTLINE, "linewidths": 0.8}
+                ax.scatter(value, y, s=58, color=COLOURS[stage], zorder=4, **look)
+                ax.annotate(f"{value:.2f}", (own["high"][stage], y), xytext=(4, 0), textcoords="offset points",
+                            fontsize=8.5, va="center", color=style.GREY)  # fmt: skip
         ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
+        ax.set_xlim(min(-0.03, part["low"].min() - 0.02), 1.13 * limits[title][1])
         ax.set_title(title, fontsize=10.5, pad=18)
         ax.set_xlabel("Spearman's ρ, 92 images")
         ax.set_ylim(-len(models) + 0.5, 0.5)
@@ -122,32 +125,39 @@ def trade_off(table: pd.DataFrame):
 
 
 def differences(table: pd.DataFrame):
-    """Differences with intervals: one panel a contrast, one row a measure, small marks single students.
+    """Differences with intervals: one column a contrast, one row a measure, small marks single students.
+
+    What is kept of ImageNet stands below, on a scale of its own.
 
     Parameters
     ----------
     table : DataFrame
         :func:`humalign.chapters.real_alignet.contrasts`.
     """
-    pairs, names = list(dict.fromkeys(zip(table["plus"], table["minus"]))), list(dict.fromkeys(MEASURES.values()))
+    pairs = list(dict.fromkeys(zip(table["plus"], table["minus"])))
+    parts = [[name for name in MEASURES.values() if name.startswith("ImageNet") == kept] for kept in (False, True)]
     fig, axes = plt.subplots(
-        1, len(pairs), figsize=(style.WIDTH, 0.42 * len(names) + 1.5), sharey=True, layout="constrained"
-    )
-    for ax, (plus, minus) in zip(np.atleast_1d(axes), pairs):
+        2, len(pairs), figsize=(style.WIDTH, 0.4 * len(MEASURES) + 2.3), sharey="row", layout="constrained",
+        gridspec_kw={"height_ratios": [len(part) for part in parts]}, squeeze=False,
+    )  # fmt: skip
+    for column, (plus, minus) in enumerate(pairs):
         own = table[(table["plus"] == plus) & (table["minus"] == minus)]
-        for y, name in enumerate(reversed(names)):
-            for row in own[own["name"] == name].itertuples():
-                if row.model == "all":
-                    ax.hlines(y, row.low, row.high, color=COLOURS["AligNet"], lw=3, zorder=2)
-                    ax.scatter(row.value, y, s=70, color=COLOURS["AligNet"], edgecolors="white", zorder=4)
-                else:
-                    ax.scatter(row.value, y + 0.27, s=22, marker=MARKS[row.model], color=style.GREY, zorder=3)
-        ax.axvline(0, color=style.GREY, lw=1.2)
-        ax.set_title(f"{plus} minus {minus}", fontsize=10.5)
-        ax.set_xlabel("difference")
-        ax.grid(axis="y", lw=0.5)
-        ax.tick_params(axis="y", length=0)
-    np.atleast_1d(axes)[0].set_yticks(range(len(names)), list(reversed(names)), fontsize=9)
+        for ax, names in zip(axes[:, column], parts):
+            for y, name in enumerate(reversed(names)):
+                for row in own[own["name"] == name].itertuples():
+                    if row.model == "all":
+                        ax.hlines(y, row.low, row.high, color=COLOURS["AligNet"], lw=3, zorder=2)
+                        ax.scatter(row.value, y, s=70, color=COLOURS["AligNet"], edgecolors="white", zorder=4)
+                    else:
+                        ax.scatter(row.value, y + 0.29, s=22, marker=MARKS[row.model], color=style.GREY, zorder=3)
+            ax.axvline(0, color=style.GREY, lw=1.2)
+            ax.set_ylim(-0.6, len(names) - 0.4)
+            ax.grid(axis="y", lw=0.5)
+            ax.tick_params(axis="y", length=0)
+            ax.set_yticks(range(len(names)), list(reversed(names)), fontsize=9)
+            ax.locator_params(axis="x", nbins=5)
+        axes[0, column].set_title(f"{plus} minus {minus}", fontsize=10.5)
+        axes[1, column].set_xlabel("difference")
     handles = [plt.Line2D([], [], ls="", marker=MARKS[m], color=style.GREY, ms=5) for m in MARKS]
     handles.append(plt.Line2D([], [], lw=3, marker="o", color=COLOURS["AligNet"], mec="white", ms=8))
     fig.legend(handles, [*STUDENTS.values(), "mean, 95 %"], fontsize=9.5, ncols=4, loc="outside lower center")
