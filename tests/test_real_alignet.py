@@ -336,6 +336,11 @@ def test_tables_and_figures_of_the_page(recorded):
 
     contrasts = study.contrasts(recorded)
     assert set(contrasts["name"]) == set(study.MEASURES.values())
+    every = contrasts[(contrasts["model"] == "all") & (contrasts["name"] == study.MEASURES[study.PRIMARY])]
+    judged_ = study.verdicts(recorded).set_index("id")
+    for row, claim in zip(every.itertuples(), ("ra-gain", "ra-people")):  # the figure and the claims say the same
+        told = judged_.loc[claim, ["effect", "low", "high"]].astype(float)
+        np.testing.assert_allclose([row.value, row.low, row.high], told, atol=1e-4)
     assert len(study.contrast_table(contrasts)) == 2 * len(study.MEASURES)
     assert len(study.table(recorded)) == 15  # three students, four stages and one at its own size
     curve = study.curve(recorded)

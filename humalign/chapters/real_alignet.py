@@ -139,9 +139,16 @@ def stacked(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return out[["panel", *out.columns[:-1]]].assign(provenance="recorded")
 
 
+def _for_every_seed(found: Measured) -> Measured:
+    """The untouched networks, which no seed concerns, beside the students of every seed."""
+    base, seeds = found.select("stage == 'base'"), sorted(set(found.table["seed"]) - {0})
+    more = [Measured(base.table.assign(seed=seed), base.draws) for seed in seeds]
+    return results.combine(found, *more)
+
+
 def contrasts(found: Measured, pairs=CONTRASTS) -> pd.DataFrame:
     """Paired differences in all measures: plus, minus, name, model ("all": mean of the students), value, low, high."""
-    parts = []
+    parts, found = [], _for_every_seed(found)
     for plus, minus in pairs:
         for place, name in MEASURES.items():
             part = resample.difference(of_measure(found, place), {"stage": plus}, {"stage": minus})
@@ -276,6 +283,9 @@ def numbers(found: Measured, judged: pd.DataFrame) -> dict:
                        ("classes", ("imagenet", "accuracy", "photographs")),
                        ("held", ("imagenet", "agreement", "held-out"))):  # fmt: skip
         told[f"ra_{key}_n"] = show.number(int(count.loc[place].iloc[0]), None, "recorded")
+    rows = references().set_index(["dataset", "measure"])["value"]
+    for key, measure in (("questions", "questions"), ("most_asked", "answers to the most asked")):
+        told[f"ra_{key}"] = show.number(int(rows["photographs", measure]), None, "recorded")
     told["ra_minutes"] = show.number(float(cost_table()["longest"].max()), None, "recorded", digits=1)
     return told
 

@@ -27,8 +27,8 @@ def _ceiling(ax, low: float, high: float) -> None:
     else:
         ax.axvline(high, color=style.GREY, ls="-.", lw=1.4)
     words = f"limit {high:.2f}" if low == high else f"limit {low:.2f} to {high:.2f}"
-    ax.annotate(words, ((low + high) / 2, 1.0), xycoords=ax.get_xaxis_transform(), xytext=(0, 2), fontsize=9,
-                textcoords="offset points", ha="center", va="bottom", color=style.GREY)  # fmt: skip
+    place = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right" if low < high else "center", "va": "bottom"}
+    ax.annotate(words, (high, 1.0), xycoords=ax.get_xaxis_transform(), fontsize=9, color=style.GREY, **place)
 
 
 def agreement(parts: dict[str, pd.DataFrame], limits: dict[str, tuple]):
@@ -62,10 +62,12 @@ def agreement(parts: dict[str, pd.DataFrame], limits: dict[str, tuple]):
                 style.single_runs(ax, own.loc[[stage]], [y + 0.075], along="x")
                 look = {"marker": SHAPES[stage], "edgecolors": style.OUTLINE, "linewidths": 0.8}
                 ax.scatter(value, y, s=58, color=COLOURS[stage], zorder=4, **look)
-                ax.annotate(f"{value:.2f}", (own["high"][stage], y), xytext=(4, 0), textcoords="offset points",
-                            fontsize=8.5, va="center", color=style.GREY)  # fmt: skip
+                end, side = ("low", "right") if value < start else ("high", "left")
+                place = {"xytext": (4 if side == "left" else -4, 0), "textcoords": "offset points", "ha": side}
+                ax.annotate(f"{value:.2f}", (own[end][stage], y), fontsize=8.5, va="center", color=style.GREY, **place)
         ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
-        ax.set_xlim(min(-0.03, part["low"].min() - 0.02), 1.13 * limits[title][1])
+        top = limits[title][1]
+        ax.set_xlim(min(-0.03, part["low"].min() - 0.14 * top), 1.13 * top)
         ax.set_title(title, fontsize=10.5, pad=18)
         ax.set_xlabel("Spearman's ρ, 92 images")
         ax.set_ylim(-len(models) + 0.5, 0.5)
@@ -155,7 +157,7 @@ def differences(table: pd.DataFrame):
             ax.grid(axis="y", lw=0.5)
             ax.tick_params(axis="y", length=0)
             ax.set_yticks(range(len(names)), list(reversed(names)), fontsize=9)
-            ax.locator_params(axis="x", nbins=5)
+            ax.locator_params(axis="x", nbins=4)
         axes[0, column].set_title(f"{plus} minus {minus}", fontsize=10.5)
         axes[1, column].set_xlabel("difference")
     handles = [plt.Line2D([], [], ls="", marker=MARKS[m], color=style.GREY, ms=5) for m in MARKS]

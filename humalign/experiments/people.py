@@ -326,7 +326,7 @@ def teacher_table(profile) -> pd.DataFrame:
 def references(profile) -> pd.DataFrame:
     """What students are set beside: the teacher, people's limits on the 92 images, and chance."""
     profile = profile.with_(name="slice")
-    made_from = [VERSION, Teacher.load(teacher(profile)).key, held_out()]
+    made_from = [VERSION, "2", Teacher.load(teacher(profile)).key, held_out()]
     return kept(profile, "people-references", VERSION, made_from, lambda: _references(profile))
 
 
@@ -337,10 +337,16 @@ def _references(profile) -> pd.DataFrame:
     rows = [{"measure": "accuracy", "detail": "best answer", "value": best, "n": len(found.shares)},
             {"measure": "accuracy", "detail": "chance", "value": 1 / 3},
             {"measure": "categories", "detail": "chance", "value": chance}]  # fmt: skip
+    own = found.responses.align(found.photographs.ids).triplets
+    held = own[np.isin(found.photographs.ids, found.held_out)[own].all(1)]
+    asked = np.unique(np.sort(held, 1), axis=0, return_counts=True)[1]
+    counts = {"questions": len(asked), "answers to the most asked": asked.max()}
+    told = [{"measure": key, "detail": "held-out", "value": value, "n": len(held)} for key, value in counts.items()]
     return results.combine(
         teacher_table(profile),
         rsa.people_ceilings(found.arranged, **common),
         results.table(rows, model="people", stage="ceiling", **common),
+        results.table(told, model="people", stage="count", **{**common, "dataset": "photographs"}),
     )
 
 
