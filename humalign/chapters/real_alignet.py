@@ -271,6 +271,7 @@ def numbers(found: Measured, judged: pd.DataFrame) -> dict:
     if len(longer):
         row = longer.iloc[-1]
         told["ra_longer_people"] = show.number(row["value"], (row["low"], row["high"]), "recorded")
+    told |= _numbers_of_curve(curve(found))
     for row in judged.itertuples():
         key = f"ra_{row.id.removeprefix('ra-').replace('-', '_')}"
         told[key] = show.number(row.effect, (row.low, row.high), "recorded")
@@ -288,6 +289,25 @@ def numbers(found: Measured, judged: pd.DataFrame) -> dict:
         told[f"ra_{key}"] = show.number(int(rows["photographs", measure]), None, "recorded")
     told["ra_minutes"] = show.number(float(cost_table()["longest"].max()), None, "recorded", digits=1)
     return told
+
+
+def _numbers_of_curve(table: pd.DataFrame) -> dict:
+    """The curve in numbers: highest learning rate, the one below the chosen one, and a pull to the start."""
+    own = table[table["label"] == "AligNet"]
+    plain, out = own[~own["change"].str.contains("steps|pull|decay")].sort_values("lr"), {}
+    rate = plain.loc[plain["change"] == "", "lr"].item()
+    ends = {"far": plain["lr"].max(), "mild": plain.loc[plain["lr"] < rate, "lr"].max()}
+    for key, lr in ends.items():
+        for label, part in table[table["lr"] == lr].groupby("label"):
+            row = part[part["change"].str.startswith("learning rate")].iloc[0]
+            name = f"ra_{key}_{label.lower()}"
+            out |= {name: show.number(row["near"], None, "recorded", digits=2),
+                    f"{name}_kept": show.number(row["kept"], None, "recorded", digits=2)}  # fmt: skip
+        out[f"ra_{key}_rate"] = show.Words(f"{lr:g}")
+    pulled = own[own["change"].str.contains("pull|decay")].iloc[0]
+    out |= {"ra_pulled": show.number(pulled["near"], None, "recorded", digits=2),
+            "ra_pulled_kept": show.number(pulled["kept"], None, "recorded", digits=2)}  # fmt: skip
+    return out
 
 
 def _over_students(found: Measured, place: tuple) -> dict[str, tuple]:

@@ -63,11 +63,11 @@ def agreement(parts: dict[str, pd.DataFrame], limits: dict[str, tuple]):
                 look = {"marker": SHAPES[stage], "edgecolors": style.OUTLINE, "linewidths": 0.8}
                 ax.scatter(value, y, s=58, color=COLOURS[stage], zorder=4, **look)
                 end, side = ("low", "right") if value < start else ("high", "left")
-                place = {"xytext": (4 if side == "left" else -4, 0), "textcoords": "offset points", "ha": side}
-                ax.annotate(f"{value:.2f}", (own[end][stage], y), fontsize=8.5, va="center", color=style.GREY, **place)
+                words = {"xytext": (4 if side == "left" else -4, 0), "textcoords": "offset points", "ha": side}
+                ax.annotate(f"{value:.2f}", (own[end][stage], y), fontsize=8.5, va="center", color=style.GREY, **words)
         ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
         top = limits[title][1]
-        ax.set_xlim(min(-0.03, part["low"].min() - 0.14 * top), 1.13 * top)
+        ax.set_xlim(min(-0.03, part["low"].min() - 0.2 * top), 1.13 * top)
         ax.set_title(title, fontsize=10.5, pad=18)
         ax.set_xlabel("Spearman's ρ, 92 images")
         ax.set_ylim(-len(models) + 0.5, 0.5)
@@ -106,12 +106,11 @@ def trade_off(table: pd.DataFrame):
                 edge, width = (colour, 1.6) if fill == "none" else (style.OUTLINE, 0.8)
                 ax.scatter(part[column], part["near"], s=62, marker=marker, facecolors=fill, edgecolors=edge,
                            linewidths=width, zorder=3)  # fmt: skip
-            if column == "kept":
-                up = 1 if label == "AligNet" else -1
+            if column == "kept" and label == "AligNet":
+                place = {"xytext": (6, 6), "textcoords": "offset points", "va": "bottom"}
                 for row in line.itertuples():
-                    place = {"xytext": (0, 9 * up), "textcoords": "offset points", "va": "bottom" if up > 0 else "top"}
-                    words = f"{row.lr:g}".replace("e-0", "e−")
-                    ax.annotate(words, (row.kept, row.near), fontsize=9, ha="center", color=style.GREY, **place)
+                    words = f"{row.lr:.0e}".replace("e-0", "e−")
+                    ax.annotate(words, (row.kept, row.near), fontsize=9, color=style.GREY, **place)
         look = {"s": 62, "marker": "o", "color": COLOURS["base"], "edgecolors": style.OUTLINE}
         ax.scatter(base[column], base["near"], zorder=3, **look)
         ax.set(xlabel=title)
