@@ -231,10 +231,10 @@ def chosen_table() -> pd.DataFrame:
 def teacher_table() -> pd.DataFrame:
     """The teacher on people's responses, for display."""
     rows = references()
-    rows = rows[rows["model"].str.startswith("things/")]
+    rows = rows[rows["model"].str.startswith("things/") & (rows["measure"] == "accuracy")]
     value = [show.number(r.value, None if np.isnan(r.low) else (r.low, r.high), "recorded") for r in rows.itertuples()]
     names = {"AligNet": "fitted to people", "UnAligNet": "untransformed"}
-    columns = {"responses": rows["dataset"], "triplets with": rows["detail"], "responses tested": rows["n"].astype(int),
+    columns = {"responses": rows["dataset"], "tested on": rows["detail"], "answers": rows["n"].astype(int),
                "features": rows["stage"].map(names), "accuracy": value}  # fmt: skip
     return pd.DataFrame(columns)
 
@@ -284,9 +284,10 @@ def numbers(found: Measured, judged: pd.DataFrame) -> dict:
                        ("classes", ("imagenet", "accuracy", "photographs")),
                        ("held", ("imagenet", "agreement", "held-out"))):  # fmt: skip
         told[f"ra_{key}_n"] = show.number(int(count.loc[place].iloc[0]), None, "recorded")
-    rows = references().set_index(["dataset", "measure"])["value"]
-    for key, measure in (("questions", "questions"), ("most_asked", "answers to the most asked")):
-        told[f"ra_{key}"] = show.number(int(rows["photographs", measure]), None, "recorded")
+    value = {row.measure: row.value for row in references().itertuples()}  # these four occur once
+    counted = {"questions": "questions", "most_asked": "answers to the most asked", "fitted": "responses"}
+    told |= {f"ra_{key}": show.number(int(value[name]), None, "recorded") for key, name in counted.items()}
+    told["ra_strength"] = show.number(float(value["strength"]), None, "recorded", digits=1)
     told["ra_minutes"] = show.number(float(cost_table()["longest"].max()), None, "recorded", digits=1)
     return told
 
