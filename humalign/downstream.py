@@ -149,6 +149,42 @@ def few_shot(
                          "n": (table["tests"] / len(seeds)).to_numpy()})  # fmt: skip
 
 
+def nearest_centroid(features, labels, shots: int = 1, *, seeds=range(20)) -> np.ndarray:
+    """Classification by the nearest mean of a few examples: how often each row is told right when it is no example.
+
+    Features are centred on all rows and scaled to length 1; the class whose examples have the mean with the highest
+    cosine wins.
+
+    Parameters
+    ----------
+    features : float array (n, p)
+    labels : array (n,)
+    shots : int
+        Examples of each class.
+    seeds : iterable of int
+        One draw of examples each; the same draws for every network that is compared.
+
+    Returns
+    -------
+    float array (n,)
+        NaN for a row that was an example in every draw.
+    """
+    x, labels = _features(features, "features"), np.asarray(labels)
+    x = x - x.mean(0)
+    x /= np.linalg.norm(x, axis=1, keepdims=True) + 1e-12
+    classes, codes = np.unique(labels, return_inverse=True)
+    hits, tests = np.zeros(len(x)), np.zeros(len(x))
+    for seed in seeds:
+        train = draw_shots(labels, shots, seed)
+        centres = np.stack([x[train[codes[train] == k]].mean(0) for k in range(len(classes))])
+        centres /= np.linalg.norm(centres, axis=1, keepdims=True) + 1e-12
+        test = np.setdiff1d(np.arange(len(x)), train)
+        hits[test] += (x[test] @ centres.T).argmax(1) == codes[test]
+        tests[test] += 1
+    with np.errstate(invalid="ignore"):
+        return hits / np.where(tests > 0, tests, np.nan)
+
+
 def shift(
     features, superclass, subclass, source, *, holdout: float = 0.25, seed: int = 0, strengths=SHIFT_STRENGTHS
 ) -> pd.DataFrame:

@@ -205,8 +205,10 @@ def test_queue_skips_waits_and_collects(tmp_path, monkeypatch):
     sizes = {"things": len(split_ids("things")), "test": len(student.pictures())}
     for k, e in enumerate(done):
         kept = {s: rng.normal(size=(m, 4)).astype(np.float16) for s, m in sizes.items()}
-        queue.store_results(e, profile, table(e.stage, e.model, shift=0.1 * k), kept, {"cpu_seconds": 1.0})
-        assert queue.done(e, profile)
+        queue.store_results(
+            e, queue.folder(profile), table(e.stage, e.model, shift=0.1 * k), kept, {"cpu_seconds": 1.0}
+        )
+        assert queue.done(e, queue.folder(profile))
     monkeypatch.setattr(queue, "recorded_folder", lambda: tmp_path / "recorded")
 
     def missing(*args, **more):

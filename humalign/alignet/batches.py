@@ -9,6 +9,7 @@ within them, which gives small networks many triplets per picture; its labels co
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,9 +126,10 @@ class PoolBatches(_Steps):
         The same m pictures.
     steps, batch : int
         Pictures a step.
-    rule : {"mixed", "cluster_border", "random", "class_border"}
+    rule : {"mixed", "cluster_border", "random", "class_border", "all"}
         Border rules take two pictures of each of batch / 2 groups, and triplets of two of one group and one of another;
-        "mixed" adds as many random triplets; "random" draws pictures and triplets at random.
+        "mixed" adds as many random triplets; "random" draws pictures and triplets at random; "all" draws pictures at
+        random and takes every triplet of them.
     groups : Groups, optional
         Clusters or classes.
     triplets : int
@@ -139,7 +141,7 @@ class PoolBatches(_Steps):
         As in :class:`FileBatches`.
     """
 
-    RULES = ("mixed", "cluster_border", "class_border", "random")
+    RULES = ("mixed", "cluster_border", "class_border", "random", "all")
 
     def __init__(
         self,
@@ -166,7 +168,7 @@ class PoolBatches(_Steps):
                 "batches",
                 "give one row per picture and between 6 pictures and all of them a step",
             )
-        if rule != "random":
+        if rule not in ("random", "all"):
             if groups is None or len(groups.with_at_least(2, rule)) < 3:
                 raise InputError(
                     "needs 3 groups of at least 2 pictures", f"sampling '{rule}'", "use more or larger clusters"
@@ -182,6 +184,9 @@ class PoolBatches(_Steps):
         """Pictures of a step (batch,) and triplets (t, 3) of places among them."""
         from .sampling import _random
 
+        if self.rule == "all":
+            every = np.array(list(itertools.combinations(range(self.batch), 3)))
+            return rng.choice(len(self.values), self.batch, replace=False), every
         if self.rule == "random":
             return rng.choice(len(self.values), self.batch, replace=False), _random(
                 self.batch, 3 * self.triplets // 2, rng

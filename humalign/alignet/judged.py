@@ -45,7 +45,36 @@ def frozen(network: str, profile):
     return model
 
 
-def judged(profile, network=None, features=None, images=None, dataset=None, embedding=None) -> Judged:
+def names_of(*paths) -> list[str]:
+    """Names from text files, one a line; empty lines and what follows a # do not count.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read, or holds no name.
+    """
+    found: list[str] = []
+    for path in paths:
+        try:
+            text = Path(path).read_text("utf8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "is not a text file"
+            raise InputError(f"cannot be read ({reason})", path, "name a text file with one name a line") from None
+        names = [line.partition("#")[0].strip() for line in text.splitlines()]
+        if not any(names):
+            raise InputError("holds no name", path, "write one name a line")
+        found += [name for name in names if name]
+    return list(dict.fromkeys(found))
+
+
+def left_out(ids, exclude, where: str) -> list[bool]:
+    """Whether each id stays when some are excluded; InputError for an excluded name that is none of them."""
+    if lost := sorted(set(exclude) - set(ids)):
+        raise InputError(f"'{lost[0]}' is to be left out but is not there", where, "check the names")
+    return [name not in set(exclude) for name in ids]
+
+
+def judged(profile, network=None, features=None, images=None, dataset=None, embedding=None, exclude=()) -> Judged:
     """Gather what a teacher needs, aligned by id.
 
     Parameters
@@ -60,6 +89,8 @@ def judged(profile, network=None, features=None, images=None, dataset=None, embe
     dataset, embedding : str, optional
         Human choices, by their role or the name of a published data set, and a published embedding of people. In
         ``mini`` the drawn people's choices and what they see.
+    exclude : sequence of str
+        Objects that are held out: no choice that touches one of them is used.
     """
     source = open_source(profile)
     drawn = source.kind == "drawn"
@@ -68,6 +99,7 @@ def judged(profile, network=None, features=None, images=None, dataset=None, embe
     if not (dataset or drawn):
         raise InputError("which human choices?", "teacher", "give --dataset, see 'humalign data list'")
     choices, human = source.triplets(dataset or "things"), source.published(embedding) if embedding else None
+    stay = left_out(choices.ids, exclude, choices.name)
     if drawn and not embedding:
         from ..world.datasets import embedding as seen
 
@@ -83,14 +115,14 @@ def judged(profile, network=None, features=None, images=None, dataset=None, embe
     else:
         raise InputError("which pictures did people judge?", "teacher", "give --images, or --features")
     known = set(found.ids) if human is None else set(found.ids) & set(human.ids)
-    ids = [i for i in choices.ids if i in known]
+    ids = [i for i, kept in zip(choices.ids, stay) if kept and i in known]
     if len(ids) < 6:
         raise InputError(f"only {len(ids)} judged objects have features", "teacher", "check that ids agree")
     return Judged(
         found.align(ids),
         choices.restrict(ids),
         None if human is None else human.align(ids),
-        f"{len(ids)} objects, {choices.name}",
+        f"{len(ids)} objects, {choices.name}" + (f", {len(exclude)} held out" if exclude else ""),
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
+import torch
 
 from ..data.alignet import TripletFile
 from ..data.types import Stimuli
@@ -19,7 +20,10 @@ from .images import Pictures, progress_bar
 from .sampling import RULES, Groups, kmeans
 from .settings import CHOICES, Settings
 
-FOLDERS = {"human-aligned": "uncertainty_distillation", "untransformed": "untransformed"}  # of the released files
+FOLDERS = {  # of the released files; "permuted" is a control of this package
+    "human-aligned": "uncertainty_distillation", "untransformed": "untransformed", "permuted": "permuted",
+}  # fmt: skip
+ALL = "all"  # no stored triplets: a step shows some pictures, and all triplets among them count
 CHUNK = 4096  # pictures or rows at a time
 MOST = 4096  # pictures whose content is looked at when a training goes on; names and sizes of all are
 
@@ -73,8 +77,41 @@ def _embedded(teacher, images, out: Path, profile):
     folder = extract(model, stimuli, device=profile.torch_device(), out=out / "features")
     key = shards.content_digest(folder)
     values = _table(out / "features.npy", key, len(stimuli), (part for _, part in shards.stream(folder)))
-    write_json(out / "names.json", list(stimuli.ids))
-    return stimuli.ids, values, key
+    return list(stimuli.ids), values, key
+
+
+def _named(images, features, profile):
+    """Stored features of a folder of pictures, by their names without suffix; the names, and a digest."""
+    from ..features import from_folder
+
+    names = list(from_folder(images, suffix=True).ids)
+    found = judged.read_features(features, profile)
+    known, stems = set(found.ids), [_stem(name) for name in names]
+    if lost := [stem for stem in stems if stem not in known]:
+        raise InputError(f"there are none of '{lost[0]}'", features, "name features of all pictures of the folder")
+    return names, found.align(stems).values
+
+
+def _stem(name: str) -> str:
+    """Name of a picture without folders and suffix."""
+    return PurePosixPath(name).stem
+
+
+def _pictured(profile, teacher, out: Path, images, features, exclude):
+    """Names of the pictures that are labelled, their features, and a digest of both."""
+    if images and not features:
+        names, values, source = _embedded(teacher, images, out, profile)
+    else:
+        if images:
+            names, values = _named(images, features, profile)
+        else:
+            found = judged.read_features(features, profile)
+            names, values = list(found.ids), found.values
+        source = digest(names, np.asarray(values))
+    if exclude:
+        rows = np.flatnonzero(judged.left_out([_stem(name) for name in names], exclude, "pictures"))
+        names, values, source = [names[i] for i in rows], np.asarray(values)[rows], digest(source, rows)
+    return names, values, source
 
 
 def make_triplets(
@@ -91,6 +128,7 @@ def make_triplets(
     validation: int = 10_000,
     memory: int = 256 << 20,
     seed: int = 0,
+    exclude=(),
 ) -> list[Path]:
     """AligNet triplets of a folder of pictures (or of stored features), in the layout of the release.
 
@@ -103,11 +141,16 @@ def make_triplets(
         Gets ``<transform>/train_<rule>.npz`` and ``val_<rule>.npz`` (cluster rules carry k in their name), and the
         features and clusters on the way; an interrupted call goes on.
     images, features : path
-        One of both.
-    transform : {"human-aligned", "untransformed"}
+        One of both; or both, then the features go by the names of the pictures without suffix.
+    transform : {"human-aligned", "untransformed", "permuted"}
         Whose similarities label the triplets. Untransformed features are centred, and scaled until soft labels are as
-        sure as those of the map.
-    rule, clusters, n, validation, memory, seed
+        sure as those of the map. "permuted": those of the map, handed to the wrong pictures.
+    rule : str
+        Of :data:`humalign.alignet.sampling.RULES`; or "all": no training triplets are stored, since :func:`train` takes
+        all those among the pictures of a step.
+    clusters, n, validation, memory, seed
+    exclude : sequence of str
+        Pictures that are held out, by name without suffix.
 
     Returns
     -------
@@ -116,25 +159,26 @@ def make_triplets(
     """
     if transform not in FOLDERS:
         raise InputError(f"'{transform}' is not known", "transform", f"choose one of {', '.join(FOLDERS)}")
-    if rule not in RULES:
-        raise InputError(f"'{rule}' is not known", "sampling", f"choose one of {', '.join(RULES)}")
-    if bool(images) == bool(features):
-        raise InputError("give either pictures or features", "sample", "--images DIR, or --features FILE")
+    if rule not in (*RULES, ALL):
+        raise InputError(f"'{rule}' is not known", "sampling", f"choose one of {', '.join((*RULES, ALL))}")
+    if not (images or features):
+        raise InputError("give pictures or features", "sample", "--images DIR, or --features FILE")
     out, teacher = Path(out), teachers.Teacher.load(teacher)
-    if images:
-        names, values, source = _embedded(teacher, images, out, profile)
-    else:
-        found = judged.read_features(features, profile)
-        names, values = list(found.ids), found.values
-        source = digest(names, np.asarray(values))
+    names, values, source = _pictured(profile, teacher, out, images, features, exclude)
+    write_json(out / "names.json", names)
     kind = teacher.transform
     if transform == "untransformed":
         some = np.asarray(values[:: max(1, math.ceil(len(values) / 50_000))])
         kind = teachers.scaled_to(some, teacher.apply(some))
     key = digest("map", teacher.key, transform, source)
-    parts = (kind.apply(np.asarray(values[i : i + CHUNK], np.float32)) for i in range(0, len(names), CHUNK))
+    order = np.arange(len(names))
+    if transform == "permuted":
+        order, key = np.random.default_rng(seed).permutation(len(names)), digest(key, seed)
+    parts = (kind.apply(np.asarray(values[order[i : i + CHUNK]], np.float32)) for i in range(0, len(names), CHUNK))
     mapped = _table(out / f"{FOLDERS[transform]}.npy", key, len(names), parts)
     groups, name = None, rule
+    if rule == ALL:
+        rule, n = "random", 0  # validation triplets are some of them
     if RULES[rule][1] == "classes":
         groups = Groups(classes(names))
     elif RULES[rule][1] == "clusters":
@@ -221,13 +265,44 @@ def parse_settings(pairs) -> dict:
 
 def _references(path: Path, pictures: Pictures):
     """Untransformed features of the pictures, where ``sample`` left them beside the triplets."""
-    for folder in (path.parent, path.parent.parent):
+    for folder in (path, path.parent, path.parent.parent):
         if (folder / "names.json").is_file() and _sound(folder / "features.npy"):
             row = {name: i for i, name in enumerate(read_json(folder / "names.json", [str]))}
             values = np.load(folder / "features.npy", mmap_mode="r")
             if len(values) == len(row) and all(name in row for name in pictures.ids):
                 return values, np.array([row[name] for name in pictures.ids])
     return None
+
+
+def _batches(path, transform: str, sampling, pictures: Pictures, settings: Settings):
+    """What a student sees, from stored triplets or from the pictures of a labelled folder; and a digest of it."""
+    from ..features.images import content
+    from .batches import FileBatches, PoolBatches
+
+    s = settings
+    if sampling == ALL:
+        table, names = path / f"{FOLDERS.get(transform, transform)}.npy", path / "names.json"
+        if not (table.is_file() and names.is_file()):
+            raise InputError(
+                "holds no representations of pictures", path, f"run 'humalign alignet sample --transform {transform}'"
+            )
+        values, rows = np.load(table), pictures.rows(read_json(names, [str]))
+        if len(values) != len(rows):
+            raise InputError(f"{len(values)} rows for {len(rows)} names", table, "sample again")
+        pictures = Pictures([pictures.ids[i] for i in rows], [pictures.source[i] for i in rows], pictures.side)
+        start = [ALL, values]
+    else:
+        file, start = TripletFile.read(path), [sha256(path)]
+    shown = Stimuli(pictures.ids, "", "", images=pictures.source)
+    start += [shown.checksum, content(shown, most=MOST)]
+    reference = _references(path, pictures) if s.local else None
+    if s.local and reference is None:
+        raise InputError("the local term needs the teacher's features", path, "sample from --images, or --set local=0")
+    if sampling == ALL:
+        near = None if reference is None else np.asarray(reference[0])[reference[1]]
+        seen = {"seed": s.seed, "augmentation": s.augmentation, "reference": near}
+        return PoolBatches(values, pictures, s.steps, s.batch, ALL, **seen), start
+    return FileBatches(file, pictures, s.steps, s.batch, s.seed, s.augmentation, reference=reference), start
 
 
 def train(
@@ -243,11 +318,17 @@ def train(
     scratch: bool = False,
     checkpoint=None,
     workers: int = 0,
+    side: int | None = None,
 ):
     """Fine-tune a student on stored triplets; a started folder is continued.
 
     Parameters
     ----------
+    sampling : str, optional
+        Which stored triplets; or "all": ``settings.batch`` pictures a step and all triplets among them, labelled by the
+        representations that :func:`make_triplets` left in the folder.
+    side : int, optional
+        Pixels of the pictures (default: what the network was trained with).
     scratch : bool
         Start from random weights.
     checkpoint : path, optional
@@ -258,33 +339,24 @@ def train(
     Outcome or None
         None in all processes but the first.
     """
-    from ..features.images import content
     from ..zoo import load
-    from .batches import FileBatches
     from .student import Student
     from .training import Processes, Trainer
 
     if scratch and checkpoint is not None:
         raise InputError("starts from random weights or from a file, not both", student, "leave one of them out")
-    path = find_triplets(triplets, transform, sampling)
+    path = Path(triplets) if sampling == ALL else find_triplets(triplets, transform, sampling)
     group = Processes.join(profile.torch_device().type)
     try:
-        tower = load(
-            student, not scratch, checkpoint, seed=settings.seed if scratch else 0, profile=profile, head=False
-        )
+        seed = settings.seed if scratch else 0
+        tower = load(student, not scratch, checkpoint, seed=seed, profile=profile, head=False, side=side)
+        if side and tower.preprocess.size != side:
+            raise InputError(f"sees {tower.preprocess.size} pixels only", student, "leave --side out")
         network = Student(tower, settings.head, settings.input, settings.seed)
-        pictures = Pictures.folder(images, network.side)
-        file = TripletFile.read(path)
-        reference = _references(path, pictures) if settings.local else None
-        if settings.local and reference is None:
-            raise InputError(
-                "the local term needs the teacher's features", path, "sample from --images, or --set local=0"
-            )
-        batches = FileBatches(
-            file, pictures, settings.steps, settings.batch, settings.seed, settings.augmentation, reference=reference
-        )
-        shown = Stimuli(pictures.ids, "", "", images=pictures.source)
-        parts = [sha256(path), shown.checksum, content(shown, most=MOST), scratch]
+        if group.device.type == "cpu":
+            network = network.to(memory_format=torch.channels_last)  # a third less time
+        batches, parts = _batches(path, transform, sampling, Pictures.folder(images, network.side), settings)
+        parts += [scratch]
         parts += [sha256(checkpoint)] if checkpoint is not None else []
         trainer = Trainer(network, batches, settings, out, group, workers, parts)
         begun = trainer.resume()

@@ -10,7 +10,7 @@ from ..store import unlike
 CHOICES = {
     "loss": ("kl", "jsd", "contrastive"),
     "similarity": ("dot", "cosine"),
-    "teacher": ("human-aligned", "untransformed"),
+    "teacher": ("human-aligned", "untransformed", "permuted"),
     "input": ("unit", "native"),
     "batch_norm": ("train", "frozen"),
     "precision": ("float32", "bfloat16"),
@@ -25,8 +25,9 @@ class Settings:
 
     Attributes
     ----------
-    teacher : {"human-aligned", "untransformed"}
-        Whose labels: "untransformed" is the control UnAligNet, never the default.
+    teacher : {"human-aligned", "untransformed", "permuted"}
+        Whose labels: "untransformed" is the control UnAligNet, never the default; "permuted" hands the labels to the
+        wrong pictures.
     loss : {"jsd", "kl", "contrastive"}
         The released configuration has jsd, the paper describes kl.
     temperature : float or None
@@ -142,6 +143,11 @@ PRESETS = {
     "mini": Settings(
         loss="kl", temperature=None, head=0, steps=700, warmup=35, batch=192, lr=3e-3, decay=0.5, input="native",
         augmentation="flip-shift", local=0.1, seed=0, checkpoint_every=0,
+    ),
+    # some hundred photographs, networks pretrained on ImageNet, minutes on a CPU: experiments/PROTOCOL_PEOPLE.md
+    "photographs": Settings(
+        loss="kl", temperature=None, head=0, steps=100, warmup=10, batch=24, lr=1e-4, decay=0.0, input="native",
+        batch_norm="frozen", augmentation="flip-shift", seed=0, checkpoint_every=50, keep=2,
     ),
 }  # fmt: skip
 PRIMARY = PRESETS["mini"].with_(steps=500)  # of the runs that the book reports

@@ -157,3 +157,27 @@ def embed(
             if progress:
                 progress(len(pixels))
     return torch.cat(parts).numpy()
+
+
+def with_published_head(student: Student, profile=None) -> Model:
+    """The network of a student with the classifier that its tower was published with, ready for feature extraction.
+
+    The layers below are the student's, and pictures are shown to it as in training. What the classifier says keeps its
+    meaning as far as the features keep theirs.
+
+    Raises
+    ------
+    InputError
+        When the tower has no published classifier, or saw pixels between 0 and 1.
+    """
+    facts = student.facts
+    whole = load(facts["tower"], profile=profile)
+    left, strange = whole.module.load_state_dict(student.tower.state_dict(), strict=False)
+    if strange or not left or len({name.partition(".")[0] for name in left}) > 1:
+        raise InputError("has no published classifier", facts["tower"], "take a network with logits")
+    if facts["input"] != "native":
+        raise InputError("saw pixels between 0 and 1", facts["tower"], "train with --set input=native")
+    own = {"size": facts["side"], "resize": facts["side"], "squash": True}
+    whole.preprocess = whole.preprocess.with_(**own, interpolation="bicubic", antialias=False)
+    whole.module.to(memory_format=torch.channels_last)
+    return whole

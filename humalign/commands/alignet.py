@@ -3,7 +3,7 @@
 teacher    fit the map of a frozen network that agrees with people
 sample     draw triplets of pictures, let the teacher label them, store them in the released layout
 train      fine-tune a student on the labels (default: human-aligned labels; start several processes with torchrun)
-evaluate   measure a student: on stored triplets, and, for the mini zoo, on the drawn world
+evaluate   measure a student: on stored triplets, on the drawn world (networks of the mini zoo), with real people
 """
 
 from __future__ import annotations
@@ -19,12 +19,25 @@ STEPS = {
     "evaluate": "humalign alignet evaluate work/student --images pictures --triplets work/alignet --world",
 }
 EXAMPLE = "\n".join(STEPS.values())
-REAL_TEACHER = """
-humalign alignet teacher --features things/clip_vit_b32 --dataset things/test_10_id \\
-    --embedding things/vice_42 --strength 0.03 0.1 0.3 --profile slice --out teacher"""
+REAL = {  # on photographs: what the page on AligNet and real people shows
+    "teacher": """humalign alignet teacher --profile slice --features things/clip_vit_b32 --dataset things/test_10_id \\
+    --kind plain --strength 0.03 0.1 0.3 --exclude humalign/recorded/real_alignet_held_out.txt --out work/teacher""",
+    "sample": """humalign alignet sample --profile slice --teacher work/teacher \\
+    --images $HUMALIGN_DATA/things_cc0/images --features things/clip_vit_b32 \\
+    --exclude humalign/recorded/real_alignet_held_out.txt --sampling all --validation 2000 --out work/labels""",
+    "train": """humalign alignet train --profile slice --student efficientnet-lite0 --side 128 \\
+    --images $HUMALIGN_DATA/things_cc0/images --triplets work/labels --sampling all --preset photographs \\
+    --set seed=3 --out work/aligned""",
+    "evaluate": "humalign alignet evaluate --profile slice work/aligned --people",
+}
 PAPER = """
 torchrun --nproc-per-node 8 -m humalign alignet train --student timm:vit_base_patch16_siglip_224 \\
     --images imagenet/train --triplets release_1.1 --sampling cluster_border_500 --workers 12 --out aligned"""
+
+
+def both(step: str) -> str:
+    """The example of a step in the drawn world, and with real people."""
+    return f"{STEPS[step]}\n\n{REAL[step]}"
 
 
 def configure(parser) -> None:
@@ -47,7 +60,7 @@ def configure(parser) -> None:
         add_profile_options(part)
         return part
 
-    teacher = add("teacher", "fit the map of a frozen network that agrees with people", STEPS["teacher"] + REAL_TEACHER)
+    teacher = add("teacher", "fit the map of a frozen network that agrees with people", both("teacher"))
     teacher.add_argument(
         "--network", help="mini:NAME, timm:NAME or open_clip:ARCH/TAG: whose features of the judged pictures are used"
     )
@@ -70,22 +83,34 @@ def configure(parser) -> None:
         help="pull to a scaled identity; several are compared by object-wise cross-validation (default: 0.1)",
     )
     teacher.add_argument(
+        "--exclude", nargs="+", default=[], metavar="FILE", help="text files with objects to hold out, one name a line"
+    )
+    teacher.add_argument(
         "--folds", type=number(2), default=3, help="folds of the cross-validation over objects (default: 3)"
     )
     teacher.add_argument("--out", required=True, metavar="DIR", help="folder for the teacher")
 
-    sample = add("sample", "draw triplets and label them with the teacher's similarities", STEPS["sample"])
+    sample = add("sample", "draw triplets and label them with the teacher's similarities", both("sample"))
     sample.add_argument("--teacher", required=True, metavar="DIR", help="folder that 'teacher' wrote")
     sample.add_argument("--images", metavar="DIR", help="folder with pictures; subfolders count as classes")
-    sample.add_argument("--features", metavar="FILE", help="features of the pictures instead: npz with ids and values")
+    sample.add_argument(
+        "--features",
+        metavar="FILE",
+        help="features of the pictures instead: npz with ids and values; with --images, found by the pictures' names",
+    )
+    sample.add_argument(
+        "--exclude", nargs="+", default=[], metavar="FILE", help="text files with pictures to hold out, one name a line"
+    )
     sample.add_argument(
         "--transform",
         default="human-aligned",
-        choices=("human-aligned", "untransformed"),
-        help="labels of the map (default) or of the features as they are (UnAligNet)",
+        choices=("human-aligned", "untransformed", "permuted"),
+        help="labels of the map (default), of the features as they are (UnAligNet), or of the map for wrong pictures",
     )
     sample.add_argument(
-        "--sampling", default="cluster_border", help="rule (default: cluster_border); mixed adds random triplets"
+        "--sampling",
+        default="cluster_border",
+        help="rule (default: cluster_border); mixed adds random triplets, all stores none",
     )
     sample.add_argument("--clusters", type=number(2), default=500, help="k of k-means (default: 500)")
     sample.add_argument(
@@ -96,7 +121,7 @@ def configure(parser) -> None:
     sample.add_argument("--seed", type=SEED, default=0)
     sample.add_argument("--out", required=True, metavar="DIR", help="folder for the triplets")
 
-    train = add("train", "fine-tune a student on the teacher's labels", STEPS["train"] + PAPER)
+    train = add("train", "fine-tune a student on the teacher's labels", both("train") + PAPER)
     train.add_argument("--student", required=True, help="mini:NAME, timm:NAME or open_clip:ARCH/TAG")
     train.add_argument("--images", required=True, metavar="DIR", help="the folder the triplets were drawn from")
     train.add_argument(
@@ -105,8 +130,11 @@ def configure(parser) -> None:
     train.add_argument(
         "--transform", default="human-aligned", help="whose labels (default: human-aligned; untransformed is UnAligNet)"
     )
-    train.add_argument("--sampling", help="which file of the folder (default: the only one)")
-    train.add_argument("--preset", default="paper", help="paper (default), paper-kl or mini")
+    train.add_argument(
+        "--sampling", help="which file of the folder (default: the only one); all: every triplet of a step's pictures"
+    )
+    train.add_argument("--side", type=int, metavar="PX", help="side of the pictures (default: the network's own)")
+    train.add_argument("--preset", default="paper", help="paper (default), paper-kl, mini or photographs")
     train.add_argument(
         "--set", nargs="*", default=[], metavar="KEY=VALUE", help="change settings, for instance steps=2000 decay=0.5"
     )
@@ -122,7 +150,7 @@ def configure(parser) -> None:
         "--out", required=True, metavar="DIR", help="folder for checkpoints and the student; a started run goes on"
     )
 
-    evaluate = add("evaluate", "measure a student", STEPS["evaluate"])
+    evaluate = add("evaluate", "measure a student", both("evaluate"))
     evaluate.add_argument("student", help="folder that 'train' wrote, or a name (mini:NAME ...) for a network as it is")
     evaluate.add_argument("--images", metavar="DIR", help="pictures of the stored triplets")
     evaluate.add_argument("--triplets", metavar="PATH", help="stored triplets, see train")
@@ -130,6 +158,9 @@ def configure(parser) -> None:
     evaluate.add_argument("--sampling")
     evaluate.add_argument(
         "--world", action="store_true", help="all measures of the drawn world as well (networks of the mini zoo)"
+    )
+    evaluate.add_argument(
+        "--people", action="store_true", help="all measures with real people as well (needs the public files)"
     )
     evaluate.add_argument("--csv", metavar="FILE", help="write the result table")
 
@@ -148,7 +179,8 @@ def main(args) -> int:
 def _teacher(args, profile, _) -> int:
     from ..alignet import judged
 
-    data = judged.judged(profile, args.network, args.features, args.images, args.dataset, args.embedding)
+    exclude = judged.names_of(*args.exclude)
+    data = judged.judged(profile, args.network, args.features, args.images, args.dataset, args.embedding, exclude)
     teacher, table = judged.fit_teacher(data, args.kind, args.strength, args.folds)
     if table is not None:
         mean = table.groupby(["strength", "measure"])["value"].mean().unstack()
@@ -158,8 +190,11 @@ def _teacher(args, profile, _) -> int:
 
 
 def _sample(args, profile, pipeline) -> int:
+    from ..alignet import judged
+
     options = {"transform": args.transform, "rule": args.sampling, "clusters": args.clusters, "n": args.triplets}
     options |= {"validation": args.validation, "memory": args.memory << 20, "seed": args.seed}
+    options["exclude"] = judged.names_of(*args.exclude)
     files = pipeline.make_triplets(
         profile, args.teacher, args.out, images=args.images, features=args.features, **options
     )
@@ -169,17 +204,17 @@ def _sample(args, profile, pipeline) -> int:
 
 
 def _train(args, profile, pipeline) -> int:
-    from ..alignet.settings import preset
+    from ..alignet.settings import CHOICES, preset
 
     changes = pipeline.parse_settings(args.set)
     if "teacher" in changes:
         from ..errors import InputError
 
         raise InputError("is said by --transform", "teacher", "use --transform untransformed for UnAligNet")
-    kind = "untransformed" if args.transform == "untransformed" else "human-aligned"
+    kind = args.transform if args.transform in CHOICES["teacher"] else "human-aligned"
     settings = preset(args.preset, teacher=kind, **changes)
     options = {"transform": args.transform, "sampling": args.sampling, "scratch": args.scratch, "workers": args.workers}
-    options["checkpoint"] = args.checkpoint
+    options |= {"checkpoint": args.checkpoint, "side": args.side}
     outcome = pipeline.train(profile, args.student, args.images, args.triplets, settings, args.out, **options)
     if outcome is not None:
         print(
@@ -203,8 +238,14 @@ def _evaluate(args, profile, pipeline) -> int:
         from ..experiments.queue import evaluate
 
         parts.append(evaluate(profile, args.student))
+    if args.people:
+        from ..experiments import people
+
+        network = pipeline.load_or_make(profile, args.student)
+        about = {"model": network.facts["tower"], "stage": Path(args.student).name}
+        parts.append(people.with_people(network, profile, **about).table)
     if not parts:
-        raise InputError("nothing to measure", "evaluate", "give --triplets and --images, or --world")
+        raise InputError("nothing to measure", "evaluate", "give --triplets and --images, --world or --people")
     table = combine(*parts)
     print(
         table[["dataset", "measure", "detail", "value", "low", "high", "n"]].to_string(index=False, float_format="%.3f")

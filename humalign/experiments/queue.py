@@ -1,4 +1,7 @@
-"""The queue of alignment experiments: runs those of the list that are not finished, and collects the tables."""
+"""The queue of alignment experiments: runs those of a list that are not finished, and collects the tables.
+
+Two lists stand in it: that of the drawn world (``plan``) and that of real people (``people``).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -82,13 +87,14 @@ def perform(experiment: Experiment, profile, progress=None) -> tuple[Measured, d
             fitted = teacher.fitted(open_source(profile), experiment.model, experiment.kind)
             found = {split: fitted.apply(x) for split, x in found.items()}
     else:
-        outcome = trainer(experiment.run, profile).run(progress=progress)
-        found = _of_student(outcome.student, profile)
-        losses = [row["loss"] for row in outcome.log]
+        start(experiment.run, profile)  # weights at hand?
+        ended = trainer(experiment.run, profile).run(progress=progress)
+        found = _of_student(ended.student, profile)
+        losses = [row["loss"] for row in ended.log]
         facts = {
-            "temperature": outcome.temperature,
-            "displacement": outcome.displacement,
-            "steps": outcome.step,
+            "temperature": ended.temperature,
+            "displacement": ended.displacement,
+            "steps": ended.step,
             "loss_first": float(np.mean(losses[:10])),
             "loss_last": float(np.mean(losses[-30:])),
             "settings": json.dumps(experiment.run.settings.as_dict(), sort_keys=True),
@@ -102,19 +108,72 @@ def perform(experiment: Experiment, profile, progress=None) -> tuple[Measured, d
     return table, kept, facts
 
 
-def done(experiment: Experiment, profile) -> bool:
+@dataclass(frozen=True)
+class Series:
+    """A list of experiments and what is done with each.
+
+    Attributes
+    ----------
+    plan : callable
+        The experiments, in the order in which they are run.
+    folder : callable
+        Profile to the folder of single results.
+    perform : callable
+        Experiment and profile to its table, arrays to keep, and facts for the log.
+    told : callable
+        A table in a few words.
+    collect : callable
+        Profile to the log; writes the recorded tables.
+    """
+
+    plan: Callable
+    folder: Callable
+    perform: Callable
+    told: Callable
+    collect: Callable
+
+
+def series(real: bool = False) -> Series:
+    """The experiments of the drawn world, or those with real people."""
+    if not real:
+        return Series(plan, folder, perform, _told, collect)
+    from . import people
+
+    return Series(people.plan, lambda profile: people.folder(profile) / "runs", people.perform, people.told,
+                  people.collect)  # fmt: skip
+
+
+def done(experiment: Experiment, place: Path) -> bool:
     """Whether its results are complete."""
-    path = folder(profile) / f"{experiment.name}.json"
+    path = place / f"{experiment.name}.json"
     return path.is_file() and read_json(path).get("key") == experiment.key
 
 
-def store_results(experiment: Experiment, profile, table: Measured, kept: dict, facts: dict) -> None:
+def store_results(experiment: Experiment, place: Path, table: Measured, kept: dict, facts: dict) -> None:
     """Write the results of one experiment; the JSON comes last and says that they are complete."""
-    base = folder(profile) / experiment.name
-    table.save(base.with_name(base.name + ".csv"))
-    save_arrays(base.with_name(base.name + ".features.safetensors"), kept)
-    row = {"stage": experiment.stage, "model": experiment.model, "seed": experiment.seed, "state": "done", **facts}
-    write_json(base.with_name(base.name + ".json"), {"key": experiment.key, **row})
+    table.save(place / f"{experiment.name}.csv")
+    if kept:
+        save_arrays(place / f"{experiment.name}.features.safetensors", kept)
+    _note(experiment, place, "done", **facts)
+
+
+def _note(experiment: Experiment, place: Path, state: str, **facts) -> None:
+    row = {"stage": experiment.stage, "model": experiment.model, "seed": experiment.seed, "state": state, **facts}
+    write_json(place / f"{experiment.name}.json", {"key": experiment.key, **row})
+
+
+def outcome(experiment: Experiment, place: Path) -> tuple[dict, Measured | None, dict]:
+    """The log row of an experiment, and, where it is done, its table and the arrays kept."""
+    path = place / f"{experiment.name}.json"
+    row = read_json(path) if path.is_file() else {"state": "not run"}
+    if row.pop("key", experiment.key) != experiment.key:
+        row = {"state": "not run"}
+    row = {"stage": experiment.stage, "model": experiment.model, "seed": experiment.seed, **row}
+    if row["state"] != "done":
+        return row, None, {}
+    arrays = place / f"{experiment.name}.features.safetensors"
+    kept = load_arrays(arrays)[0] if arrays.is_file() else {}
+    return row, Measured.load(place / f"{experiment.name}.csv"), kept
 
 
 @contextlib.contextmanager
@@ -137,45 +196,42 @@ def claim(path: Path):
         path.unlink(missing_ok=True)
 
 
-def work(profile, only: str = "", say=print) -> int:
-    """Go through the list once: finished experiments are skipped, those without networks wait; how many ran."""
+def work(profile, only: str = "", say=print, which: Series | None = None) -> int:
+    """Go through a list once: finished experiments are skipped, those without networks wait; how many ran."""
     import torch
 
     torch.set_num_threads(1)
-    ran = 0
-    for experiment in plan():
-        if only not in experiment.name or done(experiment, profile):
+    which, ran = which or series(), 0
+    place = which.folder(profile)
+    for experiment in which.plan():
+        if only not in experiment.name or done(experiment, place):
             continue
-        with claim(folder(profile) / f".{experiment.name}.lock") as mine:
-            if not mine or done(experiment, profile):
+        with claim(place / f".{experiment.name}.lock") as mine:
+            if not mine or done(experiment, place):
                 continue
             began = time.time()
             try:
-                if experiment.run is not None:
-                    start(experiment.run, profile)  # weights at hand?
-                table, kept, facts = perform(experiment, profile)
+                table, kept, facts = which.perform(experiment, profile)
             except MissingData as error:
                 say(f"waits    {experiment.name}: {error}", flush=True)
                 continue
             except HumalignError as error:
-                row = {
-                    "stage": experiment.stage,
-                    "model": experiment.model,
-                    "seed": experiment.seed,
-                    "state": f"failed: {error}",
-                }
-                write_json(folder(profile) / f"{experiment.name}.json", {"key": experiment.key, **row})
+                _note(experiment, place, f"failed: {error}")
                 say(f"failed   {experiment.name}: {error}", flush=True)
                 continue
-            store_results(experiment, profile, table, kept, facts)
+            store_results(experiment, place, table, kept, facts)
             ran += 1
-            value = table.table.set_index(["dataset", "measure", "detail"])["value"]
-            found = [value["levels", "accuracy", f"H2/{level}"] for level in LEVELS]
-            found.append(value["one-shot", "accuracy", "H2"])
-            text = "H2 coarse {:.3f}, fine {:.3f}, boundary {:.3f}, one-shot {:.3f}".format(*found)
-            say(f"done     {experiment.name}: {text} ({time.time() - began:.0f} s)", flush=True)
-        collect(profile)
+            say(f"done     {experiment.name}: {which.told(table)} ({time.time() - began:.0f} s)", flush=True)
+        which.collect(profile)
     return ran
+
+
+def _told(table: Measured) -> str:
+    """The outcome of a run of the drawn world in a few words."""
+    value = table.table.set_index(["dataset", "measure", "detail"])["value"]
+    found = [value["levels", "accuracy", f"H2/{level}"] for level in LEVELS]
+    found.append(value["one-shot", "accuracy", "H2"])
+    return "H2 coarse {:.3f}, fine {:.3f}, boundary {:.3f}, one-shot {:.3f}".format(*found)
 
 
 # ---- the recorded tables ---------------------------------------------------------------------------------------------
@@ -184,12 +240,6 @@ def work(profile, only: str = "", say=print) -> int:
 def recorded_folder() -> Path:
     """Folder of the tables that come with the package."""
     return record.FOLDER
-
-
-def _load(experiment: Experiment, profile):
-    base = folder(profile) / experiment.name
-    table = Measured.load(base.with_name(base.name + ".csv"))
-    return table, load_arrays(base.with_name(base.name + ".features.safetensors"))[0]
 
 
 def collect(profile, target: Path | None = None) -> pd.DataFrame:
@@ -201,13 +251,9 @@ def collect(profile, target: Path | None = None) -> pd.DataFrame:
     target = target or recorded_folder()
     log, tables, stored, by_stage = [], [], {}, {}
     for experiment in plan():
-        path = folder(profile) / f"{experiment.name}.json"
-        row = read_json(path) if path.is_file() else {"state": "not run"}
-        if row.pop("key", experiment.key) != experiment.key:
-            row = {"state": "not run"}
-        log.append({"stage": experiment.stage, "model": experiment.model, "seed": experiment.seed, **row})
-        if row["state"] == "done":
-            table, kept = _load(experiment, profile)
+        row, table, kept = outcome(experiment, folder(profile))
+        log.append(row)
+        if table is not None:
             tables.append(table)
             by_stage[experiment.stage, experiment.model, experiment.seed] = (table, kept)
             if experiment.seed == 0 and experiment.stage in STAGES and experiment.model in STUDENTS:
@@ -238,8 +284,10 @@ def collect(profile, target: Path | None = None) -> pd.DataFrame:
 def main(argv=None) -> int:
     """Command line of the queue."""
     parser = argparse.ArgumentParser(
-        description="Run the alignment experiments of the drawn world that are not finished."
+        description="Run those alignment experiments, of the drawn world or with real people, that are not finished."
     )
+    parser.add_argument("--real", action="store_true", help="those with real people (needs the public files)")
+    parser.add_argument("--choose", action="store_true", help="with --real: choose the settings on seen concepts anew")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time, one thread each (default: 1)")
     parser.add_argument("--only", default="", help="only experiments whose name contains this text")
     parser.add_argument(
@@ -247,32 +295,39 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--list", action="store_true", help="show what is finished and stop")
     args = parser.parse_args(argv)
-    profile = get_profile("mini")
+    profile, which = get_profile("slice" if args.real else "mini"), series(args.real)
+    place = which.folder(profile)
+    if args.real and args.choose:
+        from . import people
+
+        people.choose(profile)
+        return 0
     if args.list:
-        for experiment in plan():
-            print("done   " if done(experiment, profile) else "to do  ", experiment.name)
+        for experiment in which.plan():
+            print("done   " if done(experiment, place) else "to do  ", experiment.name)
         return 0
     children = []
     if args.jobs > 1:
         import subprocess
 
         command = [sys.executable, "-m", "humalign.experiments", "--only", args.only, "--wait", str(args.wait)]
+        command += ["--real"] * args.real
         children = [subprocess.Popen(command) for _ in range(args.jobs - 1)]
     while True:
-        ran = work(profile, args.only)
-        left = [e for e in plan() if args.only in e.name and not done(e, profile)]
+        ran = work(profile, args.only, which=which)
+        left = [e for e in which.plan() if args.only in e.name and not done(e, place)]
         if not left or (not args.wait and not ran):
             break
         if not ran:
             time.sleep(args.wait)
     for child in children:
         child.wait()
-    if not args.only or "diagnosis" in args.only:
+    if not args.real and (not args.only or "diagnosis" in args.only):
         from . import diagnose
 
         with claim(folder(profile) / ".diagnosis.lock") as mine:
             if mine:
                 diagnose.record(profile, recorded_folder() / DIAGNOSIS)
-    frame = collect(profile)
+    frame = which.collect(profile)
     print(frame["state"].str.split(":").str[0].value_counts().to_string())
     return 0
