@@ -12,6 +12,7 @@ import torch
 from ..data.alignet import TripletFile
 from ..data.types import Stimuli
 from ..errors import InputError
+from ..source import open_source
 from ..store import atomic_path, cached, digest, read_json, sha256, write_json
 from . import judged
 from . import teacher as teachers
@@ -85,7 +86,7 @@ def _named(images, features, profile):
     from ..features import from_folder
 
     names = list(from_folder(images, suffix=True).ids)
-    found = judged.read_features(features, profile)
+    found = judged.read_features(features, open_source(profile))
     known, stems = set(found.ids), [_stem(name) for name in names]
     if lost := [stem for stem in stems if stem not in known]:
         raise InputError(f"there are none of '{lost[0]}'", features, "name features of all pictures of the folder")
@@ -105,7 +106,7 @@ def _pictured(profile, teacher, out: Path, images, features, exclude):
         if images:
             names, values = _named(images, features, profile)
         else:
-            found = judged.read_features(features, profile)
+            found = judged.read_features(features, open_source(profile))
             names, values = list(found.ids), found.values
         source = digest(names, np.asarray(values))
     if exclude:

@@ -147,7 +147,7 @@ PRESETS = {
     # some hundred photographs, networks pretrained on ImageNet, minutes on a CPU: experiments/PROTOCOL_PEOPLE.md
     "photographs": Settings(
         loss="kl", temperature=None, head=0, steps=100, warmup=10, batch=24, lr=1e-4, decay=0.0, input="native",
-        batch_norm="frozen", augmentation="flip-shift", seed=0, checkpoint_every=50, keep=2,
+        batch_norm="frozen", augmentation="flip-shift", seed=0, checkpoint_every=50, checkpoints_kept=2,
     ),
 }  # fmt: skip
 PRIMARY = PRESETS["mini"].with_(steps=500)  # of the runs that the book reports
