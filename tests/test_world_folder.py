@@ -53,7 +53,7 @@ def test_answers_are_those_of_the_observers(root):
     labels = plain.read_answers(root / "test/labels.csv", test, "labels")
     assert labels.checksum == datasets.coarse_labels().checksum
     sessions = plain.read_sessions(root / "test/sessions.csv", test)
-    pd.testing.assert_frame_equal(sessions, folder._sessions(), check_dtype=False)
+    pd.testing.assert_frame_equal(sessions, datasets.levels_sessions(), check_dtype=False)
     for name in stimuli.ARRANGEMENTS:
         found = plain.read_arrangement(root / name / "arrangement.npz", plain.read_pictures(root / name))
         assert found.checksum == datasets.arrangement(name).checksum
