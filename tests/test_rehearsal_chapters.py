@@ -55,7 +55,7 @@ def test_a_page_without_data_says_so(done):
 def test_concepts_use_the_dimensions_of_the_paper(done):
     page, tables = done[0]["concepts"], done[1]
     wanted = {"fig-concepts", "fig-concepts-ranking", "fig-concepts-r2", "fig-concepts-regression"}
-    assert wanted | {"fig-concepts-public", "fig-concepts-public-r2"} <= figures(page)
+    assert wanted <= figures(page)
     assert "things/vice_45" in str(page["cells"])
     assert notes(page) == []
     assert (tables / "fig-concepts-page-1.csv").is_file()
