@@ -233,7 +233,7 @@ def _evaluate(args, profile, pipeline) -> int:
     if args.people:
         from ..experiments import people
 
-        measures.append(lambda student, columns: people.with_people(student, profile, **columns).table)
+        measures.append(lambda student, columns: people.before_and_after(student, profile, **columns))
     table = pipeline.evaluate(
         profile,
         args.student,
@@ -243,9 +243,8 @@ def _evaluate(args, profile, pipeline) -> int:
         sampling=args.sampling,
         measures=measures,
     )
-    print(
-        table[["dataset", "measure", "detail", "value", "low", "high", "n"]].to_string(index=False, float_format="%.3f")
-    )
+    columns = ["stage", "dataset", "measure", "detail", "layer", "value", "low", "high", "n"]
+    print(table[columns].to_string(index=False, float_format="%.3f"))
     if args.csv:
         print(write(table, args.csv))
     return 0
