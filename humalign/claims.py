@@ -323,7 +323,8 @@ def describe(criterion: dict) -> str:
 
 
 CONTROL = "control of this book"  # the source of a claim that no paper makes
-QUANTITY = {"spearman": "Spearman's ρ", "entropy-time": "Spearman's ρ", "distance-change": "relative distance"}
+QUANTITY = {"spearman": "Spearman's ρ", "spearman with each person": "Spearman's ρ", "entropy-time": "Spearman's ρ",
+            "distance-change": "relative distance", "agreement": "share of answers"}  # fmt: skip
 SHARES = {"accuracy": "accuracy", "gain": "accuracy"}  # shares of triplets or pictures, 0 to 1
 
 

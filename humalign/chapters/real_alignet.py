@@ -36,6 +36,11 @@ LONGER = tuple(f"{stage}{LONGER_SUFFIX}" for stage in ("AligNet", "UnAligNet")) 
 CURVED = "efficientnet-lite0"  # the student of the trade-off curve
 
 
+def rate_text(rate: float) -> str:
+    """A learning rate in few characters: "3e−5"."""
+    return f"{rate:.0e}".replace("e-0", "e−")
+
+
 def examples(shots: int) -> str:
     """The detail of rows on categories learned from some examples of each."""
     return f"categories, {shots} example{'s' if shots > 1 else ''}"
@@ -223,9 +228,9 @@ def claim_table(judged: pd.DataFrame) -> pd.DataFrame:
 def chosen_table() -> pd.DataFrame:
     """The runs that settings were chosen by, for display."""
     out = chosen()
-    return out.assign(chosen=np.where(out["chosen"], "chosen", ""), provenance="recorded").rename(
-        columns={"lr": "learning rate"}
-    )
+    changed = {"lr": out["lr"].map(rate_text), "decay": out["decay"].astype(int)}
+    out = out.assign(**changed, chosen=np.where(out["chosen"], "chosen", ""), provenance="recorded")
+    return out.rename(columns={"lr": "learning rate"})
 
 
 def teacher_table() -> pd.DataFrame:
@@ -240,12 +245,12 @@ def teacher_table() -> pd.DataFrame:
 
 
 def cost_table() -> pd.DataFrame:
-    """What the runs cost, by student: runs, steps, CPU minutes of one run (training and measuring; one thread)."""
+    """What the runs cost, by student and steps: CPU minutes of one run (training and measuring; one thread)."""
     done = log()
     done = done[(done["state"] == "done") & done["steps"].notna()]
-    grouped = done.assign(minutes=done["cpu_seconds"] / 60).groupby("model", sort=False)
-    out = grouped.agg(runs=("seed", "size"), steps=("steps", "max"), minutes=("minutes", "mean"),
-                      most=("minutes", "max"), moved=("displacement", "mean")).reset_index()  # fmt: skip
+    grouped = done.assign(minutes=done["cpu_seconds"] / 60).groupby(["model", "steps"], sort=False)
+    out = grouped.agg(runs=("seed", "size"), minutes=("minutes", "mean"), most=("minutes", "max"),
+                      moved=("displacement", "mean")).reset_index()  # fmt: skip
     out["model"] = out["model"].map(STUDENTS)
     return out.assign(steps=out["steps"].astype(int), provenance="recorded").rename(
         columns={"model": "student", "minutes": "CPU minutes a run", "most": "longest", "moved": "change of weights"}
@@ -304,7 +309,7 @@ def _numbers_of_curve(table: pd.DataFrame) -> dict:
             name = f"ra_{key}_{label.lower()}"
             out |= {name: show.number(row["near"], None, "recorded", digits=2),
                     f"{name}_kept": show.number(row["kept"], None, "recorded", digits=2)}  # fmt: skip
-        out[f"ra_{key}_rate"] = show.Words(f"{lr:g}")
+        out[f"ra_{key}_rate"] = show.Words(rate_text(lr))
     pulled = own[own["change"].str.contains("pull|decay")].iloc[0]
     out |= {"ra_pulled": show.number(pulled["near"], None, "recorded", digits=2),
             "ra_pulled_kept": show.number(pulled["kept"], None, "recorded", digits=2)}  # fmt: skip

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from ..plots import style
-from .real_alignet import MEASURES, STAGES, STUDENTS
+from .real_alignet import MEASURES, STAGES, STUDENTS, rate_text
 
 SHAPES = {"base": "o", "permuted": "X", "UnAligNet": "^", "AligNet": "D"}
 COLOURS = {**style.STAGES, "permuted": "#9e9e9e"}
@@ -109,8 +109,7 @@ def trade_off(table: pd.DataFrame):
             if column == "kept" and label == "AligNet":
                 place = {"xytext": (6, 6), "textcoords": "offset points", "va": "bottom"}
                 for row in line.itertuples():
-                    words = f"{row.lr:.0e}".replace("e-0", "e−")
-                    ax.annotate(words, (row.kept, row.near), fontsize=9, color=style.GREY, **place)
+                    ax.annotate(rate_text(row.lr), (row.kept, row.near), fontsize=9, color=style.GREY, **place)
         look = {"s": 62, "marker": "o", "color": COLOURS["base"], "edgecolors": style.OUTLINE}
         ax.scatter(base[column], base["near"], zorder=3, **look)
         ax.set(xlabel=title)

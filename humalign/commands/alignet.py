@@ -243,13 +243,12 @@ def _evaluate(args, profile, pipeline) -> int:
 
         network = pipeline.load_or_make(profile, args.student)
         about = {"model": network.facts["tower"], "stage": Path(args.student).name}
-        parts.append(people.with_people(network, profile, **about).table)
+        parts.append(people.before_and_after(network, profile, **about))
     if not parts:
         raise InputError("nothing to measure", "evaluate", "give --triplets and --images, --world or --people")
     table = combine(*parts)
-    print(
-        table[["dataset", "measure", "detail", "value", "low", "high", "n"]].to_string(index=False, float_format="%.3f")
-    )
+    columns = ["stage", "dataset", "measure", "detail", "layer", "value", "low", "high", "n"]
+    print(table[columns].to_string(index=False, float_format="%.3f"))
     if args.csv:
         print(write(table, args.csv))
     return 0

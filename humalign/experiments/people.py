@@ -166,6 +166,12 @@ def with_people(student: Student, profile, model: str, stage: str, seed: int = 0
     return measures.measure(seen, base, found, **about)
 
 
+def before_and_after(student: Student, profile, model: str, stage: str) -> pd.DataFrame:
+    """All measures of a student with real people, below those of the network that it was: a result table."""
+    base = with_people(untouched(profile.with_(name="slice"), model, student.side), profile, model, "base")
+    return results.combine(base.table, with_people(student, profile, model, stage).table)
+
+
 def perform(experiment: Experiment, profile) -> tuple[Measured, dict, dict]:
     """Run one experiment: its table, nothing else to keep, and facts for the log."""
     began, run = time.process_time(), experiment.run
