@@ -20,6 +20,12 @@ PROVENANCE = {
     "published": "read in the paper, its code or its data",
     "second-hand": "quoted from somebody else's account of the paper",
 }
+ORIGIN = {
+    "live": "computed here",
+    "recorded": "recorded earlier",
+    "published": "published",
+    "second-hand": "second-hand",
+}
 
 
 def _check(provenance: str) -> str:
@@ -187,31 +193,43 @@ def table(frame, name: str | None = None, caption: str | None = None, digits: in
 class DownloadLink:
     """A link to the numbers behind a figure; see :func:`figure_data`."""
 
-    def __init__(self, name: str, text: str, rows: int, in_book: bool):
-        self.name, self.text, self.rows, self.in_book = name, text, rows, in_book
+    def __init__(self, name: str, text: str, rows: int, in_book: bool, origin: str = ""):
+        self.name, self.text, self.rows, self.in_book, self.origin = name, text, rows, in_book, origin
 
     def _repr_mimebundle_(self, **_):
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
         data = base64.b64encode(self.text.encode()).decode() if len(self.text) < 400_000 else ""
         link = f'<a download="{self.name}.csv" href="data:text/csv;base64,{data}">{label}</a>' if data else label
         bundle = {
-            "text/html": f'<p class="ha-data">The numbers of this figure: {link}</p>',
-            "text/plain": f"The numbers of this figure: {label}",
+            "text/html": f'<p class="ha-data">{self.said()}: {link}</p>',
+            "text/plain": f"{self.said()}: {label}",
         }
         if self.in_book:
             bundle["text/markdown"] = bundle[DOWNLOAD] = self.markdown()
         return bundle
 
+    def said(self) -> str:
+        """What stands before the link."""
+        return "The numbers of this figure" + (f", {self.origin}" if self.origin else "")
+
     def markdown(self) -> str:
         """The link as MyST text, for a page beside the folder ``data``."""
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
-        return f"{{.ha-data}}\nThe numbers of this figure: {{download}}`{label} <data/{self.name}.csv>`\n"
+        return f"{{.ha-data}}\n{self.said()}: {{download}}`{label} <data/{self.name}.csv>`\n"
 
 
 def _file_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         raise InputError(f"'{name}' cannot be a file name", "figure", "use letters, digits and -")
     return name
+
+
+def _origin(frame) -> str:
+    """Where the rows of a table come from, in words; "" where it does not say."""
+    if "provenance" not in frame:
+        return ""
+    counts = frame["provenance"][frame["provenance"].isin(list(PROVENANCE))].value_counts()
+    return " and ".join(ORIGIN[kind] for kind in counts.index)
 
 
 def figure_data(frame, name: str) -> DownloadLink:
@@ -226,7 +244,7 @@ def figure_data(frame, name: str) -> DownloadLink:
         from .store import write_text
 
         write_text(produces(Path(folder) / f"{name}.csv"), text)
-    return DownloadLink(name, text, len(frame), bool(folder))
+    return DownloadLink(name, text, len(frame), bool(folder), _origin(frame))
 
 
 class Captioned:

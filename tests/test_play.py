@@ -5,12 +5,12 @@ import itertools
 import json
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import opened
 from PIL import Image
 
 from humalign import cli, play
@@ -19,7 +19,6 @@ from humalign.errors import InputError
 
 IDS = ("dog", "cat", 'comma, quote "x"', "</script><script>alert(1)</script>", "<b>&amp;'", "owl")
 DATA = os.environ.get("HUMALIGN_DATA")
-BROWSER = shutil.which("chromium")
 
 
 def pictures():
@@ -283,35 +282,9 @@ def test_first_page_shows_real_people_where_their_answers_are():
 # ---- in a browser ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def browser():
-    if BROWSER is None:
-        pytest.skip("there is no chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as run:
-        chromium = run.chromium.launch(executable_path=BROWSER, args=flags)
-        yield chromium
-        chromium.close()
-
-
-def opened(browser, path, **more):
-    """The page with the network cut; what it complains about and what it asks for."""
-    context = browser.new_context(offline=True, accept_downloads=True, **more)
-    page, trouble = context.new_page(), []
-    page.on("console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on(
-        "request",
-        lambda asked: None if asked.url.startswith(("file:", "data:", "blob:")) else trouble.append(asked.url),
-    )
-    page.goto(path.resolve().as_uri() + "?person=p7")
-    return page, trouble
-
-
 def test_a_game_by_keyboard(browser, tmp_path):
     made = game(seed=2)
-    page, trouble = opened(browser, play.write(made, tmp_path))
+    page, trouble = opened(browser, play.write(made, tmp_path), "?person=p7")
     keys, data = "213", made.data
     for turn, (key, one) in enumerate(zip(keys, data["rounds"])):
         assert page.locator(".ha-play-result b").count() == 0  # nothing is told before the answer

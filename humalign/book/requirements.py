@@ -169,12 +169,18 @@ class Notice:
         """Required things that are not there."""
         return [line for line in self.lines if not line.here and not line.optional]
 
+    def ribbon(self) -> tuple[str, str]:
+        """Whose judgments the page is about: a class of style, and words."""
+        if self.profile.name == "mini" or self.asked.drawn:
+            return "simulated", "Simulated observers"
+        return ("simulated", "Made-up files") if self.rehearsal else ("people", "Real people")
+
     def sentences(self) -> list[str]:
         """The notice as plain lines."""
         name, asked = self.profile.name, self.asked
         whose = f"Studies in the folder {self.profile.data.name}" if name == OWN else f"Profile {name}"
         if name == "mini":
-            return ["Profile mini: the drawn world. Nothing is fetched, nothing is missing."]
+            return ["Profile mini: the drawn world of this book. Nothing is fetched, nothing is missing."]
         if asked.drawn:
             return [f"{whose}: this page shows {asked.drawn}, as in every profile."]
         if asked.elsewhere and not asked.data:
@@ -211,18 +217,19 @@ class Notice:
 
     def _repr_mimebundle_(self, **_):
         said, items = self.sentences(), self._items()
+        kind, ribbon = self.ribbon()
         if not items:
             text = " ".join(said)
             mark = {} if self.profile.name == "mini" else {REQUIREMENTS: {"profile": self.profile.name, "missing": []}}
             data = {
-                "text/html": f'<p class="ha-needs"><small>{html.escape(text)}</small></p>',
-                "text/markdown": f"{{.ha-needs}}\n{plain(text)}\n",
+                "text/html": f'<p class="ha-ribbon ha-{kind}"><b>{ribbon}</b>: {html.escape(text)}</p>',
+                "text/markdown": f"{{.ha-ribbon .ha-{kind}}}\n**{ribbon}**: {plain(text)}\n",
                 "text/plain": text,
             }
             return data, mark
         rows = [f"- **{state}**: {plain(what)}" + (f"  \n  `{get}`" if get else "") for state, what, get in items]
         recorded = bool(self.missing and self.asked.recorded)  # nothing is lost: folded, so that the page comes first
-        kind = "note dropdown" if recorded else "warning" if self.missing else "note"
+        look = "note dropdown" if recorded else "warning" if self.missing else "note"
         mark = {REQUIREMENTS: {"profile": self.profile.name, "missing": [line.what for line in self.missing]}}
         title = "What this page needs" + (": something is missing" if self.missing else "")
         title += f"; it shows {self.asked.recorded}" if recorded else ""
@@ -233,7 +240,10 @@ class Notice:
         )
         data = {
             "text/html": f"<div><b>{title}</b><p>{'<br>'.join(map(html.escape, said))}</p><ul>{cells}</ul></div>",
-            "text/markdown": f":::{{admonition}} {title}\n:class: {kind}\n{body}\n\n" + "\n".join(rows) + "\n:::\n",
+            "text/markdown": f"{{.ha-ribbon .ha-{kind}}}\n**{ribbon}**\n\n"
+            + f":::{{admonition}} {title}\n:class: {look}\n{body}\n\n"
+            + "\n".join(rows)
+            + "\n:::\n",
             "text/plain": repr(self),
         }
         return data, mark

@@ -18,6 +18,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from ..errors import HumalignError
+from .pages import one_line
 from .run import plan, run_all, why_stale
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,12 @@ def launch_the_text(_app, _pagename, _templatename, context, _doctree) -> None:
         for button in group.get("buttons", []):
             if "mybinder" in str(button.get("url", "")):
                 button["url"] = button["url"].replace(".ipynb", ".md")
+
+
+def gather_provenance(_app, _pagename, _templatename, context, _doctree) -> None:
+    """One line of provenance in place of a label at every number."""
+    if context.get("body"):
+        context["body"] = one_line(context["body"])
 
 
 def copy_mathjax(app, exception) -> None:
@@ -207,6 +214,7 @@ def setup(app):
     app.connect("builder-inited", run_notebooks)
     app.connect("html-page-context", link_to_source, priority=400)
     app.connect("html-page-context", launch_the_text, priority=900)
+    app.connect("html-page-context", gather_provenance, priority=950)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", missing_page, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
