@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from browsing import opened
 
-from humalign import show
+from humalign import plots, show
 from humalign.book.pages import MARKS, SAID, one_line
 
 STATIC = Path(__file__).parents[1] / "book" / "_static"
@@ -51,9 +51,9 @@ def test_pages_without_numbers_and_the_legend_stay_as_they_are():
 
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>t</title><link rel="stylesheet" href="{css}"><script src="{js}"></script></head><body>
-<main class="bd-content"><article class="bd-article"><figure><img class="dark-light" alt="A dot" src="data:image/svg+xml,
-%3Csvg xmlns='http://www.w3.org/2000/svg' width='300' height='100'%3E%3C/svg%3E"></figure>
+<title>t</title><link rel="stylesheet" href="{css}"><script src="{js}"></script><script src="{tables}"></script></head>
+<body><main class="bd-content"><article class="bd-article"><figure><img class="dark-light" alt="A dot"
+src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='300' height='100'%3E%3C/svg%3E"></figure>
 <table class="table"><thead><tr><th>name</th><th>value</th></tr></thead><tbody>
 <tr><td>b</td><td>0.2 [0.1, 0.3]</td></tr><tr><td>a</td><td>−0.5</td></tr>
 <tr><td>d</td><td>1,200</td></tr><tr><td>c</td><td>–</td></tr>
@@ -64,7 +64,12 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name=
 def page(browser, tmp_path):
     path = tmp_path / "page.html"
     path.write_text(
-        PAGE.format(css=(STATIC / "humalign.css").as_uri(), js=(STATIC / "humalign.js").as_uri()), encoding="utf8"
+        PAGE.format(
+            css=(STATIC / "humalign.css").as_uri(),
+            js=(STATIC / "humalign.js").as_uri(),
+            tables=(Path(plots.__file__).parent / "static" / "tables.js").as_uri(),
+        ),
+        encoding="utf8",
     )
     shown, trouble = opened(browser, path)
     yield shown

@@ -1,11 +1,86 @@
-"""Finished pages: one line of provenance for each paragraph, caption or table, not a label at every number."""
+"""Finished pages: figures as part of the page, and one line of provenance for each paragraph, caption or table."""
 
 from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 from ..show import ORIGIN as SAID
 
 PLACES = ("figcaption", "caption", "p", "li", "dd", "dt", "h1", "h2", "h3", "h4")  # what has a line of its own
 MARKS = {"live": "c", "recorded": "r", "published": "p", "second-hand": "s"}
+INKS = {"#7f7f7f": "var(--ha-ink)", "#a8a8a8": "var(--ha-outline)", "#000000": "var(--ha-black)"}  # follow the theme
+DARK = (
+    "8b008b",
+    "a52a2a",
+    "008b8b",
+    "006400",
+    "8020e0",
+    "2f6fae",
+    "1d6c8a",
+    "841e5a",
+    "4477aa",
+    "228833",
+    "aa3377",
+    "004488",
+    "aa7711",
+    "997700",
+    "bb5566",
+    "666666",
+    "d55e00",
+)  # too dark for a dark page; see humalign.css
+HEAVY = 600_000  # bytes; a larger figure stays a file of its own
+
+
+def inline(body: str, find: Callable[[str], Path | None]) -> str:
+    """The HTML of a page with its figures (class dark-light) inside, so that their text is text and follows the theme.
+
+    Parameters
+    ----------
+    body : str
+        HTML.
+    find : callable
+        The file of an image by its name in the built book; None where there is none.
+    """
+
+    def put(match):
+        tag = match[0]
+        said = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        name = said.get("src", "").rpartition("/")[2]
+        path = find(name) if "dark-light" in said.get("class", "") and name.endswith(".svg") else None
+        if path is None or not path.is_file() or path.stat().st_size > HEAVY:
+            return tag
+        return drawing(path.read_text("utf8"), html.unescape(said.get("alt", "")), "f" + path.stem[:8])
+
+    return re.sub(r"<img\b[^>]*>", put, body)
+
+
+def drawing(svg: str, alt: str, prefix: str) -> str:
+    """A figure that matplotlib wrote, as an element of a page: ids of its own, colours of text and lines by the theme.
+
+    Parameters
+    ----------
+    svg : str
+        The file.
+    alt : str
+        Words in its place.
+    prefix : str
+        Put before every id.
+    """
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", svg, flags=re.S)
+    svg = re.sub(r'(\sid="|href="#|url\(#)', rf"\1{prefix}-", svg)
+    for colour, ink in INKS.items():
+        svg = svg.replace(f": {colour}", f": {ink}")
+    svg = re.sub(rf": #({'|'.join(DARK)})\b", r": var(--ha-\1, #\1)", svg)
+    head, _, rest = svg.partition(">")
+    head = re.sub(r'\s(xmlns(:\w+)?|version|height)="[^"]*"', "", head)
+    label = html.escape(alt, quote=True)
+    return (
+        f'<svg class="ha-figure dark-light" role="img" aria-label="{label}"{head.removeprefix("<svg")}>{rest.strip()}'
+    )
 
 
 def one_line(body: str) -> str:

@@ -18,7 +18,8 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from ..errors import HumalignError
-from .pages import one_line
+from ..store import write_text
+from .pages import inline, one_line
 from .run import plan, run_all, why_stale
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def repository_url(default: str) -> str:
 def prepare(_app, config) -> None:
     """Equations from a local MathJax; links to the repository this clone belongs to."""
     config.mathjax_path = "mathjax/tex-chtml.js"
+    config.html_static_path.append(str(Path(__file__).parents[1] / "plots" / "static"))
     if name := os.environ.get("GITHUB_REPOSITORY"):  # Pages serves a project under its name
         config.notfound_urls_prefix = f"/{name.partition('/')[2]}/"
     if config.html_theme_options.get("repository_url"):
@@ -102,10 +104,33 @@ def launch_the_text(_app, _pagename, _templatename, context, _doctree) -> None:
                 button["url"] = button["url"].replace(".ipynb", ".md")
 
 
-def gather_provenance(_app, _pagename, _templatename, context, _doctree) -> None:
-    """One line of provenance in place of a label at every number."""
+def finish(app, _pagename, _templatename, context, _doctree) -> None:
+    """Figures become part of the page; one line of provenance replaces a label at every number."""
     if context.get("body"):
-        context["body"] = one_line(context["body"])
+        places = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
+        context["body"] = one_line(inline(context["body"], places.get))
+    context["script_files"] = list(_once(context.get("script_files", ())))
+
+
+def _once(scripts):
+    """Scripts without repetitions (a constant declared twice is an error), and without Thebe, which no page starts."""
+    seen = set()
+    for script in scripts:
+        attributes = getattr(script, "attributes", {})
+        key = (str(getattr(script, "filename", script)), attributes.get("body", ""))
+        if key not in seen and "thebe" not in "".join(key).lower():
+            yield script
+        seen.add(key)
+
+
+def drop_inlined(app, exception) -> None:
+    """Remove the files of figures that became part of their pages."""
+    if exception or app.builder.format != "html":
+        return
+    texts = "".join(page.read_text("utf8") for page in Path(app.outdir).rglob("*.html"))
+    for image in Path(app.outdir, "_images").glob("*.svg"):
+        if f"_images/{image.name}" not in texts:
+            image.unlink()
 
 
 def copy_mathjax(app, exception) -> None:
@@ -120,6 +145,15 @@ def copy_mathjax(app, exception) -> None:
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
+
+
+def copy_vega(app, exception) -> None:
+    """What scatters to explore load, once for all pages, from the pinned package."""
+    if exception or app.builder.format != "html":
+        return
+    from ..plots import explorer
+
+    write_text(Path(app.outdir, "_static/vega/vega.js"), explorer.bundle())
 
 
 def missing_page(app, exception) -> None:
@@ -204,6 +238,8 @@ def setup(app):
     """Called by Sphinx."""
     app.add_directive("humalign-data", DataTable)
     app.add_directive("humalign-play", Play)
+    app.add_js_file("tables.js")
+    app.add_css_file("tables.css")
     app.add_config_value("humalign_source_dir", "../notebooks", "")
     app.add_config_value("humalign_output_dir", "notebooks", "")
     app.add_config_value("humalign_parameters", {}, "")
@@ -214,7 +250,9 @@ def setup(app):
     app.connect("builder-inited", run_notebooks)
     app.connect("html-page-context", link_to_source, priority=400)
     app.connect("html-page-context", launch_the_text, priority=900)
-    app.connect("html-page-context", gather_provenance, priority=950)
+    app.connect("html-page-context", finish, priority=950)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", copy_vega)
+    app.connect("build-finished", drop_inlined)
     app.connect("build-finished", missing_page, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -292,7 +292,7 @@ def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "z
                 ha="center",
                 va="center",
                 fontsize=8.5,
-                color="black" if lost[i, j] > lost.min() / 2 else "white",
+                color="#111111" if lost[i, j] > lost.min() / 2 else "white",
                 weight="bold" if best else "normal",
             )
             if i == j:

@@ -87,7 +87,7 @@ def use() -> None:
             "patch.edgecolor": GREY,
             "savefig.bbox": "tight",
             "savefig.transparent": True,
-            "svg.fonttype": "path",
+            "svg.fonttype": "none",
             "svg.hashsalt": "humalign",
             "text.color": GREY,
             "xtick.color": GREY,
