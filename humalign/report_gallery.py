@@ -172,7 +172,7 @@ def page(cards) -> str:
     )
     said = (
         f"{len(cards)} models. The head of a column sorts the table. Each value is that of the model's better layer, "
-        "with its 95 % bootstrap interval over concepts or images; a bar runs from chance to the ceiling that people set. "
+        "with its 95 % bootstrap interval over concepts or images; a bar runs from chance to the noise ceiling. "
         "Values of simulated observers say nothing about people."
     )
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'

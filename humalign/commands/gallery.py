@@ -1,7 +1,7 @@
 """A gallery of report cards: one page with a table that sorts, from the JSON files of 'humalign evaluate'.
 
-The page needs nothing else and no network. Values of simulated observers and of real people stand in columns of their
-own.
+The page needs nothing else and no network. Values of simulated observers and of real people have columns of
+their own.
 """
 
 from __future__ import annotations

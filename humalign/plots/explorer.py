@@ -72,7 +72,7 @@ def explorer(frame: pd.DataFrame, numbers, name: str, about: str, pairs=()) -> E
     frame : DataFrame
         One row a network: name, group (training group), and the columns that ``numbers`` name.
     numbers : sequence of Number
-        At first the second stands across and the first up.
+        At first the second is on the x axis and the first on the y axis.
     name : str
         Label of the element, for links.
     about : str
