@@ -108,7 +108,7 @@ def finish(app, _pagename, _templatename, context, _doctree) -> None:
     """Figures become part of the page; one line of provenance replaces a label at every number."""
     if context.get("body"):
         places = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
-        context["body"] = one_line(inline(context["body"], places.get))
+        context["body"] = inline(one_line(context["body"]), places.get)
     context["script_files"] = list(_once(context.get("script_files", ())))
 
 

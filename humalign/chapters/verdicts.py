@@ -1,4 +1,4 @@
-"""Both papers in ten figures, and the questions that they leave open: verdicts of this book in words."""
+"""Verdicts on the claims of both papers as words and numbers of the prose."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pandas as pd
 
 from .. import claims as ledger
 from .. import show
-from ..errors import MissingData
 from ..record import Tables
+from ..results import Measured
 from ..source import Source
 from . import claims, recovery, student
 
@@ -20,19 +20,15 @@ SAID = {
 }
 
 
-def verdicts(source: Source) -> pd.DataFrame:
-    """Every claim of both papers, judged on the networks and the students of a source."""
-    measured, models = claims.collect(source)
-    return ledger.judge(measured, models)
-
-
 def numbers(judged: pd.DataFrame, provenance: str = "") -> dict:
     """Effect and verdict of every claim, by key: ``p1_size`` and ``p1_size_word`` for the claim ``p1-size``.
 
     Parameters
     ----------
     judged : DataFrame
-        id, effect, low, high, verdict; provenance, unless it is given.
+        Of :func:`humalign.claims.judge`: id, effect, low, high, verdict, provenance.
+    provenance : str
+        Of all effects, where the table has no such column.
     """
     out = {}
     for row in judged.to_dict("records"):
@@ -44,27 +40,27 @@ def numbers(judged: pd.DataFrame, provenance: str = "") -> dict:
     return out
 
 
+def of_measured(measured: Measured, models: pd.DataFrame) -> dict:
+    """:func:`numbers` of the claims that some results decide; all others "were not measured"."""
+    return numbers(ledger.judge(measured, models))
+
+
+def of_students(models: pd.DataFrame) -> dict:
+    """:func:`numbers` of the claims about alignment, from the recorded students."""
+    return of_measured(student.runs(), models)
+
+
+def of_source(source: Source) -> dict:
+    """:func:`numbers` of every claim, from all networks of a source and the recorded students."""
+    return of_measured(*claims.collect(source))
+
+
 def of_people(tables: Tables) -> dict:
-    """The same for the claims that were tested on real people (:mod:`humalign.chapters.real_networks`)."""
+    """:func:`numbers` of the claims that were tested on real people (:mod:`humalign.chapters.real_networks`)."""
     return numbers(tables["claims"], tables.provenance)
 
 
-def tally(judged: pd.DataFrame, prefix: str) -> dict:
-    """How many claims of papers (without controls) there are, and how many hold."""
-    part = judged[~judged["control"]] if "control" in judged else judged
-    held = int((part["verdict"] == "replicates").sum())
-    return {f"{prefix}_all": show.number(len(part)), f"{prefix}_held": show.number(held)}
-
-
-def recovered(source: Source) -> dict:
+def of_recovery(source: Source) -> dict:
     """How often the flexible probe, and plain similarity, name the network that made the choices."""
     table = recovery.measure(source)
     return claims.numbers_of_recovery(recovery.recovered(table), recovery.recovered(table, "zero_shot"))
-
-
-def costs() -> dict:
-    """What alignment adds and what it takes, from the recorded students."""
-    try:
-        return student.numbers(student.contrasts(student.runs()), student.log())
-    except MissingData:
-        return {}
