@@ -354,3 +354,32 @@ def test_keys_belong_to_a_field_that_has_the_focus(browser, tmp_path):
     page.locator("input").fill("")
     page.keyboard.type("123")
     assert page.locator("input").input_value() == "123"
+
+
+# ---- triplets to look through ----------------------------------------------------------------------------------------
+
+
+def test_disagreement_of_people_and_of_networks():
+    from humalign.play.browse import disagreement
+
+    assert disagreement({"n": [2, 2, 2], "net": [0, -1]}) == pytest.approx([1, 2 / 3, 2 / 3])
+    assert disagreement({"n": [4, 0, 0], "net": [0, 1]}) == pytest.approx([0, 0, 1])
+
+
+def test_triplets_are_sorted_by_what_the_reader_chooses(browser, tmp_path):
+    from humalign.play.browse import triplets
+
+    made = game(rounds=10)
+    sources = play.write_thumbnails(made, tmp_path / "pictures", "pictures/")
+    (tmp_path / "t.html").write_text(
+        f'<!doctype html><html lang="en"><body>{triplets(made, sources)}</body></html>', "utf8"
+    )
+    page, trouble = opened(browser, tmp_path / "t.html", viewport={"width": 390, "height": 844})
+    scores = [[float(x) for x in li.get_attribute("data-scores").split()] for li in page.locator("li").all()]
+    assert [one[0] for one in scores] == sorted((one[0] for one in scores), reverse=True)
+    page.get_by_label("First where").select_option(label="groups disagrees with people")
+    after = [float(li.get_attribute("data-scores").split()[2]) for li in page.locator("li").all()]
+    assert after == sorted((one[2] for one in scores), reverse=True)
+    assert page.locator("li").first.locator("img").count() == 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert trouble == []

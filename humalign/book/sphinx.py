@@ -216,28 +216,44 @@ class DataTable(SphinxDirective):
 class Play(SphinxDirective):
     """``{humalign-play}``: the odd-one-out game, from the best data there are (:mod:`humalign.play.book`)."""
 
+    def show(self, game, sources) -> str:
+        """The game as HTML."""
+        from ..play import fragment
+
+        return fragment(game, sources)
+
     def run(self):
-        """The game as HTML; its pictures lie in ``_static/play`` of the built book."""
-        from ..play import fragment, write_thumbnails
+        """HTML; its pictures lie in ``_static/play`` of the built book."""
+        from ..play import write_thumbnails
         from ..play.book import front_page
 
         self.env.note_reread()  # the data may have changed
         if self.env.app.builder.format != "html":
             return []
         folder = Path(self.env.app.outdir, "_static", "play")
-        shutil.rmtree(folder, ignore_errors=True)
         try:
             game = front_page()
         except HumalignError as error:
             raise self.error(str(error)) from None
         sources = write_thumbnails(game, folder, "../" * self.env.docname.count("/") + "_static/play/")
-        return [nodes.raw("", fragment(game, sources), format="html")]
+        return [nodes.raw("", self.show(game, sources), format="html")]
+
+
+class Browse(Play):
+    """``{humalign-triplets}``: the questions of the game with everybody's answers, sorted by disagreement."""
+
+    def show(self, game, sources) -> str:
+        """The list as HTML."""
+        from ..play.browse import triplets
+
+        return triplets(game, sources)
 
 
 def setup(app):
     """Called by Sphinx."""
     app.add_directive("humalign-data", DataTable)
     app.add_directive("humalign-play", Play)
+    app.add_directive("humalign-triplets", Browse)
     app.add_js_file("tables.js")
     app.add_css_file("tables.css")
     app.add_config_value("humalign_source_dir", "../notebooks", "")
