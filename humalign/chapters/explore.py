@@ -22,11 +22,11 @@ DRAWN = (
 )
 REAL = (
     Number("choices", "odd-one-out accuracy, zero-shot"),
+    Number("spose", "correlation with SPoSE (in-sample)"),
     FACTS[0],
     Number("reference_accuracy", "ImageNet top-1"),
     Number("mean", "correlation with the mean of 16 people"),
     Number("single", "correlation with single people"),
-    Number("spose", "correlation with SPoSE (in-sample)"),
 )
 
 
