@@ -433,8 +433,8 @@ def summary(report: Report) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, model, layer, stage, measure, detail, value, low, high, chance, ceiling, ceiling_kind, distance (to the
-        ceiling), share (of the way from chance to the ceiling), n.
+        whose ("simulated" observers or real "people"), dataset, model, layer, stage, measure, detail, value, low, high,
+        chance, ceiling, ceiling_kind, distance (to the ceiling), share (of the way from chance to the ceiling), n.
     """
     table = report.table
     people = table[table["model"] == "people"]
@@ -453,7 +453,8 @@ def summary(report: Report) -> pd.DataFrame:
                 break
         chance = CHANCE_OF.get(row.measure.split(" with ")[0], np.nan)
         rows.append(
-            {"dataset": row.dataset, "model": row.model, "layer": row.layer, "stage": row.stage, "measure": row.measure,
+            {"whose": "simulated" if row.profile == "mini" else "people", "dataset": row.dataset, "model": row.model,
+             "layer": row.layer, "stage": row.stage, "measure": row.measure,
              "detail": row.detail, "value": row.value, "low": row.low, "high": row.high, "chance": chance,
              "ceiling": ceiling,
              "ceiling_kind": kind, "distance": ceiling - row.value,

@@ -13,7 +13,7 @@ import pandas as pd
 from .data import files
 from .errors import InputError
 from .report import CEILING, CHANCE_OF
-from .report_figures import STYLE
+from .report_figures import STYLE, WHOSE
 from .store import write_text
 
 SHOWN = {  # measure, stage and beginning of the detail: what a column is called
@@ -22,7 +22,6 @@ SHOWN = {  # measure, stage and beginning of the detail: what a column is called
     ("accuracy", "probed", ""): "accuracy after a linear transform",
     ("spearman", "zero-shot", "correlation"): "correlation with people's arrangement",
 }
-WHOSE = {"simulated": "simulated observers", "people": "real people"}
 COLUMNS = ["model", "whose", "dataset", "measure", "value", "low", "high", "chance", "ceiling", "layer", "n"]
 
 
