@@ -10,12 +10,13 @@ ifdef HUMALIGN_DATA
 export HUMALIGN_DATA := $(abspath $(HUMALIGN_DATA))
 endif
 
-.PHONY: help book book-sphinx test bench bench-gpu lint release clean distclean install
+.PHONY: help book book-sphinx test coverage bench bench-gpu lint release clean distclean install
 
 help:
 	@echo "make book    run the notebooks that are out of date and build the book: book/_build/html/index.html"
 	@echo "make book-sphinx  the same pages with plain Sphinx, without Jupyter Book, and whether their text is equal"
 	@echo "make test    run every test that this machine can run"
+	@echo "make coverage  the tests once more, one after the other, and which lines no test reaches"
 	@echo "make bench   print the speed of the measures, beside references in the same run"
 	@echo "make bench-gpu  what only a CUDA machine can check, in under 6 minutes"
 	@echo "make lint    rules and format (ruff), types (mypy), spelling, licences, workflows"
@@ -42,6 +43,11 @@ book-sphinx: book $(SPHINX)/.installed
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+coverage: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt coverage
+	$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage report --skip-covered
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -12,12 +12,11 @@ import pandas as pd
 from . import levels
 from .config import Profile
 from .data import plain, registry
-from .data.known import MANIFEST, check_known
+from .data.known import check_known, manifest
 from .data.types import Features, HumanRDM, Stimuli, Triplets
 from .errors import InputError, MissingData
 from .features import simple
 from .roles import ARRANGEMENTS, CONTROL_SEED, ROLES, TRIPLETS, Role, role
-from .store import read_json
 
 KINDS = {"triplets": "triplets", "rdm": "arrangement"}  # of registry entries with answers of people: kind of their role
 
@@ -31,16 +30,19 @@ class Answers:
     profile : Profile
     root : Path or None
         The data folder.
-    kind : {"drawn", "own", "published"}
-        The drawn world; a plain folder of its owner; published files, and plain folders beside them.
     """
 
     profile: Profile
     root: Path | None
-    kind: str
     kept: dict = field(default_factory=dict, repr=False)
 
     # ---- where things lie
+
+    @property
+    def kind(self) -> str:
+        """ "drawn", "own" or "published", see :class:`humalign.config.Profile`; beside published files may lie plain
+        folders."""
+        return self.profile.kind
 
     def role(self, name: str) -> Role:
         """The role of a name: of :data:`humalign.roles.ROLES`, a study of the plain layout in the data folder, or a
@@ -66,8 +68,8 @@ class Answers:
 
     def _by_entry(self, name: str) -> Role | None:
         """A role for the answers of a published data set; None where the profile has none of this name."""
-        known = {one.name: one for one in registry.entries()}
-        kind = KINDS.get(known[name].kind) if name in known and self.profile.name in known[name].profiles else None
+        known = {one.name: one for one in registry.entries(self.profile)}
+        kind = KINDS.get(known[name].kind) if name in known else None
         if kind is None:
             return None
         like = next((one for one in ROLES.values() if name in one.answers and not one.joined), None)
@@ -103,8 +105,6 @@ class Answers:
         if not names:
             told = f"is not known of the data of the profile '{self.profile.name}'"
             raise MissingData(told, what, "use the profile mini")
-        if len(names) == 1 and self.profile.name == "full":
-            return names[0]
         known = {one.name: one for one in registry.entries(self.profile)}
         found = [name for name in names if name in known]
         if not found:
@@ -116,7 +116,7 @@ class Answers:
         """A published data set, read once as long as its files do not change."""
         if self.root is None:
             return registry.load(name, self.profile)  # says that there is no data folder
-        return self._once(name, registry.entry(name).found(self.root).values(),
+        return self._once(name, registry.entry(name).files_in(self.root).values(),
                           lambda: registry.load(name, self.profile))  # fmt: skip
 
     def published(self, name: str):
@@ -150,7 +150,7 @@ class Answers:
 
     @cached_property
     def _about(self) -> dict:
-        return read_json(self.root / MANIFEST) if self.root and (self.root / MANIFEST).is_file() else {}
+        return manifest(self.root) if self.root else {}
 
     # ---- pictures
 
@@ -182,13 +182,17 @@ class Answers:
             about = self._about.get("source", folder.name), self._about.get("licence", plain.OWNER)
             return self._once(("pictures", folder), [path], lambda: plain.read_pictures(folder, *about))
         one = self.role(role)
-        found = self._read(self._published(one.pictures, f"pictures of {role}"))
+        found = self._read(self._picture_set(role))
         meta = {"kind": list(found.meta["coarse"])} if "coarse" in found.meta else {}
         if one.categories in registry.available(self.profile):
             member = self._read(one.categories).reindex(list(found.ids)).fillna(0)
             kinds = [tuple(member.columns[row]) for row in member.to_numpy(bool)]
             meta = {"kind": [names[0] if len(names) == 1 else "" for names in kinds], "kinds": kinds}
         return replace(found, meta={**found.meta, **meta}) if meta else found
+
+    def _picture_set(self, role: str) -> str:
+        """The published pictures that play a role: the first that are at hand."""
+        return self._published(self.role(role).pictures, f"pictures of {role}")
 
     def stand_ins(self, role: str) -> Stimuli:
         """Pictures of the same objects that people did not judge, where those of the role are not at hand.
@@ -219,10 +223,11 @@ class Answers:
             return {name: stimuli.picture(name, side, noise=False)[0] for name in ids}
         from PIL import Image, ImageOps
 
+        from .features.images import read
+
         found = self.pictures(role).align(tuple(ids))
-        opened = (Image.fromarray(i) if isinstance(i, np.ndarray) else Image.open(i) for i in found.images)
-        return {name: np.asarray(ImageOps.fit(image.convert("RGB"), (side, side)))
-                for name, image in zip(found.ids, opened)}  # fmt: skip
+        opened = (Image.fromarray(i if isinstance(i, np.ndarray) else read(i)) for i in found.images)
+        return {name: np.asarray(ImageOps.fit(image, (side, side))) for name, image in zip(found.ids, opened)}
 
     def ids(self, role: str = "things") -> tuple[str, ...]:
         """Names of the objects of a role."""

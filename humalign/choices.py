@@ -12,6 +12,7 @@ from .data.types import Triplets
 
 MAJORITY, SINGLE, CONSISTENCY = "agreement with majority", "accuracy", "error consistency"
 LEAST = 20  # questions that a set of answers has to share with the choices
+ACCIDENT = 1e-6  # chance below which choices that equal people's answers are these answers
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,18 @@ class Shared:
     choices : Triplets
         Those of the choices, in the objects of the people.
     counts : float array (n, 3)
-        How often people called each of the three odd, in the order of the row's columns.
+        How often people called each of the three odd, in the order of the row's columns; where a choice is one of
+        these answers itself, without it.
     people : Triplets
         People's answers to these questions.
+    own : bool
+        Whether choices are among people's answers.
     """
 
     choices: Triplets
     counts: np.ndarray
     people: Triplets
+    own: bool = False
 
     @property
     def single(self) -> np.ndarray:
@@ -50,9 +55,10 @@ class Shared:
 
 
 def shared(choices: Triplets, people: Triplets) -> Shared | None:
-    """The choices about questions that people answered; None where there are fewer than 20.
+    """The choices about questions that other people answered; None where there are fewer than 20.
 
-    A question is a set of three objects, met by name.
+    A question is a set of three objects, met by name. Choices that are people's own answers (:func:`among`) are left
+    out of what they are held against.
 
     Parameters
     ----------
@@ -71,7 +77,81 @@ def shared(choices: Triplets, people: Triplets) -> Shared | None:
     more = {key: getattr(choices, key)[rows] for key in ("participants",) if getattr(choices, key) is not None}
     taken = Triplets(people.ids, own, choices.source, choices.licence, choices.name, people.concepts, **more)
     asked = people.select(np.flatnonzero(np.isin(index, found)))
-    return Shared(taken, np.take_along_axis(counts[found], order, 1).astype(float), asked)
+    against = np.take_along_axis(counts[found], order, 1).astype(float)
+    itself = among(taken, asked)
+    against[itself, 2] -= 1
+    left = against.sum(1) > 0  # somebody else answered
+    if not left.all():
+        if len(np.unique(found[left])) < LEAST:
+            return None
+        taken, against = taken.select(left), against[left]
+    return Shared(taken, against, asked, bool(itself.any()))
+
+
+def among(choices: Triplets, people: Triplets) -> np.ndarray:
+    """Which choices are people's own answers, (n,) bool.
+
+    A person whose choices all equal those of one participant, on 20 questions or more, is this participant. Without
+    persons or participants, all choices are, or none: all, where every answer is there as often and this would be a
+    strange accident (below one in a million) if others had given them.
+
+    Parameters
+    ----------
+    choices, people : Triplets
+        Of the same objects.
+    """
+    if choices.participants is None or people.participants is None:
+        return np.full(len(choices), _contained(choices.triplets, people.triplets))
+    given: dict[tuple, set] = {}
+    for three, odd, person in zip(_sorted(people), people.triplets[:, 2].tolist(), people.participants.tolist()):
+        given.setdefault((three, odd), set()).add(person)
+    names, out = choices.participants, np.zeros(len(choices), bool)
+    keys = list(zip(_sorted(choices), choices.triplets[:, 2].tolist()))
+    for name in np.unique(names):
+        rows = np.flatnonzero(names == name)
+        same = set.intersection(*(given.get(keys[row], set()) for row in rows))
+        out[rows] = bool(same) and len({keys[row][0] for row in rows}) >= LEAST
+    return out
+
+
+def _sorted(answers: Triplets) -> list[tuple]:
+    return list(map(tuple, np.sort(answers.triplets, axis=1).tolist()))
+
+
+def _contained(choices: np.ndarray, people: np.ndarray) -> bool:
+    """Whether all choices are among people's answers, each as often as there, and hardly by accident."""
+    objects, counts, _ = odd_one_out.response_counts(people)
+    table = {tuple(three): row for three, row in zip(objects.tolist(), counts)}
+    asked, own, _ = odd_one_out.response_counts(choices)
+    there = np.array([table[tuple(three)] for three in asked.tolist()])
+    if len(asked) < LEAST or (own > there).any():
+        return False
+    order = np.argsort(-there, axis=1, kind="stable")  # the frequent answers first
+    own, there = np.take_along_axis(own, order, 1), np.take_along_axis(there, order, 1)
+    share = (there + 1) / (there.sum(1, keepdims=True) + 3)
+    chance = 0.0
+    for k in range(3):  # what is still to be had while the answers k are taken: not the earlier ones that are used up
+        open_ = (there > 0) & ((own < there) | (np.arange(3) >= k))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            chance += np.where(own[:, k] > 0, own[:, k] * np.log((share * open_).sum(1)), 0).sum()
+    return bool(chance < np.log(ACCIDENT))
+
+
+def of_similarity(similarity, questions: Triplets, name: str = "") -> Triplets:
+    """What a similarity matrix chooses; questions on which all three similarities are equal are left out.
+
+    Parameters
+    ----------
+    similarity : float array (m, m)
+        Of the objects of ``questions``, in their order.
+    questions : Triplets
+    name : str
+        Of who chose.
+    """
+    odd = np.asarray(odd_one_out.choices(similarity, questions.triplets)).astype(int)
+    rows, kept = np.flatnonzero(odd >= 0), np.array([[1, 2, 0], [0, 2, 1], [0, 1, 2]])
+    picked = np.take_along_axis(questions.triplets[rows], kept[odd[rows]], 1)
+    return Triplets(questions.ids, picked, questions.source, questions.licence, name, questions.concepts)
 
 
 def error_consistency(same, first, second):

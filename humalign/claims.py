@@ -16,13 +16,15 @@ VERDICTS = ("replicates", "does not replicate", "undecided", "not measured")
 REQUIRED = {"id", "paper", "claim", "source", "status", "test", "criterion"}
 
 
-def ledger(file: str = "claims.toml") -> list[dict]:
+def ledger(file: str = "claims.toml", prefix: str = "") -> list[dict]:
     """The claims as written in a file of this package, before any result was seen.
 
     Parameters
     ----------
     file : str
-        "claims.toml", or "claims_people.toml" of the page on real networks.
+        "claims.toml", or "claims_people.toml" of the pages on real people.
+    prefix : str
+        Only claims whose id begins so: those of one page.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def ledger(file: str = "claims.toml") -> list[dict]:
             )
     if len({c["id"] for c in claims}) != len(claims):
         raise InputError("two claims have the same id", file, "rename one")
-    return claims
+    return [claim for claim in claims if claim["id"].startswith(prefix)]
 
 
 def _pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -201,6 +203,15 @@ def spread_difference(measured, models, test):
     return out[0] - out[1], f"{sizes[0]} against {sizes[1]} cells"
 
 
+def spread_change(measured, models, test):
+    """Standard deviation between networks of the value under ``plus`` minus that of the value under ``minus``."""
+    plus, minus = (_select(measured, models, test, key) for key in ("plus", "minus"))
+    i, j = _match(plus, minus)
+    if len(i) < 3:
+        return None
+    return plus.both()[i].std(0, ddof=1) - minus.both()[j].std(0, ddof=1), f"{len(i)} networks"
+
+
 def smallest(measured, models, test):
     """Smallest value over networks."""
     cells = _select(measured, models, test)
@@ -237,11 +248,38 @@ TESTS = {
         correlation_difference,
         slope_within,
         spread_difference,
+        spread_change,
         smallest,
         mean,
         ordered,
     )
 }
+
+
+def check(claim: dict, models: pd.DataFrame) -> None:
+    """Whether every query of a claim names two networks or more of a table; queries are those of its test.
+
+    Parameters
+    ----------
+    claim : dict
+        Of :func:`ledger` or :func:`later`.
+    models : DataFrame
+        Facts of the networks (:func:`humalign.zoo.facts.kinds`), measured or not.
+
+    Raises
+    ------
+    InputError
+        With the claim's name, where a query names none or a single one.
+    """
+    test = claim["test"]
+    own = models[models["student"] == ""] if claim["paper"] == 1 else models
+    for query in [test[key] for key in ("of", "a", "b") if key in test] + test.get("order", []):
+        found = own.query(query)["model"].tolist()
+        if len(found) < 2:
+            told = f"selects {found[0]} alone" if found else "selects no network"
+            raise InputError(
+                f"claim '{claim['id']}' {told} by {query}", "claims.toml", "select by facts that are there"
+            )
 
 
 def training_runs(measured: Measured, **where) -> str:
@@ -300,7 +338,7 @@ def unit(test: dict) -> str:
     words = QUANTITY.get(measure, SHARES.get(measure, measure))
     if kind == "slope_within":
         return f"{words} per doubling"
-    return f"{words} (standard deviation)" if kind == "spread_difference" else words
+    return f"{words} (standard deviation)" if kind.startswith("spread") else words
 
 
 def judge(

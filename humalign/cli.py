@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 from . import __version__
-from .errors import HumalignError
+from .errors import HumalignError, InputError
+from .processes import Terminated, terminable
 
 COMMANDS = {
     "data": "list, verify, locate, fetch and import data sets",
@@ -26,6 +30,34 @@ COMMANDS = {
     "play": "make the odd-one-out game from your own pictures",
     "plan": "what a profile needs: downloads, disk, hours",
 }
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message):
+        """InputError with what is wrong."""
+        raise InputError(message, None, f"'{self.prog} --help' shows all options")
+
+
+def number(least=0, most=None, kind=int):
+    """An argparse type: whole numbers (or finite ones, ``kind=float``) from ``least`` to ``most``."""
+
+    def read(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is no {'whole ' if kind is int else ''}number") from None
+        if not least <= value <= (float("inf") if most is None else most):
+            wanted = f"from {least} to {most}" if most is not None else f"from {least}"
+            raise argparse.ArgumentTypeError(f"{text} is out of range, give a number {wanted}")
+        return value
+
+    return read
+
+
+SEED = number(0, 2**32 - 1)  # what NumPy, torch and scikit-learn take alike
+STRENGTH = number(0, 1e6, float)  # of a penalty
 
 
 def add_profile_options(parser: argparse.ArgumentParser) -> None:
@@ -66,27 +98,67 @@ def main(argv: list[str] | None = None) -> int:
         print(f"humalign: no command is called '{name}'; 'humalign --help' lists them", file=sys.stderr)
         return 2
     module = importlib.import_module(f".commands.{name}", __package__)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"humalign {name}",
         description=textwrap.dedent(module.__doc__ or COMMANDS[name]).strip(),
         epilog="example:\n" + textwrap.indent(textwrap.dedent(module.EXAMPLE).strip(), "  "),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.configure(parser)
-    args = parser.parse_args(argv[1:])
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return int(module.main(args) or 0)
+        args = parser.parse_args(argv[1:])
+        _no_empty(args)
+        _writable(args)
+        with terminable():
+            return int(module.main(args) or 0)
     except HumalignError as error:
-        print(f"humalign {name}: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(f"humalign {name}: interrupted; what was finished is kept", file=sys.stderr)
-        return 130
+        return _told(name, error, error.exit_code)
+    except KeyboardInterrupt as error:
+        ended = isinstance(error, Terminated)
+        return _told(name, f"{'ended' if ended else 'interrupted'}; what was finished is kept", 143 if ended else 130)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except MemoryError:
+        return _told(name, "memory ran out", HumalignError.exit_code)
     except OSError as error:  # a file that cannot be read or written, a full disk
-        if error.filename is None:
+        if error.strerror is None:
             raise
-        print(f"humalign {name}: {error.filename}: {error.strerror}", file=sys.stderr)
-        return HumalignError.exit_code
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return _told(name, f"{where}{error.strerror}", HumalignError.exit_code)
+
+
+def _told(name: str, message, code: int) -> int:
+    print(f"humalign {name}: {message}", file=sys.stderr)
+    return code
+
+
+def _no_empty(args) -> None:
+    """InputError for an empty value: a variable of the shell that was not set."""
+    for key, value in vars(args).items():
+        if "" in (value if isinstance(value, list) else [value]):
+            raise InputError("is empty", key.replace("_", "-"), "give a value or leave it out")
+
+
+FILES, FOLDERS = ("csv", "html", "json", "merge"), ("out", "output", "plots")  # options that name what is written
+
+
+def _writable(args) -> None:
+    """HumalignError for a place that cannot be written: before the work, not after it."""
+    for key in (*FILES, *FOLDERS):
+        told = getattr(args, key, None)
+        if not isinstance(told, (str, Path)) or told == "-":
+            continue
+        path = Path(told).absolute()
+        if key in FILES and path.is_dir():
+            raise HumalignError(f"--{key} {told}: is a folder; name a file")
+        above = next(place for place in (path if path.is_dir() else path.parent, *path.parents) if place.exists())
+        if not above.is_dir():
+            raise HumalignError(f"--{key} {told}: {above} is no folder; name another place")
+        try:
+            tempfile.TemporaryFile(dir=above).close()
+        except OSError as error:
+            raise HumalignError(f"--{key} {told}: cannot be written in {above} ({error.strerror})") from None

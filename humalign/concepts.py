@@ -242,7 +242,7 @@ def entropy_bins(choices, entropy, edges=ENTROPY_EDGES):
     return pd.DataFrame(table)
 
 
-def contrast(choices, first, second, attribution=None, dimension: int | None = None):
+def contrast(choices, first, second):
     """Triplets that tell two families of models apart.
 
     Parameters
@@ -250,15 +250,13 @@ def contrast(choices, first, second, attribution=None, dimension: int | None = N
     choices : dict of str to int array, shape (n,)
     first, second : sequences of str
         Names of the members of each family.
-    attribution : int array, shape (n,), optional
-    dimension : int, optional
-        Only triplets that are attributed to it.
 
     Returns
     -------
     DataFrame
         Columns triplet (row), kind, first_choice, second_choice; kind is "first right, second wrong" (all of the first
-        agree with people, all of the second with each other on another object) or "both wrong, different".
+        agree with people, all of the second with each other on another object), "both wrong, different" or, after
+        these, "second right, first wrong".
 
     Notes
     -----
@@ -275,18 +273,9 @@ def contrast(choices, first, second, attribution=None, dimension: int | None = N
     _, a = _stack({name: choices[name] for name in first})
     _, b = _stack({name: choices[name] for name in second})
     unanimous = (a == a[0]).all(0) & (b == b[0]).all(0) & (a[0] >= 0) & (b[0] >= 0)
-    if dimension is not None:
-        if attribution is None:
-            raise InputError("is missing", "attribution", "it says which triplets belong to the dimension")
-        unanimous &= to_numpy(attribution) == dimension
-    right = unanimous & (a[0] == 2) & (b[0] != 2)
+    right, mirrored = (unanimous & (one[0] == 2) & (other[0] != 2) for one, other in ((a, b), (b, a)))
     both = unanimous & (a[0] != 2) & (b[0] != 2) & (a[0] != b[0])
-    rows = np.flatnonzero(right | both)
-    return pd.DataFrame(
-        {
-            "triplet": rows,
-            "kind": np.where(right[rows], "first right, second wrong", "both wrong, different"),
-            "first_choice": a[0][rows],
-            "second_choice": b[0][rows],
-        }
-    )
+    kind = np.select([right, both], ["first right, second wrong", "both wrong, different"], "second right, first wrong")
+    rows = np.r_[np.flatnonzero(right | both), np.flatnonzero(mirrored)]
+    choice = {"first_choice": a[0][rows], "second_choice": b[0][rows]}
+    return pd.DataFrame({"triplet": rows, "kind": kind[rows], **choice})

@@ -37,6 +37,12 @@ class Profile:
     device: str = "auto"
     seed: int = 0
 
+    @property
+    def kind(self) -> str:
+        """What its data are: "drawn" (all of it is drawn here, nothing can be missing), "own" (studies in a folder of
+        their owner), or "published" files."""
+        return {"mini": "drawn", OWN: OWN}.get(self.name, "published")
+
     def with_(self, **changes) -> Profile:
         """A copy with other values."""
         return replace(self, **changes)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import InputError
+from .rsa import compare_vectors
 
 LEVELS = ("coarse", "fine", "boundary")
 IMAGES = ["image1", "image2", "image3"]
@@ -219,8 +220,6 @@ def summary(answers: pd.DataFrame) -> pd.DataFrame:
         level, triplets, responses, ceiling (leave-one-out), majority_share, entropy (nats), time_entropy (Spearman's
         rho), share_unanimous, median_seconds (median over people of their median).
     """
-    from scipy.stats import spearmanr
-
     table = triplets(answers)
     share = counts(answers)[[0, 1, 2]].to_numpy()
     table["majority_share"] = share.max(1) / share.sum(1)
@@ -228,7 +227,7 @@ def summary(answers: pd.DataFrame) -> pd.DataFrame:
     for level in (*[k for k in LEVELS if k in set(table["level"])], "all"):
         part = table if level == "all" else table[table["level"] == level]
         own = answers if level == "all" else answers[answers["level"] == level]
-        rho = spearmanr(part["log_seconds"], part["entropy"]).statistic if part["entropy"].nunique() > 1 else np.nan
+        rho = compare_vectors(part["log_seconds"].to_numpy(), part["entropy"].to_numpy())
         out.append({
             "level": level, "triplets": len(part), "responses": len(own), "ceiling": part["agreement"].mean(),
             "majority_share": part["majority_share"].mean(), "entropy": part["entropy"].mean(), "time_entropy": rho,

@@ -324,6 +324,22 @@ def noise_ceiling(triplets, kind: str = "majority", min_responses: int | None = 
         raise InputError(f"no triplet has {least} responses", "triplets", "lower min_responses")
     if kind == "majority":
         return float((counts.max(1) / total).mean())
+    return float(with_others(counts).mean())
+
+
+def with_others(counts) -> np.ndarray:
+    """How often an answer is the most frequent one of the other people, question by question.
+
+    Parameters
+    ----------
+    counts : int array, shape (d, 3)
+        Of :func:`response_counts`; at least two responses a question.
+
+    Returns
+    -------
+    float array, shape (d,)
+        Mean over the responses; a tie of k most frequent answers that contains the response counts 1/k.
+    """
     matched = np.zeros(len(counts))
     for position in range(3):
         others = counts.copy()
@@ -331,4 +347,4 @@ def noise_ceiling(triplets, kind: str = "majority", min_responses: int | None = 
         top = others.max(1)
         wins = (others[:, position] == top) / (others == top[:, None]).sum(1)
         matched += counts[:, position] * wins
-    return float((matched / total).mean())
+    return matched / counts.sum(1)

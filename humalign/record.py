@@ -17,7 +17,7 @@ from .cache import kept
 from .data import registry
 from .errors import InputError, MissingData
 from .source import Source, open_source
-from .store import digest, read_json, sha256, write_json, write_text
+from .store import content, read_json, sha256, write_json, write_text
 
 FOLDER = Path(str(resources.files("humalign"))) / "recorded"
 PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "timm")
@@ -87,12 +87,6 @@ def _mended(frame: pd.DataFrame, **common) -> pd.DataFrame:
     return frame
 
 
-def _checksum(path: Path) -> str:
-    if not path.is_dir():
-        return sha256(path)
-    return digest([[p.relative_to(path).as_posix(), sha256(p)] for p in sorted(path.rglob("*")) if p.is_file()])
-
-
 # ---- live or recorded ------------------------------------------------------------------------------------------------
 
 
@@ -110,14 +104,14 @@ class Tables:
 
 @dataclass(frozen=True)
 class Study:
-    """Some tables made from the small public files: the name of their record, what they need, how they are made.
+    """Some tables of the small public files, or of the drawn world: their record, what they need, how they are made.
 
     Of a profile count its data folder, seed, cache and device, not its name: real people are read in every profile.
 
     Attributes
     ----------
     name : str
-        Of the record, for instance "slice_concepts".
+        Of the record, for instance "slice_probing".
     needed : frozenset of str
         Names in the data registry.
     keys : tuple of str
@@ -129,6 +123,8 @@ class Study:
     live : bool
         False: it takes many minutes, so pages show what was recorded also where the files are; ``humalign record``
         computes it.
+    profile : str
+        "slice" for the small public files, "mini" for the drawn world.
     """
 
     name: str
@@ -137,22 +133,23 @@ class Study:
     version: int
     make: Callable[[Source], dict]
     live: bool = True
+    profile: str = "slice"
 
     def source(self, profile) -> Source:
-        """The public files in the data folder of a profile."""
-        return open_source(profile.with_(name="slice"))
+        """The public files in the data folder of a profile, or the drawn world."""
+        return open_source(profile.with_(name=self.profile))
 
     def missing(self, profile) -> str:
         """What keeps the tables from being computed, in words; "" where all files are there."""
-        if profile.data is None:
+        if profile.data is None and self.needed:
             return "needs a data folder"
         gone = sorted(self.needed - set(registry.available(profile.with_(name="slice"))))
         return f"{', '.join(gone)} {'is' if len(gone) == 1 else 'are'} not here" if gone else ""
 
     def inputs(self, profile) -> dict:
         """Checksums of the files read, by their path in the data folder; of a folder one of all its files."""
-        found = [p for name in sorted(self.needed) for p in registry.entry(name).found(profile.data).values()]
-        return {path.relative_to(profile.data).as_posix(): _checksum(path) for path in found}
+        found = [p for name in sorted(self.needed) for p in registry.entry(name).files_in(profile.data).values()]
+        return {path.relative_to(profile.data).as_posix(): content(path) for path in found}
 
     def compute(self, profile) -> dict:
         """All tables by name, computed now or taken from the cache."""
@@ -172,7 +169,7 @@ class Study:
         if gone := self.missing(profile):
             raise MissingData(gone, self.name, "point HUMALIGN_DATA or --data at the folder with the public files")
         made = self.compute(profile)
-        return write(self.name, made, profile="slice", inputs=self.inputs(profile), folder=folder)
+        return write(self.name, made, profile=self.profile, inputs=self.inputs(profile), folder=folder)
 
     def tables(self, profile) -> Tables:
         """The tables: live where the files are there and it does not take long, else recorded."""

@@ -52,7 +52,11 @@ def choices_card(sources: Source | list[Source], made: dict[str, Triplets], *, w
             draws += drawn_values
             if found:
                 concepts.append(choices.by_concept(own, people).assign(dataset=people.name, model=model))
-                asked = choices.shared(own, people).people
+                shared = choices.shared(own, people)
+                asked = shared.people
+                if shared.own:
+                    notes.append(f"{people.name}: choices of {model} are among these answers; each is left out of what "
+                                 "it is held against")  # fmt: skip
                 if not (limits := choices.limits(asked)):
                     notes.append(f"{people.name}: few of these questions were asked twice, so there is no ceiling")
                 for (measure, detail), value in limits.items():
@@ -95,5 +99,5 @@ def no_questions(tests, made: dict[str, Triplets], where) -> InputError:
     if strange:
         told = f"{len(strange)} of {len(names)} names are no objects of any data set at hand, such as '{strange[0]}'"
         return InputError(told, where, "use the names of the data set (for THINGS: uniqueID), or point --data at it")
-    told = f"fewer than {choices.LEAST} of its questions were answered by people in any data set at hand"
+    told = f"fewer than {choices.LEAST} of its questions were answered by other people in any data set at hand"
     return InputError(told, where, "ask about triplets that people judged")

@@ -134,12 +134,44 @@ def triplet_means(
         by_concept = (within.T @ residual.T).T
         deviation = (by_concept @ drawn - (residual @ several)[:, None]) / total
         squares = (residual if one is None else (one.T @ residual.T).T) ** 2
-        variance = (by_concept.astype(np.float64) ** 2).sum(1)
-        honest = np.maximum(variance - squares @ several[first], squares.sum(1))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shrink = np.where(variance > 0, np.sqrt(honest / variance), 1.0)
-        out[rows] = value[rows, None] + shrink[:, None] * deviation
+        out[rows] = value[rows, None] + _honest(by_concept, squares, several[first])[:, None] * deviation
     return value, out
+
+
+def _honest(by_concept, squares, several) -> np.ndarray:
+    """Factor of the width of draws, (rows,): without the noise of triplets that their concepts count too often."""
+    variance = (by_concept.astype(np.float64) ** 2).sum(1)
+    honest = np.maximum(variance - squares @ several, squares.sum(1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(variance > 0, np.sqrt(honest / variance), 1.0)
+
+
+def triplet_spearman(x, y, triplets, concepts, draws: int = DRAWS) -> tuple[float, np.ndarray]:
+    """Spearman correlation of two values of each triplet, and bootstrap draws over concepts.
+
+    Parameters
+    ----------
+    x, y : float (n,)
+    triplets : int (n, 3)
+        Distinct.
+    concepts : sequence (m,)
+        Concept of each object.
+    draws : int
+
+    Returns
+    -------
+    value : float
+    draws : float (B,)
+        Weights of :func:`triplet_weights`, and the width of :func:`triplet_means` for what each triplet adds to the
+        correlation.
+    """
+    plain = np.ones((len(x), 1))
+    value = float(spearman(x, y, plain)[0])
+    drawn = spearman(x, y, triplet_weights(triplets, concepts, draws))
+    within, _ = _incidence(triplets, concepts)
+    a, b = (((r := ranks(v, plain)[:, 0]) - r.mean()) / r.std() for v in (x, y))
+    adds = (a * b - value / 2 * (a**2 + b**2))[None]
+    return value, value + _honest((within.T @ adds.T).T, adds**2, within.sum(1) - 1) * (drawn - value)
 
 
 def r2(target, predicted, folds, groups, draws: int = DRAWS, pooled: bool = False):
@@ -227,11 +259,15 @@ def ranks(values, weights: np.ndarray) -> np.ndarray:
 
 
 def spearman(x, y, weights: np.ndarray) -> np.ndarray:
-    """Spearman correlation of two vectors (n,) whose rows occur ``weights`` (n, B) times: float (B,)."""
+    """Spearman correlation of two vectors (n,) whose rows occur ``weights`` (n, B) times: float (B,).
+
+    NaN where no row is drawn, or all that are drawn are equal.
+    """
     a, b = ranks(x, weights), ranks(y, weights)
-    w = weights / weights.sum(0)
-    a, b = a - (w * a).sum(0), b - (w * b).sum(0)
-    return (w * a * b).sum(0) / np.sqrt((w * a * a).sum(0) * (w * b * b).sum(0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        w = weights / weights.sum(0)
+        a, b = a - (w * a).sum(0), b - (w * b).sum(0)
+        return (w * a * b).sum(0) / np.sqrt((w * a * a).sum(0) * (w * b * b).sum(0))
 
 
 class Pairs:
@@ -439,8 +475,8 @@ def difference(measured: Measured, plus: dict, minus: dict, by=("model",)) -> pd
     if rows:
         mean, runs = np.mean([row["value"] for row in rows]), sum(row["seeds"] for row in rows)
         rows.append({**dict.fromkeys(by, ""), "model": "all", "value": mean, "seeds": runs})
-        low, high = interval([*drawn, np.mean(drawn, 0)])
+        low, high = interval(np.stack([*drawn, np.mean(drawn, 0)]))
     else:
-        low = high = []
+        low = high = np.empty(0)
     out = pd.DataFrame(rows, columns=[*by, "value", "seeds"])
     return out.assign(low=low, high=high)[[*by, "value", "low", "high", "seeds"]]

@@ -26,7 +26,7 @@ class Role:
         In the plain layout (:mod:`humalign.data.plain`): the study, and the file with what people did in it.
     answers, pictures, repeated, people : tuple of str
         Published data sets with what people did, the pictures, answers of several people to the same triplets, and
-        embeddings of people.
+        embeddings of people; those after the first stand in for it, see :meth:`humalign.source.Source.standing_in`.
     again : tuple of str
         The published data set that was answered twice, and the second answers.
     stand_ins : tuple of str
@@ -61,15 +61,15 @@ class Role:
 
 
 _REPEATED = ("things/testset1", "things/testset2", "things/testset3")
-_THINGS = {"answers": ("things/all", "things/test_10_id"), "pictures": ("things/images",),
+_THINGS = {"answers": ("things/all", "things/test_10_id"), "pictures": ("things/images", "things/images_plus"),
            "stand_ins": ("things_cc0/images",), "categories": "things/categories_27",
-           "features": ("things/clip_vit_b32",)}  # fmt: skip
+           "features": ("things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec")}  # fmt: skip
 ROLES = {
     "things": Role(
         "odd-one-out choices", "triplets", "things", "answers.csv", **_THINGS,
         repeated=_REPEATED,
         again=("things/testset2", "things/testset2_repeat"),
-        people=("things/vice_45", "things/vice_42"), probabilities="things/entropies",
+        people=("things/vice_45", "things/vice_44", "things/vice_42"), probabilities="things/entropies",
     ),
     "things-permuted": Role("choices of the control", "triplets", "things", "control.csv", **_THINGS, control=True),
     "photographs": Role(

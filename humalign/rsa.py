@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .arrays import as_matrix, as_square, is_tensor, one_of, to_numpy
@@ -196,7 +194,7 @@ def noise_ceiling(rdms, method: str = "spearman") -> tuple[float, float]:
     return float(lower), float(upper)
 
 
-def split_half(rdms, method: str = "spearman", *, n_splits: int = 100, seed: int = 0, corrected: bool = False) -> float:
+def split_half(rdms, method: str = "spearman", *, n_splits: int = 100, seed: int = 0) -> float:
     """Mean correlation between the mean matrices of random halves of people.
 
     Parameters
@@ -205,8 +203,6 @@ def split_half(rdms, method: str = "spearman", *, n_splits: int = 100, seed: int
     method : {"spearman", "pearson"}
     n_splits : int
     seed : int or numpy.random.Generator
-    corrected : bool
-        Spearman-Brown, 2r / (1 + r): the reliability of the mean over all people.
 
     Returns
     -------
@@ -218,8 +214,7 @@ def split_half(rdms, method: str = "spearman", *, n_splits: int = 100, seed: int
     values = []
     for _ in range(int(n_splits)):
         order = rng.permutation(len(vectors))
-        value = compare_vectors(vectors[order[:half]].mean(0), vectors[order[half:]].mean(0), method)
-        values.append(2 * value / (1 + value) if corrected else value)
+        values.append(compare_vectors(vectors[order[:half]].mean(0), vectors[order[half:]].mean(0), method))
     return float(np.mean(values))
 
 
@@ -259,47 +254,6 @@ def ceiling(people, against: str = "mean", method: str = "spearman", *, n_splits
     half = max(split_half(people, method, n_splits=n_splits, seed=seed), 0.0)
     top = (2 * half / (1 + half)) ** 0.5
     return top, top
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Agreement of one RDM with people's, and the ceiling of exactly this comparison.
-
-    Attributes
-    ----------
-    against : {"mean", "single"}
-    value : float
-    lower, upper : float
-        See :func:`ceiling`.
-    """
-
-    against: str
-    value: float
-    lower: float
-    upper: float
-
-
-def agreement(matrix, people, against: str = "mean", method: str = "spearman", **splits) -> Agreement:
-    """Agreement of one RDM with people's RDMs, together with the ceiling that belongs to it.
-
-    Parameters
-    ----------
-    matrix : array, shape (m, m)
-    people : array, shape (people, m, m)
-    against : {"mean", "single"}
-        The mean RDM of the people, or each of them in turn (averaged).
-    method : {"spearman", "pearson"}
-    **splits
-        ``n_splits`` and ``seed`` of :func:`ceiling`.
-
-    Returns
-    -------
-    Agreement
-    """
-    low, high = ceiling(people, against, method, **splits)
-    people = np.asarray(to_numpy(people), dtype=np.float64)
-    others = [people.mean(0)] if against == "mean" else people
-    return Agreement(against, float(np.mean([compare(matrix, one, method) for one in others])), low, high)
 
 
 def centred_gram(features, debiased: bool = False):

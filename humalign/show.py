@@ -193,8 +193,8 @@ def table(frame, name: str | None = None, caption: str | None = None, digits: in
 class DownloadLink:
     """A link to the numbers behind a figure; see :func:`figure_data`."""
 
-    def __init__(self, name: str, text: str, rows: int, in_book: bool, origin: str = ""):
-        self.name, self.text, self.rows, self.in_book, self.origin = name, text, rows, in_book, origin
+    def __init__(self, name: str, text: str, rows: int, folder: str = "", origin: str = ""):
+        self.name, self.text, self.rows, self.folder, self.origin = name, text, rows, folder, origin
 
     def _repr_mimebundle_(self, **_):
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
@@ -204,7 +204,7 @@ class DownloadLink:
             "text/html": f'<p class="ha-data">{self.said()}: {link}</p>',
             "text/plain": f"{self.said()}: {label}",
         }
-        if self.in_book:
+        if self.folder:
             bundle["text/markdown"] = bundle[DOWNLOAD] = self.markdown()
         return bundle
 
@@ -213,9 +213,9 @@ class DownloadLink:
         return "The numbers of this figure" + (f", {self.origin}" if self.origin else "")
 
     def markdown(self) -> str:
-        """The link as MyST text, for a page beside the folder ``data``."""
+        """The link as MyST text, for a page beside the folder with the file."""
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
-        return f"{{.ha-data}}\n{self.said()}: {{download}}`{label} <data/{self.name}.csv>`\n"
+        return f"{{.ha-data}}\n{self.said()}: {{download}}`{label} <{self.folder}/{self.name}.csv>`\n"
 
 
 def _file_name(name: str) -> str:
@@ -244,7 +244,7 @@ def figure_data(frame, name: str) -> DownloadLink:
         from .store import write_text
 
         write_text(produces(Path(folder) / f"{name}.csv"), text)
-    return DownloadLink(name, text, len(frame), bool(folder), _origin(frame))
+    return DownloadLink(name, text, len(frame), Path(folder).name if folder else "", _origin(frame))
 
 
 class Captioned:
@@ -255,7 +255,7 @@ class Captioned:
 
     def _repr_mimebundle_(self, **_):
         name = self.data.name
-        head = f":::{{figure}} data/{name}.svg\n:name: {name}\n:alt: {self.alt}\n:class: dark-light\n"
+        head = f":::{{figure}} {self.data.folder}/{name}.svg\n:name: {name}\n:alt: {self.alt}\n:class: dark-light\n"
         return {"text/markdown": f"{head}\n{self.caption}\n\n{self.data.markdown()}:::\n", "text/plain": self.caption}
 
 

@@ -19,13 +19,13 @@ from tqdm import tqdm
 
 from .answers import KINDS, Answers
 from .config import OWN, Profile, get_profile
-from .data import plain, registry
+from .data import plain, registry, things_full
 from .data.features_file import FORMS
 from .data.types import Features, Stimuli
 from .errors import InputError, MissingData
 from .features import shards
 from .roles import FILES, NETWORKS, ROLES
-from .store import cached, digest, lock
+from .store import cached, digest, lock, sha256
 
 LAYERS = ("penultimate", "logits")
 VERSION = 1  # of the features of the drawn world
@@ -50,6 +50,11 @@ class Source(Answers):
 
     # ---- what is there
 
+    @property
+    def complete(self) -> bool:
+        """Whether it reads all that both papers use (the profile full), so that studies are held as they held them."""
+        return self.kind == "published" and self.profile.name == "full"
+
     def roles(self) -> list[str]:
         """Roles whose answers or pictures are at hand, and studies of the data folder's owner."""
         known = [name for name in ROLES if not self.missing(name)]
@@ -72,9 +77,10 @@ class Source(Answers):
             found = [
                 one.name for one in registry.entries(self.profile) if one.kind in KINDS and one.name in here - again
             ]
-        for study in plain.studies(self.root) if self.root else ():
+        root = self.root
+        for study in plain.studies(root) if root else ():
             for file, kind in FILES.items():
-                if kind != "pictures" and file != "control.csv" and (self.root / study / file).is_file():
+                if root and kind != "pictures" and file != "control.csv" and (root / study / file).is_file():
                     found.append(study if file == "answers.csv" else f"{study}/{file.partition('.')[0]}")
         return found
 
@@ -150,11 +156,47 @@ class Source(Answers):
         return table[[column for column in FACTS if column in table]]
 
     def shown(self, role: str) -> str:
-        """The name under which the features of the pictures of a role are stored."""
+        """The name under which the features of the pictures of a role are stored.
+
+        Of several published sets of pictures the first that is at hand, or of which there are features.
+        """
         if self._folder(role):
             return self.role(role).folder
         names = self.role(role).pictures
-        return names[0] if names else self._published(names, f"pictures of {role}")
+        if not names:
+            return self._published(names, f"pictures of {role}")
+        here = next((n for n in names if self.root and not registry.entry(n).missing(self.root)), names[0])
+        if here == names[0]:
+            return here
+        top = self.root / shards.FOLDER
+        return self._once(("shown", role), [top] if top.is_dir() else [], lambda: self._first_seen(names, here))
+
+    def _picture_set(self, role: str) -> str:
+        """The published pictures that play a role: those that networks saw, where there are several."""
+        several = len(self.role(role).pictures) > 1
+        return self._published((self.shown(role),), f"pictures of {role}") if several else super()._picture_set(role)
+
+    def _first_seen(self, names, here: str) -> str:
+        """Of the sets of pictures before ``here`` the first that a network has features of, else ``here``."""
+        models = list(self._table["model"])
+        before = names[: names.index(here)]
+        return next((n for n in before if any(shards.find(self.root, m, n) for m in models)), here)
+
+    def standing_in(self, role: str = "things") -> list[str]:
+        """What stands in for published files that are not at hand, a sentence each; none in a plain folder."""
+        one, found = self.role(role), []
+        if self._folder(role) or self.root is None:
+            return found
+        of = {"Pictures": one.pictures, "People's dimensions": one.people, "Answers of several people": one.repeated}
+        for word, names in of.items():
+            here = (n for n in names if not registry.entry(n).missing(self.root))
+            taken = self.shown(role) if names == one.pictures else next(here, "")
+            if taken and taken != names[0]:
+                told = registry.entry(taken).title
+                found.append(f"{word}: {taken} ({told}), in the place of {names[0]}, which is not here.")
+        if "things/all" in one.answers and (told := things_full.stand_in(self.root)):
+            found.insert(0, f"Answers: {told}.")
+        return found
 
     def stored(self, role: str, model: str, seed: int = 0) -> Path | None:
         """The features of a training run for the pictures of a role in the data folder, or None."""
@@ -173,6 +215,10 @@ class Source(Answers):
         if shards.about(path)["weights"].startswith("untrained") and self._group[model] != "Untrained":
             return "" if registry.rehearsal(self.root) else "random weights"
         return ""
+
+    @cached_property
+    def _students(self) -> set:
+        return set(self._table.loc[self._table["role"].astype(str).str.startswith("student"), "model"])
 
     @cached_property
     def _group(self) -> dict:
@@ -201,8 +247,23 @@ class Source(Answers):
         path = self.stored(role, model, seed)
         if path is not None and not self._unusable(model, path):
             return shards.about(path)["digest"]
-        parts = self._files(role).get(model, {}) if seed == 0 and path is None else {}
-        return digest([[layer, part.checksum] for layer, part in sorted(parts.items())]) if parts else ""
+        if seed != 0 or path is not None:
+            return ""
+        parts = self._files(role).get(model, {})
+        found = [[layer, part.checksum] for layer, part in sorted(parts.items())] or self._running(role, model)
+        return digest(found) if found else ""
+
+    def _running(self, role: str, model: str) -> list:
+        """Checksums of the weights and of the pictures of a network that runs here, without features that were
+        published; [] for others."""
+        from .zoo import weights_here
+
+        shown = ROLES[role].pictures if self._may_be_files(role) else ()
+        if not set(shown) & set(registry.available(self.profile)) or self.missing(role):
+            return []
+        path = self._once(("weights", model), [], lambda: weights_here(model, self.profile))
+        return self._once(("running", role, path), [path], lambda: [VERSION, sha256(path), self.pictures(role).checksum]
+                          ) if path else []  # fmt: skip
 
     def _weights(self, model: str, seed: int) -> str:
         """Checksum of the weights of a network of the drawn world; "" where it was not trained."""
@@ -221,15 +282,19 @@ class Source(Answers):
         sets = self._sets(role)
         if not sets or self._folder(role) or self.missing(role):
             return {}
-        paths = [p for name in sets for p in registry.entry(name).found(self.root).values()]
+        paths = [p for name in sets for p in registry.entry(name).files_in(self.root).values()]
         return self._once(("features", role, *sets), paths, lambda: self._layers_of(role, sets))
 
     def _sets(self, role: str) -> list[str]:
         """Published data sets with features of networks that are at hand for a role."""
-        if self.kind != "published" or self.profile.name != "slice" or role not in ROLES:
-            return []
-        here = set(registry.available(self.profile)) if ROLES[role].features else ()
-        return [name for name in ROLES[role].features if name in here]
+        known = self._may_be_files(role)
+        here = set(registry.available(self.profile)) if known else ()
+        return [name for name in known if name in here]
+
+    def _may_be_files(self, role: str) -> tuple[str, ...]:
+        """Published data sets with features of networks for a role, at hand or not; of the small public files only."""
+        small = self.kind == "published" and self.profile.name == "slice" and role in ROLES
+        return ROLES[role].features if small else ()
 
     def _layers_of(self, role: str, sets: list[str]) -> dict[str, dict[str, Features]]:
         from .zoo.facts import keys
@@ -257,12 +322,15 @@ class Source(Answers):
     def runs(self, role: str = "things", models=None, seeds=(0,)) -> list[tuple[str, int]]:
         """The training runs that a study covers: (network, seed) pairs.
 
+        Released students of the second paper are covered where they are named; by default the others are.
+
         Raises
         ------
         MissingData
             When none is at hand.
         """
-        found = [(m, s) for s in seeds for m in self.models(role, s) if models is None or m in models]
+        found = [(m, s) for s in seeds for m in self.models(role, s)
+                 if (m not in self._students if models is None else m in models)]  # fmt: skip
         if found:
             return found
         if self.kind == "drawn":
@@ -275,7 +343,7 @@ class Source(Answers):
         pictures, whose = self.shown(role), "any network" if models is None else ", ".join(map(str, models))
         place, how = Path(self.root or "") / shards.FOLDER, shards.command("MODEL", pictures)
         if self.kind == OWN:  # ids are the names of the files
-            how = f"humalign extract MODEL --images {self.root / pictures / 'pictures'} --layers penultimate logits"
+            how = f"humalign extract MODEL --images {place.parent / pictures / 'pictures'} --layers penultimate logits"
             how += f" --out {place / 'MODEL' / pictures}"
         else:
             how += "; 'humalign plan --profile full' lists networks and costs"
@@ -285,7 +353,7 @@ class Source(Answers):
         """Features of one network and layer after the other for the pictures of a role, with names of the pictures.
 
         In the drawn world they are made on demand and kept; else they are read from the data folder
-        (``features/MODEL/PICTURES``).
+        (``features/MODEL/PICTURES``, or published files), or made where the network runs without a download.
 
         Parameters
         ----------
@@ -319,6 +387,11 @@ class Source(Answers):
                 about["weights"] = self._weights(model, seed)
             elif path := self.stored(role, model, seed):
                 found = shards.read_layers(path, layers)
+            elif model not in self._files(role):
+                from .zoo import load
+
+                running = self.seen_by(load(model, profile=self.profile), self.pictures(role))
+                found = [part for part in running if part.layer in layers]
             else:
                 given = self._files(role)[model]
                 found = [_as_features(given[layer], layer) for layer in layers if layer in given]
@@ -343,7 +416,7 @@ class Source(Answers):
         if self.kind == "drawn":
             return tuple(blocks(small.load(model, profile=self.profile)))
         path = self.stored(role, model)
-        return tuple(shards.layers(path)) if path else tuple(self._files(role).get(model, ("penultimate",)))
+        return tuple(shards.layers(path)) if path else tuple(self._files(role).get(model, LAYERS))
 
     def _drawn(self, role, model, seed, layers, known) -> list[Features]:
         """Features of the drawn world's networks, made on demand; those of the last layers are kept."""
@@ -491,31 +564,32 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
     """
     if not isinstance(profile, Profile):
         profile = get_profile(profile and str(profile))
-    found = _own(profile) if profile.name == OWN else _opened(profile)
+    found = _own(profile) if profile.kind == OWN else _opened(profile)
     mine = mine or os.environ.get("HUMALIGN_MINE")
     return found.plus(mine) if mine else found
 
 
 def _own(profile: Profile) -> Source:
     """The studies in a folder; InputError where there are none."""
-    if (profile.data / plain.PICTURES).is_file():
-        raise InputError("is one study", profile.data, f"give the folder that holds it, {profile.data.parent}")
-    if not plain.studies(profile.data):
-        raise InputError("holds no study in the plain layout", profile.data, plain.LIKE)
-    return Source(profile, profile.data, OWN)
+    root = Path(profile.data or "")
+    if (root / plain.PICTURES).is_file():
+        raise InputError("is one study", root, f"give the folder that holds it, {root.parent}")
+    if not plain.studies(root):
+        raise InputError("holds no study in the plain layout", root, plain.LIKE)
+    return Source(profile, root)
 
 
 def open_sources(profile: Profile) -> list[Source]:
     """All that networks can be tested on: the source of a profile and, beside the drawn world, the files in the data
     folder."""
-    beside = [profile.with_(name="slice")] if profile.name == "mini" and profile.data is not None else []
+    beside = [profile.with_(name="slice")] if profile.kind == "drawn" and profile.data is not None else []
     return [open_source(one) for one in (profile, *beside)]
 
 
 @lru_cache(maxsize=8)
 def _opened(profile: Profile) -> Source:
-    if profile.name == "mini":
+    if profile.kind == "drawn":
         from .world import folder
 
-        return Source(profile, folder.ready(profile), "drawn")
-    return Source(profile, profile.data, "published")
+        return Source(profile, folder.ready(profile))
+    return Source(profile, profile.data)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from humalign import claims, levels, resample
-from humalign.chapters import student
+from humalign.chapters import student, student_examples
 from humalign.config import get_profile
 from humalign.experiments.plan import STUDENTS, plan
 from humalign.results import Measured
@@ -96,7 +96,7 @@ def test_page_and_claims_agree_on_the_recorded_runs():
 
 def test_recorded_runs_fill_every_panel():
     runs = student.runs()
-    for wanted in (student.PEOPLE, student.LEVELS, student.TIMES):
+    for wanted in (student.CHOICES, student.ARRANGED, student.LEVELS, student.TIMES):
         table = student.by_panel(runs, wanted)
         assert set(table["panel"]) == set(wanted.values())
         assert table.groupby("panel").size().nunique() == 1
@@ -115,7 +115,7 @@ def test_settings_and_published_values_are_complete():
 def test_lines_of_chance_and_people(tmp_path):
     drawn = open_source(get_profile("mini", cache=tmp_path))
     people = student.people_lines(drawn)
-    assert set(people) == set(student.PEOPLE.values())
+    assert set(people) == {*student.CHOICES.values(), *student.ARRANGED.values()}
     assert people["odd-one-out choices, all concepts"]["best possible"] == pytest.approx(0.67, abs=0.01)
     assert people["odd-one-out choices, held-out concepts only"] == {"chance": 1 / 3}  # that ceiling is not known
     assert all(0.5 < people[t]["best possible"] < 1 for t in people if t.startswith("arrangement"))
@@ -131,11 +131,11 @@ def test_lines_of_chance_and_people(tmp_path):
 def test_examples_are_what_people_agree_on_most():
     from humalign.plots import panels
 
-    table = student.judged(student.recorded_features())
+    table = student_examples.judged(student.recorded_features())
     assert (table["people"] >= 1 / 3).all()
     right = table["kind"].isin(["wrong before, right after", "right before and after"])
     assert ((table["after"] == table["odd"]) == right).all()
-    best = student.most_agreed(table)
+    best = student_examples.most_agreed(table)
     assert best["count"].sum() == len(table)
     for row in best.itertuples():
         assert row.people == table.loc[table["kind"] == row.kind, "people"].max()

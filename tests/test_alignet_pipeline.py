@@ -1,6 +1,7 @@
 """Teacher, and the whole way from a folder of pictures to an aligned student through the command line."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -211,6 +212,8 @@ def test_folder_of_pictures_to_aligned_student(folder, capsys):
     text = capsys.readouterr().out
     assert "val_cluster_border_6, cosine" in text
     assert csv.is_file()
+    assert run("evaluate", folder / "student", "--world") == 0
+    assert re.search(r"one-shot +accuracy +H2", capsys.readouterr().out)
 
 
 def test_torchrun_on_two_processes_equals_one(folder, capsys):

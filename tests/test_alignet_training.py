@@ -50,7 +50,7 @@ def file(world, tmp_path):
     return TripletFile.read(path)
 
 
-SMALL = Settings(steps=6, warmup=2, batch=10, lr=0.01, head=7, temperature=2.0, checkpoint_every=0, keep=2)
+SMALL = Settings(steps=6, warmup=2, batch=10, lr=0.01, head=7, temperature=2.0, checkpoint_every=0, checkpoints_kept=2)
 
 
 def run(world, settings, folder=None, stop=None, source=None, norm=False, dropout=0.0):
@@ -90,15 +90,19 @@ def test_the_default_is_the_human_aligned_setting_of_the_paper():
     assert all(p.teacher == "human-aligned" for p in PRESETS.values())
     assert (s.loss, s.temperature, s.head, s.steps, s.warmup, s.batch) == ("jsd", 100.0, 1024, 100_000, 5_000, 512)
     assert (s.lr, s.beta1, s.beta2, s.eps, s.decay, s.towards, s.seed) == (3e-5, 0.9, 0.999, 1e-8, 1.0, "start", 42)
-    assert (s.input, s.augmentation, s.similarity, s.checkpoint_every, s.keep) == ("unit", "none", "dot", 10_000, 3)
+    assert (s.input, s.augmentation, s.similarity, s.checkpoint_every, s.checkpoints_kept) == (
+        "unit",
+        "none",
+        "dot",
+        10_000,
+        3,
+    )
 
 
 def test_settings_refuse_nonsense():
     for bad in ({"loss": "mse"}, {"temperature": 0.0}, {"steps": 0}, {"decay": -1.0}, {"towards": "nowhere"}):
         with pytest.raises(InputError):
             Settings(**bad)
-    with pytest.raises(InputError):
-        Settings.of({"learning_rate": 1})
     assert preset("mini", steps=100).warmup == 5
     with pytest.raises(InputError):
         preset("maxi")
@@ -237,7 +241,7 @@ def test_damaged_checkpoint_falls_back_and_a_foreign_one_is_refused(world, file,
     assert same(whole, again)
     with pytest.raises(InputError, match="other settings"):
         run(world, s.with_(lr=0.02), tmp_path / "a", source=file)
-    assert len(list((tmp_path / "a").glob("step-*.safetensors"))) <= s.keep
+    assert len(list((tmp_path / "a").glob("step-*.safetensors"))) <= s.checkpoints_kept
 
 
 def test_interruption_keeps_what_was_done(world, file, tmp_path):

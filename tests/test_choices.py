@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,11 +106,46 @@ def test_agreement_by_hand():
     )
 
 
-def test_a_crowd_counts_every_answer():
+def test_a_crowd_counts_every_answer_and_none_against_itself():
     people = crowd()
     found = choices.shared(people, people)
+    assert found.own
     assert len(found.choices) == len(people)
-    assert found.counts.sum(1).tolist() == [9] * len(people)
+    assert found.counts.sum(1).tolist() == [8] * len(people)
+    rows, _ = choices.of_choices(people, people)
+    single, majority = (row["value"] for row in rows)
+    assert majority == pytest.approx(odd_one_out.noise_ceiling(people.triplets, "leave-one-out"))
+    _, counts, _ = odd_one_out.response_counts(people.triplets)
+    assert single == pytest.approx((counts * (counts - 1) / (9 * 8)).sum(1).mean())  # chance that two people agree
+
+
+def numbered(people, names):
+    return replace(people, participants=np.asarray(names))
+
+
+def test_persons_of_the_crowd_are_known_by_their_answers():
+    people = crowd()
+    who = np.tile(np.arange(9), len(QUESTIONS))
+    people = numbered(people, who)
+    some = numbered(people.select(who < 3), np.repeat([["x", "y", "z"]], len(QUESTIONS), 0).ravel())
+    found = choices.shared(some, people)
+    assert found.own
+    assert set(found.counts.sum(1)) == {8}
+    other = crowd(seed=1, people=1)
+    mixed = replace(some, triplets=np.concatenate([some.triplets, other.triplets]),
+                    participants=np.concatenate([some.participants, ["new"] * len(QUESTIONS)]))  # fmt: skip
+    assert choices.among(mixed, people).tolist() == [True] * len(some) + [False] * len(other)
+    assert set(choices.shared(mixed, people).counts[-len(other) :].sum(1)) == {9}
+
+
+def test_others_are_held_against_everybody():
+    people = crowd()
+    assert not choices.shared(chooser(lambda k: 2), people).own  # always people's favourite: no accident needed
+    assert not choices.shared(crowd(seed=3, people=2), people).own
+    most = people.select(np.tile(np.arange(9) < 8, len(QUESTIONS)))
+    assert choices.shared(most, people).own  # without persons: as often as there, question by question
+    once = crowd(people=1)
+    assert choices.shared(once, once) is None  # nobody else answered
 
 
 def consistency(first, second):

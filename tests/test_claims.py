@@ -31,6 +31,9 @@ def made(values: dict, noise=0.01, seeds=1, **common):
 MODELS = pd.DataFrame(
     {
         "model": ["a1", "a2", "b1", "b2"],
+        "training": ["one label", "one label", "none", "none"],
+        "objective_family": ["", "", "", ""],
+        "student": ["", "", "", ""],
         "group": ["A", "A", "B", "B"],
         "family": ["f", "f", "g", "g"],
         "parameters": [1e5, 2e5, 1e5, 4e5],
@@ -70,6 +73,16 @@ def test_paired_difference_and_share():
     kw = {"select": select, "plus": {"stage": "probed"}, "minus": {"stage": "zero-shot"}}
     assert claims.TESTS["paired_difference"](m, MODELS, kw)[0][0] == pytest.approx((0.1 + 0.2 - 0.1) / 3, abs=1e-6)
     assert claims.TESTS["share_positive"](m, MODELS, kw)[0][0] == pytest.approx(2 / 3)
+
+
+def test_spread_change_is_that_of_standard_deviations():
+    before, after = {"a1": 0.5, "a2": 0.3, "b1": 0.4}, {"a1": 0.6, "a2": 0.5, "b1": 0.55}
+    m = combine(made(before, noise=0), made(after, noise=0, stage="probed"))
+    test = {"select": {k: v for k, v in SELECT.items() if k != "stage"}, "plus": {"stage": "probed"},
+            "minus": {"stage": "zero-shot"}}  # fmt: skip
+    assert claims.TESTS["spread_change"](m, MODELS, test)[0][0] == pytest.approx(0.05 - 0.1, abs=1e-6)
+    two = m.select((m.table["model"] != "b1").to_numpy())
+    assert claims.TESTS["spread_change"](two, MODELS, test) is None
 
 
 def test_slope_within_is_change_per_doubling():

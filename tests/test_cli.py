@@ -169,7 +169,7 @@ def test_collect_tells_of_a_damaged_notebook_in_one_line(tmp_path, capsys):
     for other in ("[]", '{"metadata": {}}'):
         (tmp_path / "cut.ipynb").write_text(other)
         assert main([str(tmp_path), str(tmp_path / "t.csv")]) == 2
-        assert "cut.ipynb: is no notebook" in capsys.readouterr().err
+        assert "cut.ipynb: it " in capsys.readouterr().err
 
 
 def test_nothing_is_recorded_without_data_or_from_a_rehearsal(tmp_path, monkeypatch, capsys):
@@ -202,9 +202,9 @@ def test_options_that_cannot_be_are_one_line(arguments, tmp_path, capsys):
     from PIL import Image
 
     from humalign.config import get_profile
-    from humalign.data import load
+    from humalign.source import open_source
 
-    ids = load("things", get_profile("mini")).ids
+    ids = open_source(get_profile("mini")).ids("things")
     np.savez(tmp_path / "f.npz", ids=np.array(ids), features=np.random.default_rng(0).normal(size=(len(ids), 3)))
     (tmp_path / "damaged.pt").write_bytes(b"no weights")
     (tmp_path / "pictures").mkdir()

@@ -98,8 +98,9 @@ def test_contrast_of_two_families():
         "first_choice": [2, 0],
         "second_choice": [0, 1],
     }
-    only = concepts.contrast(choices, ["a1", "a2"], ["b1", "b2"], np.array([1, 1, 5, 1, 1, 1]), 5)
-    assert only["triplet"].tolist() == [2]
+    mirrored = concepts.contrast(choices, ["b1", "b2"], ["a1", "a2"])
+    assert mirrored["triplet"].tolist() == [2, 0]
+    assert mirrored["kind"].tolist() == ["both wrong, different", "second right, first wrong"]
 
 
 BAD = [

@@ -147,12 +147,19 @@ def test_list_and_where_without_any_data(capsys, monkeypatch):
     monkeypatch.delenv("HUMALIGN_DATA", raising=False)
     assert main(["data", "list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {"name", "licence", "source", "size", "needs", "row_order", "files"} <= set(rows[0])
+    assert {"name", "licence", "source", "size", "by_hand", "row_order", "files"} <= set(rows[0])
     assert main(["data", "where", "things/vice_42"]) == 0
     assert "row order  raw" in capsys.readouterr().out
     assert main(["data", "where", "things/vice_42", "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)
     assert len(one["files"][0]["sha256"]) == 64
+    assert main(["data", "list", "--json", "--profile", "mini"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["name"]: row["licence"] for row in rows} == dict.fromkeys(
+        ("cichy", "king1", "king2", "test", "things"), "MIT"
+    )
+    assert main(["data", "verify", "king1", "--profile", "mini"]) == 0
+    assert "144 pictures, 144 concepts, 144 arrangement" in capsys.readouterr().out
     assert main(["data", "where", "things/vice42"]) == 2
     assert "nearest: things/vice_42" in capsys.readouterr().err
 

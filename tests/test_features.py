@@ -295,20 +295,21 @@ def test_kill_half_way_and_two_processes_give_the_same_files(tmp_path):
         tiny(), pictures(400), ["penultimate", "logits"], batch_size=8, out=tmp_path / "quiet", shard_size=16
     )
     out = tmp_path / "killed"
-    run = child(out, slow=True)
-    for _ in range(7):
-        assert run.stdout.readline() == "shard\n"
-    run.send_signal(signal.SIGKILL)
-    run.wait()
+    with child(out, slow=True) as run:
+        for _ in range(7):
+            assert run.stdout.readline() == "shard\n"
+        run.send_signal(signal.SIGKILL)
     done = len(list(out.glob("shard-*.json")))
     assert 7 <= done < 25
     stamps = {p.name: p.stat().st_mtime_ns for p in out.glob("shard-*.json")}
     time.sleep(0.01)
-    assert child(out).wait(120) == 0
+    with child(out) as run:
+        assert run.wait(120) == 0
     assert contents(out) == contents(quiet)
     assert all((out / name).stat().st_mtime_ns == stamp for name, stamp in stamps.items())
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    assert child(tmp_path / "two", prefix=torchrun).wait(120) == 0
+    with child(tmp_path / "two", prefix=torchrun) as run:
+        assert run.wait(120) == 0
     assert contents(tmp_path / "two") == contents(quiet)
 
 
@@ -387,8 +388,8 @@ def test_command_line(tmp_path, capsys):
         ((*mini, *command[2:], "--layers", "enkoder"), "no layer is called 'enkoder'; try penultimate.*encoder"),
         ((*mini, "--images", str(tmp_path / "no"), "--out", str(tmp_path / "g")), "this folder does not exist"),
         ((*mini, "--dataset", "no", "--out", str(tmp_path / "g")), "no data set is called 'no'"),
-        ((*mini, "--dataset", "things", "--out", str(tmp_path / "g")), "has no images; choose one of kind 'stimuli'"),
-        ((*mini, *command[2:], "--batch-size", "0"), "batch size: is 0"),
+        ((*mini, "--dataset", "claims", "--out", str(tmp_path / "g")), "no data set is called 'claims'"),
+        ((*mini, *command[2:], "--batch-size", "0"), "--batch-size: 0 is out of range"),
     ):
         code, error = said(*more)
         assert code == 2, more

@@ -1,6 +1,7 @@
 """The repository has the shape that its pages and tools rely on."""
 
 import ast
+import importlib.util
 import pydoc
 import re
 import subprocess
@@ -70,6 +71,7 @@ def test_files_and_names_in_prose_exist(page):
     assert [name for name in names if pydoc.locate(name) is None] == []
 
 
+STATISTICS = {"mean", "median", "std", "sum", "quantile", "corr", "groupby", "pivot", "pivot_table"}
 LOGIC = (ast.For, ast.While, ast.If, ast.IfExp, ast.FunctionDef, ast.Lambda, ast.Compare, ast.comprehension)
 
 
@@ -84,9 +86,24 @@ def test_notebooks_hold_no_logic(source):
         for cell in jupytext.read(source).cells
         if cell.cell_type == "code"
         for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, LOGIC)
+        if isinstance(node, LOGIC) or (isinstance(node, ast.Attribute) and node.attr in STATISTICS)
     ]
     assert not found, "belongs into a function of humalign.chapters"
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.md")), ids=lambda path: path.stem)
+def test_notebooks_use_what_they_import(source):
+    import jupytext
+
+    nodes = [
+        node
+        for cell in jupytext.read(source).cells
+        if cell.cell_type == "code"
+        for node in ast.walk(ast.parse(cell.source))
+    ]
+    imports = [alias for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names]
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert [alias.name for alias in imports if (alias.asname or alias.name.partition(".")[0]) not in used] == []
 
 
 def committed():
@@ -132,3 +149,67 @@ def test_imports_run_one_way():
     from importlinter.cli import lint_imports
 
     assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+PACKAGE = sorted((ROOT / "humalign").rglob("*.py"))
+
+
+def _names_a_profile(node) -> bool:
+    from humalign.config import PROFILES
+
+    return isinstance(node, ast.Constant) and node.value in PROFILES
+
+
+def comparisons_with_profiles(text: str) -> list[int]:
+    """Lines of comparisons with the name of a profile, those of the source of a network (zoo) or a kind left out."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        parts = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+        parts = [one for part in parts for one in (part.elts if isinstance(part, (ast.Tuple, ast.Set)) else [part])]
+        others = [ast.unparse(part) for part in parts if not _names_a_profile(part)]
+        if len(others) < len(parts) and not any(re.search(r"\b(source|kind)\b['\]]*$", one) for one in others):
+            found.append(node.lineno)
+        if any(re.search(r"profile\.name$", one) for one in others):
+            found.append(node.lineno)
+        if isinstance(node, ast.match_case) and any(map(_names_a_profile, ast.walk(node.pattern))):
+            found.append(node.pattern.lineno)
+    return found
+
+
+def test_only_the_source_asks_which_profile():
+    asked = {path.relative_to(ROOT / "humalign").as_posix() for path in PACKAGE
+             if comparisons_with_profiles(path.read_text("utf8"))}  # fmt: skip
+    assert asked <= {"source.py", "config.py"}
+    for line in ('profile.name == "mini"', 'name in (None, "full")', "self.profile.name != OWN"):
+        assert comparisons_with_profiles(line), line
+    for line in ('row["source"] == "mini"', 'source.kind == "own"', 'table(profile="mini")'):
+        assert not comparisons_with_profiles(line), line
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_inside_functions_exist_too(path):
+    inside = ["humalign", *path.relative_to(ROOT / "humalign").with_suffix("").parts]
+    for node in ast.walk(ast.parse(path.read_text("utf8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            whole = ".".join([*inside[: len(inside) - node.level], *filter(None, [node.module])])
+            module = importlib.import_module(whole)
+            for name in (alias.name for alias in node.names if not hasattr(module, alias.name)):
+                assert importlib.util.find_spec(f"{whole}.{name}"), f"line {node.lineno}: {whole} has no {name}"
+
+
+PUBLIC = """
+similarity.similarity_matrix odd_one_out.choices odd_one_out.accuracy odd_one_out.probabilities odd_one_out.entropy
+odd_one_out.noise_ceiling calibration.expected_calibration_error rsa.rdm rsa.compare rsa.cka probing.partition
+probing.loss probing.fit probing.cross_validate probing.LinearTransform concepts.attribute alignet.losses.kl
+alignet.losses.jsd alignet.losses.contrastive data.row_orders.detect source.open_source
+"""
+
+
+@pytest.mark.parametrize("name", PUBLIC.split())
+def test_public_names_stay_and_stand_in_the_reference(name):
+    found, text = pydoc.locate(f"humalign.{name}"), (ROOT / "book/api.md").read_text("utf8")
+    assert found is not None, name
+    assert len(found.__doc__.splitlines()) > 3
+    module, _, last = name.rpartition(".")
+    block = rf"humalign\.{re.escape(module)}(\.{last}\n|\n   :members:.*\b{last}\b)"
+    assert re.search(block, text), f"{name} is not in book/api.md"

@@ -67,10 +67,6 @@ def test_calibration_rules_are_text(calibrated):
     chosen, _ = calibrated
     assert calibration.by_rule(chosen[:1].assign(rule=1))["rule"].tolist() == ["1"]
     assert set(calibration.of_networks(chosen, ["u"])["model"]) == {"u"}
-    rows = chosen.assign(entropy=1.0, model=calibration.vice.CLIP)
-    table = calibration.public_table(Tables({"chosen": rows}, "recorded", ""))
-    assert set(table["model"]) == {calibration.vice.NAMES[calibration.vice.CLIP]}
-    assert {"ECE", "log loss", "provenance"} <= set(table.columns)
 
 
 PEOPLE = comparison.PEOPLE

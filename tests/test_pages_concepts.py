@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 from pages_made import FACTS, MODELS, measured, points
 
-from humalign.chapters import concepts, concepts_figures, networks, vice
+from humalign.chapters import concepts, concepts_figures, networks
 from humalign.chapters.concepts import SAME
 from humalign.errors import MissingData
-from humalign.record import Tables
 
 
 def by_dimension(value, dimension="red", model="a", stage="zero-shot", n=30):
@@ -105,26 +104,3 @@ def test_concepts_regression_table():
     row = concepts.regression_table(pairs, r2).iloc[0]
     assert (row["no."], row["network"], row["mean R²"]) == (1, "Alpha", pytest.approx(0.3))
     assert (row["regression"].value, row["probed"].value) == (0.6, 0.7)
-
-
-def test_concepts_public_files():
-    clip = vice.CLIP
-    rows = [("red", "zero-shot", 0.5, 90), ("red", SAME, 0.5, 40), ("red", "probed", 0.6, 40)]
-    rows += [("blue", "zero-shot", 0.4, 90), ("blue", SAME, 0.4, 30), ("blue", "probed", 0.7, 30)]
-    rows += [("green", "zero-shot", 0.4, 90), ("green", SAME, 0.1, 5), ("green", "probed", 0.9, 5)]
-    accuracy = pd.DataFrame(rows, columns=["detail", "stage", "value", "n"]).assign(model=clip)
-    accuracy = pd.concat([accuracy, accuracy.assign(model="other", value=0.0)])
-    facts = pd.DataFrame({"what": ["predicted by VICE", "triplets"], "value": [7.0, 9.0]})
-    leading = [(name, rank, name[0] * rank) for name in ("green", "red", "blue") for rank in (2, 1)]
-    examples = pd.DataFrame(leading, columns=["dimension", "rank", "concept"])
-    made = {"accuracy": accuracy, "facts": facts, "examples": examples}
-    public = Tables(made, "recorded", "2025-01-01")
-    out = vice.numbers(public)
-    assert (out["con_public_gain"], out["con_public_best"]) == ("blue, red", "blue")
-    assert [out[f"con_public_{key}"].value for key in ("before", "after", "kept", "total")] == [0.4, 0.7, 7, 9]
-    assert out["con_public"].provenance == "recorded"
-    table = vice.table(public)
-    assert table["leading objects"].tolist() == ["g, gg", "r, rr", "b, bb"]
-    assert table["dimension"].tolist() == ["green", "red", "blue"]
-    assert table["triplets"].tolist() == [90, 90, 90]
-    assert table["probed"].isna().tolist() == [True, False, False]

@@ -53,9 +53,9 @@ def test_shared_files_count_once(full):
 
 def test_what_is_had_by_hand_says_so(full):
     of = {item.name: item for item in full.of("data")}
-    assert "account" in of["imagenet/train"].needs
-    assert "authors" in of["cichy2019"].needs
-    assert of["things/images"].needs == of["things/all"].needs == ""
+    assert "account" in of["imagenet/train"].by_hand
+    assert "authors" in of["cichy2019"].by_hand
+    assert of["things/images"].by_hand == of["things/all"].by_hand == ""
     assert not any(item.here for item in full.of("data") if item.name != "things/all")
 
 
@@ -64,7 +64,7 @@ def test_gpu_hours_follow_from_operations_and_pictures(empty):
     slow = plan.plan(empty, ["zero_shot"], tflops=1, rate=1e9)
     decode = plan.plan(empty, ["zero_shot"], tflops=1e9, rate=10)
     assert fast.totals["gpu_hours"] < 1e-3
-    public = [item.name for item in slow.of("network") if item.what == "public weights"]
+    public = [item.name for item in slow.of("network") if item.what in ("public weights", "random weights")]
     flop = sum(plan.costs()[name]["flop"] for name in public)
     pictures = 1854 + 50_000  # registry: things/images, cifar100/train
     assert slow.totals["gpu_hours"] == pytest.approx(pictures * flop / 1e12 / 3600, rel=1e-6)
@@ -72,7 +72,7 @@ def test_gpu_hours_follow_from_operations_and_pictures(empty):
 
 
 def test_every_public_network_was_counted(full):
-    public = [item for item in full.of("network") if item.what == "public weights"]
+    public = [item for item in full.of("network") if item.what in ("public weights", "random weights")]
     assert len(public) > 40
     assert [item.name for item in public if item.bytes is None] == []
 

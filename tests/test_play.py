@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -241,14 +242,20 @@ def test_first_page_says_that_observers_are_simulated(tmp_path, monkeypatch):
     assert made.data["who"] == ["simulated observer", "simulated observers"]
     assert made.data["all"] | {"share": []} == {"questions": 1000, "answers": 36000, "share": []}
     assert {sum(one["n"]) for one in made.data["rounds"]} == {36}
+    monkeypatch.setattr(book, "_of_drawings", pytest.fail)  # the second build of the book makes nothing again
+    again = book.front_page(get_profile("mini", cache=tmp_path).with_(data=None))
+    assert again == made
+    assert len(again.thumbnails) == len(again.data["pictures"])
 
 
 def test_directive_shows_the_game(tmp_path, monkeypatch):
     from sphinx.application import Sphinx
 
+    from humalign.book.sphinx import changed_games
     from humalign.play import book
 
     monkeypatch.setattr(book, "front_page", game)
+    monkeypatch.setattr(book, "made_from", lambda: "as before")
     (tmp_path / "conf.py").write_text(
         "extensions = ['myst_parser']\nhtml_theme = 'basic'\n\n\ndef setup(app):\n"
         "    from humalign.book.sphinx import Play\n"
@@ -259,6 +266,12 @@ def test_directive_shows_the_game(tmp_path, monkeypatch):
     app.build()
     page = (tmp_path / "out" / "index.html").read_text("utf8")
     assert all((tmp_path / "out" / one["src"]).is_file() for one in embedded(page)["pictures"])
+    assert changed_games(app, app.env, (), (), ()) == []  # the next build leaves the page as it is
+    monkeypatch.setattr(book, "made_from", lambda: "data arrived")
+    assert changed_games(app, app.env, (), (), ()) == ["index"]
+    monkeypatch.setattr(book, "made_from", lambda: "as before")
+    shutil.rmtree(tmp_path / "out/_static/play")
+    assert changed_games(app, app.env, (), (), ()) == ["index"]
 
 
 @pytest.mark.data

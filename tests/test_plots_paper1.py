@@ -139,7 +139,7 @@ def test_single_figures_show_all_networks(points):
     assert len(drawn(fig.axes[0])) == len(points)
     assert len(drawn(zero_shot.two_layers(found).axes[0])) == len(points)
     assert len(zero_shot.differences(found).axes[0].patches) >= len(points)
-    for ax in zero_shot.kernels({"penultimate": found, "logits": found}).axes[:2]:
+    for ax in panels.identities({"penultimate": found, "logits": found}, "dot", "cosine").axes[:2]:
         assert len(drawn(ax)) == len(points)
     assert len(drawn(zero_shot.control(found).axes[0])) == len(points)
     assert len(drawn(zero_shot.coarse(points, points).axes[1])) == len(points)
@@ -147,6 +147,15 @@ def test_single_figures_show_all_networks(points):
     assert [len(drawn(ax)) for ax in fig.axes[:2]] == [len(points)] * 2
     fig = probing_figures.effect(found, {"one": found, "two": found, "three": found}, 0.67)
     assert [len(drawn(ax)) for ax in fig.axes[:4]] == [len(points)] * 4
+    fig = probing_figures.effects({"one": found, "two": found}, {"two": 0.67})
+    assert [len(drawn(ax)) for ax in fig.axes[:2]] == [len(points)] * 2
+    words = [[text.get_text() for text in ax.texts] for ax in fig.axes[:2]]
+    assert all(name.partition(" ")[0] in words[0] for name in found["name"])
+    assert [("people's limit" in some) for some in words] == [False, True]
+    known = found["group"].iloc[0]
+    fig = probing_figures.photographs({"one": found, "two": found}, known)
+    assert [len(drawn(ax)) for ax in fig.axes[:2]] == [len(points)] * 2
+    assert sum(text.get_text() in set(found["name"]) for text in fig.axes[0].texts) == (found["group"] == known).sum()
     assert len(drawn(probing_figures.gains(points).axes[0])) == len(points)
     assert len(drawn(zoo.learned(points, 0.01).axes[0])) == len(points)
     assert len(drawn(zoo.sizes(points).axes[0])) == len(points)
@@ -163,6 +172,8 @@ def test_strengths_mark_what_was_selected(points):
     )
     fig = probing_figures.strengths(curves, points)
     assert np.allclose(drawn(fig.axes[0]), [[0.1, 1.1]] * 3)
+    low, high = probing_figures.strengths(curves, points, top=1.05).axes[0].get_ylim()
+    assert low < 1.01 < high == 1.05
 
 
 def test_solvers_and_nested_name_their_speed():

@@ -84,13 +84,30 @@ def test_a_network_that_no_table_knows_joins_and_a_strange_name_is_refused(linke
 def test_every_published_network_has_its_row():
     source = open_source("slice")
     known = source.networks().set_index("model")
-    for role, count in (("photographs", 18), ("mur92", 9)):
+    for role, count in (("photographs", 19), ("mur92", 11)):
         models = source.models(role)
         assert len(models) == count
         assert UNKNOWN not in set(known.loc[models, "group"])
         assert (known.loc[models, "training_data"] != "").all()
         assert all(zoo.facts_of(m)["note"] for m in models if zoo.facts_of(m)["source"] == "files")
-    assert source.models("things") == ["clip_ViT-B/32"]
+    assert source.models("things") == ["clip_ViT-B/32", "vgg16_srf200", "word2vec"]
+
+
+@needs_data
+@pytest.mark.data
+def test_a_network_without_published_features_looks_itself(tmp_path):
+    from humalign import features
+
+    source = open_source(get_profile("slice", data=DATA, cache=tmp_path))
+    few = source.pictures("mur92").align(["00", "30", "91"])
+    made = features.extract("efficientnet-lite2", few, ("penultimate", "logits"), device="cpu", progress=False)
+    source.kept.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(source), "pictures", lambda source, role, side=None: few)
+        found = {part.layer: part for part in source.features("mur92", models=["efficientnet-lite2"])}
+    for layer, part in made.items():
+        np.testing.assert_allclose(found[layer].align(few.ids).values, part.values, rtol=1e-4, atol=1e-4)
+        assert found[layer].model == "efficientnet-lite2"
 
 
 # ---- golden values, each against a few lines of NumPy that share nothing with the package
@@ -243,7 +260,7 @@ def test_resampled_networks_widen_an_interval_and_leave_its_value():
 
 
 def test_the_criteria_name_their_tests():
-    ledger = claims.ledger(real_networks.CLAIMS)
+    ledger = claims.ledger(real_networks.CLAIMS, "rp-")
     assert len(ledger) == 9
     assert {c["test"]["kind"] for c in ledger} <= set(claims.TESTS)
     assert sum(c["status"] == "direction seen before" for c in ledger) == 2
@@ -266,7 +283,7 @@ def test_without_data_the_page_shows_what_was_recorded(recorded):
     assert len(real_networks.claim_table(recorded)) == 9
     table = real_networks.table(recorded, models)
     assert (table["remark"] == "in-sample").sum() == 2
-    assert len(real_networks.notes(recorded, models)) == len(table) == 18
+    assert len(real_networks.notes(recorded, models)) == len(table) == 19
     sums = real_networks.beside(recorded, models)
     assert set(sums["here"]) <= set(models["name"])
 

@@ -1,18 +1,21 @@
 """Real human choices: a transform of CLIP ViT-B/32 beats zero-shot on unseen triplets and on unseen objects."""
 
+import csv
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from humalign import odd_one_out, probing, resample
+from humalign import claims, odd_one_out, probing, resample, zoo
+from humalign.chapters import real_probing
 from humalign.config import get_profile
 from humalign.data import registry
 from humalign.similarity import similarity_matrix
 
 DATA = os.environ.get("HUMALIGN_DATA")
-pytestmark = [pytest.mark.data, pytest.mark.skipif(not DATA, reason="HUMALIGN_DATA is not set: no real files at hand")]
+needs_data = pytest.mark.skipif(not DATA, reason="HUMALIGN_DATA is not set: no real files at hand")
 STRENGTH = 0.01  # of the squared norm; the better of two that were tried (0.001, 0.01) on the test sets
 PULL = 0.3  # towards a scaled identity; the best of 0.05, 0.1, 0.3, 1 on the first fold's held-out objects
 # An independent fit on the same files, rows in the right order (pull of .1, triplets that touch none of 92 concepts):
@@ -44,6 +47,8 @@ def rows(triplets, ids):
     return np.array([position[name] for name in triplets.ids])[triplets.triplets]
 
 
+@pytest.mark.data
+@needs_data
 def test_unseen_triplets(data):
     """Fitted on all of test_10_ID, and without the triplets that the two test sets repeat."""
     clip, train, tests = data
@@ -73,6 +78,8 @@ def test_unseen_triplets(data):
         assert fitted.report["certificate"]["gap"] < 0.02
 
 
+@pytest.mark.data
+@needs_data
 def test_unseen_objects(data):
     """Held-out thirds of the objects, triplets of test_10_ID wholly among them.
 
@@ -90,3 +97,183 @@ def test_unseen_objects(data):
     # harder than the independent test: all three objects are unseen, and a third of the objects is held out, not 92
     assert gain >= 0.85 * INDEPENDENT["gain on objects"]
     assert low > 0.07
+
+
+# ---- the page, as recorded, each number against few lines of NumPy that share nothing with the package
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    return real_probing.TABLES.tables(get_profile("mini").with_(data=None))
+
+
+def cell(recorded, column="value", **where):
+    rows = recorded["results"]
+    (found,) = rows[np.all([rows[key] == value for key, value in where.items()], axis=0)][column]
+    return found
+
+
+def test_the_page_shows_what_was_recorded(recorded):
+    models = real_probing.TABLES.source(get_profile("mini").with_(data=None)).networks()
+    said = real_probing.numbers(recorded, models)
+    assert recorded.provenance == said["rq_things_clip_after"].provenance == "recorded"
+    assert len(real_probing.claim_table(recorded)) == len(claims.ledger("claims_people.toml", "rq-")) == 10
+    assert len(real_probing.strength_table(recorded, models)) == 6
+    table = real_probing.dimension_table(recorded, models)
+    assert len(table) == 42
+    shown = real_probing.published()
+    assert (shown[["source", "caveat", "why"]] != "").all(axis=None)
+    assert set(real_probing.beside(recorded, models)["here"]) <= {*models["name"], ""}
+    assert set(shown["here"]) - {""} <= set(zoo.table()["model"])
+    for effect in real_probing.effects(recorded, models).values():
+        np.testing.assert_allclose(effect["difference"], effect["y"] - effect["x"])
+    differences = recorded["differences"].pivot(index=["dataset", "first", "second"], columns="when", values="value")
+    np.testing.assert_allclose(differences["after"] - differences["before"], differences["change"], atol=2e-6)
+
+
+def test_every_strength_of_the_grids_is_there(recorded):
+    rows = recorded["strengths"]
+    for (_, stage), part in rows.groupby(["model", "stage"]):
+        assert tuple(part["strength"]) == real_probing.PENALTIES[stage][1]
+        assert part.loc[part["selected"], "ce"].item() == part["ce"].min()
+
+
+ORDERS = {"clip_ViT-B/32": ("clip_vit_b32.npy", "upper_index"), "vgg16_srf200": ("vgg16_srf200.npy", "raw_index"),
+          "word2vec": ("word2vec.npy", None)}  # fmt: skip
+
+
+def orders(column):
+    with open(Path(DATA) / "things/concepts/row_orders.csv") as file:
+        return [int(row[column]) for row in csv.DictReader(file)]
+
+
+def lying(model):
+    file, column = ORDERS[model]
+    values = np.load(Path(DATA) / "things/features" / file).astype(float)
+    return values[orders(column)] if column else values
+
+
+def answers(name):
+    return np.loadtxt(Path(DATA) / "things/triplets" / f"{name}.txt", dtype=int)[:, :3]
+
+
+def right(similarity, triplets):
+    a, b, odd = triplets.T
+    return similarity[a, b] > np.maximum(similarity[a, odd], similarity[b, odd])
+
+
+def unit(values):
+    return values / np.linalg.norm(values, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """Responses of test_10 to questions that no other file asks."""
+    everything = answers("test_10_ID")
+    asked = {
+        tuple(sorted(row)) for name in ("testset1", "testset2", "responses_2025") for row in answers(name).tolist()
+    }
+    return everything[[tuple(sorted(row)) not in asked for row in everything.tolist()]]
+
+
+@pytest.mark.data
+@needs_data
+@pytest.mark.parametrize("model", ORDERS)
+def test_before_the_transform(recorded, learned, model):
+    from sklearn.model_selection import KFold
+
+    assert cell(recorded, measure="responses") == len(learned)
+    similarity = unit(lying(model)) @ unit(lying(model)).T
+    for dataset, name in (("testset1", "testset1"), ("testset2", "testset2"), ("crowd", "responses_2025")):
+        value = right(similarity, answers(name)).mean()
+        found = cell(recorded, model=model, dataset=dataset, stage="zero-shot", measure="accuracy")
+        assert found == pytest.approx(value, abs=2e-6)
+    hits = [right(similarity, learned[np.isin(learned, held).all(1)])
+            for _, held in KFold(3, shuffle=True, random_state=42).split(similarity)]  # fmt: skip
+    where = {"model": model, "dataset": "things", "stage": "zero-shot, same folds", "measure": "accuracy"}
+    assert cell(recorded, **where) == pytest.approx(np.concatenate(hits).mean(), abs=2e-6)
+    assert cell(recorded, "n", **where) == sum(map(len, hits))
+
+
+@pytest.mark.data
+@needs_data
+def test_after_the_transform_of_vgg(recorded, learned):
+    """The objective of the first paper, by SciPy, on the same folds."""
+    from scipy.optimize import minimize
+    from sklearn.model_selection import KFold
+
+    x, hits = lying("vgg16_srf200"), []
+    x = (x - x.mean()) / x.std()
+    chosen = recorded["strengths"].query("model == 'vgg16_srf200' and stage == 'probed' and selected")
+    strength, pairs = chosen["strength"].item(), ((0, 1), (0, 2), (1, 2))
+
+    def objective(flat, rows, n):
+        w = flat.reshape(x.shape[1], -1)
+        z = x @ w
+        s = z @ z.T
+        logits = np.stack([s[rows[:, a], rows[:, b]] for a, b in pairs], 1)
+        logits -= logits.max(1, keepdims=True)
+        p = np.exp(logits)
+        p /= p.sum(1, keepdims=True)
+        slope, g = (p - [1, 0, 0]) / n, np.zeros(s.shape)
+        for k, (a, b) in enumerate(pairs):
+            np.add.at(g, (rows[:, a], rows[:, b]), slope[:, k])
+        norm = np.linalg.norm(w)
+        value = -np.log(p[:, 0]).mean() + strength * norm
+        return value, (x.T @ ((g + g.T) @ z) + strength * w / norm).ravel()
+
+    for train, held in KFold(3, shuffle=True, random_state=42).split(x):
+        rows = learned[np.isin(learned, train).all(1)]
+        start = 0.05 * np.eye(x.shape[1])
+        found = minimize(objective, start.ravel(), (rows, len(rows)), jac=True, method="L-BFGS-B",
+                         options={"maxiter": 60})  # fmt: skip
+        z = x @ found.x.reshape(x.shape[1], -1)
+        hits.append(right(z @ z.T, learned[np.isin(learned, held).all(1)]))
+    value = cell(recorded, model="vgg16_srf200", dataset="things", stage="probed", measure="accuracy")
+    assert value == pytest.approx(np.concatenate(hits).mean(), abs=4e-3)
+
+
+@pytest.fixture(scope="module")
+def vice():
+    """VICE's dimensions in THINGS' order, and the column of animals: the twelfth, by its leading objects."""
+    values = np.load(Path(DATA) / "things/embeddings/vice_42d.npy").astype(float)
+    return values[orders("raw_index")], 12
+
+
+@pytest.mark.data
+@needs_data
+def test_accuracy_where_animals_decide(recorded, learned, vice):
+    values, animal = vice
+    known = learned[right(values @ values.T, learned)]
+    own = known[(values[known[:, 0]] + values[known[:, 1]]).argmax(1) == animal]
+    similarity = unit(lying("vgg16_srf200")) @ unit(lying("vgg16_srf200")).T
+    where = {"model": "vgg16_srf200", "dataset": "things-dimensions", "detail": "Animal-related", "stage": "zero-shot"}
+    assert cell(recorded, "n", **where) == len(own)
+    assert cell(recorded, **where) == pytest.approx(right(similarity, own).mean(), abs=1e-4)
+    assert cell(recorded, measure="predicted by VICE") == pytest.approx(len(known), abs=2)
+
+
+@pytest.mark.data
+@needs_data
+def test_regression_of_the_animals(recorded, vice):
+    """Ridge regression with the strength chosen by leaving one object out, written out; squares pooled over folds."""
+    from sklearn.model_selection import KFold
+
+    x, y = lying("vgg16_srf200"), vice[0][:, vice[1]]
+    residual = spread = 0.0
+    for train, held in KFold(5, shuffle=True, random_state=42).split(x):
+        mean, level = x[train].mean(0), y[train].mean()
+        u, s, vt = np.linalg.svd(x[train] - mean, full_matrices=False)
+        best = None
+        for alpha in 10.0 ** np.arange(-1, 7):
+            shrink = s**2 / (s**2 + alpha)
+            fitted = (u * shrink) @ (u.T @ (y[train] - level))
+            leverage = (u**2 * shrink).sum(1) + 1 / len(train)
+            error = (((y[train] - level - fitted) / (1 - leverage)) ** 2).mean()
+            if best is None or error < best[0]:
+                best = error, vt.T @ ((s / (s**2 + alpha)) * (u.T @ (y[train] - level)))
+        predicted = level + (x[held] - mean) @ best[1]
+        residual += ((y[held] - predicted) ** 2).sum()
+        spread += ((y[held] - y[held].mean()) ** 2).sum()
+    found = cell(recorded, model="vgg16_srf200", measure="r2", detail="Animal-related")
+    assert found == pytest.approx(1 - residual / spread, abs=1e-4)

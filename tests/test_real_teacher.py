@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from humalign import record
-from humalign.chapters import teacher as study
+from humalign.chapters import real_teacher as study
 from humalign.config import get_profile
 from humalign.data import registry
 from humalign.data.types import Triplets

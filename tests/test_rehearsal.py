@@ -19,6 +19,7 @@ def data(tmp_path_factory):
     import rehearsal
 
     from humalign import features, zoo
+    from humalign.source import open_source
 
     root = rehearsal.write(tmp_path_factory.mktemp("full") / "data")
     profile = get_profile("full", data=root, cache=root.parent / "cache", device="cpu")
@@ -27,7 +28,8 @@ def data(tmp_path_factory):
         model.preprocess = replace(model.preprocess, size=32, resize=32)  # small pictures, for speed
         for pictures in (*PICTURES, *(["cifar100/train"] if seed == 0 else [])):
             out = root / "features" / name / pictures
-            features.extract(model, features.from_dataset(pictures, profile), list(model.layers), device="cpu", out=out)
+            shown = open_source(profile).published(pictures)
+            features.extract(model, shown, list(model.layers), device="cpu", out=out)
     return root
 
 

@@ -66,7 +66,7 @@ def test_concepts_use_the_dimensions_of_the_paper(done):
 
 def test_calibration_relates_doubt_to_that_of_vice(done):
     page, tables = done[0]["calibration"], done[1]
-    wanted = {"search", "curves", "reliability", "improvement", "entropy", "public"}
+    wanted = {"search", "curves", "reliability", "improvement", "entropy"}
     assert {f"fig-calibration-{name}" for name in wanted} <= figures(page)
     assert notes(page)
     assert all("no response times" in reason for reason in notes(page))

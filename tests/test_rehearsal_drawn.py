@@ -39,7 +39,7 @@ def done(tmp_path_factory):
     ids = np.array(registry.load("things/images", get_profile("full", data=root)).ids)
     features = np.random.default_rng(2).normal(size=(len(ids), 8)).astype(np.float32)
     np.savez(folder / "mine.npz", ids=ids, features=features)  # a card for features of others
-    wanted = {"model": str(folder / "mine.npz"), "walk_pictures": 1, "walk_steps": 2}
+    wanted = {"model": str(folder / "mine.npz"), "example_pictures": 1, "example_steps": 2}
     known = book.default_parameters(NOTEBOOKS / "your_model.md")
     return run(PAGES, root, folder, cache=cache, your_model={k: v for k, v in wanted.items() if k in known})
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign.chapters import alignet_data, student, teacher
+from humalign.chapters import alignet_data, student_examples, teacher
 from humalign.odd_one_out import softmax
 from humalign.plots import schematics, style
 from humalign.source import open_source
@@ -26,7 +26,7 @@ def _close():
 
 @pytest.fixture(scope="module")
 def relations():
-    return student.relations()
+    return student_examples.relations()
 
 
 class Map:

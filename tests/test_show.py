@@ -90,10 +90,10 @@ def test_table_holds_numbers_and_index():
 
 
 def test_figure_data_writes_the_csv_for_the_book(tmp_path, monkeypatch):
-    monkeypatch.setenv("HUMALIGN_OUTPUT", str(tmp_path))
+    monkeypatch.setenv("HUMALIGN_OUTPUT", str(tmp_path / "data"))
     frame = pd.DataFrame({"model": ["a", "b"], "value": [0.1, 0.2]})
     shown = show.figure_data(frame, "fig-x")._repr_mimebundle_()
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "fig-x.csv"), frame)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "data" / "fig-x.csv"), frame)
     assert "{download}`fig-x.csv (2 rows) <data/fig-x.csv>`" in shown["text/markdown"]
 
 
@@ -117,13 +117,18 @@ def test_several_figures_of_a_cell_have_labels_of_their_own(tmp_path, monkeypatc
     frame = pd.DataFrame({"a": [1]})
     two = [{"fig": plt.figure(), "frame": frame, "name": f"fig-{x}", "caption": f"Panel {x}.", "alt": "Empty."}
            for x in "xy"]  # fmt: skip
-    monkeypatch.setenv("HUMALIGN_OUTPUT", str(tmp_path))
+    monkeypatch.setenv("HUMALIGN_OUTPUT", str(tmp_path / "data"))
     show.figures(two)
     lines = shown[1]._repr_mimebundle_()["text/markdown"].splitlines()
     head = [":::{figure} data/fig-y.svg", ":name: fig-y", ":alt: Empty.", ":class: dark-light", "", "Panel y."]
     assert lines[:6] == head
     assert "{download}`fig-y.csv (1 row) <data/fig-y.csv>`" in lines[8]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fig-x.csv", "fig-x.svg", "fig-y.csv", "fig-y.svg"]
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
+        "fig-x.csv",
+        "fig-x.svg",
+        "fig-y.csv",
+        "fig-y.svg",
+    ]
     monkeypatch.delenv("HUMALIGN_OUTPUT")
     shown.clear()
     show.figures([{**two[0], "fig": plt.figure()}])

@@ -19,7 +19,7 @@ def test_leaving_a_feature_out_is_the_measure_without_its_column():
     s = similarity_matrix(features.to_numpy())
     chosen = odd_one_out.choices(s, rows)
     rows = np.take_along_axis(rows, np.array([[1, 2, 0], [0, 2, 1], [0, 1, 2]])[chosen], 1)  # the features decide
-    table = start.left_out(features, rows, draws=400).set_index("features")
+    table = start.left_out(features, rows).set_index("features")
     assert list(table.index) == ["all", "without a", "without b", "without c"]
     assert table.loc["all", "accuracy"] == 1
     without = odd_one_out.accuracy(similarity_matrix(features[["a", "c"]].to_numpy()), rows, ties="fraction")

@@ -5,15 +5,17 @@ The layout: :mod:`humalign.data.alignet`.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ..data.alignet import MEMBERS, order_rows
 from ..errors import InputError
-from ..store import atomic_path, digest, read_json, write_json
+from ..store import atomic_path, digest, read_json, telling_no_room, write_json
 
 
 class TripletWriter:
@@ -47,10 +49,11 @@ class TripletWriter:
         self.key = digest("alignet file 1", rows, width, made_from)
         self.done = 0
         state = self.folder / "state.json"
-        if state.is_file():
-            found = read_json(state)
-            if found.get("key") == self.key and all((self.folder / name).is_file() for name in MEMBERS):
-                self.done = int(found["done"])
+        self.sums = dict.fromkeys(MEMBERS, 0)
+        with contextlib.suppress(InputError):  # damaged: begun anew
+            found = read_json(state, {"key": str, "done": int, "sums": dict.fromkeys(MEMBERS, int)})
+            if found["key"] == self.key and 0 < found["done"] <= self.rows:
+                self.done, self.sums = self._kept(found["done"], found["sums"])
         if self.done == 0:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -60,16 +63,32 @@ class TripletWriter:
             self.files[name].truncate(self.done * 3 * kind.itemsize)
             self.files[name].seek(0, 2)
 
+    def _kept(self, done: int, sums: dict) -> tuple[int, dict]:
+        """How many rows of a started file can be gone on from: all that were noted, or none where bytes are others."""
+        for name, kind in self.types.items():
+            left, found = done * 3 * kind.itemsize, 0
+            try:
+                with open(self.folder / name, "rb") as file:
+                    while left and (block := file.read(min(left, 1 << 22))):
+                        found, left = zlib.crc32(block, found), left - len(block)
+            except OSError:
+                return 0, dict.fromkeys(MEMBERS, 0)
+            if left or found != sums[name]:
+                return 0, dict.fromkeys(MEMBERS, 0)
+        return done, sums
+
     def append(self, filenames, similarities, indices) -> None:
         """Add rows (k, 3) of each array and note how far the file is."""
         for name, values in zip(MEMBERS, (filenames, similarities, indices)):
             values = np.ascontiguousarray(values, self.types[name])
             if values.ndim != 2 or values.shape[1] != 3:
                 raise InputError(f"'{name}' has shape {values.shape}", self.path, "rows hold three images")
-            self.files[name].write(values.data)
-            self.files[name].flush()
+            with telling_no_room(self.path):
+                self.files[name].write(values.data)
+                self.files[name].flush()
+            self.sums[name] = zlib.crc32(values.data, self.sums[name])
         self.done += len(similarities)
-        write_json(self.folder / "state.json", {"key": self.key, "done": self.done})
+        write_json(self.folder / "state.json", {"key": self.key, "done": self.done, "sums": self.sums})
 
     def close(self) -> Path:
         """Pack the npz and remove the pieces; InputError when rows are missing."""

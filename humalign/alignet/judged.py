@@ -9,6 +9,7 @@ import numpy as np
 
 from ..data.types import Features, Triplets
 from ..errors import InputError
+from ..source import Source, open_source
 from . import teacher as teachers
 
 
@@ -22,14 +23,13 @@ class Judged:
     title: str
 
 
-def read_features(name: str, profile) -> Features:
-    """Features from a file or folder, or from a data set of the profile."""
-    from ..data import registry
+def read_features(name: str, source: Source) -> Features:
+    """Features from a file or folder, or from a published data set."""
     from ..features import read
 
     if Path(name).exists():
         return read(name)
-    found = registry.load(name, profile)
+    found = source.published(name)
     if not isinstance(found, Features):
         raise InputError("does not hold features", name, "name a file with ids and values, or a data set of features")
     return found
@@ -58,30 +58,26 @@ def judged(profile, network=None, features=None, images=None, dataset=None, embe
     images : path, optional
         The judged pictures (file name without suffix = id); in ``mini`` they are drawn.
     dataset, embedding : str, optional
-        Human choices and human embedding by name.
+        Human choices, by their role or the name of a published data set, and a published embedding of people. In
+        ``mini`` the drawn people's choices and what they see.
     """
-    from ..data import registry
-
-    mini = profile.name == "mini"
+    source = open_source(profile)
+    drawn = source.kind == "drawn"
     if bool(network) == bool(features):
         raise InputError("give either a network or features", "teacher", "--network mini:NAME, or --features FILE")
-    if not (dataset or mini):
+    if not (dataset or drawn):
         raise InputError("which human choices?", "teacher", "give --dataset, see 'humalign data list'")
-    choices = registry.load(dataset or "things", profile)
-    human = (
-        registry.load(embedding, profile)
-        if embedding
-        else registry.load("observer-dimensions", profile)
-        if mini
-        else None
-    )
-    if features:
-        found = read_features(features, profile)
-    elif images or mini:
-        from ..features import extract, from_folder
-        from ..world.stimuli import images as drawn
+    choices, human = source.triplets(dataset or "things"), source.published(embedding) if embedding else None
+    if drawn and not embedding:
+        from ..world.datasets import embedding as seen
 
-        stimuli = from_folder(images) if images else drawn("things", 64, profile)
+        human = seen()
+    if features:
+        found = read_features(features, source)
+    elif images or drawn:
+        from ..features import extract, from_folder
+
+        stimuli = from_folder(images) if images else source.pictures("things", 64)
         model = frozen(network, profile)
         found = replace(extract(model, stimuli, device=profile.torch_device())["penultimate"], model=network)
     else:

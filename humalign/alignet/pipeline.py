@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..data.alignet import TripletFile
-from ..errors import InputError, MissingData
+from ..data.types import Stimuli
+from ..errors import InputError
 from ..store import atomic_path, cached, digest, read_json, sha256, write_json
 from . import judged
 from . import teacher as teachers
@@ -20,6 +21,7 @@ from .settings import CHOICES, Settings
 
 FOLDERS = {"human-aligned": "uncertainty_distillation", "untransformed": "untransformed"}  # of the released files
 CHUNK = 4096  # pictures or rows at a time
+MOST = 4096  # pictures whose content is looked at when a training goes on; names and sizes of all are
 
 
 # ---- triplets --------------------------------------------------------------------------------------------------------
@@ -35,19 +37,32 @@ def classes(names) -> np.ndarray:
 def _table(path, key: str, rows: int, parts) -> np.ndarray:
     """A memory-mapped table (rows, p) of parts that come one after the other, made once for a key."""
     path, state = Path(path), Path(path).with_suffix(".json")
-    known = read_json(state) if state.is_file() and path.is_file() else {}
-    if known.get("key") != key:
-        done, values = 0, None
+    if _sound(path) != key:
         state.unlink(missing_ok=True)
-        with atomic_path(path) as partial:
+        with atomic_path(path) as partial, open(partial, "wb") as file:  # written, not mapped: a full disk is an error
+            done = 0
             for part in parts:
-                if values is None:
-                    values = np.lib.format.open_memmap(partial, "w+", np.float32, (rows, part.shape[1]))
-                values[done : done + len(part)] = part
+                if not done:
+                    header = {"descr": "<f4", "fortran_order": False, "shape": (rows, part.shape[1])}
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(np.ascontiguousarray(part, "<f4").data)
                 done += len(part)
-            values.flush()
-        write_json(state, {"key": key})
+            file.close()
+            checksum = sha256(partial)
+        write_json(state, {"key": key, "sha256": checksum})
     return np.load(path, mmap_mode="r")
+
+
+def _sound(path: Path) -> str:
+    """The key of a table of :func:`_table` that is there, whole and as it was written; else ""."""
+    state = path.with_suffix(".json")
+    if not (path.is_file() and state.is_file()):
+        return ""
+    try:
+        known = read_json(state, {"key": str, "sha256": str})
+    except InputError:
+        return ""
+    return known["key"] if known["sha256"] == sha256(path) else ""
 
 
 def _embedded(teacher, images, out: Path, profile):
@@ -56,8 +71,7 @@ def _embedded(teacher, images, out: Path, profile):
 
     stimuli, model = from_folder(images, suffix=True), judged.frozen(teacher.network, profile)
     folder = extract(model, stimuli, device=profile.torch_device(), out=out / "features")
-    about = shards.manifest(folder)
-    key = digest([about[name] for name in ("weights_digest", "preprocess", "images_digest", "ids_digest")])
+    key = shards.content_digest(folder)
     values = _table(out / "features.npy", key, len(stimuli), (part for _, part in shards.stream(folder)))
     write_json(out / "names.json", list(stimuli.ids))
     return stimuli.ids, values, key
@@ -112,7 +126,7 @@ def make_triplets(
     else:
         found = judged.read_features(features, profile)
         names, values = list(found.ids), found.values
-        source = digest(names, np.asarray(values[:16]), np.asarray(values[-16:]))
+        source = digest(names, np.asarray(values))
     kind = teacher.transform
     if transform == "untransformed":
         some = np.asarray(values[:: max(1, math.ceil(len(values) / 50_000))])
@@ -208,10 +222,10 @@ def parse_settings(pairs) -> dict:
 def _references(path: Path, pictures: Pictures):
     """Untransformed features of the pictures, where ``sample`` left them beside the triplets."""
     for folder in (path.parent, path.parent.parent):
-        if (folder / "features.npy").is_file() and (folder / "names.json").is_file():
-            row = {name: i for i, name in enumerate(read_json(folder / "names.json"))}
-            if all(name in row for name in pictures.ids):
-                values = np.load(folder / "features.npy", mmap_mode="r")
+        if (folder / "names.json").is_file() and _sound(folder / "features.npy"):
+            row = {name: i for i, name in enumerate(read_json(folder / "names.json", [str]))}
+            values = np.load(folder / "features.npy", mmap_mode="r")
+            if len(values) == len(row) and all(name in row for name in pictures.ids):
                 return values, np.array([row[name] for name in pictures.ids])
     return None
 
@@ -244,6 +258,7 @@ def train(
     Outcome or None
         None in all processes but the first.
     """
+    from ..features.images import content
     from ..zoo import load
     from .batches import FileBatches
     from .student import Student
@@ -268,7 +283,8 @@ def train(
         batches = FileBatches(
             file, pictures, settings.steps, settings.batch, settings.seed, settings.augmentation, reference=reference
         )
-        parts = [len(file), np.asarray(file.similarities[:1000]), len(pictures), scratch]
+        shown = Stimuli(pictures.ids, "", "", images=pictures.source)
+        parts = [sha256(path), shown.checksum, content(shown, most=MOST), scratch]
         parts += [sha256(checkpoint)] if checkpoint is not None else []
         trainer = Trainer(network, batches, settings, out, group, workers, parts)
         begun = trainer.resume()
@@ -301,60 +317,38 @@ def evaluate(
     profile,
     student: str,
     *,
-    images=None,
-    triplets=None,
+    images,
+    triplets,
     transform: str = "human-aligned",
     sampling=None,
-    in_world: bool = False,
 ):
-    """Measure a student: choices on stored validation triplets, and everything the drawn world can measure.
+    """Measure a student: choices on stored validation triplets.
 
     Returns
     -------
     DataFrame
         A result table.
     """
-    from ..results import combine, table
+    from ..results import table
     from .student import embed
 
-    network, parts = load_or_make(profile, student), []
-    name = network.facts["tower"]
-    if triplets:
-        if not images:
-            raise InputError("stored triplets need their pictures", "evaluate", "give --images")
-        file = find_triplets(triplets, transform, sampling, "val")
-        stored, pictures = TripletFile.read(file), Pictures.folder(images, network.side)
-        rows_of = pictures.rows(stored.names(np.arange(len(stored))))
-        used, places = np.unique(rows_of, return_inverse=True)
-        part = Pictures([pictures.ids[i] for i in used], [pictures.source[i] for i in used], network.side)
-        with progress_bar(len(part), "features") as bar:
-            values = embed(network, part, device=profile.torch_device(), progress=bar.update)
-        rows = _choices(values, places.reshape(rows_of.shape), file.stem)
-        parts.append(
-            table(
-                rows,
-                profile=profile.name,
-                model=name,
-                stage=Path(student).name,
-                layer="penultimate",
-                source=str(file.name),
-            )
-        )
-    if in_world:
-        from .experiments import _of_student
-        from .measure import measure
-
-        if profile.name != "mini" or not name.startswith("mini:"):
-            raise MissingData("the drawn world measures networks of the mini zoo", "evaluate", "leave --world out")
-        common = {"model": name, "layer": "penultimate", "stage": Path(student).name}
-        parts.append(measure(_of_student(network, profile), profile, **common).table)
-    if not parts:
-        raise InputError("nothing to measure", "evaluate", "give --triplets and --images, or --world")
-    return combine(*parts)
+    network = load_or_make(profile, student)
+    file = find_triplets(triplets, transform, sampling, "val")
+    stored, pictures = TripletFile.read(file), Pictures.folder(images, network.side)
+    rows_of = pictures.rows(stored.names(np.arange(len(stored))))
+    used, places = np.unique(rows_of, return_inverse=True)
+    part = Pictures([pictures.ids[i] for i in used], [pictures.source[i] for i in used], network.side)
+    with progress_bar(len(part), "features") as bar:
+        values = embed(network, part, device=profile.torch_device(), progress=bar.update)
+    rows = _choices(values, places.reshape(rows_of.shape), file.stem)
+    common = {"model": network.facts["tower"], "stage": Path(student).name, "layer": "penultimate"}
+    return table(rows, profile=profile.name, source=str(file.name), **common)
 
 
 def _choices(values: np.ndarray, triplets: np.ndarray, detail: str) -> list[dict]:
     """Agreement with the teacher's pair by cosine and by dot product, with Wilson's interval."""
+    from scipy.stats import binomtest
+
     from .dataset import dot_products
 
     out = []
@@ -362,9 +356,7 @@ def _choices(values: np.ndarray, triplets: np.ndarray, detail: str) -> list[dict
     for kernel, x in (("cosine", unit), ("dot", values)):
         s = dot_products(x, triplets)
         right = (s[:, 0] > s[:, 1]) & (s[:, 0] > s[:, 2])
-        n, share, z = len(right), right.mean(), 1.959964
-        middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-        row = dict(dataset="alignet", measure="accuracy", detail=f"{detail}, {kernel}", value=share, n=n)
-        out.append({**row, "low": middle - half, "high": middle + half})
+        low, high = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+        about = {"dataset": "alignet", "measure": "accuracy", "detail": f"{detail}, {kernel}", "n": len(right)}
+        out.append({**about, "value": right.mean(), "low": low, "high": high})
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 
 from ..errors import InputError
+from ..store import unlike
 
 CHOICES = {
     "loss": ("kl", "jsd", "contrastive"),
@@ -55,7 +56,7 @@ class Settings:
         Recompute activations in the backward pass to save memory.
     seed : int
         Order of triplets, batches, augmentation, head.
-    checkpoint_every, keep : int
+    checkpoint_every, checkpoints_kept : int
         Steps between checkpoints (0: only at the end or when interrupted), and how many are kept.
     """
 
@@ -82,9 +83,16 @@ class Settings:
     checkpointing: bool = False
     seed: int = 42
     checkpoint_every: int = 10_000
-    keep: int = 3
+    checkpoints_kept: int = 3
 
     def __post_init__(self):
+        for one in fields(self):
+            value, like = getattr(self, one.name), type(one.default)
+            if unlike(value, (like, None) if one.name == "temperature" else like) or (
+                like in (int, float) and value is not None and not abs(value) < 1e18
+            ):
+                wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[like]
+                raise InputError(f"is {value!r}", one.name, f"give {wanted}")
         for name, options in CHOICES.items():
             if getattr(self, name) not in options:
                 raise InputError(f"'{getattr(self, name)}' is not known", name, f"choose one of {', '.join(options)}")
@@ -94,32 +102,37 @@ class Settings:
             )
         if self.steps < 1 or not 0 <= self.warmup < self.steps:
             raise InputError(f"{self.warmup} warm-up steps of {self.steps}", "steps", "give 0 <= warmup < steps")
-        if self.batch < 1 or self.head < 0 or self.lr < 0 or self.decay < 0 or self.local < 0 or self.keep < 1:
-            raise InputError(
-                "a size, rate or weight is negative", "settings", "check batch, head, lr, decay, local, keep"
-            )
+        least = {
+            "batch": 1,
+            "checkpoints_kept": 1,
+            "head": 0,
+            "lr": 0,
+            "decay": 0,
+            "local": 0,
+            "seed": 0,
+            "checkpoint_every": 0,
+        }
+        if small := [name for name, bound in least.items() if getattr(self, name) < bound]:
+            raise InputError(f"is {getattr(self, small[0])}", small[0], f"give at least {least[small[0]]}")
+        for name, low in (("beta1", -1), ("beta2", -1), ("eps", 0), ("local_temperature", 0)):
+            high = 1e6 if name == "local_temperature" else 1
+            if not low < getattr(self, name) < high or getattr(self, name) < 0:
+                raise InputError(f"is {getattr(self, name)}", name, f"give a number between 0 and {high:g}")
 
     def as_dict(self) -> dict:
-        """Plain values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, values: dict) -> Settings:
-        """Settings from plain values; InputError names unknown ones."""
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise InputError(f"'{unknown[0]}' is no setting", "settings", f"settings are {', '.join(sorted(known))}")
-        return cls(**values)
+        """Plain values for JSON and for digests, with the names that runs were recorded under."""
+        return {RECORDED.get(name, name): value for name, value in asdict(self).items()}
 
     def with_(self, **changes) -> Settings:
         """A copy with other values; a shorter run keeps the share of warm-up unless ``warmup`` is given."""
         if unknown := sorted(set(changes) - {f.name for f in fields(self)}):
             raise InputError(f"'{unknown[0]}' is no setting", "settings", "see humalign alignet train --help")
-        if "steps" in changes and "warmup" not in changes:
+        if isinstance(changes.get("steps"), int) and "warmup" not in changes:
             changes["warmup"] = min(round(changes["steps"] * self.warmup / self.steps), max(changes["steps"] - 1, 0))
         return replace(self, **changes)
 
 
+RECORDED = {"checkpoints_kept": "keep"}  # settings that have another name in records and digests
 PRESETS = {
     # Muttenthaler et al. 2025, released configs/siglip.py, with transform = uncertainty distillation
     "paper": Settings(precision="bfloat16"),

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..store import load_arrays, save_arrays
+from ..store import load_arrays, save_arrays, unlike
 from ..zoo.loading import load
 from ..zoo.model import Model
 
@@ -100,7 +100,7 @@ class Student(nn.Module):
     def load_weights(self, arrays: dict[str, np.ndarray], where="student") -> None:
         """Load weights that :meth:`arrays` gave; InputError when they do not fit."""
         own = self.state_dict()
-        if set(arrays) != set(own) or any(arrays[k].size != own[k].numel() for k in own):
+        if set(arrays) != set(own) or any(np.shape(arrays[k]) not in (own[k].shape, own[k].shape or (1,)) for k in own):
             raise InputError(
                 "holds the weights of another network", where, "use the file that belongs to this tower and head"
             )
@@ -117,9 +117,10 @@ def load_student(path, profile=None) -> Student:
     if path.is_dir():
         path = path / "student.safetensors"
     arrays, meta = load_arrays(path)
-    facts = meta.get("student")
-    if not facts:
-        raise InputError("is not a student", path, "name the folder that 'humalign alignet train' wrote")
+    like = {"tower": str, "side": int, "head": int, "input": str}
+    if told := unlike(meta, {"student": like}):
+        raise InputError(f"is not a student ({told})", path, "name the folder that 'humalign alignet train' wrote")
+    facts = meta["student"]
     tower = load(facts["tower"], pretrained=False, profile=profile, head=False, side=facts["side"])
     student = Student(tower, facts["head"], facts["input"])
     student.load_weights(arrays, path)

@@ -217,10 +217,12 @@ class Teacher:
     def load(cls, folder) -> Teacher:
         """Read a folder that :meth:`save` wrote; InputError when its parts do not belong together."""
         folder = Path(folder)
-        meta = read_json(folder / "teacher.json")
-        network, kind, key = (meta.pop(k, "") for k in ("network", "kind", "key"))
+        if not (folder / "teacher.json").is_file():
+            raise InputError("is no teacher (no teacher.json)", folder, "name the folder that 'alignet teacher' wrote")
+        meta = read_json(folder / "teacher.json", {"network": str, "kind": str, "key": str}, "fit the teacher again")
+        network, kind, key = (meta.pop(k) for k in ("network", "kind", "key"))
         teacher = cls(network, kind, LinearTransform.load(folder / "transform.npz"), meta)
-        if key and key != teacher.key:
+        if key != teacher.key:
             raise InputError("does not fit transform.npz", folder / "teacher.json", "fit the teacher again")
         return teacher
 

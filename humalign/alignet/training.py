@@ -11,7 +11,8 @@ import torch
 from torch import distributed
 
 from ..errors import HumalignError, InputError
-from ..store import digest, load_arrays, save_arrays, write_text
+from ..processes import patient
+from ..store import digest, load_arrays, save_arrays, unlike, write_text
 from . import losses
 from .optim import AdamToStart, learning_rate
 from .settings import Settings
@@ -175,7 +176,7 @@ class Trainer:
             "settings": self.settings.as_dict(),
         }
         path = save_arrays(self.folder / f"step-{self.step:08d}.safetensors", arrays, meta)
-        for old in self._checkpoints()[: -self.settings.keep]:
+        for old in self._checkpoints()[: -self.settings.checkpoints_kept]:
             old.unlink()
             old.with_name(old.name + ".json").unlink(missing_ok=True)
         return path
@@ -193,7 +194,10 @@ class Trainer:
                 arrays, meta = load_arrays(path)
             except InputError:
                 continue  # half-written: the one before counts
-            if meta.get("key") != self.key:
+            log = [{"step": int, "loss": float, "lr": float}]
+            if told := unlike(meta, {"key": str, "step": int, "log": log, "temperature": (float, None)}):
+                raise InputError(told, path.with_name(path.name + ".json"), "delete it with its weights")
+            if meta["key"] != self.key:
                 raise InputError(
                     "belongs to a run with other settings, data or number of processes",
                     path,
@@ -257,9 +261,10 @@ class Trainer:
         loader = DataLoader(
             self.batches, batch_size=None, sampler=range(self.step, end), num_workers=self.workers, collate_fn=_same
         )
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), patient() as interrupted:
             try:
                 for batch in loader:
+                    interrupted()
                     torch.manual_seed(_seed(s, self.step) + self.group.rank)  # dropout: a matter of seed and step
                     _mode(self.student, s)
                     rate = learning_rate(self.step, s.lr, s.warmup, s.steps)
@@ -279,6 +284,7 @@ class Trainer:
                         progress(self.step, value)
                     if s.checkpoint_every and self.step % s.checkpoint_every == 0 and self.step < s.steps:
                         self.save()
+                interrupted()
             except KeyboardInterrupt:
                 self.save()
                 raise

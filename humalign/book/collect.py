@@ -16,14 +16,13 @@ def collect(folder) -> list[dict]:
     Hidden folders are passed over: Jupyter keeps copies in ``.ipynb_checkpoints``.
     """
     found = (path.relative_to(folder) for path in Path(folder).rglob("*.ipynb"))
+    like = {"cells": [{}], "metadata?": {"humalign?": {"parameters?": {}}, "papermill?": {"parameters?": {}}}}
     paths = [Path(folder) / path for path in sorted(found) if not any(part.startswith(".") for part in path.parts)]
     if not paths:
         raise InputError("holds no executed notebook", folder, "run a sweep first")
     rows = []
     for path in paths:
-        content = read_json(path)
-        if not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
-            raise InputError("is no notebook", path, "run it again, or move it away")
+        content = read_json(path, like, "run it again, or move it away")
         meta = content.get("metadata", {})
         parameters = meta.get("humalign", meta.get("papermill", {})).get("parameters", {})
         rows.append({**parameters, "notebook": path.relative_to(folder).as_posix(), **scalars(path)})

@@ -36,7 +36,7 @@ class Item:
         Whether ``bytes`` or ``hours`` are estimated.
     hours : float or None
         Of a GPU (features); None = unknown or nothing.
-    needs : str
+    by_hand : str
         What has to be done by hand.
     here : bool or None
         None: cannot be told.
@@ -50,7 +50,7 @@ class Item:
     bytes: int | None = None
     estimate: bool = True
     hours: float | None = None
-    needs: str = ""
+    by_hand: str = ""
     here: bool | None = None
     get: str = ""
 
@@ -95,8 +95,7 @@ def _data(profile: Profile, names) -> list[Item]:
 
     out, seen = [], {}
     shared = ("no further", "none", "with ", "part of")
-    chosen = [] if profile.name == "mini" else registry.entries(profile)
-    chosen = [one for one in chosen if names is None or one.name in names]
+    chosen = [one for one in registry.entries(profile) if names is None or one.name in names]
     for one in sorted(chosen, key=lambda one: one.size.startswith(shared)):  # those with a size of their own first
         own = frozenset(f.path for f in one.files.values() if not f.shared and not f.optional)
         links = frozenset(d.url for d in one.downloads)
@@ -110,7 +109,7 @@ def _data(profile: Profile, names) -> list[Item]:
     return out
 
 
-def _cached(loader: str, model: str) -> bool | None:
+def cached(loader: str, model: str) -> bool | None:
     """Whether published weights lie in the caches of torch or of the Hugging Face hub; None: cannot tell."""
     from .. import compat  # noqa: F401  (before timm, open_clip and torchvision)
 
@@ -120,6 +119,8 @@ def _cached(loader: str, model: str) -> bool | None:
             from ..zoo.sources import torchvision_weights
 
             arch, _, query = rest.partition("?")
+            if query == "weights=none":
+                return True
             file = torchvision_weights(arch, query.removeprefix("weights=") or "DEFAULT").url.rpartition("/")[2]
             return (_torch_home() / file).is_file()
         if source == "url":
@@ -163,10 +164,12 @@ def _networks(rows) -> list[Item]:
         public = str(row["public"]) == "True" and bool(row["loader"])
         counted = costs().get(row["model"])
         if public:
-            size = 4 * counted["values"] if counted else None
-            here = _cached(row["loader"], row["model"])
+            random = row["loader"].endswith("?weights=none")
+            size = 0 if random else 4 * counted["values"] if counted else None
+            here = cached(row["loader"], row["model"])
             get = f"humalign models fetch '{row['model']}'" if downloads(row["loader"]) else "on first use"
-            out.append(Item("network", row["model"], "public weights", size, True, None, "", here, get))
+            told = "random weights" if random else "public weights"
+            out.append(Item("network", row["model"], told, size, True, None, "", here, get))
         else:
             stand_in = row["stand_in"] if isinstance(row["stand_in"], str) else ""
             get = "features as a file" + (f"; nearest public network: {stand_in}" if stand_in else "")
@@ -185,14 +188,22 @@ def _count(name: str, profile: Profile) -> int | None:
     return told.get("images") or one.expect.get("images") or one.likely.get("images")
 
 
-def _features(profile: Profile, rows, datasets, tflops: float, rate: float) -> list[Item]:
+def _pictures(profile: Profile, roles, data) -> dict[str, str]:
+    """The pictures of each role."""
+    from ..source import open_source
+    from .tiers import pictures
+
+    source = open_source(profile)
+    return {role: pictures(source, role, data) for role in roles}
+
+
+def _features(profile: Profile, rows, shown, tflops: float, rate: float) -> list[Item]:
     """One line a picture set: hours and disk of all networks with public weights whose features are not there."""
     from ..features import shards
     from ..source import open_source
 
     source, out = open_source(profile), []
-    for dataset in datasets:
-        pictures = source.shown(dataset)
+    for dataset, pictures in shown.items():
         if any(item.name == pictures for item in out):
             continue
         n, there = _count(pictures, profile), set(source.models(dataset))
@@ -210,14 +221,14 @@ def _features(profile: Profile, rows, datasets, tflops: float, rate: float) -> l
     return out
 
 
-def _commands(profile: Profile, rows, datasets, gpus: int) -> list[str]:
+def _commands(profile: Profile, rows, shown, gpus: int) -> list[str]:
     """Extractions still to do: one command a picture set and network with public weights."""
     from ..features import shards
     from ..source import open_source
 
     source, out = open_source(profile), []
-    for dataset in datasets:
-        there, pictures = set(source.models(dataset)), source.shown(dataset)
+    for dataset, pictures in shown.items():
+        there = set(source.models(dataset))
         for row in rows:
             if row["loader"] and str(row["public"]) == "True" and row["model"] not in there:
                 logits = isinstance(row["logits"], str) and bool(row["logits"])
@@ -232,8 +243,9 @@ def _width(row) -> int:
 
 
 def plan(
-    profile: Profile, notebooks=None, *, tflops: float = TFLOPS, rate: float = PICTURES, layers: int = 2, gpus: int = 1
-) -> Plan:
+    profile: Profile, notebooks=None, *, tflops: float = TFLOPS, rate: float = PICTURES, layers: int = 2, gpus: int = 1,
+    tier=None,
+) -> Plan:  # fmt: skip
     """Everything that a profile, or some notebooks in it, needs.
 
     Parameters
@@ -247,6 +259,8 @@ def plan(
         Layers that are probed.
     gpus : int
         How many the extraction commands use.
+    tier : humalign.book.tiers.Tier, optional
+        Only its data, networks and pictures, in place of notebooks.
 
     Returns
     -------
@@ -265,6 +279,8 @@ def plan(
         raise InputError("must be above 0", "--tflops and --rate", "give a speed")
     if gpus < 1:
         raise InputError(f"is {gpus}", "--gpus", "give at least 1")
+    if tier is not None:
+        notebooks = None if tier.data is None else tier.notebooks
     asked = [
         requirements.of_notebook("full", name) and requirements.of_notebook(profile, name)
         for name in (notebooks or requirements.notebooks())
@@ -273,9 +289,13 @@ def plan(
     wanted = list(dict.fromkeys(f for one in asked for f in one.features))
     if names is not None:
         names |= {one for name in wanted for one in (*ROLES[name].answers[:1], *ROLES[name].pictures[:1])}
+    if tier is not None:
+        names, wanted = tier.data, wanted if tier.roles is None else list(tier.roles)
     items = _data(profile, names)
-    rows = zoo.table(profile).to_dict("records") if profile.name == "full" and wanted else []
-    items += _networks(rows) + _features(profile, rows, wanted, tflops, rate)
+    rows = zoo.table(profile).to_dict("records") if wanted and profile.kind == "published" else []
+    rows = [row for row in rows if tier is None or row["model"] in tier.networks]
+    shown = _pictures(profile, wanted, names)
+    items += _networks(rows) + _features(profile, rows, shown, tflops, rate)
     assumptions = []
     if rows:
         assumptions = [
@@ -286,14 +306,14 @@ def plan(
     if any(one.probing for one in asked):
         from ..chapters import probing
 
-        folds, strengths = probing.FOLDS, len(probing.STRENGTHS)
+        folds, strengths = probing.FOLDS, len(probing.PAPER)
         fits = len([r for r in rows if str(r["public"]) == "True"]) * layers * folds * strengths
         what = f"{fits} fits ({folds} folds x {strengths} strengths x {layers} layers a network); time unknown "
         what += "before the first network: 'python -m benchmarks' measures one cross-validation of this size here"
         items.append(Item("probing", "linear transforms", what, 0, True, None, "", None, "humalign run probing"))
     items.sort(key=lambda item: item.name if item.kind == "data" else "~")
     found = Plan(profile.name, list(notebooks or requirements.notebooks()), items, assumptions)
-    found.totals, found.commands = _totals(found), _commands(profile, rows, wanted, gpus)
+    found.totals, found.commands = _totals(found), _commands(profile, rows, shown, gpus)
     return found
 
 
@@ -308,7 +328,7 @@ def _totals(plan: Plan) -> dict:
             "bytes": sum(x.bytes or 0 for x in lines),
             "bytes_left": sum(x.bytes or 0 for x in left),
             "unknown": sum(x.bytes is None for x in lines),
-            "by_hand": sum(bool(x.needs) and x.here is not True for x in lines),
+            "by_hand": sum(bool(x.by_hand) and x.here is not True for x in lines),
         }
     out["gpu_hours"] = sum(x.hours or 0 for x in plan.of("features"))
     out["disk_bytes"] = sum(out[kind]["bytes"] for kind in ("data", "network", "features"))

@@ -63,19 +63,21 @@ def of_notebook(profile, notebook: str) -> Requirements:
     InputError
         For a notebook without declared requirements, or an unknown key in ``requirements.toml``.
     """
-    name = getattr(profile, "name", profile)
-    if name == "mini":  # nothing is read, so that the page does not depend on this file
-        return Requirements(notebook, "mini")
+    profile = profile if isinstance(profile, Profile) else Profile(profile)
+    name = profile.name
+    if profile.kind == "drawn":  # nothing is read, so that the page does not depend on this file
+        return Requirements(notebook, name)
     if notebook not in _file():
         raise InputError(
             f"the requirements of the notebook '{notebook}' are not declared",
             "requirements.toml",
             f"known: {', '.join(notebooks())}",
         )
-    said = dict(_file()[notebook].get("full" if name == OWN else name, {}))
+    own = profile.kind == OWN
+    said = dict(_file()[notebook].get("full" if own else name, {}))
     if "like" in said:
         said = {**_file()[notebook][said.pop("like")], **said}
-    if name == OWN:  # studies of the owner play the roles, in place of published data sets
+    if own:  # studies of the owner play the roles, in place of published data sets
         roles = [one for one in said.get("features", ()) if ROLES[one].file]
         asked = bool(roles) and roles[0] == said["features"][0]
         said = {key: value for key, value in said.items() if key not in ("data", "also", "features")}
@@ -159,10 +161,15 @@ class Notice:
     def __init__(self, profile: Profile, notebook: str):
         self.profile, self.notebook, self.asked = profile, notebook, of_notebook(profile, notebook)
         self.lines, self.rehearsal = lines(profile, notebook), False
-        if profile.name != "mini":
+        if not self.complete:
             from ..data import registry
 
             self.rehearsal = registry.rehearsal(profile.data)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing can be missing: all of it is drawn."""
+        return self.profile.kind == "drawn"
 
     @property
     def missing(self) -> list[Line]:
@@ -177,10 +184,10 @@ class Notice:
 
     def sentences(self) -> list[str]:
         """The notice as plain lines."""
-        name, asked = self.profile.name, self.asked
-        whose = f"Studies in the folder {self.profile.data.name}" if name == OWN else f"Profile {name}"
-        if name == "mini":
-            return ["Profile mini: the drawn world of this book. Nothing is fetched, nothing is missing."]
+        name, asked, own = self.profile.name, self.asked, self.profile.kind == OWN
+        whose = f"Studies in the folder {self.profile.data.name}" if own else f"Profile {name}"
+        if self.complete:
+            return [f"{whose}: the drawn world of this book. Nothing is fetched, nothing is missing."]
         if asked.drawn:
             return [f"{whose}: this page shows {asked.drawn}, as in every profile."]
         if asked.elsewhere and not asked.data:
@@ -195,14 +202,24 @@ class Notice:
         if self.missing:
             instead = asked.recorded or "notes in place of the figures that need them"
             out.append(f"Missing: {len(self.missing)} of {len(self.lines)} things; the page shows {instead}.")
+        out += self.standing_in()
         gone = [line for line in self.lines if not line.here]
         if not gone:
             out.append("Everything is there.")
-        elif name == OWN:
+        elif own:
             out.append("The layout of a study: python -m pydoc humalign.data.plain")
         else:
             out.append(f"Costs: humalign plan --profile {name} --notebook {self.notebook}")
         return out
+
+    def standing_in(self) -> list[str]:
+        """What stands in for published files on this page, a sentence each."""
+        if self.profile.kind == "drawn" or not self.asked.features:
+            return []
+        from ..source import open_source
+
+        source = open_source(self.profile)
+        return [line for role in self.asked.features if role == "things" for line in source.standing_in(role)]
 
     def _items(self) -> list[tuple[str, str, str]]:
         state = {True: "there", False: "missing"}
@@ -220,7 +237,7 @@ class Notice:
         kind, ribbon = self.ribbon()
         if not items:
             text = " ".join(said)
-            mark = {} if self.profile.name == "mini" else {REQUIREMENTS: {"profile": self.profile.name, "missing": []}}
+            mark = {} if self.complete else {REQUIREMENTS: {"profile": self.profile.name, "missing": []}}
             data = {
                 "text/html": f'<p class="ha-ribbon ha-{kind}"><b>{ribbon}</b>: {html.escape(text)}</p>',
                 "text/markdown": f"{{.ha-ribbon .ha-{kind}}}\n**{ribbon}**: {plain(text)}\n",
@@ -270,6 +287,6 @@ def notice(profile=None, notebook: str = "") -> Notice:
     """
     profile = profile if isinstance(profile, Profile) else get_profile(profile)
     said = Notice(profile, notebook)
-    if profile.name != "mini":
+    if not said.complete:
         guard()
     return said

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import time
+import warnings
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
@@ -19,7 +20,8 @@ from pathlib import Path
 from ..config import OWN, PROFILES, get_profile
 from ..depends import DOWNLOAD, MIME, depends_on, listing, produces, state
 from ..errors import HumalignError, InputError
-from ..store import sha256
+from ..processes import OwnProcesses
+from ..store import atomic_path, read_json, sha256, unlike
 from .missing import MISSED, fill
 
 __all__ = [
@@ -52,11 +54,14 @@ class Run:
         The executed notebook.
     parameters : dict
         Values that replace those of the cell tagged ``parameters``.
+    data : str
+        Name of the folder beside the target that gets the tables of its figures.
     """
 
     source: Path
     target: Path
     parameters: dict = field(default_factory=dict)
+    data: str = "data"
 
     @property
     def digest(self) -> str:
@@ -100,7 +105,7 @@ def whole(parameters: dict) -> dict:
     from ..source import open_source
 
     profile = get_profile(parameters["profile"])
-    if profile.name != OWN:
+    if profile.kind != OWN:
         return parameters
     return {**parameters, "profile": str(open_source(profile).root)}
 
@@ -115,21 +120,52 @@ def owned(profile) -> str:
 
 def default_parameters(source: Path) -> dict:
     """Names and values in the cell tagged ``parameters``; a value that is not a literal is given as its source text."""
-    import jupytext
-
     found = {}
-    for cell in jupytext.read(source).cells:
+    for cell in read_notebook(source).cells:
         if cell.cell_type != "code" or "parameters" not in cell.metadata.get("tags", []):
             continue
-        for statement in ast.parse(cell.source).body:
+        try:
+            statements = ast.parse(cell.source).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = f", line {error.lineno} of the cell" if isinstance(error, SyntaxError) else ""
+            told = f"its parameters are not Python ({getattr(error, 'msg', error)}{line})"
+            raise InputError(told, source, "mend the cell tagged 'parameters'") from None
+        for statement in statements:
             if isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value is not None:
                 targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
                 try:
                     value = ast.literal_eval(statement.value)
-                except ValueError:
+                except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                     value = ast.unparse(statement.value)
                 found.update({target.id: value for target in targets if isinstance(target, ast.Name)})
     return found
+
+
+def read_notebook(source: Path):
+    """A notebook from text or .ipynb.
+
+    Raises
+    ------
+    InputError
+        For what is none: no text, damaged, cells without a kind or source, tags that are no list of words.
+    """
+    import jupytext
+    import nbformat
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of older forms, which are read
+            notebook = jupytext.read(source)
+            notebook = nbformat.v4.upgrade(notebook) if notebook.get("nbformat") == 4 else notebook
+    except Exception as error:  # of several libraries
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"is no notebook ({reason})", source, "write it again, or move it away") from None
+    text = (str, [str])
+    cell = {"cell_type": str, "source": text, "metadata": {"tags?": [str], "mystnb?": {str: object}}}
+    if told := unlike(notebook, {"nbformat": int, "metadata": {str: object}, "cells": [cell]}):
+        raise InputError(f"is no notebook ({told})", source, "write it again, or move it away")
+    if strange := [one.cell_type for one in notebook.cells if one.cell_type not in ("code", "markdown", "raw")]:
+        raise InputError(f"is no notebook (a cell of kind '{strange[0]}')", source, "write it again, or move it away")
+    return notebook
 
 
 def check_parameters(source: Path, parameters: dict) -> None:
@@ -193,11 +229,12 @@ def plan(sources: Path, out: Path, parameters: dict | None = None) -> list[Run]:
 
 def why_stale(run: Run) -> str:
     """Why a notebook has to run (again); empty when its stored result still holds."""
+    noted = {"files": {str: str}, "digest": str, "outputs?": [str], "listing?": (str, None)}
     try:
-        record = json.loads(run.target.read_text("utf8"))["metadata"]["humalign"]
-        files, known = record["files"], record["digest"]
-    except (OSError, ValueError, KeyError):
+        record = read_json(run.target, {"metadata": {"humalign": noted}})["metadata"]["humalign"]
+    except InputError:
         return "never ran"
+    files, known = record["files"], record["digest"]
     if known != run.digest:
         return "its text, its parameters or a package version changed"
     if record.get("listing") is not None and record["listing"] != listing():
@@ -205,7 +242,7 @@ def why_stale(run: Run) -> str:
     changed = [name.partition(":")[2] for name, value in files.items() if state(name) != value]
     if changed:
         return f"{changed[0]} changed" + (f" and {len(changed) - 1} more" if len(changed) > 1 else "")
-    missing = [name for name in record.get("outputs", []) if not (run.target.parent / "data" / name).is_file()]
+    missing = [name for name in record.get("outputs", []) if not (run.target.parent / run.data / name).is_file()]
     return f"{missing[0]} is gone" if missing else ""
 
 
@@ -238,20 +275,19 @@ def execute(run: Run, timeout: int = 3600, threads: int = 0) -> float:
     HumalignError
         When a cell fails; the last line of the message names notebook, cell and error.
     """
-    import jupytext
     import nbformat
     import papermill
 
     start = time.perf_counter()
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")  # no dates in SVG figures
-    os.environ["HUMALIGN_OUTPUT"] = str(run.target.parent.resolve() / "data")
+    os.environ["HUMALIGN_OUTPUT"] = str(run.target.parent.resolve() / run.data)
     for name in ("HUMALIGN_CACHE", "HUMALIGN_DATA", "HUMALIGN_MINE", "HUMALIGN_PROFILE"):  # the kernel runs elsewhere
         value = os.environ.get(name, "")
         if value and value not in PROFILES and (name == "HUMALIGN_CACHE" or Path(value).expanduser().exists()):
             os.environ[name] = str(Path(value).expanduser().resolve())
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)
-    notebook = jupytext.read(run.source)
+    notebook = read_notebook(run.source)
     code = "from humalign.depends import report as _report; _report()"
     notebook.cells.append(nbformat.v4.new_code_cell(code, metadata={"tags": ["humalign-record"]}))
     try:
@@ -290,10 +326,8 @@ def execute(run: Run, timeout: int = 3600, threads: int = 0) -> float:
     for key in ("papermill", "jupytext"):
         done.metadata.pop(key, None)
     done.metadata["humalign"] = {"digest": run.digest, "parameters": run.parameters, "missed": missed, **(record or {})}
-    run.target.parent.mkdir(parents=True, exist_ok=True)
-    partial = run.target.with_suffix(".partial")
-    nbformat.write(done, partial)
-    os.replace(partial, run.target)
+    with atomic_path(run.target) as partial:
+        nbformat.write(done, partial)
     return time.perf_counter() - start
 
 
@@ -313,10 +347,7 @@ def executor(spec: str = "processes", workers: int = 1):
     """
     workers = max(1, int(workers))
     if spec == "processes":
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        with OwnProcesses(workers) as pool:
             yield pool
     elif spec == "dask" or spec.startswith("dask:"):
         try:
@@ -393,7 +424,8 @@ def run_all(
                         seconds[run] = job.result()
                         say(f"{number} {run.source.name} ({seconds[run]:.1f} s)")
                     except Exception as error:
-                        failures[run] = str(error)
+                        told = str(error)
+                        failures[run] = told if run.source.name in told else f"{run.source.name}: {told}"
                         say(f"{number} {run.source.name} failed")
                 if time.monotonic() - last > every:
                     last = time.monotonic()
@@ -401,19 +433,30 @@ def run_all(
                     say(f"after {last - began:.0f} s still to come: {left}")
                 time.sleep(0.1)
         except KeyboardInterrupt:
-            for job in jobs.values():
-                job.cancel()
+            left = [run.source.name for run, job in jobs.items() if not (job.cancel() or job.done())]
+            say(f"stopping {', '.join(left) or 'the rest'}; what was finished is kept")
             raise
     return seconds, failures
+
+
+def left_out(path: Path) -> list[str]:
+    """Why cells of an executed notebook could not run for want of data: one reason a cell."""
+    shown = {"metadata?": {MISSED + "?": {"reason": str}}}
+    cells = read_json(path, {"cells": [{"outputs?": [shown]}]}, "run it again, or move it away")["cells"]
+    told = [[o["metadata"][MISSED]["reason"] for o in cell.get("outputs", []) if MISSED in o.get("metadata", {})]
+            for cell in cells]  # fmt: skip
+    return [reasons[0] for reasons in told if reasons]
 
 
 def scalars(path: Path) -> dict[str, float]:
     """Numbers that an executed notebook glued (``humalign.show.glue``), by key."""
     found = {}
-    for cell in json.loads(Path(path).read_text("utf8"))["cells"]:
+    shown = {"metadata?": {"scrapbook?": {"name?": str}}, "data?": {str: object}}
+    for cell in read_json(path, {"cells": [{"outputs?": [shown]}]}, "run it again, or move it away")["cells"]:
         for output in cell.get("outputs", []):
             key = output.get("metadata", {}).get("scrapbook", {}).get("name")
-            text = "".join(next((v for k, v in output.get("data", {}).items() if k.endswith("text/plain")), ""))
+            text = next((v for k, v in output.get("data", {}).items() if k.endswith("text/plain")), "")
+            text = "".join(map(str, text)) if isinstance(text, list) else str(text)
             match = re.match(r"(?:np\.\w+\()?([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)", text)
             if key and match:
                 found[key] = float(match[1])

@@ -78,9 +78,12 @@ def repository_url(default: str) -> str:
 
 
 def prepare(_app, config) -> None:
-    """Equations from a local MathJax; links to the repository this clone belongs to."""
+    """Equations from a local MathJax; links to the repository this clone belongs to; what autodoc may do without."""
     config.mathjax_path = "mathjax/tex-chtml.js"
     config.html_static_path.append(str(Path(__file__).parents[1] / "plots" / "static"))
+    # signatures are read without the heavy packages where only pages are built
+    heavy = ("torch", "torchvision", "timm", "open_clip", "sklearn", "matplotlib", "seaborn")
+    config.autodoc_mock_imports = [name for name in heavy if importlib.util.find_spec(name) is None]
     if name := os.environ.get("GITHUB_REPOSITORY"):  # Pages serves a project under its name
         config.notfound_urls_prefix = f"/{name.partition('/')[2]}/"
     if config.html_theme_options.get("repository_url"):
@@ -225,9 +228,9 @@ class Play(SphinxDirective):
     def run(self):
         """HTML; its pictures lie in ``_static/play`` of the built book."""
         from ..play import write_thumbnails
-        from ..play.book import front_page
+        from ..play.book import front_page, made_from
 
-        self.env.note_reread()  # the data may have changed
+        self.env.humalign_games = {**games(self.env), self.env.docname: made_from()}
         if self.env.app.builder.format != "html":
             return []
         folder = Path(self.env.app.outdir, "_static", "play")
@@ -249,6 +252,26 @@ class Browse(Play):
         return triplets(game, sources)
 
 
+def games(env) -> dict[str, str]:
+    """Pages with a game, and what each was made from when it was read."""
+    return getattr(env, "humalign_games", {})
+
+
+def changed_games(app, env, _added, _changed, _removed) -> list[str]:
+    """Pages whose game has to be made again, as its data changed or its pictures are gone."""
+    from ..play.book import made_from
+
+    if not games(env) or app.builder.format != "html":
+        return []
+    now = made_from() if Path(app.outdir, "_static", "play").is_dir() else None
+    return [page for page, known in games(env).items() if known != now]
+
+
+def merge_games(_app, env, docnames, other) -> None:
+    """Take over what another process read."""
+    env.humalign_games = {**games(env), **{page: games(other)[page] for page in docnames if page in games(other)}}
+
+
 def setup(app):
     """Called by Sphinx."""
     app.add_directive("humalign-data", DataTable)
@@ -264,6 +287,8 @@ def setup(app):
     app.add_config_value("humalign_timeout", 3600, "")
     app.connect("config-inited", prepare)
     app.connect("builder-inited", run_notebooks)
+    app.connect("env-get-outdated", changed_games)
+    app.connect("env-merge-info", merge_games)
     app.connect("html-page-context", link_to_source, priority=400)
     app.connect("html-page-context", launch_the_text, priority=900)
     app.connect("html-page-context", finish, priority=950)

@@ -9,7 +9,7 @@ from ..alignet import sampling
 from ..alignet.dataset import dot_products, order_rows
 from ..cache import kept
 from ..odd_one_out import softmax
-from ..plots import style
+from ..plots import panels, style
 from ..source import Source
 from . import teacher
 from .teacher import TEACHER
@@ -22,19 +22,12 @@ PLAIN_RULES = ("random", "cluster_border", "cluster")  # those that two teachers
 SIMILARITIES = ["s01", "s02", "s12"]
 RELATION = {"one concept": "#1d6c8a", "two concepts": "#841e5a", "one superordinate": "#86be91", "others": "#c9c9c9"}
 STEPS = {  # step: title, then what works on the pictures (words, state), in order
-    "fit": (
-        "Fit a map to people",
-        (("a large network gives features x", "frozen"), ("a linear map z = xW + b", "fitted")),
-    ),
-    "label": (
-        "Ask it about new pictures",
-        (("the same network", "frozen"), ("the same map", "frozen")),
-    ),
-    "train": (
-        "Fine-tune another network",
-        (("a student network, all its weights", "trained"), ("a pull back to the weights it began with", "pull")),
-    ),
-}
+    "fit": ("Fit a map to people", (("a large network gives features x", "frozen"),
+                                    ("a linear map z = xW + b", "fitted"))),
+    "label": ("Ask it about new pictures", (("the same network", "frozen"), ("the same map", "frozen"))),
+    "train": ("Fine-tune another network", (("a student network, all its weights", "trained"),
+                                            ("a pull back to the weights it began with", "pull"))),
+}  # fmt: skip
 
 # ---- triplets and their labels ---------------------------------------------------------------------------------------
 
@@ -52,13 +45,7 @@ def _pool(source: Source, network: str, kind: str, clusters: int):
     return shown.ids, values, labels, np.array(shown.concepts), np.array(shown.meta["kind"])
 
 
-def sampled(
-    source: Source,
-    kind: str = "uncertainty",
-    clusters: int = CLUSTERS,
-    n: int = 20_000,
-    rules=RULES,
-) -> dict:
+def sampled(source: Source, kind="uncertainty", clusters: int = CLUSTERS, n: int = 20_000, rules=RULES) -> dict:
     """Triplets of test pictures by each rule, ordered, with the teacher's similarities.
 
     Parameters
@@ -204,9 +191,7 @@ def pipeline(source: Source) -> pd.DataFrame:
 
 def bars(shares: pd.DataFrame):
     """What each sampling rule draws: shares of kinds of triplets (rows sum to one); see :func:`shares`."""
-    from matplotlib import pyplot as plt
-
-    fig, ax = plt.subplots(figsize=(style.WIDTH * 0.9, 0.42 * len(shares) + 1.4))
+    fig, ax = panels.axes(0.42 * len(shares) + 1.4, width=style.WIDTH * 0.9)
     left = np.zeros(len(shares))
     y = np.arange(len(shares))[::-1]
     for column, colour in RELATION.items():
@@ -220,11 +205,8 @@ def bars(shares: pd.DataFrame):
 
 def confidence(labels: pd.DataFrame):
     """Distribution of the largest label probability, by sampling rule and teacher; see :func:`confidences`."""
-    from matplotlib import pyplot as plt
-
     rules = list(dict.fromkeys(labels["rule"]))
-    size = (style.WIDTH * 0.8, 1.5 * len(rules) + 0.7)
-    fig, axes = plt.subplots(len(rules), 1, figsize=size, sharex=True, squeeze=False)
+    fig, axes = panels.axes(1.5 * len(rules) + 0.7, len(rules), width=style.WIDTH * 0.8, sharex=True, squeeze=False)
     for ax, rule in zip(axes[:, 0], rules):
         for name, part in labels[labels["rule"] == rule].groupby("teacher", sort=False):
             colour = style.STAGES["AligNet"] if name == "human-aligned" else style.STAGES["UnAligNet"]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from .. import calibration as measures
 from .. import odd_one_out, show
-from .. import record as recording
-from ..cache import kept
 from ..data.plain import People
 from ..data.types import Features, Triplets
 from ..errors import MissingData
 from ..plots import panels, style
+from ..rsa import compare_vectors
 from ..similarity import similarity_matrix
 from ..source import Source
 from ..store import digest
-from . import networks, vice
+from . import networks
 
 ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
@@ -77,32 +75,21 @@ def of_similarity(similarity, triplets, rows, targets=None, temperatures=TEMPERA
     chosen, reliability = [], []
     for rule, temperature in rules.items():
         p = odd_one_out.softmax(pairs / temperature)
-        h = odd_one_out.entropy(p)
+        doubt = odd_one_out.entropy(p)
         with np.errstate(divide="ignore"):
             nll = float(-np.log(p[:, 0]).mean())
-        chosen.append(
-            {
-                "rule": rule,
-                "temperature": temperature,
-                "ece": measures.expected_calibration_error(p, BINS),
-                "ece_mass": measures.expected_calibration_error(p, BINS, "mass"),
-                "nll": nll,
-                "entropy": float(h.mean()),
-                "sureness": float(p.max(1).mean()),
-                "accuracy": float((p.argmax(1) == 0).mean()),
-                "n": len(p),
-            }
-        )
-        if rule in ("1", "log loss"):
+        errors = [measures.expected_calibration_error(p, BINS, binning) for binning in ("width", "mass")]
+        chosen.append({
+            "rule": rule, "temperature": temperature, "ece": errors[0], "ece_mass": errors[1], "nll": nll,
+            "entropy": float(doubt.mean()), "sureness": float(p.max(1).mean()),
+            "accuracy": float((p.argmax(1) == 0).mean()), "n": len(p),
+        })  # fmt: skip
+        if rule in RULES:
             reliability.append(measures.calibration_table(p, BINS).assign(rule=rule))
         if rule == "log loss":
-            doubt = h
-    return {
-        "curves": curves,
-        "chosen": pd.DataFrame(chosen),
-        "reliability": pd.concat(reliability, ignore_index=True),
-        "entropy": doubt,
-    }
+            entropy = doubt
+    return {"curves": curves, "chosen": pd.DataFrame(chosen), "entropy": entropy,
+            "reliability": pd.concat(reliability, ignore_index=True)}  # fmt: skip
 
 
 def binned(values, by, edges) -> pd.DataFrame:
@@ -167,15 +154,10 @@ def doubts(model: str, entropy, triplets: Triplets, people: People | None) -> di
     seconds = None if triplets.response_times is None else triplets.response_times[second]
     own = human if entropy is None else entropy
     edges = np.quantile(human, np.linspace(0, 1, 11))
-    doubt = {"model": model, "entropy": _rho(own, human), "time": _rho(own, seconds)}
-    return {"entropy": binned(own, human, edges).assign(model=model), "doubt": pd.DataFrame([doubt])}
-
-
-def _rho(a, b) -> float:
-    """Spearman correlation; NaN where one side is not known."""
-    from scipy.stats import spearmanr
-
-    return np.nan if b is None else float(spearmanr(a, b).statistic)
+    rho = {
+        name: np.nan if b is None else compare_vectors(own, b) for name, b in (("entropy", human), ("time", seconds))
+    }
+    return {"entropy": binned(own, human, edges).assign(model=model), "doubt": pd.DataFrame([{"model": model, **rho}])}
 
 
 def measure(source: Source, layer: str = "penultimate", models=None, seeds=(0,)) -> dict[str, pd.DataFrame]:
@@ -201,15 +183,15 @@ def measure(source: Source, layer: str = "penultimate", models=None, seeds=(0,))
     except MissingData:
         people = None
     chances = None if people is None or people.probabilities is None else digest(people.probabilities, people.known)
+
+    def of_run(features, triplets, **_):
+        return of_features(features[0], triplets, people)
+
     parts = [doubts("people", None, triplets, people)]
-    for model, seed in tqdm(source.runs("things", models, seeds), desc="calibration", unit="network", leave=False):
-
-        def make(model=model, seed=seed):
-            found = next(iter(source.features("things", (layer,), [model], (seed,))), None)
-            return {} if found is None else of_features(found, triplets, people)
-
-        inputs = [source.state("things", [model], (seed,)), triplets.checksum, layer, TEMPERATURES, N, BINS, chances]
-        parts.append(kept(source.profile, f"calibration-{layer}-{model}.s{seed}", VERSION, inputs, make))
+    parts += networks.each(
+        source, "things", of_run, VERSION, name=f"calibration-{layer}", inputs=[TEMPERATURES, N, BINS, chances],
+        layers=(layer,), models=models, seeds=seeds,
+    )  # fmt: skip
     keys = ("curves", "chosen", "reliability", "entropy", "doubt")
     tables = {key: [part[key] for part in parts if key in part] for key in keys}
     return {key: pd.concat([t for t in found if len(t)] or found, ignore_index=True) for key, found in tables.items()}
@@ -230,31 +212,6 @@ def rows_of(tables: dict[str, pd.DataFrame], key: str) -> pd.DataFrame:
         raise MissingData("have no response times", "people's answers", "use the profile mini for this figure")
     told = "'humalign data where things/vice_probabilities' says what is needed"
     raise MissingData("it is not known how sure people are", key, told)
-
-
-# ---- the public files ------------------------------------------------------------------------------------------------
-
-SIMILARITIES = {vice.CLIP: "cosine", vice.WORDS: "cosine", vice.VICE: "dot", vice.SPOSE: "dot"}
-
-
-def _public(source: Source) -> dict:
-    """Temperatures chosen on test_10_ID (at most half of N responses), calibration on both repeated test sets."""
-    training, test = vice.responses(source, vice.RESPONSES[2:]), vice.responses(source, vice.RESPONSES[:2])
-    first = np.linspace(0, len(training) - 1, min(N // 2, len(training))).astype(int)
-    triplets = np.concatenate([training.triplets[first], test.triplets])
-    rows = np.arange(len(first)), np.arange(len(first), len(triplets))
-    found: dict = {k: [] for k in ("curves", "chosen", "reliability")}
-    for model, kernel in SIMILARITIES.items():
-        values = source.published(model).align(training.ids).values
-        grid = np.geomspace(0.005, 2, 21).round(6) if kernel == "cosine" else np.geomspace(0.05, 20, 21)
-        made = of_similarity(similarity_matrix(values, kernel), triplets, rows, temperatures=grid)
-        for key in found:
-            found[key].append(made[key].assign(model=model))
-    return {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
-
-
-# version 2: rows of CLIP by their right names
-PUBLIC = recording.Study("slice_calibration", vice.NEEDED, ("curves", "chosen", "reliability"), 2, _public)
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
@@ -283,24 +240,12 @@ def table(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> pd
         model, entropy, time: rank correlations.
     """
     wide = chosen.pivot(index="model", columns="rule", values=["temperature", "nll", "accuracy"])
-    columns = {
-        "T, grid": wide["temperature", "grid"],
-        "T, lowest ECE": wide["temperature", "continuous"],
-        "T, log loss": wide["temperature", "log loss"],
-        "log loss": wide["nll", "log loss"],
-        "accuracy": wide["accuracy", "1"],
-    }
+    rules = {"T, grid": "grid", "T, lowest ECE": "continuous", "T, log loss": "log loss"}
+    columns = {heading: wide["temperature", rule] for heading, rule in rules.items()}
+    columns |= {"log loss": wide["nll", "log loss"], "accuracy": wide["accuracy", "1"]}
     facts = of_networks(models, wide.index).set_index("model")[["number", "name", "group"]].assign(**columns)
     headings = {"entropy": "ρ, people's entropy", "time": "ρ, response time"}
     return networks.numbered(facts.join(doubt.set_index("model").rename(columns=headings)))
-
-
-def public_table(public: recording.Tables) -> pd.DataFrame:
-    """Temperatures and calibration on the public files, one row a model and rule."""
-    rows = by_rule(public["chosen"])
-    rows = rows.assign(model=rows["model"].map(vice.NAMES), provenance=public.provenance)
-    columns = ["model", "rule", "temperature", "ece", "nll", "entropy", "accuracy", "provenance"]
-    return rows[columns].rename(columns={"ece": "ECE", "nll": "log loss"})
 
 
 def numbers(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> dict:
@@ -336,18 +281,6 @@ def numbers(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> 
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
-def _grid(n: int, height: float, columns: int = 2, **options):
-    from matplotlib import pyplot as plt
-
-    rows = -(-n // columns)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(style.WIDTH, height * rows + 0.7), layout="constrained", squeeze=False, **options
-    )
-    for ax in axes.ravel()[n:]:
-        ax.axis("off")
-    return fig, axes
-
-
 def search(curves: pd.DataFrame, chosen: pd.DataFrame, names: dict[str, str], models, top: float = 0.5):
     """Criteria along the temperature, one panel a network (the form of the paper's search).
 
@@ -362,8 +295,8 @@ def search(curves: pd.DataFrame, chosen: pd.DataFrame, names: dict[str, str], mo
     top : float
         Upper end of the y axis.
     """
-    fig, axes = _grid(len(models), 2.5, sharey=True)
-    for k, (ax, model) in enumerate(zip(axes.ravel(), models)):
+    fig, axes = panels.grid(len(models), 2.5, 2, sharey=True)
+    for k, (ax, model) in enumerate(zip(axes, models)):
         part = curves[curves["model"] == model].sort_values("temperature")
         for key, (label, colour, line) in CRITERIA.items():
             if key in part and part[key].notna().any():
@@ -375,7 +308,7 @@ def search(curves: pd.DataFrame, chosen: pd.DataFrame, names: dict[str, str], mo
             ax.set_xlabel("temperature")
         if k % 2 == 0:
             ax.set_ylabel("criterion")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5)
     return fig
 
 
@@ -390,19 +323,17 @@ def curves(table: pd.DataFrame, models: pd.DataFrame):
         Facts.
     """
     group = models.set_index("model")["group"]
-    fig, axes = _grid(2, 3.4)
-    for ax, key, label in zip(axes.ravel(), ("ece", "nll"), ("expected calibration error", "log loss, nats")):
+    fig, (left, right) = panels.axes(4.1, 1, 2)
+    for ax, key, label in ((left, "ece", "expected calibration error"), (right, "nll", "log loss, nats")):
         for model, part in table.groupby("model", sort=False):
             part = part.sort_values("temperature")
             above = 2 + 1 / (group == group[model]).sum()  # the lines of small groups lie on those of large ones
             ax.plot(part["temperature"], part[key], zorder=above, **style.thin(group[model], 1, 0.7))
         ax.set(xscale="log", xlabel="temperature", ylabel=label)
-    axes[0, 1].axhline(np.log(3), color=style.GREY, ls=":", lw=1.2)
-    place = axes[0, 1].get_yaxis_transform()
-    axes[0, 1].text(0.98, np.log(3), "guessing", transform=place, ha="right", va="bottom", fontsize=9, color=style.GREY)
-    axes[0, 1].set_ylim(table["nll"].min() - 0.01, np.log(3) + 0.15)
-    axes[0, 0].set_ylim(0, None)
-    style.group_legend(fig, group[table["model"].unique()], lines=True, loc="outside lower center", ncols=3)
+    style.reference_line(right, np.log(3), "guessing")
+    right.set_ylim(table["nll"].min() - 0.01, np.log(3) + 0.15)
+    left.set_ylim(0, None)
+    style.group_legend(fig, group[table["model"].unique()], lines=True, **panels.BELOW)
     return fig
 
 
@@ -413,31 +344,22 @@ def reliability(table: pd.DataFrame, names: dict[str, str], models, rules=tuple(
     """
     table = table[table["model"].isin(list(models)) & (table["n"] >= FEW)]
     top = min(1.0, 0.05 + table[["confidence", "accuracy"]].max().max())
-    fig, axes = _grid(len(models), 2.9, sharex=True, sharey=True)
-    for k, (ax, model) in enumerate(zip(axes.ravel(), models)):
+    fig, axes = panels.grid(len(models), 2.9, 2, sharex=True, sharey=True)
+    for k, (ax, model) in enumerate(zip(axes, models)):
         ax.plot([0, 1], [0, 1], color=style.GREY, ls="--", lw=1.1, label="calibrated")
         for rule in rules:
             part = table[(table["model"] == model) & (table["rule"] == rule)]
             label, colour, marker = RULES[rule]
             ax.plot(part["confidence"], part["accuracy"], color=colour, lw=1.2, zorder=2)
-            ax.scatter(
-                part["confidence"],
-                part["accuracy"],
-                s=6 + 130 * part["n"] / part["n"].sum(),
-                color=colour,
-                marker=marker,
-                alpha=0.8,
-                label=label,
-                edgecolors=style.OUTLINE,
-                linewidths=0.6,
-                zorder=3,
-            )
+            look = {"color": colour, "marker": marker, "edgecolors": style.OUTLINE, "linewidths": 0.6, "zorder": 3}
+            area = 6 + 130 * part["n"] / part["n"].sum()
+            ax.scatter(part["confidence"], part["accuracy"], s=area, alpha=0.8, label=label, **look)
         ax.set(xlim=(0.3, top), ylim=(0.25, top), title=names.get(model, model))
         if k >= len(models) - 2:
             ax.set_xlabel("mean confidence in the bin")
         if k % 2 == 0:
             ax.set_ylabel("share as people chose")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+    handles, labels = axes[0].get_legend_handles_labels()
     for handle in handles[1:]:
         handle.set_sizes([45])
     fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9.5)
@@ -454,24 +376,14 @@ def improvement(chosen: pd.DataFrame, models: pd.DataFrame):
     models : DataFrame
         Facts.
     """
-    from matplotlib import pyplot as plt
-
     wide = chosen.pivot(index="model", columns="rule", values="ece")
     rows = models.merge(wide, left_on="model", right_index=True).sort_values("continuous", ascending=False)
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.5 + 0.165 * len(rows)), layout="constrained")
-    y = np.arange(len(rows))
+    fig, ax, y = panels.ladder(rows, 1.5)
     ax.hlines(y, rows["continuous"], rows["1"], color=style.GREY, lw=1, alpha=0.6)
     ax.scatter(rows["1"], y, s=22, facecolors="none", edgecolors=style.GREY)
     panels.dots(ax, rows["continuous"], y, rows["group"])
-    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
-    ax.set(
-        ylim=(-1, len(rows)),
-        xlabel="expected calibration error on other triplets\n(open: temperature 1)",
-        xlim=(-0.012 * rows[["1", "continuous"]].max().max(), None),
-    )
-    ax.grid(axis="y", lw=0.5)
-    ax.tick_params(axis="y", length=0)
-    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    ax.set_xlabel("expected calibration error on other triplets\n(open: temperature 1)")
+    ax.set_xlim(-0.012 * rows[["1", "continuous"]].max().max(), None)
     return fig
 
 
@@ -485,12 +397,10 @@ def entropy(table: pd.DataFrame, models: pd.DataFrame):
     models : DataFrame
         Facts.
     """
-    from matplotlib import pyplot as plt
-
     group = models.set_index("model")["group"]
     own = table[table["model"] == "people"]
     rest = table[table["model"] != "people"].assign(group=lambda t: t["model"].map(group))
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.2), layout="constrained")
+    fig, axes = panels.axes(4.2, 1, 2)
     for ax, thin in zip(axes, (False, True)):
         for model, part in rest.groupby("model", sort=False) if thin else ():
             ax.plot(part["at"], part["value"], **style.thin(group[model], 0.6, 0.4))
@@ -507,17 +417,15 @@ def entropy(table: pd.DataFrame, models: pd.DataFrame):
     style.reference_line(axes[1], float(np.log(3)), "ln 3: guessing", at=0.02)
     axes[0].set(title="a  with people", ylabel="network's entropy, nats")
     axes[1].set(title="b  networks alone, closer")
-    style.group_legend(fig, rest["group"], loc="outside lower center", ncols=3)
+    style.group_legend(fig, rest["group"], **panels.BELOW)
     return fig
 
 
 def doubt(table: pd.DataFrame, models: pd.DataFrame):
     """Rank correlation of each network's entropy with people's entropy (x) and with their response times (y)."""
-    from matplotlib import pyplot as plt
-
     rows = models.merge(table, on="model")
     people = table[table["model"] == "people"]
-    fig, ax = plt.subplots(figsize=(5.6, 4.6), layout="constrained")
+    fig, ax = panels.axes(4.6, width=5.6)
     style.points(ax, rows["entropy"], rows["time"], rows["group"], size=42)
     for value in people["time"]:
         style.reference_line(ax, value, "people's own entropy", at=0.02)

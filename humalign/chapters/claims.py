@@ -9,12 +9,13 @@ import pandas as pd
 
 from .. import claims, show
 from ..errors import MissingData
-from ..plots import style
+from ..plots import panels, style
 from ..results import KEYS, Measured, farthest
 from ..source import YOURS, Source
-from . import concepts, networks, probing, rsa, student, zero_shot
+from ..zoo.facts import kinds
+from . import concepts, networks, probing, released, rsa, student, zero_shot
 
-ROLES, OPTIONAL = ("things", "cichy", "king1", "king2"), ("coarse", "levels")
+ROLES, OPTIONAL = ("things", "cichy", "king1", "king2"), ("coarse", *released.ROLES)
 COLOURS = {
     "replicates": "#228833",
     "does not replicate": "#cc3311",
@@ -36,46 +37,54 @@ def join(*parts: Measured) -> Measured:
 
 
 def paper_one(source: Source) -> Measured:
-    """Zero-shot accuracy, RSA, probing and regression, further training runs included.
+    """Zero-shot accuracy, RSA, probing, regression and accuracy by dimension, further training runs included.
 
-    What lacks data is left out. Of simulated people also accuracy by dimension, since the claims about it name their
-    dimensions.
+    What lacks data is left out, and so are the students of the second paper and their teacher.
 
     Raises
     ------
     MissingData
         When nothing can be measured.
     """
-    parts, gone = [], []
+    facts, parts, gone = kinds(source.networks()), [], []
+    own = facts.loc[facts["student"] == "", "model"].tolist()
     together = (  # a network whose transform collapsed in the live run is still one of those compared without it
         (zero_shot.measure,), (rsa.measure, probing.measure_rsa), (probing.measure,), (concepts.regression_accuracy,),
+        (concepts.measure,),
     )  # fmt: skip
     for measures in together:
         live = []
         for measure in measures:
             try:
-                live.append(measure(source))
+                live.append(measure(source, models=own))
             except MissingData as error:
                 gone.append(error)
         if live:
             parts.append(networks.with_recorded(*live))
     if not parts:
         raise gone[0]
-    if zero_shot.known(source) is not None:
-        parts.append(networks.with_recorded(concepts.measure(source)))
     return join(*parts)
 
 
-def paper_two() -> Measured | None:
-    """Recorded alignment runs of the drawn world; None where none is recorded."""
+def paper_two(source: Source) -> Measured | None:
+    """Students before and after alignment: the released ones, of the drawn world the recorded runs; None without any.
+
+    Results on the concepts that are reported have the detail "reported", or begin with "reported/".
+    """
     try:
-        return student.runs()
+        if zero_shot.known(source) is None:
+            return released.measure(source)
+        runs = student.runs()
     except MissingData:
         return None
+    table, part = runs.table, f"{student.PART}/"
+    told = (table["detail"] + "/").str.startswith(part) & table["dataset"].isin(["levels", "one-shot", "shift"])
+    detail = released.REPORTED + table["detail"].str.removeprefix(student.PART)
+    return Measured(table.assign(detail=table["detail"].where(~told, detail)), runs.draws)
 
 
 def collect(source: Source) -> tuple[Measured, pd.DataFrame]:
-    """Everything that the claims are tested on; of simulated people also the recorded alignment runs.
+    """Everything that the claims are tested on.
 
     Parameters
     ----------
@@ -86,12 +95,28 @@ def collect(source: Source) -> tuple[Measured, pd.DataFrame]:
     Measured
         Rows of both papers' studies with their bootstrap draws.
     DataFrame
-        Facts of the networks; the reader's own is no evidence for a claim.
+        Facts of the networks (:func:`humalign.zoo.facts.kinds`); the reader's own is no evidence for a claim.
+
+    Raises
+    ------
+    MissingData
+        When nothing can be measured.
+    InputError
+        For a claim that selects no network, or a single one, of a table that holds the comparisons of the papers.
     """
-    parts, facts = [paper_one(source)], source.networks()
-    if zero_shot.known(source) is not None and (runs := paper_two()) is not None:
-        parts.append(runs)
-    return join(*parts), facts[facts["group"] != YOURS]
+    facts = kinds(source.networks())
+    facts = facts[facts["group"] != YOURS]
+    if facts["role"].str.contains("architecture").any():
+        for claim in [*claims.ledger(), *claims.later()]:
+            claims.check(claim, facts)
+    second = paper_two(source)
+    try:
+        first = paper_one(source)
+    except MissingData:
+        if second is None:
+            raise
+        return second, facts
+    return (first if second is None else join(first, second)), facts
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
@@ -213,9 +238,8 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
                 ax.axvline(end, color=style.GREY, lw=1, ls="--")
         colour = COLOURS[row.verdict]
         if row.verdict == "not measured":
-            ax.text(
-                0.5, 0.5, "not measured", transform=ax.transAxes, ha="center", va="center", fontsize=9, color=style.GREY
-            )
+            middle = {"transform": ax.transAxes, "ha": "center", "va": "center", "fontsize": 9, "color": style.GREY}
+            ax.text(0.5, 0.5, "not measured", **middle)
         else:
             ax.hlines(0, row.low, row.high, color=colour, lw=2.4)
             ax.scatter(row.effect, 0, s=60, c=colour, marker=SHAPES[row.verdict], edgecolors=style.OUTLINE, zorder=3)
@@ -235,20 +259,16 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
 
 def tally(verdicts: pd.DataFrame):
     """How many claims of each paper replicate, do not, or stay open; one bar a paper, and one for the controls."""
-    from matplotlib import pyplot as plt
-
     bar = verdicts["paper"].map("paper {}".format)
     if "control" in verdicts:
         bar = bar.where(~verdicts["control"].astype(bool), "controls")
     order = [*sorted(set(bar) - {"controls"}), *({"controls"} & set(bar))]
     counts = pd.crosstab(bar, verdicts["verdict"]).reindex(index=order, columns=list(COLOURS), fill_value=0)
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 0.9 + 0.55 * len(counts)), layout="constrained")
-    left = np.zeros(len(counts))
+    fig, ax = panels.axes(0.9 + 0.55 * len(counts))
+    left, look = np.zeros(len(counts)), {"alpha": 0.8, "edgecolor": "white", "lw": 0.5}
     for verdict, colour in COLOURS.items():
         value = counts[verdict].to_numpy()
-        ax.barh(
-            np.arange(len(counts)), value, left=left, color=colour, alpha=0.8, label=verdict, edgecolor="white", lw=0.5
-        )
+        ax.barh(np.arange(len(counts)), value, left=left, color=colour, label=verdict, **look)
         for k, v in enumerate(value):
             if v:
                 ax.text(left[k] + v / 2, k, str(v), ha="center", va="center", color="white", fontsize=10)
@@ -271,12 +291,10 @@ def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "z
     names : dict of str to str
         Display names.
     """
-    from matplotlib import pyplot as plt
+    from matplotlib.patches import Rectangle
 
     titles = {"accuracy": "with the probe, unseen concepts", "zero_shot": "without the probe"}
-    fig, axes = plt.subplots(
-        len(columns), 1, figsize=(style.WIDTH, 4.2 * len(columns)), layout="constrained", squeeze=False
-    )
+    fig, axes = panels.axes(4.2 * len(columns), len(columns), squeeze=False)
     for ax, column in zip(axes[:, 0], columns):
         wide = table.pivot(index="generator", columns="candidate", values=column)
         order = list(dict.fromkeys(table["generator"]))
@@ -284,19 +302,11 @@ def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "z
         lost = values - values.max(axis=1, keepdims=True)  # to the best candidate of the row
         picture = ax.imshow(lost, cmap="viridis", vmin=min(-1, np.nanpercentile(lost, 5)), vmax=0, aspect="auto")
         for i, j in np.ndindex(values.shape):
-            best = lost[i, j] == 0
-            ax.text(
-                j,
-                i,
-                f"{values[i, j]:.1f}",
-                ha="center",
-                va="center",
-                fontsize=8.5,
-                color="#111111" if lost[i, j] > lost.min() / 2 else "white",
-                weight="bold" if best else "normal",
-            )
+            look = {"color": "#111111" if lost[i, j] > lost.min() / 2 else "white",
+                    "weight": "bold" if lost[i, j] == 0 else "normal"}  # fmt: skip
+            ax.text(j, i, f"{values[i, j]:.1f}", ha="center", va="center", fontsize=8.5, **look)
             if i == j:
-                ax.add_patch(plt.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, ec="#cc3311", lw=1.8))
+                ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, ec="#cc3311", lw=1.8))
         shown = [names.get(m, m) for m in order]
         ax.set_xticks(range(len(order)), shown, rotation=35, ha="right", fontsize=8.5)
         ax.set_yticks(range(len(order)), shown, fontsize=8.5)

@@ -176,46 +176,32 @@ def first_three(names) -> list[str]:
 # ---- accuracy by dimension -------------------------------------------------------------------------------------------
 
 
-def of_scores(scores, part: Partition, draws: int = resample.DRAWS):
-    """Accuracy within each dimension, with bootstrap draws over concepts.
-
-    Parameters
-    ----------
-    scores : bool (networks, n)
-        For the triplets of ``part``.
-    part : Partition
-
-    Returns
-    -------
-    value : float (networks, d)
-        NaN where a dimension has no triplets.
-    drawn : float32 (networks, d, B)
-    n : int (d,)
-    """
-    scores, d = np.asarray(scores), len(part.names)
-    value, drawn = np.full((len(scores), d), np.nan), np.full((len(scores), d, draws), np.nan, np.float32)
-    n = np.bincount(part.dimension.ravel(), minlength=d)
-    for k in np.flatnonzero(n):
-        inside = np.flatnonzero((part.dimension == k).any(1))
-        rows, concepts = part.triplets.triplets[inside], part.triplets.concepts
-        value[:, k], drawn[:, k] = resample.triplet_means(scores[:, inside], rows, concepts, draws)
-    return value, drawn, n
-
-
 def by_dimension(who, scores, part: Partition, stage: str, draws: int = resample.DRAWS, **common) -> Measured:
-    """:func:`of_scores` as results: data set "things-dimensions", measure "accuracy", detail = dimension.
+    """Accuracy within each dimension, with bootstrap draws over concepts.
 
     Parameters
     ----------
     who : list of dict
         Columns that say which network and layer each row of scores is of.
     scores : list of bool (n,)
+        For the triplets of ``part``.
     part : Partition
     stage : str
     **common
         Further columns, for instance ``profile``.
+
+    Returns
+    -------
+    Measured
+        Data set "things-dimensions", measure "accuracy", detail = dimension; value NaN without triplets.
     """
-    value, drawn, n = of_scores(np.stack(scores), part, draws)
+    scores, d = np.stack(scores), len(part.names)
+    value, drawn = np.full((len(scores), d), np.nan), np.full((len(scores), d, draws), np.nan, np.float32)
+    n = np.bincount(part.dimension.ravel(), minlength=d)
+    for k in np.flatnonzero(n):
+        inside = np.flatnonzero((part.dimension == k).any(1))
+        rows, concepts = part.triplets.triplets[inside], part.triplets.concepts
+        value[:, k], drawn[:, k] = resample.triplet_means(scores[:, inside], rows, concepts, draws)
     rows = [{**one, "detail": name, "value": value[i, k], "n": n[k]}
             for i, one in enumerate(who) for k, name in enumerate(part.names)]  # fmt: skip
     common = {**common, "dataset": DATASET, "stage": stage, "measure": "accuracy"}
@@ -258,19 +244,9 @@ def of_features(
 
 
 def measure(source: Source, layer: str = "penultimate", models=None, seeds=(0,), nearest: int = 0) -> Measured:
-    """:func:`of_features` of the networks of a source, network by network kept in the cache.
-
-    Parameters
-    ----------
-    source : Source
-    layer : str
-    models, seeds
-        As :meth:`humalign.source.Source.features`.
-    nearest : int
-        See :func:`partition`.
-    """
+    """:func:`of_features` of a source's networks; see :func:`humalign.chapters.networks.measure`, :func:`partition`."""
     part = partition(source, nearest)
-    inputs = [source.people("things").checksum, part.dimension.shape[1], *probing.SETTINGS]
+    inputs = [source.people("things").checksum, part.dimension.shape[1], *probing.settings_of(source)]
     of_kept = partial(of_features, part=part, fit=partial(probing.kept_probe, source))
     return networks.measure(source, "things", of_kept, VERSION, name="concepts", inputs=inputs, layers=(layer,),
                             models=models, seeds=seeds)  # fmt: skip
@@ -337,7 +313,7 @@ def regress(features, triplets: Triplets, values, names, draws: int = resample.D
 
 
 def regression(source: Source, models=None, seeds=(0,)) -> Measured:
-    """Ridge regression of people's dimensions from every network and layer (:func:`regress`), kept in the cache."""
+    """:func:`regress` of a source's networks, both layers; see :func:`humalign.chapters.networks.measure`."""
     names, values = dimensions(source)
     inputs = [source.people("things").checksum, FOLDS, SEED]
     return networks.measure(source, "things", partial(regress, values=values, names=names), VERSION, name="regression",
@@ -448,14 +424,12 @@ def regression_table(pairs: dict[str, pd.DataFrame], fit: pd.DataFrame) -> pd.Da
     fit : DataFrame
         :func:`r2`.
     """
-    out = []
-    for name, part in pairs.items():
-        mean = fit[fit["layer"] == name].groupby("model")["value"].mean()
-        for row in part.to_dict("records"):
-            estimates = {label: show.number(row[at], (row[f"{at}_low"], row[f"{at}_high"]), row["provenance"])
-                         for label, at in (("regression", "y"), ("probed", "x"))}  # fmt: skip
-            known = {"no.": row["number"], "network": row["name"], "layer": name, "mean R²": mean[row["model"]]}
-            out.append({**known, **estimates})
+    out, mean = [], fit.groupby(["layer", "model"])["value"].mean()
+    for row in networks.labelled(pairs, "layer").to_dict("records"):
+        estimates = {label: show.number(row[at], (row[f"{at}_low"], row[f"{at}_high"]), row["provenance"])
+                     for label, at in (("regression", "y"), ("probed", "x"))}  # fmt: skip
+        known = {"no.": row["number"], "network": row["name"], "layer": row["layer"]}
+        out.append({**known, "mean R²": mean[row["layer"], row["model"]], **estimates})
     return pd.DataFrame(out)
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..errors import MissingData
 from ..plots import panels, style
+from . import networks
 from .concepts import FEW, PROBED, SAME, ZERO
 from .zero_shot import CHANCE
 
@@ -80,14 +81,12 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
     MissingData
         Without any dimension.
     """
-    from matplotlib import pyplot as plt
-
     if not len(dimensions):
         told = "shows no dimensions, as people's have other names than those of the paper's figure"
         raise MissingData(told, "this figure", "nothing is missing: the others follow below")
-    heights, wide = [1.15, *[1.5] * len(stages)], 0.65 + (style.WIDTH - 0.65) * len(dimensions) / 3
-    grid = {"figsize": (max(wide, 4.2), sum(heights) + 1.35), "height_ratios": heights, "squeeze": False}
-    fig, axes = plt.subplots(1 + len(stages), len(dimensions), layout="constrained", **grid)
+    heights, wide = [1.15, *[1.5] * len(stages)], max(4.2, 0.65 + (style.WIDTH - 0.65) * len(dimensions) / 3)
+    fig, axes = panels.axes(sum(heights) + 1.35, len(heights), len(dimensions), wide, height_ratios=heights,
+                            squeeze=False)  # fmt: skip
     for column, name in enumerate(dimensions):
         top = axes[0, column]
         top.imshow(_mosaic(pictures[name]), interpolation="antialiased")
@@ -182,23 +181,16 @@ def ranking(table: dict[str, pd.DataFrame]):
     table : dict of str to DataFrame
         Stage to dimension, group, value, low, high.
     """
-    from matplotlib import pyplot as plt
-
     last = list(table.values())[-1]
-    order = last[last["group"] != "Untrained"].groupby("dimension")["value"].mean().sort_values().index
+    order = networks.trained(last).groupby("dimension")["value"].mean().sort_values().index
     place = {name: i for i, name in enumerate(order)}
     values = pd.concat(table.values())["value"]
     xlim = values.min() - 0.04, values.max() + 0.04
-    fig, axes = plt.subplots(
-        1, len(table), figsize=(style.WIDTH, 1.4 + 0.165 * len(order)), sharey=True, sharex=True, layout="constrained"
-    )
-    for ax, (stage, part) in zip(np.atleast_1d(axes), table.items()):
+    fig, axes = panels.axes(1.4 + 0.165 * len(order), 1, len(table), sharey=True, sharex=True, squeeze=False)
+    for ax, (stage, part) in zip(axes[0], table.items()):
         y = part["dimension"].map(place)
         ax.hlines(y, part["low"], part["high"], color=style.GREY, lw=0.7, alpha=0.3, zorder=1)
-        for group in style.order(part["group"]):
-            at = (part["group"] == group).to_numpy()
-            look = {"c": style.color(group), "marker": style.marker(group), "edgecolors": style.OUTLINE}
-            ax.scatter(part["value"][at], y[at], s=24, linewidths=0.6, zorder=3, **look)
+        panels.dots(ax, part["value"], y, part["group"], size=24)
         ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
         top = ax.get_xaxis_transform()
         ax.text(CHANCE, 1.002, "chance", transform=top, ha="center", va="bottom", fontsize=8.5, color=style.GREY)
@@ -207,7 +199,7 @@ def ranking(table: dict[str, pd.DataFrame]):
         ax.set_title(TITLES.get(stage, stage), pad=16)
         ax.tick_params(axis="y", length=0)
         ax.set_yticks(range(len(order)), order, fontsize=8.5)
-    style.group_legend(fig, last["group"], loc="outside lower center", ncols=3)
+    style.group_legend(fig, last["group"], **panels.BELOW)
     return fig
 
 
@@ -221,11 +213,7 @@ def r2(table: dict[str, pd.DataFrame], order):
     order : sequence of str
         Dimensions, the heaviest first.
     """
-    from matplotlib import pyplot as plt
-
-    fig, axes = plt.subplots(
-        len(table), 1, figsize=(style.WIDTH, 3.0 * len(table) + 1.4), sharex=True, layout="constrained", squeeze=False
-    )
+    fig, axes = panels.axes(3.0 * len(table) + 1.4, len(table), sharex=True, squeeze=False)
     x, groups = np.arange(len(order)), set()
     for ax, (title, part) in zip(axes[:, 0], table.items()):
         for _, rows in part.groupby("model"):
@@ -238,98 +226,15 @@ def r2(table: dict[str, pd.DataFrame], order):
         ax.axhline(0, color=style.GREY, lw=1, ls=":")
         ax.set(ylabel="R², held-out concepts", title=title, ylim=(max(-0.35, part["value"].min() - 0.05), 1))
     axes[-1, 0].set_xticks(x, order, rotation=90, fontsize=8)
-    style.group_legend(fig, groups, loc="outside lower center", ncols=3)
+    style.group_legend(fig, groups, **panels.BELOW)
     return fig
 
 
 def regression(pairs: dict[str, pd.DataFrame]):
     """Accuracy of the regressed dimensions (y) against probed accuracy (x), one panel a layer (appendix A9)."""
-    from matplotlib import pyplot as plt
-
-    fig, axes = plt.subplots(1, len(pairs), figsize=(style.WIDTH, 4.5), layout="constrained", squeeze=False)
-    for ax, (layer, part) in zip(axes[0], pairs.items()):
-        panels.identity(ax, part, "accuracy, probed", "accuracy, regression", title=layer, chance=CHANCE)
-        trained = part[part["group"] != "Untrained"]
-        if len(trained) > 2:
-            r = np.corrcoef(trained["x"], trained["y"])[0, 1]
-            text = f"r = {r:.2f}".replace("-", "−")
+    fig = panels.identities(pairs, "accuracy, probed", "accuracy, regression", 4.5, chance=CHANCE)
+    for ax, part in zip(fig.axes, map(networks.trained, pairs.values())):
+        if len(part) > 2:
+            text = f"r = {np.corrcoef(part['x'], part['y'])[0, 1]:.2f}".replace("-", "−")
             ax.text(0.16, 0.93, text, transform=ax.transAxes, fontsize=9.5, color=style.GREY)
-    style.group_legend(fig, pd.concat(pairs.values())["group"], loc="outside lower center", ncols=3)
-    return fig
-
-
-def predicted(pairs: pd.DataFrame):
-    """Accuracy on the triplets that people's dimensions predict (y) against accuracy on all (x)."""
-    from matplotlib import pyplot as plt
-
-    fig, ax = plt.subplots(figsize=(5.4, 5.6), layout="constrained")
-    panels.identity(ax, pairs, "accuracy, all triplets", "accuracy, predicted triplets", chance=CHANCE)
-    style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
-    return fig
-
-
-def public_dimensions(table: pd.DataFrame, names: dict[str, str], clip: str):
-    """Accuracy within each VICE dimension: CLIP before and after the transform, and others zero-shot.
-
-    Values on fewer than 20 triplets are left out; dimensions without a value after the transform stand at the bottom.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Result table: model, stage, detail (dimension), value, low, high.
-    names : dict of str to str
-        Display names of the models.
-    clip : str
-        The model that was probed.
-    """
-    from matplotlib import pyplot as plt
-
-    table = table.assign(value=table["value"].where(table["n"] >= FEW))
-    probed = table[table["stage"] == PROBED].set_index("detail")["value"].sort_values(na_position="first")
-    whole = table[(table["stage"] == ZERO) & (table["model"] == clip)].set_index("detail")["value"]
-    order = [*whole.drop(probed.dropna().index).sort_values(na_position="first").index, *probed.dropna().index]
-    place = {name: i for i, name in enumerate(order)}
-    fig, ax = plt.subplots(figsize=(5.6, 1.5 + 0.185 * len(place)), layout="constrained")
-    marks = [
-        (PROBED, clip, f"{names[clip]}, after the transform", "darkmagenta", "o"),
-        (SAME, clip, f"{names[clip]}, same triplets before", "#c9a0c9", "s"),
-        (ZERO, clip, f"{names[clip]}, all triplets", "#e6c8f0", "D"),
-    ]
-    marks += [(ZERO, m, f"{names[m]}, all triplets", style.GREY, "v") for m in table["model"].unique() if m != clip]
-    for stage, model, label, colour, marker in marks:
-        part = table[(table["stage"] == stage) & (table["model"] == model)]
-        y = part["detail"].map(place)
-        if model == clip and stage != ZERO:
-            shown = part["value"].notna()
-            ax.hlines(y[shown], part["low"][shown], part["high"][shown], color=colour, lw=0.9, alpha=0.5, zorder=2)
-        look = {"c": colour, "marker": marker, "edgecolors": style.OUTLINE}
-        ax.scatter(part["value"], y, s=26, linewidths=0.6, label=label, zorder=3, **look)
-    ax.axvline(CHANCE, color=style.GREY, ls=":", lw=1.2)
-    ax.text(CHANCE, len(place) + 0.1, "chance", fontsize=9, ha="center", va="bottom", color=style.GREY)
-    ax.set_yticks(range(len(place)), order, fontsize=8.5)
-    ax.set(ylim=(-1, len(place)), xlabel="odd-one-out accuracy")
-    ax.grid(axis="y", lw=0.5)
-    ax.tick_params(axis="y", length=0)
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", fontsize=9.5)
-    return fig
-
-
-def public_r2(table: pd.DataFrame, names: dict[str, str]):
-    """R2 of the dimensions of two human embeddings from features, dimensions from heavy to light."""
-    from matplotlib import pyplot as plt
-
-    targets = list(dict.fromkeys(table["target"]))
-    fig, axes = plt.subplots(
-        len(targets), 1, figsize=(5.8, 2.7 * len(targets) + 0.5), layout="constrained", squeeze=False, sharex=True
-    )
-    for ax, target in zip(axes[:, 0], targets):
-        for model, colour, marker in zip(dict.fromkeys(table["model"]), ("darkmagenta", style.GREY), "ov"):
-            part = table[(table["target"] == target) & (table["model"] == model)]
-            ax.vlines(part["position"], part["low"], part["high"], color=colour, lw=0.8, alpha=0.5)
-            look = {"color": colour, "marker": marker, "mec": style.OUTLINE, "label": names[model]}
-            ax.plot(part["position"], part["r2"], ms=4.5, lw=0.8, mew=0.5, **look)
-        ax.axhline(0, color=style.GREY, ls=":", lw=1)
-        ax.set(title=names[target], ylabel="R², held-out objects", ylim=(-0.1, 1))
-    axes[-1, 0].set_xlabel("dimension, the heaviest first")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5)
     return fig

@@ -22,6 +22,7 @@ ROLES = tuple(dict.fromkeys(role for task in TASKS for role in task.pictures))
 OPTIONAL = ("things",)
 VERSION = 1  # of what is kept: goes up when its numbers change
 STAGE = "transfer"
+PLAN = "'humalign plan --profile full' says what is missing"
 MAIN = ("base", "UnAligNet", "AligNet")
 STUDENT_TASKS = {  # words: (dataset, measure, detail)
     "one example, H2": ("one-shot", "accuracy", "H2"),
@@ -121,7 +122,7 @@ def at_hand(source: Source) -> list[Task]:
     return found
 
 
-def measure(source: Source, shots=(1, 2, 5), draws: int = 10) -> Measured:
+def measure(source: Source, shots=(1, 2, 5), draws: int = 10, models=None, kinds=None) -> Measured:
     """All tasks that are at hand, for all networks with the features they need; each network and task is kept.
 
     Parameters
@@ -131,6 +132,10 @@ def measure(source: Source, shots=(1, 2, 5), draws: int = 10) -> Measured:
         Examples of each class, in few-shot tasks.
     draws : int
         Draws of the examples.
+    models : list of str, optional
+        Default: all.
+    kinds : tuple of str, optional
+        Kinds of tasks; default: all.
 
     Returns
     -------
@@ -146,9 +151,11 @@ def measure(source: Source, shots=(1, 2, 5), draws: int = 10) -> Measured:
     """
     shots, draws = tuple(int(n) for n in shots), int(draws)
     out, empty = [], []
-    for task in tqdm(at_hand(source), desc="transfer", unit="task", leave=False):
-        fixed = [_shown(source, task), [shots, draws] if task.kind == FEW else []]
-        for model in tqdm(with_features(source, task), desc=task.title, unit="network", leave=False):
+    tasks = [task for task in at_hand(source) if kinds is None or task.kind in kinds]
+    for task in tqdm(tasks, desc="transfer", unit="task", leave=False):
+        wanted = [model for model in with_features(source, task) if models is None or model in models]
+        fixed = [_shown(source, task), [shots, draws] if task.kind == FEW else []] if wanted else []
+        for model in tqdm(wanted, desc=task.title, unit="network", leave=False):
             inputs = [[source.state(role, [model]) for role in task.pictures], *fixed]
             make = partial(of_network, task, At(source, model, shots, draws))
             try:
@@ -158,7 +165,7 @@ def measure(source: Source, shots=(1, 2, 5), draws: int = 10) -> Measured:
                     raise
                 empty.append(error)
     if not out:
-        raise empty[0]
+        raise empty[0] if empty else MissingData("no task has features of these networks", "transfer", PLAN)
     return combine(*out)
 
 
@@ -232,7 +239,7 @@ def curves(source: Source, measured: Measured, models: pd.DataFrame) -> pd.DataF
             one = networks.points(measured, models, dataset=task.name, detail=detail)
             out.append(one.assign(panel=task.title, shots=int(detail), chance=chance))
     if not out:
-        raise MissingData("no few-shot data set is at hand", "few-shot", "'humalign plan' says what is missing")
+        raise MissingData("no few-shot data set is at hand", "few-shot", PLAN)
     return pd.concat(out, ignore_index=True)
 
 
@@ -269,7 +276,8 @@ def beside_people(source: Source, points: pd.DataFrame, models: pd.DataFrame) ->
     found = networks.points(chosen, models, dataset="things", detail="cosine").set_index("model")
     both = points[points["model"].isin(found.index)]
     if both.empty:
-        raise MissingData("no network has features for a transfer task and for THINGS, too", "transfer and people",
-                          "'humalign plan --profile full' says what is missing")  # fmt: skip
+        raise MissingData(
+            "no network has features for a transfer task and for THINGS, too", "transfer and people", PLAN
+        )
     columns = {"odd_one_out": "value", "odd_low": "low", "odd_high": "high"}
     return both.assign(**{new: found.loc[both["model"], old].to_numpy() for new, old in columns.items()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import NullFormatter
@@ -28,7 +27,7 @@ def bars(table: pd.DataFrame, names: dict, titles: dict, ylabel: str, chance: di
     """
     models = [m for m in names if m in set(table["model"])]
     stages = [s for s in ("base", "UnAligNet", "AligNet") if s in set(table["stage"])]
-    fig, axes = plt.subplots(1, len(titles), figsize=(style.WIDTH, 3.6), sharey=True, squeeze=False)
+    fig, axes = panels.axes(3.6, 1, len(titles), sharey=True, squeeze=False)
     for ax, (detail, title) in zip(axes[0], titles.items()):
         part = table[table["detail"] == detail].set_index(["model", "stage"])
         for k, stage in enumerate(stages):
@@ -42,39 +41,29 @@ def bars(table: pd.DataFrame, names: dict, titles: dict, ylabel: str, chance: di
             ax.axhline(chance[detail], color=style.GREY, ls=":", lw=1.4, zorder=4)
         ax.set_title(title)
     axes[0, 0].set_ylabel(ylabel)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(stages), fontsize=9)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
     return fig
 
 
 def few_shot(table: pd.DataFrame, names: dict):
     """Accuracy by number of examples, a panel for each student."""
     models = [m for m in names if m in set(table["model"])]
-    fig, axes = plt.subplots(2, 2, figsize=(style.WIDTH, 5.2), sharex=True, sharey=True)
-    for ax, model in zip(axes.flat, models):
+    fig, axes = panels.grid(len(models), 2.3, 2, sharex=True, sharey=True)
+    for ax, model in zip(axes, models):
         for stage, marker in (("base", "o"), ("UnAligNet", "^"), ("AligNet", "s")):
             part = table[(table["model"] == model) & (table["stage"] == stage)].sort_values("shots")
             if len(part):
-                ax.plot(
-                    part["shots"],
-                    part["value"],
-                    marker=marker,
-                    color=style.STAGES[stage],
-                    mec=style.OUTLINE,
-                    label=stage,
-                )
+                look = {"marker": marker, "color": style.STAGES[stage], "mec": style.OUTLINE}
+                ax.plot(part["shots"], part["value"], label=stage, **look)
                 ax.fill_between(part["shots"], part["low"], part["high"], color=style.STAGES[stage], alpha=0.2, lw=0)
         style.reference_line(ax, table["chance"].iloc[0], "chance")
         ax.set_title(names[model])
         ax.set_xticks(sorted(table["shots"].unique()))
-    for ax in axes.flat[len(models) :]:
-        ax.set_visible(False)
-    for ax in axes[-1]:
+    for ax in axes[-2:]:
         ax.set_xlabel("examples of each concept")
-    for ax in axes[:, 0]:
+    for ax in axes[::2]:
         ax.set_ylabel("accuracy")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
+    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
     return fig
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import squareform
 
 from .. import resample
 from ..hierarchy import distance_change, model_similarity, principal_components
-from ..plots import style
+from ..plots import panels, style
 from ..results import Measured, Rows
+from ..rsa import compare
 from .student import NAMES, STAGES, averaged
 
 ROLES, OPTIONAL = (), ()  # students of the drawn world, recorded; nothing is kept
@@ -53,6 +55,39 @@ def of_features(before, after, shown: pd.DataFrame, **common) -> Measured:
         draws = (values[at] @ weights) / weights.sum(0)
         rows.add("hierarchy", "distance-change", name, values[at].mean(), draws, int(at.sum()))
     return rows.measured()
+
+
+def alike(vectors: dict, n: int, **common) -> list[Measured]:
+    """How much the dissimilarities in each network are those in the others of its kind.
+
+    Parameters
+    ----------
+    vectors : dict
+        Network to its dissimilarities, upper triangle of an (n, n) matrix row by row; two networks or more.
+    n : int
+        Objects.
+    **common
+        Further columns: stage and so on.
+
+    Returns
+    -------
+    list of Measured
+        One a network, dataset "model-similarity", measure "spearman": the mean correlation with the others; n networks.
+    """
+    pairs = resample.Pairs(n, drawn=resample.counts(n).astype(np.float64))  # many pairs: sums of float32 lose digits
+    names, found = list(vectors), {}
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            once = compare(squareform(vectors[a]), squareform(vectors[b]), "spearman")
+            found[a, b] = (float(once), pairs.correlate(vectors[a], vectors[b]))
+    out = []
+    for name in names:
+        own = [v for pair, v in found.items() if name in pair]
+        rows = Rows(**{"seed": 0, **common, "model": name})
+        draws = np.mean([d for _, d in own], 0)
+        rows.add("model-similarity", "spearman", "things", np.mean([v for v, _ in own]), draws, len(own))
+        out.append(rows.measured())
+    return out
 
 
 def changes(features: dict, shown: pd.DataFrame, stages=ALIGNED, metric="cosine", scale="mean") -> pd.DataFrame:
@@ -172,12 +207,9 @@ def density_curves(table: pd.DataFrame):
     table : DataFrame
         :func:`densities`.
     """
-    from matplotlib import pyplot as plt
-
     models = _ordered(table["model"])
     stages = [s for s in ALIGNED if s in set(table["stage"])]
-    fig, axes = plt.subplots(len(models), len(stages), figsize=(style.WIDTH, 1.7 * len(models) + 0.9), sharex=True,
-                             squeeze=False)  # fmt: skip
+    fig, axes = panels.axes(1.7 * len(models) + 0.9, len(models), len(stages), sharex=True, squeeze=False)
     for row, model in zip(axes, models):
         for ax, stage in zip(row, stages):
             part = table[(table["model"] == model) & (table["stage"] == stage)]
@@ -191,8 +223,7 @@ def density_curves(table: pd.DataFrame):
             ax.set_title(f"{NAMES.get(model, model)}: {stage}", fontsize=10)
     for ax in axes[-1]:
         ax.set_xlabel("change of relative distance")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
     return fig
 
 
@@ -206,12 +237,10 @@ def maps(table: pd.DataFrame, shown: int = 8):
     shown : int
         How many superordinates get a colour.
     """
-    from matplotlib import pyplot as plt
-
     colours = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#999933"]
     largest = table["superordinate"].value_counts().index[:shown]
     stages = list(dict.fromkeys(table["stage"]))
-    fig, axes = plt.subplots(1, len(stages), figsize=(style.WIDTH, 3.3), squeeze=False)
+    fig, axes = panels.axes(3.3, 1, len(stages), squeeze=False)
     for ax, stage in zip(axes[0], stages):
         part = table[table["stage"] == stage]
         rest = part[~part["superordinate"].isin(largest)]
@@ -222,8 +251,7 @@ def maps(table: pd.DataFrame, shown: int = 8):
             ax.scatter(own["x"], own["y"], label=kind, **look)
         ax.set(title=stage, xlabel="component 1", xticks=[], yticks=[])
     axes[0, 0].set_ylabel("component 2")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig
 
 
@@ -236,11 +264,10 @@ def heat_maps(table: pd.DataFrame):
         :func:`likeness`.
     """
     import seaborn
-    from matplotlib import pyplot as plt
 
     stages, models = list(dict.fromkeys(table["stage"])), _ordered(table["first"])
     names = [NAMES.get(m, m) for m in models]
-    fig, axes = plt.subplots(1, len(stages), figsize=(style.WIDTH, 3.2), sharey=True, squeeze=False)
+    fig, axes = panels.axes(3.2, 1, len(stages), sharey=True, squeeze=False)
     for ax, (stage, part) in zip(axes[0], table.groupby("stage", sort=False)):
         grid = part.pivot(index="first", columns="second", values="spearman").loc[models, models]
         look = {"vmin": 0, "vmax": 1, "cmap": "viridis", "cbar": False, "square": True}

@@ -14,6 +14,7 @@ from .. import record as recording
 from ..data.types import Triplets
 from ..errors import InputError, MissingData
 from ..results import Measured, Rows
+from ..rsa import compare_vectors, rdm
 from ..similarity import similarity_matrix
 from ..source import Source
 from . import networks, zero_shot
@@ -152,57 +153,43 @@ def _intervals(own: pd.DataFrame, seed: int, draws: int = 200) -> dict:
 # ---- the real trial lists --------------------------------------------------------------------------------------------
 
 
-def trial_list_summary(source: Source) -> pd.DataFrame:
-    """What the real trial lists of Levels hold: shares per level, classes, images, people per triplet.
+def lists(source: Source) -> pd.DataFrame:
+    """What the real lists hold: trials of Levels, by level and all, and the pairs of the AligNet validation study.
 
     Returns
     -------
     DataFrame
-        level, trials, share, distinct triplets, people per triplet, images, ImageNet classes.
+        list, trials, share (of all trials), distinct triplets, people per triplet, images, ImageNet classes.
 
     Raises
     ------
     MissingData
         Without the files of the slice.
     """
-    frame = source.published("levels/trials")
-    images = ["image1", "image2", "image3"]
-    names = np.sort(frame[images].to_numpy(str), axis=1)
+    frame, pairs, out = source.published("levels/trials"), source.published("levels/alignet_pairs"), []
+    names = np.sort(frame[measures.IMAGES].to_numpy(str), axis=1)
     frame = frame.assign(key=["|".join(row) for row in names])
-    out = []
     for level in (*measures.LEVELS, "all"):
         part = frame if level == "all" else frame[frame["level"] == level]
-        shown = np.unique(part[images].to_numpy(str))
-        out.append({
-            "level": level, "trials": len(part), "share": len(part) / len(frame),
-            "distinct triplets": part["key"].nunique(),
-            "people per triplet": part.groupby("key")["participant"].nunique().mean(),
-            "images": len(shown), "ImageNet classes": len({n.split("_")[0] for n in shown}),
-        })  # fmt: skip
-    return pd.DataFrame(out)
+        asked = {"share": len(part) / len(frame), "distinct triplets": part["key"].nunique(),
+                 "people per triplet": part.groupby("key")["participant"].nunique().mean()}  # fmt: skip
+        out.append({"list": f"Levels, {level}", "trials": len(part), **asked, **_images(part[measures.IMAGES])})
+    shown = _images(pairs[["image1", "image2"]])
+    return pd.DataFrame([*out, {"list": "validation study, pairs", "trials": len(pairs), **shown}])
 
 
-def pair_list_summary(source: Source) -> pd.DataFrame:
-    """What the real list of the AligNet validation study holds: pairs, images, classes."""
-    pairs = source.published("levels/alignet_pairs")
-    shown = np.unique(pairs[["image1", "image2"]].to_numpy(str))
-    classes = {name.split("_")[0] for name in shown}
-    return pd.DataFrame([{"pairs": len(pairs), "images": len(shown), "ImageNet classes": len(classes)}])
+def _images(names: pd.DataFrame) -> dict:
+    """How many images and ImageNet classes occur."""
+    shown = np.unique(names.to_numpy(str))
+    return {"images": len(shown), "ImageNet classes": len({name.split("_")[0] for name in shown})}
 
 
-def _lists(source: Source) -> dict:
-    """Both summaries of the real lists in one table."""
-    lists, pairs = trial_list_summary(source), pair_list_summary(source)
-    lists.insert(0, "list", "Levels, " + lists.pop("level"))
-    pairs = pairs.rename(columns={"pairs": "trials"}).assign(list="validation study, pairs")
-    return {"lists": pd.concat([lists, pairs], ignore_index=True)[lists.columns]}
-
-
-PUBLIC = recording.Study("levels", frozenset({"levels/trials", "levels/alignet_pairs"}), ("lists",), 1, _lists)
+PUBLIC = recording.Study("levels", frozenset({"levels/trials", "levels/alignet_pairs"}), ("lists",), 1,
+                         lambda source: {"lists": lists(source)})  # fmt: skip
 
 
 def list_table(source: Source) -> pd.DataFrame:
-    """Both summaries of the real lists; see :meth:`humalign.record.Study.tables`."""
+    """:func:`lists`, live or recorded; see :meth:`humalign.record.Study.tables`."""
     found = PUBLIC.tables(source.profile)
     return found["lists"].assign(provenance=found.provenance)
 
@@ -261,9 +248,8 @@ def add_levels(rows: Rows, right, doubt, triplets: Triplets, table: pd.DataFrame
         shown, times = triplets.triplets[keep], table["log_seconds"].to_numpy()[keep]
         found = resample.triplet_means(right[keep], shown, triplets.concepts)
         rows.add("levels", "accuracy", level, *found, int(keep.sum()), **more)
-        once = resample.spearman(doubt[keep], times, np.ones((keep.sum(), 1)))[0]
         draws = resample.spearman(doubt[keep], times, resample.triplet_weights(shown, triplets.concepts))
-        rows.add("levels", "entropy-time", level, once, draws, int(keep.sum()), **more)
+        rows.add("levels", "entropy-time", level, compare_vectors(doubt[keep], times), draws, int(keep.sum()), **more)
 
 
 def of_features(features, triplets: Triplets, table: pd.DataFrame, **common) -> Measured:
@@ -293,22 +279,9 @@ def of_features(features, triplets: Triplets, table: pd.DataFrame, **common) -> 
 
 
 def measure(source: Source, models=None, seeds=(0,)) -> Measured:
-    """Both measures of the networks of a source, network by network kept in the cache.
-
-    Parameters
-    ----------
-    source : Source
-    models : list of str, optional
-        Default: all.
-    seeds : tuple of int
-        Training runs.
-
-    Raises
-    ------
-    MissingData
-        When there are no responses, or no features of their pictures.
-    """
+    """Both measures of the networks of a source; see :func:`humalign.chapters.networks.measure`."""
     triplets, table = judged(source)
+    models = source.models("levels") if models is None else models  # released students, too
     return networks.measure(
         source, "levels", partial(of_features, table=table), VERSION, name="levels", answers=triplets,
         inputs=[table.to_csv()], layers=(LAYER,), models=models, seeds=seeds,
@@ -359,7 +332,7 @@ def numbers(people: pd.DataFrame, table: pd.DataFrame) -> dict:
 # ---- rated pairs -----------------------------------------------------------------------------------------------------
 
 
-def validate(ratings: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+def validate(ratings: pd.DataFrame, pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The AligNet validation study: do people rate pairs as AligNet or as UnAligNet places them?
 
     Parameters
@@ -372,35 +345,33 @@ def validate(ratings: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
+    summary : DataFrame
         quantity, value, p, n: mean rating of the pairs closer under either model, paired t over participants, Pearson
         and Spearman correlation of the mean rating with each model's distance.
+    people : DataFrame
+        participant, AligNet, UnAligNet: mean rating of the pairs that are closer under either.
     """
     from scipy import stats
 
     key = ["image1", "image2"]
     merged = ratings.merge(pairs, on=key, how="left", validate="many_to_one")
     if merged["difference"].isna().any():
-        raise InputError(
-            "a rating names a pair that the list does not have", "validation study", "align the file names"
-        )
+        told = "a rating names a pair that the list does not have"
+        raise InputError(told, "validation study", "align the file names")
     merged["closer"] = np.where(merged["difference"] < 0, "AligNet", "UnAligNet")
     means = merged.pivot_table(index="participant", columns="closer", values="rating").dropna()
     test = stats.ttest_rel(means["AligNet"], means["UnAligNet"])
-    rows = [
-        {"quantity": "mean rating, pairs closer under AligNet", "value": means["AligNet"].mean(), "n": len(means)},
-        {"quantity": "mean rating, pairs closer under UnAligNet", "value": means["UnAligNet"].mean(), "n": len(means)},
-        {"quantity": "paired t over participants", "value": test.statistic, "p": test.pvalue, "n": len(means)},
-    ]
-    by_pair = merged.groupby(key).agg(
-        rating=("rating", "mean"), alignet=("alignet", "first"), unalignet=("unalignet", "first")
-    )
+    rows = [{"quantity": f"mean rating, pairs closer under {name}", "value": means[name].mean()}
+            for name in ("AligNet", "UnAligNet")]  # fmt: skip
+    rows.append({"quantity": "paired t over participants", "value": test.statistic, "p": test.pvalue})
+    rows = [{**row, "n": len(means)} for row in rows]
+    by_pair = merged.groupby(key)[["rating", "alignet", "unalignet"]].mean()
     for model in ("alignet", "unalignet"):
         for name, method in (("Pearson's r", stats.pearsonr), ("Spearman's ρ", stats.spearmanr)):
             found = method(by_pair[model], by_pair["rating"])
             label = f"{name} of rating and {model} distance"
             rows.append({"quantity": label, "value": found.statistic, "p": found.pvalue, "n": len(by_pair)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows), means.reset_index()
 
 
 def divergent(aligned: np.ndarray, control: np.ndarray, shown: pd.DataFrame, n: int = PAIRS) -> pd.DataFrame:
@@ -421,8 +392,6 @@ def divergent(aligned: np.ndarray, control: np.ndarray, shown: pd.DataFrame, n: 
         first, second (picture numbers), image1, image2, alignet, unalignet (cosine distances, z-scored over all such
         pairs), difference (alignet - unalignet; negative: closer under AligNet).
     """
-    from ..rsa import rdm
-
     kinds, concepts = shown["superordinate"].to_numpy(), shown["concept"].to_numpy()
     i, j = np.triu_indices(len(shown), 1)
     near = (kinds[i] == kinds[j]) & (concepts[i] != concepts[j])
@@ -483,10 +452,8 @@ def rated(features: dict, shown: pd.DataFrame, names: dict[str, str]) -> tuple[p
             continue
         pairs = divergent(features[model, "AligNet"], features[model, "UnAligNet"], shown)
         ratings = drawn_ratings(pairs, shown["id"])
-        columns[name] = validate(ratings, pairs.drop(columns=["first", "second"])).set_index("quantity")["value"]
-        closer = np.where(pairs["difference"] < 0, "AligNet", "UnAligNet")
-        ratings["closer"] = np.tile(closer, ratings["participant"].nunique())
-        means = ratings.pivot_table(index="participant", columns="closer", values="rating").reset_index()
+        summary, means = validate(ratings, pairs.drop(columns=["first", "second"]))
+        columns[name] = summary.set_index("quantity")["value"]
         people.append(means.assign(student=name))
     found = pd.DataFrame(columns).reset_index()
     found["real people"] = found["quantity"].map(RATED)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..levels import LEVELS
 from ..plots import style
+from ..rsa import compare_vectors
 from . import levels
 
 
@@ -31,13 +32,11 @@ def people(table: pd.DataFrame, answers: pd.DataFrame):
     axes[0].set(xlabel="response entropy of four answers (nats)", ylabel="share of triplets")
     axes[0].legend(title="level", fontsize=9)
 
-    from scipy.stats import spearmanr
-
     jitter = np.random.default_rng(0)
     for level, marker in zip(LEVELS, "os^"):
         part = table[table["level"] == level]
         x, y = part["log_seconds"].to_numpy(), part["entropy"].to_numpy()
-        rho = spearmanr(x, y).statistic
+        rho = compare_vectors(x, y)
         axes[1].scatter(
             x, y + jitter.normal(0, 0.015, len(y)), s=7, marker=marker, color=style.LEVELS[level], alpha=0.35, lw=0
         )

@@ -20,10 +20,10 @@ from ..source import LAYERS, Source
 # ---- measuring -------------------------------------------------------------------------------------------------------
 
 
-def measure(
+def each(
     source: Source, role: str, of_features: Callable, version: int, *, name: str, answers=None, inputs=(),
     layers=LAYERS, models=None, seeds=(0,), **options,
-) -> Measured:  # fmt: skip
+) -> list:  # fmt: skip
     """``of_features`` of every training run of a source's networks; what was measured before is read from the cache.
 
     Parameters
@@ -32,8 +32,8 @@ def measure(
     role : str
         Whose pictures and answers; it becomes the column "dataset".
     of_features : callable
-        ``of_features(features, answers, **options, dataset=role, profile=...)`` gives the Measured of one training run;
-        ``features`` is a list, one Features a layer.
+        ``of_features(features, answers, **options, dataset=role, profile=...)`` measures one training run;
+        ``features`` is a list, one Features a layer. It gives what :func:`humalign.cache.kept` can keep.
     version : int
         Of ``of_features``, see :func:`humalign.cache.kept`.
     name : str
@@ -43,14 +43,14 @@ def measure(
     inputs : list, or callable of network and seed that gives one
         Everything else that ``of_features`` depends on and that is no option.
     layers, models, seeds
-        See :meth:`humalign.source.Source.features`.
+        See :meth:`humalign.source.Source.features`; default: all networks at hand, the first training run.
     **options
         Of ``of_features``, and part of the key of the product.
 
     Raises
     ------
     MissingData
-        When there are no features of any network, or nothing that could be measured.
+        When there are no features of any network.
     """
     answers = source.answers_of(role) if answers is None else answers
     sums = [one.checksum for one in (answers if isinstance(answers, tuple) else (answers,))]
@@ -65,12 +65,37 @@ def measure(
         more = inputs(model, seed) if callable(inputs) else inputs
         parts = [source.state(role, [model], (seed,)), sums, layers, sorted(options.items()), list(more)]
         out.append(kept(source.profile, f"{name}-{role}-{model}.s{seed}", version, parts, make))
-    found = [one for one in out if isinstance(one, Measured)]  # a network may have nothing that can be measured
-    if not found:
-        raise MissingData(
-            "was measured of no network", f"{name}, {role}", "use other networks or layers, or more answers"
-        )
-    return combine(*found)
+    return out
+
+
+def measure(source: Source, roles, of_features: Callable, version: int, *, name: str, by_role=(), **ways) -> Measured:
+    """:func:`each`, joined: results of all networks, with draws.
+
+    Parameters
+    ----------
+    source, of_features, version, name
+        As :func:`each`; ``of_features`` gives a Measured.
+    roles : str or tuple of str
+        One role; or several, of which those without answers or features are left out.
+    by_role : dict of str to dict
+        Options of ``of_features`` that one role has of its own.
+    **ways
+        As :func:`each`: answers, inputs, layers, models, seeds, options.
+
+    Raises
+    ------
+    MissingData
+        When no role is at hand, no network has features, or nothing could be measured.
+    """
+    out, special = [], dict(by_role)
+    for role in [roles] if isinstance(roles, str) else source.at_hand(roles):
+        made = each(source, role, of_features, version, name=name, **{**ways, **special.get(role, {})})
+        found = [one for one in made if isinstance(one, Measured)]  # a network may have nothing that can be measured
+        if not found:
+            told = "use other networks or layers, or more answers"
+            raise MissingData("was measured of no network", f"{name}, {role}", told)
+        out += found
+    return combine(*out)
 
 
 def identity(part) -> dict:

@@ -25,8 +25,10 @@ ROLES, OPTIONAL = ("things",), ARRANGEMENTS
 VERSION = 1  # of what is kept: goes up when its numbers change
 # the papers' grid ends at .1; here weaker penalties fit too closely, and from .2 on most transforms collapse to zero
 STRENGTHS = (0.01, 0.03, 0.1, 0.15)
+PAPER = probing.STRENGTHS  # the papers' grid, for their data
+WIDER = (0.3, 0.15, 0.1, 0.03, 0.01, 0.003, 1e-3, 1e-4, 1e-5)  # beside it, for one network of each training group
 FOLDS, SEED, PENALTY = 3, 42, "fro"
-SETTINGS = (STRENGTHS, FOLDS, SEED, PENALTY)  # all that a probe depends on beside its data, for cache keys
+SETTINGS = (FOLDS, SEED, PENALTY)
 RAW, SAME, PROBED = "zero-shot", "zero-shot, same folds", "probed"  # stages
 TRANSFORMS = {"last": "last fold (paper)", "mean": "mean of the folds", "all": "refitted on all triplets"}
 
@@ -101,6 +103,14 @@ def refit(values, triplets, strengths, penalty: str = PENALTY, **options) -> pro
     return made
 
 
+def settings_of(source: Source) -> tuple:
+    """All that the probes of a source depend on beside its data, for cache keys; the first is the grid of strengths.
+
+    With all data of the papers the grid is theirs.
+    """
+    return (PAPER if source.complete else STRENGTHS, *SETTINGS)
+
+
 def fit_probe(features: Features, triplets: Triplets, transform: str = "last", **settings) -> Probe:
     """Cross-validate the probe of one network, concept-wise: all pictures of a concept lie in one fold.
 
@@ -127,7 +137,8 @@ def fit_probe(features: Features, triplets: Triplets, transform: str = "last", *
     before = odd_one_out.scores(similarity_matrix(values, "cosine"), triplets.triplets[rows]) == 1
     if transform == "all":
         grid = [s for s in settings["strengths"] if s <= found.strength]
-        made = refit(values, triplets.triplets, grid, settings["penalty"])
+        limits = {key: settings[key] for key in ("tolerance", "max_iterations") if key in settings}
+        made = refit(values, triplets.triplets, grid, settings["penalty"], **limits)
     elif transform in ("last", "mean"):
         made = found.transform(transform)
     else:
@@ -140,6 +151,8 @@ def fit_probe(features: Features, triplets: Triplets, transform: str = "last", *
 
 def kept_probe(source: Source, features: Features, triplets: Triplets, transform="last", **settings) -> Probe:
     """:func:`fit_probe` for one network of a source, read from the cache where it was fitted before."""
+    if source.complete:
+        settings = {"strengths": PAPER, **settings}
 
     def make():
         with one_thread():
@@ -148,7 +161,7 @@ def kept_probe(source: Source, features: Features, triplets: Triplets, transform
     who = networks.identity(features)
     name = f"probe-things-{who['model']}.s{who['seed']}-{who['layer']}"
     known = features.meta.get("weights", features.checksum)
-    parts = [known, features.layer, triplets.checksum, transform, sorted(settings.items()), *SETTINGS]
+    parts = [known, features.layer, triplets.checksum, transform, sorted(settings.items()), *settings_of(source)]
     return _unpack(kept(source.profile, name, VERSION, parts, make), **who)
 
 
@@ -236,73 +249,31 @@ def of_probes(probes, triplets: Triplets, draws: int = resample.DRAWS, **common)
 
 
 def of_features(features, triplets: Triplets, fit=fit_probe, draws: int = resample.DRAWS, **common) -> Measured:
-    """Probe each layer of one training run, and measure it on the triplets of held-out concepts; see :func:`of_probes`.
-
-    Parameters
-    ----------
-    features : iterable of Features
-    triplets : Triplets
-    fit : callable
-        Gives the :class:`Probe` of features and triplets.
-    draws : int
-    **common
-        Further columns: ``profile`` and ``dataset``.
-    """
+    """:func:`of_probes` of each layer of a training run; ``fit`` gives the :class:`Probe` of features and triplets."""
     return of_probes([fit(part, triplets) for part in features], triplets, draws, **common)
 
 
 def measure(source: Source, models=None, seeds=(0,)) -> Measured:
-    """Probed accuracy of the networks of a source and their zero-shot accuracy on the same held-out triplets.
+    """Probed accuracy of a source's networks, and zero-shot accuracy on the same held-out triplets: :func:`of_probes`.
 
-    Network by network kept in the cache.
-
-    Parameters
-    ----------
-    source : Source
-    models : list of str, optional
-        Default: all.
-    seeds : tuple of int
-        Training runs.
-
-    Returns
-    -------
-    Measured
-        As :func:`of_probes`.
+    See :func:`humalign.chapters.networks.measure`.
     """
     of_kept = partial(of_features, fit=partial(kept_probe, source))
     return networks.measure(
-        source, "things", of_kept, VERSION, name="probing", inputs=SETTINGS, models=models, seeds=seeds
+        source, "things", of_kept, VERSION, name="probing", inputs=settings_of(source), models=models, seeds=seeds
     )
 
 
 def measure_rsa(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> Measured:
     """Agreement with people's arrangements after the transform, which is not fitted again.
 
-    Network by network kept in the cache. Networks whose transform collapsed are left out.
-
-    Parameters
-    ----------
-    source : Source
-    models, seeds
-        As :func:`measure`.
-    roles : tuple of str
-        Those without answers or features are left out.
-
-    Returns
-    -------
-    Measured
-        As :func:`humalign.chapters.rsa.of_features`, stage "probed".
-
-    Raises
-    ------
-    MissingData
-        Without any role or network, or where every transform collapsed.
+    As :func:`humalign.chapters.rsa.measure`, at the stage "probed"; networks whose transform collapsed are left out.
     """
     known, choices = set(source.runs("things", models, seeds)), source.triplets("things")
 
     def fitted_from(model, seed):
         own = source.state("things", [model], (seed,)) if (model, seed) in known else []
-        return [own, choices.checksum, rsa.VERSION, *SETTINGS]
+        return [own, choices.checksum, rsa.VERSION, *settings_of(source)]
 
     def of_transformed(features, human, **common):
         model, seed, _ = networks.identity(features[0]).values()
@@ -310,10 +281,8 @@ def measure_rsa(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> 
         moved = list(transformed(features, found))
         return rsa.of_features(moved, human, stage=PROBED, **common) if moved else {}
 
-    return combine(*(
-        networks.measure(source, role, of_transformed, VERSION, name="rsa-probed", inputs=fitted_from, models=models,
-                         seeds=seeds) for role in source.at_hand(roles)
-    ))  # fmt: skip
+    return networks.measure(source, roles, of_transformed, VERSION, name="rsa-probed", inputs=fitted_from,
+                            models=models, seeds=seeds)  # fmt: skip
 
 
 # ---- strengths, transforms and solvers -------------------------------------------------------------------------------
@@ -322,16 +291,25 @@ def measure_rsa(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> 
 def curves(source: Source, models=None, seeds=(0,), layers=("penultimate",)) -> pd.DataFrame:
     """Held-out loss and accuracy along the grid of strengths: mean over folds, network by network.
 
+    With all data of the papers: along a wider grid than theirs, for the first network of each training group.
+
     Returns
     -------
     DataFrame
-        strength, train_ce, ce (nats), accuracy, seconds, model, layer, seed, selected.
+        strength, train_ce, ce (nats), accuracy, seconds, model, layer, seed, selected (on the grid of the chapter).
     """
-    parts = []
-    for probe in probes(source, models, seeds, layers):
+    parts, more, chosen = [], {}, {}
+    if source.complete:
+        group = source.networks().set_index("model")["group"]
+        here = [model for model, _ in source.runs("things", models, seeds)]
+        models = list(group[here].drop_duplicates().index) if models is None else models
+        chosen = {(p.model, p.layer, p.seed): p.strength for p in probes(source, models, seeds, layers)}
+        more = {"strengths": WIDER}
+    for probe in probes(source, models, seeds, layers, **more):
         means = probe.table.groupby("strength", as_index=False)[["train_ce", "ce", "accuracy", "seconds"]].mean()
         who = {"model": probe.model, "layer": probe.layer, "seed": probe.seed}
-        parts.append(means.assign(**who, selected=means["strength"] == probe.strength))
+        strength = chosen.get((probe.model, probe.layer, probe.seed), probe.strength)
+        parts.append(means.assign(**who, selected=means["strength"] == strength))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -362,13 +340,7 @@ def nested(source: Source, models, layers=("penultimate",)) -> pd.DataFrame:
 def transforms(source: Source, models, layer: str, names: dict[str, str]) -> pd.DataFrame:
     """Agreement of some networks with the 118 pictures after each of three transforms: an estimate a cell.
 
-    Parameters
-    ----------
-    source : Source
-    models : list of str
-    layer : str
-    names : dict of str to str
-        Network to name, for the rows.
+    A row a network, by its name in ``names``.
     """
     human, columns = source.arrangement("cichy"), []
     ways = {"metrics": ("correlation",), "methods": ("spearman",), "dataset": "cichy", "profile": source.profile.name}
@@ -445,27 +417,15 @@ def arrangements(agreement: Measured, models: pd.DataFrame, layer: str) -> dict[
 
 
 def gains(measured: Measured, models: pd.DataFrame, layer: str = "penultimate") -> pd.DataFrame:
-    """Probed minus zero-shot accuracy on the same held-out triplets, as points with intervals of the difference.
-
-    Parameters
-    ----------
-    measured : Measured
-        From :func:`measure`.
-    models : DataFrame
-        Facts.
-    """
-    where, parts = {"dataset": "things", "measure": "accuracy", "layer": layer}, []
-    for stage in (PROBED, SAME):
-        mask = np.all([measured.table[key] == value for key, value in {**where, "stage": stage}.items()], axis=0)
-        part = measured.select(mask)
-        order = part.table.sort_values(["model", "seed"]).index.to_numpy()
-        parts.append(Measured(part.table.iloc[order], part.draws[order]))
-    after, before = parts
-    keys = ["model", "seed"]
-    if not after.table[keys].equals(before.table[keys]):
+    """Points: probed minus zero-shot accuracy on the same held-out triplets; ``measured``: of :func:`measure`."""
+    table, keys = measured.table, ["model", "seed"]
+    table = table[(table["dataset"] == "things") & (table["measure"] == "accuracy") & (table["layer"] == layer)]
+    after, before = (table[table["stage"] == stage].sort_values(keys) for stage in (PROBED, SAME))
+    if not np.array_equal(after[keys], before[keys]):
         raise InputError("do not hold the same networks", "stages", "compute both with measure()")
-    rows = after.table.assign(value=after.table["value"] - before.table["value"], stage="gain", detail="")
-    difference = Measured.of(rows.drop(columns=["low", "high"]), after.draws - before.draws)
+    rows = after.assign(value=after["value"].to_numpy() - before["value"].to_numpy(), stage="gain", detail="")
+    draws = measured.draws[after.index] - measured.draws[before.index]
+    difference = Measured.of(rows.drop(columns=["low", "high"]), draws)
     return networks.points(difference, models, layer, dataset="things", stage="gain", measure="accuracy")
 
 

@@ -25,16 +25,59 @@ def effect(accuracy: pd.DataFrame, agreement: dict[str, pd.DataFrame], ceiling: 
     ceiling : float, optional
         Limit set by people on the accuracy.
     """
-    from matplotlib import pyplot as plt
+    shown = {"Choices on unseen concepts": accuracy, **agreement}
+    words = {title: ("Spearman's ρ, raw", "Spearman's ρ, transformed") for title in agreement}
+    return _before_after(shown, {"Choices on unseen concepts": ceiling}, words)
 
-    fig, axes = plt.subplots(2, 2, figsize=(style.WIDTH, 7.9), layout="constrained")
-    limits = {"chance": CHANCE, "ceiling": ceiling, "title": "a  Choices on unseen concepts"}
-    panels.identity(axes[0, 0], accuracy, "accuracy, zero-shot", "accuracy, probed", **limits)
-    for ax, letter, (title, pairs) in zip(axes.ravel()[1:], "bcd", agreement.items()):
-        panels.identity(ax, pairs, "Spearman's ρ, raw", "Spearman's ρ, transformed", title=f"{letter}  {title}")
-    for ax in axes.ravel()[1 + len(agreement) :]:
+
+def effects(accuracy: dict[str, pd.DataFrame], ceilings: dict[str, float]):
+    """The same for accuracy on several sets of answers; few networks, so each is named.
+
+    Parameters
+    ----------
+    accuracy : dict of str to DataFrame
+        Title to pairs: x = zero-shot accuracy, y = probed accuracy on the same triplets.
+    ceilings : dict of str to float
+        Title to the limit set by people, where one is known.
+    """
+    fig = _before_after(accuracy, ceilings, {})
+    fig.canvas.draw()
+    for ax, pairs in zip(fig.axes, accuracy.values()):
+        panels.label_points(ax, pairs["x"], pairs["y"], pairs["name"].str.partition(" ")[0])
+    return fig
+
+
+def photographs(parts: dict[str, pd.DataFrame], group: str):
+    """The transform, and regression after it, of all networks; those of one group are named.
+
+    Parameters
+    ----------
+    parts : dict of str to DataFrame
+        Title to pairs: zero-shot and probed accuracy, then probed accuracy and that with regressed dimensions.
+    group : str
+    """
+    fig, axes = panels.axes(4.6, 1, 2)
+    words = (("accuracy, zero-shot", "accuracy, probed"), ("accuracy, probed", "accuracy, regression"))
+    for ax, (xlabel, ylabel), (title, pairs) in zip(axes, words, parts.items()):
+        panels.identity(ax, pairs, xlabel, ylabel, title=title, chance=CHANCE)
+    style.group_legend(fig, pd.concat(parts.values())["group"], **panels.BELOW)
+    fig.canvas.draw()
+    for ax, pairs in zip(axes, parts.values()):
+        known = pairs[pairs["group"] == group]
+        panels.label_points(ax, known["x"], known["y"], known["name"].str.removeprefix("EfficientNet-"))
+    return fig
+
+
+def _before_after(parts: dict[str, pd.DataFrame], ceilings: dict, words: dict):
+    """Panels of values after against before, with letters; titles that are not among ``words`` are about accuracy."""
+    fig, axes = panels.axes(7.9, 2, 2)
+    for ax, letter, (title, pairs) in zip(axes.flat, "abcd", parts.items()):
+        xlabel, ylabel = words.get(title, ("accuracy, zero-shot", "accuracy, probed"))
+        limits = {} if title in words else {"chance": CHANCE, "ceiling": ceilings.get(title)}
+        panels.identity(ax, pairs, xlabel, ylabel, title=f"{letter}  {title}", **limits)
+    for ax in axes.ravel()[len(parts) :]:
         ax.axis("off")
-    style.group_legend(fig, accuracy["group"], loc="outside lower center", ncols=3)
+    style.group_legend(fig, next(iter(parts.values()))["group"], **panels.BELOW)
     return fig
 
 
@@ -46,26 +89,16 @@ def gains(points: pd.DataFrame):
     points : DataFrame
         Facts; value, low, high: the difference as a share.
     """
-    from matplotlib import pyplot as plt
-
     rows = points.sort_values("value").reset_index(drop=True)
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.4 + 0.165 * len(rows)), layout="constrained")
-    y = np.arange(len(rows))
+    fig, ax, y = panels.ladder(rows)
     ax.hlines(y, 100 * rows["low"], 100 * rows["high"], color=style.GREY, lw=1, alpha=0.7, zorder=2)
-    for group in style.order(rows["group"]):
-        at, look = rows["group"] == group, {"c": style.color(group), "marker": style.marker(group)}
-        ax.scatter(100 * rows["value"][at], y[at], s=34, linewidths=0.8, **look, **DOT)
+    panels.dots(ax, 100 * rows["value"], y, rows["group"])
     ax.axvline(0, color=style.GREY, lw=1)
-    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
-    ax.set_ylim(-1, len(rows))
-    ax.grid(axis="y", lw=0.5)
-    ax.tick_params(axis="y", length=0)
     ax.set_xlabel("probed minus zero-shot, percentage points, same held-out triplets")
-    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
     return fig
 
 
-def strengths(curves: pd.DataFrame, models: pd.DataFrame):
+def strengths(curves: pd.DataFrame, models: pd.DataFrame, top: float | None = None):
     """Held-out cross-entropy and accuracy along the strength of the penalty, one line a network; dots: selected.
 
     Parameters
@@ -74,11 +107,11 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
         model, strength, ce, accuracy, selected.
     models : DataFrame
         Facts, for the colours.
+    top : float, optional
+        Upper end of the frame of the cross-entropy, nats; what lies higher leaves it.
     """
-    from matplotlib import pyplot as plt
-
     group = models.set_index("model")["group"]
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.0), layout="constrained")
+    fig, axes = panels.axes(4.0, 1, 2)
     for model, part in curves.groupby("model", sort=False):
         part = part.sort_values("strength")
         look = {"c": [style.color(group[model])], "marker": style.marker(group[model])}
@@ -89,6 +122,8 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame):
     for ax in axes:
         ax.set_xscale("log")
         ax.set_xlabel("strength of the penalty, λ")
+    if top is not None:
+        axes[0].set_ylim(curves["ce"].min() - 0.05 * (top - curves["ce"].min()), top)
     axes[0].axhline(np.log(3), color=style.GREY, ls=":", lw=1.4, zorder=1)
     place = {"xycoords": axes[0].get_yaxis_transform(), "textcoords": "offset points", "va": "center"}
     axes[0].annotate("ln 3", (1, np.log(3)), xytext=(3, 0), fontsize=9, color=style.GREY, **place)
@@ -109,23 +144,17 @@ def solvers(table: pd.DataFrame, names: dict[str, str] | None = None):
     names : dict of str to str, optional
         Display names.
     """
-    from matplotlib import pyplot as plt
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     wide = table.pivot(index="model", columns="solver", values=["objective", "seconds"])
     wide = wide.reindex(table["model"].unique())
     names, y = names or {}, np.arange(len(wide))
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 1.7 + 0.45 * len(wide)), sharey=True, layout="constrained")
+    fig, axes = panels.axes(1.7 + 0.45 * len(wide), 1, 2, sharey=True)
     for ax, column, label in ((axes[0], "objective", "training objective, nats"), (axes[1], "seconds", "seconds")):
         exact, paper = wide[column, "exact"], wide[column, "paper"]
         ax.hlines(y, exact, paper, color=style.GREY, lw=1.2, zorder=2)
         ax.scatter(exact, y, s=60, marker="o", c=EXACT, label="exact (full batch, Gram form)", **DOT)
         ax.scatter(paper, y, s=60, marker="s", c=PAPER, label="paper (mini-batch Adam)", **DOT)
         ax.set_xlabel(label)
-    axes[1].set_xscale("log")
-    axes[1].xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-    axes[1].xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-    axes[1].xaxis.set_minor_formatter(NullFormatter())
+    panels.log_ticks(axes[1], lambda value, _: f"{value:g}")
     axes[0].locator_params(axis="x", nbins=4)
     axes[0].set_yticks(y, [names.get(m, m) for m in wide.index])
     axes[0].set_ylim(-0.6, len(wide) - 0.4)
@@ -138,11 +167,9 @@ def solvers(table: pd.DataFrame, names: dict[str, str] | None = None):
 
 def nested(table: pd.DataFrame, names: dict[str, str] | None = None):
     """Accuracy with the strength chosen on the reported folds and by nested folds, side by side."""
-    from matplotlib import pyplot as plt
-
     wide = table.pivot(index="model", columns="selection", values="accuracy").reindex(table["model"].unique())
     names, y = names or {}, np.arange(len(wide))
-    fig, ax = plt.subplots(figsize=(5.6, 1.6 + 0.4 * len(wide)), layout="constrained")
+    fig, ax = panels.axes(1.6 + 0.4 * len(wide), width=5.6)
     ax.hlines(y, wide.min(axis=1), wide.max(axis=1), color=style.GREY, lw=1.2)
     for column, shape, colour in (("same folds", "o", EXACT), ("nested folds", "s", PAPER)):
         ax.scatter(wide[column], y, s=60, marker=shape, c=colour, label=f"λ chosen on {column}", **DOT)

@@ -1,14 +1,11 @@
-"""Real human data: ceilings, embeddings and networks on THINGS triplets, a probe, and 92 images with 16 people."""
+"""Real human data: ceilings, embeddings and networks on THINGS triplets, row orders, and 92 images with 16 people."""
 
 from __future__ import annotations
-
-from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from .. import odd_one_out, probing, record, resample, results, rsa, show
+from .. import odd_one_out, record, resample, results, rsa, show
 from ..data.row_orders import ORDERS, detect, in_order
 from ..errors import InputError
 from ..record import Tables
@@ -18,16 +15,16 @@ from ..source import Source
 from . import rsa as rsa_chapter
 
 ROLES, OPTIONAL = (), ()  # the page is about single published files: NEEDED
-VERSION = 2  # of the tables that are kept: goes up when their numbers change
+VERSION = 3  # of the tables that are kept: goes up when their numbers change
 TEST_SETS = ("things/testset1", "things/testset2")
 TRAINING = "things/test_10_id"
 NEEDED = frozenset({
     *TEST_SETS, TRAINING, "things/testset2_repeat", "things/concepts", "things/categories_27", "things/vice_42",
-    "things/spose_49", "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", "things_eeg2/clip_vit_l14",
-    "mur92", "mur92/images", "glocal/clip_ViT-L_14_visual", "weights/squeezenet1_0",
+    "things/spose_49", "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", "mur92", "mur92/images",
+    "weights/squeezenet1_0",
 })  # fmt: skip
 DRAWS = resample.DRAWS
-STRENGTHS = (1.0, 0.3, 0.1)
+NETWORK = "squeezenet1_0"  # sees the 92 images
 IN_SAMPLE = "in-sample: fitted to THINGS triplets"
 MODELS = {
     "things/vice_42": ("VICE (42 dimensions)", ("dot", "cosine"), IN_SAMPLE),
@@ -47,10 +44,6 @@ def facts() -> pd.DataFrame:
         "things/word2vec": "Text only",
     }
     rows = [{"model": key, "name": name, "group": group.get(key, "People")} for key, (name, _, _) in MODELS.items()]
-    rows += [
-        {"model": "squeezenet1_0", "name": "SqueezeNet 1.0", "group": "Supervised (ImageNet-1K)"},
-        {"model": "things_eeg2/clip_vit_l14", "name": "CLIP ViT-L/14", "group": "Image/Text"},
-    ]
     return pd.DataFrame(rows)
 
 
@@ -133,123 +126,18 @@ def zero_shot(source: Source, draws: int = DRAWS) -> Measured:
     return Measured.of(rows, np.array(out), profile=source.profile.name)
 
 
-def unseen_training(source: Source, ids) -> np.ndarray:
-    """Training triplets whose question occurs in no test set, (n, 3).
-
-    test_10_ID repeats most questions of testset2 and some of testset1; leaving them in would test on trained triplets.
-    """
-    triplets = source.published(TRAINING).align(ids).triplets
-    asked = np.concatenate([questions(source.published(name).align(ids).triplets) for name in TEST_SETS])
-    return triplets[~np.isin(questions(triplets), asked)]
-
-
-def probe(source: Source, draws: int = DRAWS, strengths=STRENGTHS, n_folds: int = 3) -> Measured:
-    """A linear transform of CLIP ViT-B/32 fitted to people, tested on unseen triplets and on unseen objects.
-
-    The penalty pulls towards a scaled identity; its strength is the one with the lowest cross-entropy in object-wise
-    cross-validation on the training triplets. Unseen objects: each fold's transform on triplets whose three objects it
-    never saw.
+def ceilings92(source: Source) -> Measured:
+    """What a perfect model would reach on the 92 images, with the mean of 16 people and with single ones.
 
     Returns
     -------
     Measured
-        dataset: each test set and "unseen objects"; stage "zero-shot" and "probed"; detail "cosine" for zero-shot and
-        "dot" for the transform. One row counts the training responses left out.
+        Model "people", measure "ceiling": detail "mean" for the first, "single, lower" and "single, upper" for the
+        second; without draws.
     """
-    ids = object_ids(source)
-    features = source.published("things/clip_vit_b32").align(ids).values
-    everything = source.published(TRAINING).align(ids)
-    training = unseen_training(source, ids)
-    left_out = len(everything) - len(training)
-    settings = {"penalty": "identity", "device": source.profile.torch_device()}
-    cross = probing.cross_validation(features, training, strengths=strengths, n_folds=n_folds, seed=42, **settings)
-    transform = probing.fit(features, training, strength=cross.strength, seed=source.profile.seed, **settings)
-    before = similarity_matrix(features, "cosine")
-    after = similarity_matrix(transform.apply(features), "dot")
-    stages = {_facts(stage="zero-shot", detail="cosine"): before, _facts(stage="probed", detail="dot"): after}
-    common = {"model": "things/clip_vit_b32", "layer": "visual"}
-    rows = [{**common, "dataset": TRAINING, "measure": "left out", "value": left_out, "n": len(everything)}]
-    out = [np.full(draws, left_out)]
-    for name in TEST_SETS:
-        triplets = source.published(name).align(ids)
-        part = _accuracies(triplets, stages, draws, dataset=name, **common, source=f"strength {cross.strength:g}")
-        rows += part[0]
-        out += part[1]
-    held = cross.held_out()
-    triplets = replace(everything, triplets=training[held["triplet"]], participants=None)
-    scores = np.stack([odd_one_out.scores(before, triplets.triplets), (held["choice"] == 2).to_numpy(float)])
-    value, drawn = resample.triplet_means(scores, triplets.triplets, triplets.concepts, draws)
-    common |= {"dataset": "unseen objects", "measure": "accuracy", "n": len(triplets)}
-    common |= {"source": f"{n_folds} folds over objects, strength {cross.strength:g}"}
-    rows += [{**common, **dict(facts), "value": v} for facts, v in zip(stages, value)]
-    return Measured.of(rows, np.array([*out, *drawn]), profile=source.profile.name)
-
-
-def glocal(source: Source, draws: int = DRAWS) -> Measured:
-    """CLIP ViT-L/14 on 200 concepts with and without its published gLocal transform.
-
-    Returns
-    -------
-    Measured
-        measure "spearman" with SPoSE's dot products (both in-sample), measure "accuracy" on all human triplets within
-        the 200 concepts; stage "zero-shot" and "gLocal".
-    """
-    features = source.published("things_eeg2/clip_vit_l14")
-    transform = source.published("glocal/clip_ViT-L_14_visual")
-    spose = source.published("things/spose_49").align(features.ids)
-    human = similarity_matrix(spose.values, "dot")
-    stages = {"zero-shot": (features.values, "cosine"), "gLocal": (transform.apply(features.values), "dot")}
-    parts = [_within(source.published(name), features.ids) for name in (*TEST_SETS, TRAINING)]
-    parts = [part for part in parts if part is not None]
-    triplets = replace(parts[0], triplets=np.concatenate([p.triplets for p in parts]), participants=None)
-    pairs = resample.Pairs(len(features), draws)
-    target = rsa.upper_triangle(human)
-    rows, out = [], []
-    for stage, (values, kernel) in stages.items():
-        similarity = similarity_matrix(values, kernel)
-        common = {"model": "things_eeg2/clip_vit_l14", "layer": "visual", "stage": stage, "source": IN_SAMPLE}
-        rows.append({**common, "dataset": "SPoSE similarities, 200 concepts", "measure": "spearman", "detail": kernel,
-                     "value": rsa.compare(similarity, human), "n": len(features)})  # fmt: skip
-        out.append(pairs.correlate(rsa.upper_triangle(similarity), target))
-        common |= {"dataset": "human triplets within 200 concepts"}
-        part = _accuracies(triplets, {_facts(detail=kernel): similarity}, draws, **common)
-        rows += part[0]
-        out += part[1]
-    return Measured.of(rows, np.array(out), profile=source.profile.name)
-
-
-def _within(triplets, ids):
-    """The triplets whose objects are all among ``ids``, or None."""
-    inside = np.isin(np.array(triplets.ids), list(ids))
-    return triplets.restrict(ids) if inside[triplets.triplets].all(1).any() else None
-
-
-@lru_cache(maxsize=1)
-def squeezenet_features(source: Source) -> dict:
-    """Features of the 92 images in the pretrained SqueezeNet, by layer: pooled last convolution and logits."""
-    from .. import features as room
-    from .. import zoo
-
-    stimuli = source.published("mur92/images")
-    model = zoo.load("squeezenet1_0", profile=source.profile)
-    found = room.extract(model, stimuli, ("penultimate", "logits"), device=source.profile.device, progress=False)
-    return dict(found)
-
-
-def objects92(source: Source, draws: int = DRAWS) -> Measured:
-    """RSA of SqueezeNet with 16 people on 92 images, each comparison with its own ceiling; draws resample images.
-
-    Returns
-    -------
-    Measured
-        measure "spearman" (with the mean RDM of the people) and "spearman with each person" (averaged); model "people",
-        measure "ceiling": detail "mean" for the first, "single, lower" and "single, upper" for the second.
-    """
-    human = source.published("mur92")
-    common = {"dataset": "mur92", "profile": source.profile.name}
-    found = rsa_chapter.of_people(squeezenet_features(source).values(), human, draws=draws, **common)
-    people = rsa_chapter.people_ceilings(human, **common)
-    return combine(found, Measured(people, np.full((len(people), draws), np.nan)))
+    found = source.arrangement("mur92")
+    people = rsa_chapter.ceilings_of(found, **rsa_chapter.RECORDED, dataset="mur92", profile=source.profile.name)
+    return Measured(people, np.full((len(people), DRAWS), np.nan))
 
 
 def category_rdms(source: Source) -> pd.DataFrame:
@@ -262,11 +150,11 @@ def category_rdms(source: Source) -> pd.DataFrame:
     """
     from scipy.stats import rankdata
 
-    human = source.published("mur92")
-    stimuli = source.published("mur92/images").align(human.ids)
-    rdms = {"16 people": human.mean()}
-    layers = squeezenet_features(source)
-    rdms["SqueezeNet, logits"] = rsa.rdm(layers["logits"].align(human.ids).values, "correlation")
+    human = source.arrangement("mur92")
+    stimuli = source.pictures("mur92").align(human.ids)
+    (logits,) = source.features("mur92", ("logits",), [NETWORK])
+    rdms = {"16 people": human.mean(),
+            "SqueezeNet, logits": rsa.rdm(logits.align(human.ids).values, "correlation")}  # fmt: skip
     names = list(dict.fromkeys(stimuli.concepts))
     codes = np.array([names.index(c) for c in stimuli.concepts])
     upper = np.triu_indices(len(codes), 1)
@@ -367,7 +255,7 @@ def order_evidence(source: Source) -> pd.DataFrame:
 
 def measure(source: Source) -> Measured:
     """Everything this chapter measures, as one table."""
-    return combine(ceilings(source), zero_shot(source), probe(source), glocal(source), objects92(source))
+    return combine(ceilings(source), zero_shot(source), ceilings92(source))
 
 
 def _tables(source: Source) -> dict:
@@ -397,10 +285,6 @@ def order_table(evidence: pd.DataFrame) -> pd.DataFrame:
 CORRECTED = {  # of the table of corrections: what, and the row of the results that holds it now
     "CLIP ViT-B/32, zero-shot, test set 1": ("things/testset1", "zero-shot", "cosine", "accuracy"),
     "CLIP ViT-B/32, zero-shot, test set 2": ("things/testset2", "zero-shot", "cosine", "accuracy"),
-    "CLIP ViT-B/32, zero-shot, unseen objects": ("unseen objects", "zero-shot", "cosine", "accuracy"),
-    "CLIP ViT-B/32, probed, test set 1": ("things/testset1", "probed", "dot", "accuracy"),
-    "CLIP ViT-B/32, probed, test set 2": ("things/testset2", "probed", "dot", "accuracy"),
-    "CLIP ViT-B/32, probed, unseen objects": ("unseen objects", "probed", "dot", "accuracy"),
     "92 images, ceiling shown for the mean of 16 people": ("mur92", "", "mean", "ceiling"),
 }
 
@@ -453,11 +337,9 @@ def numbers(tables: Tables) -> dict:
         ends = (row.low, row.high) if row.low == row.low else None
         return show.number(row.value, ends, tables.provenance, "THINGS-data", digits)
 
-    left_out = rows.query("measure == 'left out'").iloc[0]
     return {
         "real_again": one("measure == 'agreement'"),
-        "real_before": one("dataset == 'unseen objects' and stage == 'zero-shot'"),
-        "real_after": one("dataset == 'unseen objects' and stage == 'probed'"),
+        "real_single_low": one("dataset == 'mur92' and detail == 'single, lower'", 2),
+        "real_single_high": one("dataset == 'mur92' and detail == 'single, upper'", 2),
         "real_ceiling_mean": one("dataset == 'mur92' and measure == 'ceiling' and detail == 'mean'", 2),
-        "real_left_out": show.number(int(left_out.value), None, tables.provenance, "THINGS-data", 0),
     }

@@ -10,7 +10,7 @@ import seaborn
 from ..plots import style
 
 CHANCE = 1 / 3
-TITLES = {"things/testset1": "test set 1", "things/testset2": "test set 2", "unseen objects": "unseen objects"}
+TITLES = {"things/testset1": "test set 1", "things/testset2": "test set 2"}
 
 
 def _interval(ax, x, y, row, colour, marker="o", horizontal=True, **options):
@@ -78,82 +78,6 @@ def row_order(table: pd.DataFrame, facts: pd.DataFrame):
         style.reference_line(ax, CHANCE, "chance", axis="x")
     axes[0].set_yticks(range(len(models)), [facts.loc[m, "name"] for m in models])
     fig.legend(*axes[0].get_legend_handles_labels(), fontsize=9.5, loc="outside lower center", ncols=2)
-    return fig
-
-
-def probe(table: pd.DataFrame, human: pd.DataFrame):
-    """CLIP before and after the linear transform, on unseen triplets and on unseen objects."""
-    rows = table[table.stage.isin(["zero-shot", "probed"]) & table.dataset.isin(list(TITLES))]
-    rows = rows[rows.layer == "visual"]
-    names = [d for d in TITLES if d in set(rows.dataset)]
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.7), layout="constrained")
-    for x, dataset in enumerate(names):
-        part = rows[rows.dataset == dataset].set_index("stage")
-        before, after = part.loc["zero-shot"], part.loc["probed"]
-        ax.plot([x - 0.12, x + 0.12], [before.value, after.value], color=style.GREY, lw=1.5, zorder=1)
-        _interval(ax, x - 0.12, None, before, "#c9a0c9", "o", False, label="zero-shot (cosine)" if x == 0 else None)
-        _interval(ax, x + 0.12, None, after, "darkmagenta", "s", False, label="after the transform" if x == 0 else None)
-        ceiling = human[(human.dataset == dataset) & (human.detail == "leave-one-out")]
-        for value in ceiling["value"]:
-            ax.plot([x - 0.3, x + 0.3], [value, value], color=style.GREY, ls=":", lw=1.4)
-            ax.text(x, value + 0.004, "people, leave-one-out", ha="center", fontsize=9, color=style.GREY)
-    style.reference_line(ax, CHANCE, "chance")
-    ax.set_xticks(range(len(names)), [TITLES[d] for d in names])
-    ax.set(ylabel="odd-one-out accuracy", ylim=(0.31, 0.72), xlim=(-0.6, len(names) - 0.4))
-    fig.legend(*ax.get_legend_handles_labels(), fontsize=9.5, loc="outside lower center", ncols=2)
-    return fig
-
-
-def glocal(table: pd.DataFrame):
-    """CLIP ViT-L/14 with and without its published transform: similarity structure and choices."""
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.3))
-    labels = {"spearman": "Spearman's ρ with\nSPoSE similarities", "accuracy": "odd-one-out accuracy"}
-    for ax, (measure, label) in zip(axes, labels.items()):
-        part = table[(table.model == "things_eeg2/clip_vit_l14") & (table.measure == measure)].set_index("stage")
-        for x, (stage, colour) in enumerate((("zero-shot", "#c9a0c9"), ("gLocal", "darkmagenta"))):
-            _interval(ax, x, None, part.loc[stage], colour, "os"[x], False)
-        ax.set_xticks([0, 1], ["as it is", "gLocal"])
-        ax.set(ylabel=label, xlim=(-0.6, 1.6))
-        if measure == "accuracy":
-            style.reference_line(ax, CHANCE, "chance")
-            ax.set_title(f"{int(part['n'].iloc[0])} trials")
-        else:
-            ax.set_ylim(0, 1)
-            ax.set_title(f"{int(part['n'].iloc[0])} concepts")
-    return fig
-
-
-def rsa92(table: pd.DataFrame):
-    """Agreement of SqueezeNet with 16 people on 92 images: with their mean and with each, each with its own ceiling."""
-    rows = table[table.dataset == "mur92"]
-    ceiling = rows[rows.measure == "ceiling"].set_index("detail")["value"]
-    people = int(rows[rows.measure == "ceiling"]["n"].max())
-    layers = list(dict.fromkeys(rows[rows.measure == "spearman"]["layer"]))
-    titles = {
-        "spearman": f"with the mean of {people} people",
-        "spearman with each person": "with single people, averaged",
-    }
-    limits = {"spearman": (ceiling["mean"],) * 2,
-              "spearman with each person": (ceiling["single, lower"], ceiling["single, upper"])}  # fmt: skip
-    size = (style.WIDTH, 0.6 * len(layers) + 1.9)
-    fig, axes = plt.subplots(1, 2, figsize=size, sharey=True, sharex=True, layout="constrained")
-    for ax, (measure, title) in zip(axes, titles.items()):
-        low, high = limits[measure]
-        if low < high:
-            ax.axvspan(low, high, color=style.GREY, alpha=0.25, lw=0)
-        ax.axvline(high, color=style.GREY, ls=":", lw=1.4)
-        words = f"ceiling {high:.2f}" if low == high else f"ceiling {low:.2f} to {high:.2f}"
-        ax.annotate(words, (high, 0.97), xycoords=ax.get_xaxis_transform(), xytext=(-4 if high > 0.7 else 4, 0),
-                    textcoords="offset points", ha="right" if high > 0.7 else "left", va="top", fontsize=9.5,
-                    color=style.GREY)  # fmt: skip
-        for y, layer in enumerate(layers):
-            part = rows[(rows.measure == measure) & (rows.layer == layer)]
-            for row in part.itertuples():
-                _interval(ax, None, y, row, "coral", "s")
-        ax.set_title(title, fontsize=11)
-        ax.set(xlim=(0, 1), ylim=(-0.5, len(layers) - 0.2))
-    axes[0].set_yticks(range(len(layers)), layers)
-    fig.supxlabel("Spearman's ρ", fontsize=11)
     return fig
 
 

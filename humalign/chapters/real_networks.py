@@ -20,7 +20,7 @@ from ..zoo import facts as zoo
 from . import networks, real_data, rsa, zero_shot
 
 ROLES, OPTIONAL = ("photographs", "mur92"), ()
-VERSION = 1  # of what is kept: goes up when its numbers change
+VERSION = 2  # of what is kept: goes up when its numbers change
 EMBEDDINGS = {"spose_49": "things/spose_49", "vice_42": "things/vice_42"}  # of people, fitted to THINGS triplets
 NEEDED = frozenset({
     "things/test_10_id", "things/testset1", "things/testset2", "things/concepts", "things/categories_27",
@@ -33,7 +33,6 @@ PUBLISHED = "published_accuracy.csv"
 IN_SAMPLE = "People"  # training group of what was fitted to people's choices
 OFTEN = 5  # a question with more answers is one of the repeated ones
 ONCE = "photographs, each triplet once"
-LIVE = "squeezenet1_0"  # sees the 92 images here; its features of them are not published
 
 # ---- measuring -------------------------------------------------------------------------------------------------------
 
@@ -82,12 +81,8 @@ def all_concepts(source: Source) -> Measured:
 
 
 def arrangements(source: Source) -> Measured:
-    """Agreement with 16 people on the 92 images: networks with published features, and SqueezeNet, which runs here."""
-    found = networks.measure(source, "mur92", rsa.of_people, VERSION, name="rsa-people")
-    if LIVE in set(found.table["model"]):
-        return found
-    live, common = real_data.squeezenet_features(source), {"dataset": "mur92", "profile": source.profile.name}
-    return combine(found, rsa.of_people(live.values(), source.arrangement("mur92"), **common))
+    """Agreement of every network with 16 people on the 92 images."""
+    return networks.measure(source, "mur92", rsa.of_people, VERSION, name="rsa-people")
 
 
 def with_embeddings(source: Source) -> Measured:
@@ -124,8 +119,8 @@ def _tables(source: Source) -> dict:
     both = combine(choice, arranged)
     once = choices_once(source)
     later = Measured(once.table.assign(dataset="photographs"), once.draws)
-    judged = claims.judge(both, models, claims.ledger(CLAIMS))
-    again = claims.judge(combine(later, arranged), models, claims.ledger(CLAIMS))
+    judged = claims.judge(both, models, claims.ledger(CLAIMS, "rp-"))
+    again = claims.judge(combine(later, arranged), models, claims.ledger(CLAIMS, "rp-"))
     embedded, sides = with_embeddings(source), {"plus": {"layer": "logits"}, "minus": {"layer": "penultimate"}}
     parts = {
         "photographs": choice.select("detail == 'cosine'"),
@@ -142,7 +137,7 @@ def _tables(source: Source) -> dict:
         both.table, once.table, all_concepts(source).table, embedded.table,
         results.table([{"measure": key, "value": value} for key, value in counted.items()], **common),
         zero_shot.ceilings(source), zero_shot.references(source, "photographs"),
-        rsa.people_ceilings(source.arrangement("mur92"), dataset="mur92", profile=source.profile.name),
+        rsa.ceilings_of(source.arrangement("mur92"), **rsa.RECORDED, dataset="mur92", profile=source.profile.name),
     ]  # fmt: skip
     return {
         "results": results.combine(*rows),
@@ -291,15 +286,39 @@ def layer_table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"name": [names[model] for model in shown], **columns})
 
 
+VERDICTS = {"replicates": "holds", "does not replicate": "fails"}
+
+
+def judged(table: pd.DataFrame, provenance: str) -> pd.DataFrame:
+    """Claims of a page on real people with criterion, effect and verdict, for display.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`humalign.claims.judge`.
+    provenance : str
+    """
+    told = [show.number(r.effect, (r.low, r.high), provenance) for r in table.itertuples()]
+    out = table.assign(effect=told, verdict=[VERDICTS.get(v, v) for v in table["verdict"]])
+    return out[["claim", "criterion", "basis", "effect", "verdict"]].reset_index(drop=True)
+
+
+def judged_numbers(table: pd.DataFrame, provenance: str) -> tuple[dict, dict]:
+    """For the prose: the effect of each claim, by its id without the prefix; and how many hold, fail, are open."""
+    effects = {row.id.partition("-")[2].replace("-", "_"): show.number(row.effect, (row.low, row.high), provenance)
+               for row in table.itertuples()}  # fmt: skip
+    words = {"holds": "replicates", "fails": "does not replicate", "open": "undecided"}
+    found = table["verdict"].value_counts()
+    counts = {key: show.number(int(found.get(verdict, 0)), None, provenance) for key, verdict in words.items()}
+    return effects, counts
+
+
 def claim_table(tables: Tables) -> pd.DataFrame:
-    """The claims of this page with their criteria, effects and verdicts, for display."""
-    words, out = {"replicates": "holds", "does not replicate": "fails"}, tables["claims"]
-    columns = {"claims": ("effect", "verdict"), "claims_once": ("each triplet once", "verdict then")}
-    for name, (effect, verdict) in columns.items():
-        part = tables[name].set_index("id").loc[out["id"]]
-        told = [show.number(r.effect, (r.low, r.high), tables.provenance) for r in part.itertuples()]
-        out = out.assign(**{effect: told, verdict: [words.get(v, v) for v in part["verdict"]]})
-    return out[["claim", "criterion", "basis", *columns["claims"], *columns["claims_once"]]]
+    """The claims of this page; beside them the same with each distinct triplet counted once."""
+    once = tables["claims_once"].set_index("id").loc[tables["claims"]["id"]]
+    more = judged(once, tables.provenance)
+    columns = {"each triplet once": more["effect"], "verdict then": more["verdict"]}
+    return judged(tables["claims"], tables.provenance).assign(**columns)
 
 
 def numbers(tables: Tables, models: pd.DataFrame) -> dict:
@@ -325,15 +344,12 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
     out["rn_ceiling"] = show.number(ceilings.loc["majority", "value"], None, told)
     out |= {f"rn_limit_{key}": show.number(value, None, told, digits=2)
             for key, value in (("mean", limit), ("low", low), ("high", high))}  # fmt: skip
-    judged = tables["claims"].set_index("id")
-    for name, row in judged.iterrows():
-        key = f"rn_{name.removeprefix('rp-').replace('-', '_')}"
-        out[key] = show.number(row["effect"], (row["low"], row["high"]), told)
-    words = {"holds": "replicates", "fails": "does not replicate", "open": "undecided"}
     for end, name in (("", "claims"), ("_once", "claims_once")):
-        verdicts = tables[name]["verdict"].value_counts()
-        out |= {f"rn_{key}{end}": show.number(int(verdicts.get(verdict, 0)), None, told)
-                for key, verdict in words.items()}  # fmt: skip
+        effects, counts = judged_numbers(tables[name], told)
+        out |= {f"rn_{key}{end}": value for key, value in counts.items()}
+        if not end:
+            effects["claims"] = show.number(len(effects), None, told)
+            out |= {f"rn_{key}": value for key, value in effects.items()}
     every = tables["layers"].set_index(["model", "dataset"]).loc[("all", "spose_49")]
     out["rn_spose_layer"] = show.number(every["value"], (every["low"], every["high"]), told)
-    return out | {"rn_claims": show.number(len(judged), None, told)}
+    return out

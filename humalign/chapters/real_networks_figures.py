@@ -92,23 +92,26 @@ def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame,
     return fig
 
 
-def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel: str = "Spearman's ρ"):
-    """Networks in rows, one column a comparison, both layers of each network, and the ceiling of each comparison.
+def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel="Spearman's ρ", chance=0.0):
+    """Networks in rows, one column a comparison, the layers of each network, and the ceiling of each comparison.
 
     Parameters
     ----------
     parts : dict of str to DataFrame
-        Title to points of both layers: model, name, number, group, layer, value, low, high.
+        Title to points of one layer or both: model, name, number, group, layer, value, low, high.
     limits : dict of str to tuple
         Title to (lower, upper) end of the ceiling; equal ends are one line. Titles without are drawn without.
-    xlabel : str
+    xlabel : str or dict of str to str
+        Of all columns; or by title, and each column has an axis of its own.
+    chance : float or dict of str to float
+        Where the dotted line stands.
     """
     from matplotlib import pyplot as plt
 
     rows = pd.concat(parts.values()).groupby(["model", "name", "number"], sort=False)["value"].max()
     rows = rows.sort_values().reset_index()
-    fig, axes = plt.subplots(1, len(parts), figsize=(style.WIDTH, 1.8 + 0.3 * len(rows)), sharey=True, sharex=True,
-                             layout="constrained")  # fmt: skip
+    fig, axes = plt.subplots(1, len(parts), figsize=(style.WIDTH, 1.8 + 0.3 * len(rows)), sharey=True,
+                             sharex=isinstance(xlabel, str), layout="constrained")  # fmt: skip
     place = {model: k for k, model in enumerate(rows["model"])}
     for ax, (title, part) in zip(np.atleast_1d(axes), parts.items()):
         if title in limits:
@@ -129,8 +132,8 @@ def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel: st
                 at = own["group"] == group
                 ax.scatter(own["value"][at], y[at], s=38, c=style.color(group), marker=style.marker(group),
                            edgecolors=style.OUTLINE, linewidths=0.8, alpha=FILLS[layer], zorder=3)  # fmt: skip
-        ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
-        ax.set_xlabel(xlabel)
+        ax.axvline(chance[title] if isinstance(chance, dict) else chance, color=style.GREY, lw=0.8, ls=":")
+        ax.set_xlabel(xlabel if isinstance(xlabel, str) else xlabel[title])
         ax.set_title(title, fontsize=10.5, pad=18 if limits else 6)
         ax.set_ylim(-0.7, len(rows) - 0.3)
         ax.grid(axis="y", lw=0.5)
@@ -141,6 +144,9 @@ def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel: st
     everything = pd.concat(parts.values())
     handles = list(style.group_legend(fig, everything["group"]).legend_handles)
     fig.legends[0].remove()
-    handles += [plt.Line2D([], [], ls="", marker="s", color=style.GREY, alpha=alpha, ms=7) for alpha in FILLS.values()]
-    fig.legend(handles, [*style.order(everything["group"]), *FILLS], fontsize=9.5, loc="outside lower center", ncols=3)
+    layers = [layer for layer in FILLS if layer in set(everything["layer"])]
+    layers = layers if len(layers) > 1 else []
+    handles += [plt.Line2D([], [], ls="", marker="s", color=style.GREY, alpha=FILLS[layer], ms=7) for layer in layers]
+    words = [*style.order(everything["group"]), *layers]
+    fig.legend(handles, words, fontsize=9.5, loc="outside lower center", ncols=3)
     return fig

@@ -91,7 +91,7 @@ def candidates(source: Source, models=None) -> list[str]:
         Default: ``CANDIDATES``; where none of them is at hand, the first of each training group, then the next ones,
         up to the same number.
     """
-    here = source.models("things")
+    here = [model for model, _ in source.runs("things")]
     found = [m for m in (CANDIDATES if models is None else models) if m in here]
     if found or models is not None:
         return found

@@ -24,11 +24,8 @@ ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
 ALONG, EXAMPLE = "layers", "resnet18"  # stage of accuracies along the depth; named where no features are there at all
-KINDS = {  # of triplets that set two groups apart: how many are shown
-    "first right, second wrong": 4,
-    "second right, first wrong": 2,
-    "both wrong, different": 2,
-}
+# of triplets that set two groups apart: how many are shown
+KINDS = {"first right, second wrong": 4, "second right, first wrong": 2, "both wrong, different": 2}
 SMALL = 1e-4  # per cent; smaller shares are not written out
 TOP = {  # the colours of the paper's t-SNE figure: the category that has each, and the narrower ones
     "animal": ("mammal", "bird", "sea", "bug", "reptile"),
@@ -59,8 +56,7 @@ def choices(source: Source, layer: str = "penultimate", models=None, seeds=(0,))
             out[part.model] = odd_one_out.choices(similarity, triplets.triplets).astype(np.int8)
         return out
 
-    state = source.state("things", models, seeds)
-    parts = [state, [source.people("things").checksum], triplets.checksum, layer]
+    parts = [source.state("things", models, seeds), [source.people("things").checksum], triplets.checksum, layer]
     found = kept(source.profile, f"choices-{layer}", VERSION, parts, make)
     known = list(source.networks()["model"])
     return {name: found[name] for name in [PEOPLE, *(m for m in known if m in found)]}
@@ -72,13 +68,7 @@ def _long(square: pd.DataFrame, measure: str, layer: str) -> pd.DataFrame:
 
 
 def pairs_of_layer(source: Source, layer: str = "penultimate") -> pd.DataFrame:
-    """Every pair of networks: share of equal choices ("agreement") and linear CKA of the features ("CKA").
-
-    Returns
-    -------
-    DataFrame
-        first, second, value, measure, layer; "people's dimensions" among the networks.
-    """
+    """:func:`pairs` at one layer."""
     triplets = source.triplets()
 
     def make():
@@ -86,17 +76,21 @@ def pairs_of_layer(source: Source, layer: str = "penultimate") -> pd.DataFrame:
         features = {PEOPLE: values}
         features |= {p.model: p.align(triplets.ids).values for p in source.features("things", (layer,))}
         same = measures.agreement(choices(source, layer))
-        return pd.concat(
-            [_long(same, "agreement", layer), _long(measures.cka_matrix(features), "CKA", layer)], ignore_index=True
-        )
+        both = _long(same, "agreement", layer), _long(measures.cka_matrix(features), "CKA", layer)
+        return pd.concat(both, ignore_index=True)
 
-    state = source.state("things")
-    parts = [state, [source.people("things").checksum], triplets.checksum, layer]
+    parts = [source.state("things"), [source.people("things").checksum], triplets.checksum, layer]
     return kept(source.profile, f"pairs-{layer}", VERSION, parts, make)
 
 
 def pairs(source: Source) -> pd.DataFrame:
-    """Agreement and CKA of all pairs, both layers; see :func:`pairs_of_layer`."""
+    """Every pair of networks, both layers: share of equal choices ("agreement") and linear CKA of features ("CKA").
+
+    Returns
+    -------
+    DataFrame
+        first, second, value, measure, layer; "people's dimensions" among the networks.
+    """
     return pd.concat([pairs_of_layer(source, layer) for layer in LAYERS])
 
 
@@ -110,12 +104,10 @@ def order(pairs: pd.DataFrame, models: pd.DataFrame) -> list[str]:
     models : DataFrame
         Facts.
     """
-    names = list(dict.fromkeys(pairs["first"]))
-    group = models.set_index("model")["group"]
-    place = {g: i for i, g in enumerate(style.order(group.unique()))}
-    family = models.set_index("model")["family"]
-    known = [n for n in names if n in group.index]
-    return [n for n in names if n not in group.index] + sorted(known, key=lambda n: (place[group[n]], family[n], n))
+    names, facts = list(dict.fromkeys(pairs["first"])), models.set_index("model")
+    place = {g: i for i, g in enumerate(style.order(facts["group"].unique()))}
+    known = sorted((place[facts.loc[n, "group"]], facts.loc[n, "family"], n) for n in names if n in facts.index)
+    return [n for n in names if n not in facts.index] + [n for *_, n in known]
 
 
 def within_and_between(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
@@ -132,17 +124,10 @@ def within_and_between(table: pd.DataFrame, models: pd.DataFrame) -> pd.DataFram
     rows = []
     for (measure, layer, name), part in table.dropna(subset="a").groupby(["measure", "layer", "a"], sort=False):
         same, other = part["b"] == name, part["b"].notna() & (part["b"] != name)
-        rows.append(
-            {
-                "measure": measure,
-                "layer": layer,
-                "group": name,
-                "networks": part["first"].nunique(),
-                "within": part["value"][same].mean(),
-                "between": part["value"][other].mean(),
-                "people": part["value"][part["second"] == PEOPLE].mean(),
-            }
-        )
+        where = {"within": same, "between": other, "people": part["second"] == PEOPLE}
+        means = {column: part.loc[rows_of, "value"].mean() for column, rows_of in where.items()}
+        known = {"measure": measure, "layer": layer, "group": name, "networks": part["first"].nunique()}
+        rows.append({**known, **means})
     return pd.DataFrame(rows)
 
 
@@ -153,9 +138,8 @@ def people_entropy(source: Source) -> np.ndarray:
     """Entropy (nats) of the probabilities with which people keep the pairs of each triplet: (n,)."""
     chances = source.people().probabilities
     if chances is None:
-        raise MissingData(
-            "nobody says how sure people are", "things", "'humalign data where things/vice_probabilities'"
-        )
+        how = "'humalign data where things/vice_probabilities'"
+        raise MissingData("nobody says how sure people are", "things", how)
     return odd_one_out.entropy(chances)
 
 
@@ -194,16 +178,8 @@ def failures(choices: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
     with np.errstate(invalid="ignore"):
         mean = np.bincount(wrong, entropy, k + 1) / n
         known = np.bincount(wrong, choices[PEOPLE] == 2, k + 1) / n
-    return pd.DataFrame(
-        {
-            "wrong": np.arange(k + 1),
-            "triplets": n,
-            "share": n / n.sum(),
-            "independent": expected,
-            "entropy": mean,
-            "dimensions": known,
-        }
-    )
+    columns = {"wrong": np.arange(k + 1), "triplets": n, "share": n / n.sum(), "independent": expected}
+    return pd.DataFrame({**columns, "entropy": mean, "dimensions": known})
 
 
 def doubt(choices: dict, entropy, models: pd.DataFrame) -> pd.DataFrame:
@@ -239,31 +215,26 @@ def apart(source: Source, choices: dict, models: pd.DataFrame, first: str, secon
             raise MissingData("has no network with features here", f"training group {group}", "humalign plan")
     triplets = source.triplets()
     table = measures.contrast(choices, members[first], members[second])
-    mirror = measures.contrast(choices, members[second], members[first])
-    mirror = mirror[mirror["kind"] == "first right, second wrong"].rename(
-        columns={"first_choice": "second_choice", "second_choice": "first_choice"}
-    )
-    table = pd.concat([table, mirror.assign(kind="second right, first wrong")], ignore_index=True)
     names, values = dimensions.dimensions(source)
     rows = triplets.triplets[table["triplet"]]
     ids = np.asarray(triplets.ids)[rows]
     about = np.asarray(names)[measures.attribute(rows, values)] if len(rows) else np.array([], object)
-    return table.assign(
-        entropy=people_entropy(source)[table["triplet"]], a=ids[:, 0], b=ids[:, 1], odd=ids[:, 2], dimension=about
-    )
+    shown = dict(zip(("a", "b", "odd"), ids.T))
+    return table.assign(entropy=people_entropy(source)[table["triplet"]], **shown, dimension=about)
 
 
-def clear(table: pd.DataFrame, kind: str, n: int = 4) -> pd.DataFrame:
-    """The ``n`` triplets of a kind about which people are surest, no concept twice."""
-    out, used = [], set()
-    for row in table[table["kind"] == kind].sort_values(["entropy", "triplet"], kind="stable").to_dict("records"):
-        concepts = {row[c].partition("/")[0] for c in ("a", "b", "odd")}
-        if len(concepts) == 3 and not concepts & used:
-            out.append(row)
-            used |= concepts
-        if len(out) == n:
-            break
-    return pd.DataFrame(out, columns=table.columns)
+def clearest(apart: pd.DataFrame, kinds=KINDS) -> pd.DataFrame:
+    """Of each kind the triplets about which people are surest, no concept twice; ``kinds``: kind to how many."""
+    out = []
+    for kind, n in kinds.items():
+        used: set[str] = set()
+        for row in apart[apart["kind"] == kind].sort_values(["entropy", "triplet"], kind="stable").to_dict("records"):
+            concepts = {row[c].partition("/")[0] for c in ("a", "b", "odd")}
+            if n and len(concepts) == 3 and not concepts & used:
+                out.append(row)
+                used |= concepts
+                n -= 1
+    return pd.DataFrame(out, columns=apart.columns)
 
 
 # ---- maps ------------------------------------------------------------------------------------------------------------
@@ -291,19 +262,15 @@ def maps(source: Source, models, layer: str = "penultimate") -> pd.DataFrame:
         rows = []
         for name, x in features.items():
             settings = {"metric": "cosine", "init": "random", "random_state": 0, "max_iter": 1000}
-            place = TSNE(perplexity=perplexity(len(x)), **settings).fit_transform(np.asarray(x, np.float32))
+            near = min(30.0, (len(x) - 1) / 3)  # scikit-learn's default, less where so many neighbours do not exist
+            place = TSNE(perplexity=near, **settings).fit_transform(np.asarray(x, np.float32))
             columns = {"model": name, "id": triplets.ids, "x": place[:, 0], "y": place[:, 1]}
             rows.append(pd.DataFrame({**columns, "superordinate": above, "category": category}))
         return pd.concat(rows, ignore_index=True)
 
-    state = source.state("things", wanted) if wanted else []
-    parts = [state, triplets.checksum, wanted, layer, [source.people("things").checksum], category]
+    parts = [source.state("things", wanted) if wanted else [], triplets.checksum, wanted, layer]
+    parts += [[source.people("things").checksum], category]
     return kept(source.profile, "maps", VERSION, parts, make)
-
-
-def perplexity(n: int) -> float:
-    """Of a t-SNE map of n points: scikit-learn's default of 30, less where so many neighbours do not exist."""
-    return min(30.0, (n - 1) / 3)
 
 
 def categories(source: Source, ids) -> tuple[list[str], list[str]]:
@@ -328,28 +295,14 @@ def categories(source: Source, ids) -> tuple[list[str], list[str]]:
 # ---- layer by layer -------------------------------------------------------------------------------------------------
 
 
-def of_layers(features, triplets, draws: int = resample.DRAWS, **common) -> Measured:
-    """Zero-shot accuracy (cosine) of each layer of one network.
+def of_layers(features, triplets, **common) -> Measured:
+    """Zero-shot accuracy (cosine) of each layer of one network, in the order of depth.
 
-    Parameters
-    ----------
-    features : list of Features
-        In the order of depth.
-    triplets : Triplets
-    draws : int
-    **common
-        Further columns: ``profile`` and ``dataset``.
-
-    Returns
-    -------
-    Measured
-        Measure "accuracy", stage "layers", detail = number of the layer, from 1.
+    As :func:`humalign.chapters.zero_shot.of_features`, at the stage "layers", detail = number of the layer, from 1.
     """
-    rows = [{**networks.identity(part), "detail": str(k)} for k, part in enumerate(features, 1)]
-    hits = np.stack([zero_shot.right(part, triplets) for part in features])
-    value, drawn = resample.triplet_means(hits, triplets.triplets, triplets.concepts, draws)
-    common = {"measure": "accuracy", "stage": ALONG, "n": len(triplets), **common}
-    return Measured.of([{**row, "value": v} for row, v in zip(rows, value)], drawn, **common)
+    found = zero_shot.of_features(features, triplets, ("cosine",), **common)
+    number = {part.layer: str(k) for k, part in enumerate(features, 1)}
+    return Measured(found.table.assign(stage=ALONG, detail=found.table["layer"].map(number)), found.draws)
 
 
 def along_depth(source: Source, wanted=()) -> Measured:
@@ -425,10 +378,8 @@ def _tables(source: Source) -> dict:
     triplets = vice.responses(source, vice.RESPONSES[:2])
     kernels = {vice.CLIP: "cosine", vice.WORDS: "cosine", vice.VICE: "dot", vice.SPOSE: "dot"}
     values = {name: source.published(name).align(triplets.ids).values for name in kernels}
-    found = {
-        name: odd_one_out.choices(similarity_matrix(values[name], kernel), triplets.triplets)
-        for name, kernel in kernels.items()
-    }
+    found = {name: odd_one_out.choices(similarity_matrix(values[name], kernel), triplets.triplets)
+             for name, kernel in kernels.items()}  # fmt: skip
     found["people"] = np.full(len(triplets), 2)
     names = list(found)
     both = [(a, b) for i, a in enumerate(names) for b in names[:i]]
@@ -437,12 +388,9 @@ def _tables(source: Source) -> dict:
     rows = [{"model": a, "detail": b, "measure": "agreement", "value": v} for (a, b), v in zip(both, mean)]
     table = Measured.of(rows, drawn, profile="slice", dataset="things/testset1 and 2", n=len(triplets)).table
     cka = measures.cka_matrix(values)
-    more = [
-        {"model": a, "detail": b, "value": cka.loc[a, b], "n": len(triplets.ids)}
-        for a, b in both
-        if "people" not in (a, b)
-    ]
-    more = results.table(more, profile="slice", dataset=f"{len(triplets.ids):,} concepts", measure="CKA")
+    more = [{"model": a, "detail": b, "value": cka.loc[a, b]} for a, b in both if "people" not in (a, b)]
+    common = {"profile": "slice", "dataset": f"{len(triplets.ids):,} concepts", "n": len(triplets.ids)}
+    more = results.table(more, measure="CKA", **common)
     return {"pairs": pd.concat([table, more], ignore_index=True)}
 
 
@@ -495,11 +443,6 @@ def numbers_of_failures(wrong: pd.DataFrame) -> dict:
     }
 
 
-def clearest(apart: pd.DataFrame) -> pd.DataFrame:
-    """Of each kind the triplets about which people are surest; see :func:`clear`."""
-    return pd.concat([clear(apart, kind, n) for kind, n in KINDS.items()], ignore_index=True)
-
-
 def pictures(source: Source, chosen: pd.DataFrame, size: int) -> dict[str, np.ndarray]:
     """Pictures of the objects of some triplets (columns a, b, odd), by id: uint8 (size, size, 3)."""
     return source.seen("things", pd.unique(chosen[["a", "b", "odd"]].to_numpy().ravel()), size)
@@ -515,34 +458,16 @@ def apart_table(apart: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     first, second : str
         The groups.
     """
-    kinds = {
-        "first right, second wrong": f"{first} right, {second} wrong",
-        "second right, first wrong": f"{second} right, {first} wrong",
-        "both wrong, different": "both wrong, different",
-    }
+    kinds = {kind: kind.replace("first", "{0}").replace("second", "{1}").format(first, second) for kind in KINDS}
     found = apart.groupby("kind")["dimension"]
     top = found.agg(lambda part: ", ".join(part.value_counts().index[:4])).reindex(list(kinds)).fillna("")
     counts = found.size().reindex(list(kinds), fill_value=0)
-    return pd.DataFrame(
-        {
-            "kind": list(kinds.values()),
-            "triplets": counts.to_numpy(),
-            "most frequent dimensions": top.to_numpy(),
-        }
-    )
+    columns = {"triplets": counts.to_numpy(), "most frequent dimensions": top.to_numpy()}
+    return pd.DataFrame({"kind": list(kinds.values()), **columns})
 
 
 def public_table(public: Tables) -> pd.DataFrame:
     """Agreement and CKA of models and people on the public files, one row a pair."""
-    rows = public["pairs"]
-    return pd.DataFrame(
-        {
-            "first": rows["model"].map(vice.NAMES),
-            "second": rows["detail"].map(vice.NAMES),
-            "measure": rows["measure"],
-            "value": rows["value"],
-            "low": rows["low"],
-            "high": rows["high"],
-            "provenance": public.provenance,
-        }
-    )
+    rows = public["pairs"].rename(columns={"model": "first", "detail": "second"})
+    rows = rows.assign(provenance=public.provenance, **{c: rows[c].map(vice.NAMES) for c in ("first", "second")})
+    return rows[["first", "second", "measure", "value", "low", "high", "provenance"]]

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import seaborn
 
-from ..plots import style
+from ..plots import panels, style
 from ..plots.panels import FAMILIES, SHAPES, limits, lines
 
 FLARE = seaborn.color_palette("flare", as_cmap=True)
 ONE_LABEL = "Supervised (ImageNet-1K)"  # or the group that plays it in the drawn world
+MOST = 6  # names of rows and columns, so that numbers of two panels fit side by side
 MEASURES = {"agreement": "Odd-one-out choice agreement", "CKA": "Centred kernel alignment (CKA)"}
 CATEGORIES = {  # the paper's colours of the superordinates, brightened where they would vanish on a dark page
     "animal": ("#d62728", "o"),
@@ -36,14 +37,11 @@ def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame):
     models : DataFrame
         Facts.
     """
-    from matplotlib import pyplot as plt
     from matplotlib.patches import Rectangle
 
     layers = list(dict.fromkeys(table["layer"]))
     group = models.set_index("model")["group"]
-    fig, axes = plt.subplots(
-        len(layers), 2, figsize=(style.WIDTH, 3.55 * len(layers) + 1.2), layout="constrained", squeeze=False
-    )
+    fig, axes = panels.axes(3.55 * len(layers) + 1.2, len(layers), 2, squeeze=False)
     for row, layer in zip(axes, layers):
         for ax, (measure, title) in zip(row, MEASURES.items()):
             part = table[(table["layer"] == layer) & (table["measure"] == measure)]
@@ -61,36 +59,22 @@ def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame):
     bar = fig.colorbar(picture, ax=axes, shrink=0.6, location="bottom", aspect=40)
     bar.outline.set_visible(False)
     bar.set_label("agreement (share of triplets), CKA", fontsize=9.5)
-    style.group_legend(fig, [group.get(n, "People") for n in order], loc="outside lower center", ncols=3)
+    style.group_legend(fig, [group.get(n, "People") for n in order], **panels.BELOW)
     return fig
 
 
 def failures(table: pd.DataFrame):
     """How many networks miss the human choice: counted, expected if they erred independently, and what people find."""
-    from matplotlib import pyplot as plt
-
-    fig, (left, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 3.7), layout="constrained")
+    fig, (left, right) = panels.axes(3.7, 1, 2)
     left.bar(table["wrong"], table["share"], color="#2f6fae", alpha=0.75, width=0.85, label="counted", edgecolor="none")
     left.plot(table["wrong"], table["independent"], color=style.GREY, ls="--", label="independent errors")
     left.set(xlabel="networks that miss people's choice", ylabel="share of triplets")
     left.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     some = table[table["triplets"] > 20]
-    right.plot(
-        some["wrong"],
-        some["dimensions"],
-        color="#d55e00",
-        marker="o",
-        ms=4,
-        label="people's dimensions are right, share",
-    )
-    right.plot(
-        some["wrong"],
-        some["entropy"] / np.log(3),
-        color="#009e73",
-        marker="s",
-        ms=4,
-        label="people's entropy, share of its maximum",
-    )
+    shown = {"people's dimensions are right, share": (some["dimensions"], "#d55e00", "o"),
+             "people's entropy, share of its maximum": (some["entropy"] / np.log(3), "#009e73", "s")}  # fmt: skip
+    for label, (values, colour, marker) in shown.items():
+        right.plot(some["wrong"], values, color=colour, marker=marker, ms=4, label=label)
     right.set(xlabel="networks that miss people's choice", ylabel="share", ylim=(0, 1))
     right.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return fig
@@ -104,24 +88,14 @@ def doubt(table: pd.DataFrame, groups: pd.DataFrame):
     table, groups : DataFrame
         group, low, high, n, error; ``table`` has one line a model, ``groups`` one a group.
     """
-    from matplotlib import pyplot as plt
-
-    fig, ax = plt.subplots(figsize=(5.8, 4.7), layout="constrained")
+    fig, ax = panels.axes(4.7, width=5.8)
     for _, part in table.groupby("model", sort=False):
         ax.plot((part["low"] + part["high"]) / 2, part["error"], **style.thin(part["group"].iloc[0]))
     for name in style.order(groups["group"]):
         part = groups[groups["group"] == name]
         line = {"ls": "--", "marker": ""} if name == "People" else {"marker": style.marker(name)}
-        ax.plot(
-            (part["low"] + part["high"]) / 2,
-            part["error"],
-            color=style.color(name),
-            ms=6,
-            mec=style.OUTLINE,
-            mew=0.6,
-            path_effects=style.casing(name, 1.8),
-            **line,
-        )
+        look = {"color": style.color(name), "ms": 6, "mec": style.OUTLINE, "mew": 0.6, **line}
+        ax.plot((part["low"] + part["high"]) / 2, part["error"], path_effects=style.casing(name, 1.8), **look)
     own = groups[groups["group"] == "People"]
     if len(own):
         middle = own.iloc[len(own) // 2]
@@ -145,18 +119,8 @@ def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
     first, second : str
         The two training groups.
     """
-    from matplotlib import pyplot as plt
-
-    n = max(len(rows), 1)
-    high = -(-n // 2)
-    fig, axes = plt.subplots(
-        high,
-        7,
-        figsize=(style.WIDTH, 1.5 * high + 0.6),
-        width_ratios=[1, 1, 1, 0.15, 1, 1, 1],
-        layout="constrained",
-        squeeze=False,
-    )
+    high = -(-max(len(rows), 1) // 2)
+    fig, axes = panels.axes(1.5 * high + 0.6, high, 7, width_ratios=[1, 1, 1, 0.15, 1, 1, 1], squeeze=False)
     for ax in axes.ravel():
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -167,22 +131,10 @@ def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
             if column == "odd":
                 ax.spines[:].set_visible(True)
                 ax.spines[:].set(color="#32a852", linewidth=3)
-            marks = [
-                (g, x)
-                for g, x, c in ((first, 0.32, row["first_choice"]), (second, 0.68, row["second_choice"]))
-                if c == position
-            ]
-            for group, x in marks:
-                ax.plot(
-                    x,
-                    -0.14,
-                    marker=style.marker(group),
-                    color=style.color(group),
-                    mec=style.OUTLINE,
-                    ms=9,
-                    clip_on=False,
-                    transform=ax.transAxes,
-                )
+            for group, x, choice in ((first, 0.32, row["first_choice"]), (second, 0.68, row["second_choice"])):
+                if choice == position:
+                    look = {"marker": style.marker(group), "color": style.color(group), "mec": style.OUTLINE, "ms": 9}
+                    ax.plot(x, -0.14, clip_on=False, transform=ax.transAxes, **look)
             ax.set_xlabel(" ", fontsize=9)
     if not len(rows):
         axes[0, 0].text(0, 0.5, "no such triplet", transform=axes[0, 0].transAxes, color=style.GREY)
@@ -192,31 +144,17 @@ def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
 
 def maps(table: pd.DataFrame, names: dict[str, str]):
     """t-SNE maps side by side, coloured by the kind of object (appendix A11)."""
-    from matplotlib import pyplot as plt
-
     models = list(dict.fromkeys(table["model"]))
-    rows = -(-len(models) // 2)
-    fig, axes = plt.subplots(rows, 2, figsize=(style.WIDTH, 3.3 * rows + 0.7), layout="constrained", squeeze=False)
-    for ax in axes.ravel()[len(models) :]:
-        ax.axis("off")
-    for ax, model in zip(axes.ravel(), models):
+    fig, axes = panels.grid(len(models), 3.3, 2)
+    for ax, model in zip(axes, models):
         part = table[table["model"] == model]
         for category, (colour, marker) in reversed(CATEGORIES.items()):
             at = part["category"] == category
-            faint = category == "other"
-            ax.scatter(
-                part["x"][at],
-                part["y"][at],
-                s=16,
-                color=colour,
-                marker=marker,
-                alpha=0.35 if faint else 0.9,
-                lw=0,
-                label=category,
-            )
+            look = {"s": 16, "color": colour, "marker": marker, "alpha": 0.35 if category == "other" else 0.9, "lw": 0}
+            ax.scatter(part["x"][at], part["y"][at], label=category, **look)
         ax.set(xticks=[], yticks=[], title=names.get(model, model))
         ax.spines[:].set(visible=True, alpha=0.4)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+    handles, labels = axes[0].get_legend_handles_labels()
     fig.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=4, fontsize=9.5)
     return fig
 
@@ -234,8 +172,6 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
     models : DataFrame
         Facts.
     """
-    from matplotlib import pyplot as plt
-
     facts = models.set_index("model").loc[list(dict.fromkeys(table["model"]))]
     plain = facts[[style.ALIASES.get(group, group) == ONE_LABEL for group in facts["group"]]]
     other = facts.drop(plain.index)
@@ -243,8 +179,7 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
     parts = [(plain, plain.index, "Architectures, one label per image"), (other, [*base, *other.index], "Training")]
     parts = [part for part in parts if len(part[0])]
     heights = [max(4.3, 0.8 + 0.2 * len(names)) for _, names, _ in parts]  # a line of the legend each
-    fig, axes = plt.subplots(len(parts), 1, figsize=(style.WIDTH, sum(heights)), layout="constrained", sharex=True,
-                             squeeze=False, height_ratios=heights)  # fmt: skip
+    fig, axes = panels.axes(sum(heights), len(parts), sharex=True, squeeze=False, height_ratios=heights)
     for letter, ax, (shown, names, title) in zip("ab", axes[:, 0], parts):
         for k, model in enumerate(names):
             part = table[table["model"] == model]
@@ -263,12 +198,16 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
     return fig
 
 
-def public_pairs(table: pd.DataFrame, names: dict[str, str]):
-    """Agreement of choices and CKA of the public embeddings, features and people, as numbers on colour."""
+def public_pairs(table: pd.DataFrame, names: dict[str, str], measures: dict[str, str] = MEASURES):
+    """How alike the public embeddings, features and people are, by two measures, as numbers on colour."""
     from matplotlib import pyplot as plt
 
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.9), layout="constrained")
-    for ax, (measure, title) in zip(axes, MEASURES.items()):
+    beside = len(measures) if len(names) <= MOST else 1  # panels in a row
+    high = len(measures) // beside
+    wide = style.WIDTH if beside > 1 else 0.72 * style.WIDTH + 0.08 * len(names)
+    fig, axes = plt.subplots(high, beside, figsize=(wide, (3.9 if len(names) <= MOST else 4.5) * high),
+                             layout="constrained", squeeze=False)  # fmt: skip
+    for ax, (measure, title) in zip(axes.flat, measures.items()):
         part = table[table["measure"] == measure]
         known = list(dict.fromkeys([*part["detail"], *part["model"]]))
         here = [n for n in names if n in known]

@@ -11,7 +11,7 @@ from ..config import OWN
 from ..data.types import HumanRDM
 from ..errors import MissingData
 from ..plots import panels, style
-from ..results import Measured, combine
+from ..results import Measured
 from ..roles import ARRANGEMENTS
 from ..source import LAYERS, Source
 from . import networks
@@ -22,6 +22,10 @@ METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
 STAGE = "zero-shot"
 PAIRINGS = {"mean": "spearman", "single": "spearman with each person"}  # with whom, and what it is called
+CEILINGS = ("reliability", "one person", "mean of all")  # of people, see :func:`ceilings_of`
+RECORDED = {"methods": ("spearman",), "details": ("mean", "single, lower", "single, upper"), "measure": "ceiling",
+            "stage": "", "source": ""}  # how tables of real people call them  # fmt: skip
+KING = ["king1", "king2"]
 YLABEL = {"spearman": "Spearman's ρ with people", "pearson": "Pearson's r with people"}
 TITLES = {"cichy": "118 pictures", "king1": "144, set 1", "king2": "144, set 2"}
 
@@ -79,7 +83,7 @@ def of_people(
 ) -> Measured:  # fmt: skip
     """Agreement of each layer with the mean RDM of the people, and with single people, averaged.
 
-    Two questions with two ceilings, which :func:`people_ceilings` gives.
+    Two questions with two ceilings, which :func:`ceilings_of` gives.
 
     Parameters
     ----------
@@ -112,40 +116,9 @@ def of_people(
     return Measured.of(rows, np.stack(drawn), stage=STAGE, detail=metric, n=len(human), **common)
 
 
-def people_ceilings(human: HumanRDM, **common) -> pd.DataFrame:
-    """What a perfect model reaches in both comparisons of :func:`of_people`; see :func:`humalign.rsa.ceiling`.
-
-    Returns
-    -------
-    DataFrame
-        A result table with model "people", measure "ceiling" and detail "mean", "single, lower" and "single, upper".
-    """
-    found = {}
-    for against in PAIRINGS:
-        low, high = measures.ceiling(human.rdm, against)
-        found |= {against: low} if low == high else {f"{against}, lower": low, f"{against}, upper": high}
-    rows = [{"detail": detail, "value": value} for detail, value in found.items()]
-    return results.table(rows, model="people", measure="ceiling", n=human.people, **common)
-
-
 def measure(source: Source, models=None, seeds=(0,), roles=ARRANGEMENTS) -> Measured:
-    """Agreement of the networks of a source with people's arrangements, network by network kept in the cache.
-
-    Of several roles, those without arrangements or features are left out; with none, MissingData says what is missing.
-
-    Parameters
-    ----------
-    source : Source
-    models : list of str, optional
-        Default: all.
-    seeds : tuple of int
-        Training runs.
-    roles : tuple of str
-    """
-    return combine(
-        *(networks.measure(source, role, of_features, VERSION, name="rsa", models=models, seeds=seeds)
-          for role in source.at_hand(roles))
-    )  # fmt: skip
+    """Agreement of a source's networks with people's arrangements; see :func:`humalign.chapters.networks.measure`."""
+    return networks.measure(source, roles, of_features, VERSION, name="rsa", models=models, seeds=seeds)
 
 
 def titles(source: Source, known: dict[str, str] = TITLES) -> dict[str, str]:
@@ -161,35 +134,42 @@ def titles(source: Source, known: dict[str, str] = TITLES) -> dict[str, str]:
 
 
 def ceilings(source: Source, roles=ARRANGEMENTS) -> pd.DataFrame:
-    """How well people predict people in some arrangement sets.
-
-    Returns
-    -------
-    DataFrame
-        A result table with model "people", stage "ceiling", measures "spearman" and "pearson" and detail "one person"
-        (mean agreement of a person with the mean of the others), "mean of all" (each person with the mean of all: the
-        upper end for one person) and "reliability" (the agreement that the true RDM would have with the mean of these
-        people, from random halves; the line in the figures). See :func:`humalign.rsa.ceiling`.
-    """
+    """How well people predict people in some arrangement sets: :func:`ceilings_of` each."""
     profile = source.profile.name
     return pd.concat([ceilings_of(source.arrangement(role), dataset=role, profile=profile) for role in roles])
 
 
-def ceilings_of(human: HumanRDM, **common) -> pd.DataFrame:
-    """The rows of :func:`ceilings` for one set of two people or more; ``common``: dataset and profile."""
+def ceilings_of(human: HumanRDM, methods=METHODS, details=CEILINGS, **common) -> pd.DataFrame:
+    """What a perfect model reaches with one set of two people or more; see :func:`humalign.rsa.ceiling`.
+
+    Parameters
+    ----------
+    human : HumanRDM
+        One RDM a person.
+    methods : tuple of str
+        Of the comparison.
+    details : three str
+        What the values are called: by default "reliability" (the agreement that the true RDM would have with the mean
+        of these people, from random halves; the line in the figures), "one person" (mean agreement of a person with
+        the mean of the others) and "mean of all" (each person with the mean of all: the upper end for one person).
+    **common
+        Columns: ``dataset`` and ``profile``; others in place of model "people", stage "ceiling", measure = method.
+    """
     rows = []
-    for method in METHODS:
-        one, every = measures.ceiling(human.rdm, "single", method)
-        true, _ = measures.ceiling(human.rdm, "mean", method)
-        found = {"one person": one, "mean of all": every, "reliability": true}
-        rows += [{"measure": method, "detail": detail, "value": value} for detail, value in found.items()]
-    common = {"model": "people", "stage": "ceiling", "n": len(human.rdm), "source": human.source, **common}
+    for method in methods:
+        values = (measures.ceiling(human.rdm, "mean", method)[0], *measures.ceiling(human.rdm, "single", method))
+        rows += [{"measure": method, "detail": detail, "value": value} for detail, value in zip(details, values)]
+    common = {"model": "people", "stage": "ceiling", "n": human.people, "source": human.source, **common}
     return results.table(rows, **common)
 
 
 def limits(ceilings: pd.DataFrame, method: str = "spearman", detail: str = "reliability") -> pd.Series:
-    """One value a data set from :func:`ceilings`: what the true dissimilarities, or "one person", would reach."""
-    return ceilings[(ceilings["measure"] == method) & (ceilings["detail"] == detail)].set_index("dataset")["value"]
+    """One value a data set from :func:`ceilings`: what the true dissimilarities, or "one person", would reach.
+
+    Where both sets of 144 pictures are there, "king" is the mean of the two, as for :func:`mean_of`.
+    """
+    found = ceilings[(ceilings["measure"] == method) & (ceilings["detail"] == detail)].set_index("dataset")["value"]
+    return pd.concat([found, pd.Series({"king": found[KING].mean()})]) if set(KING) <= set(found.index) else found
 
 
 def references(source: Source, roles=ARRANGEMENTS, draws: int = resample.DRAWS) -> dict[str, pd.DataFrame]:
@@ -364,23 +344,18 @@ def sets(
     references : dict of str to DataFrame, optional
         Title to the result table of descriptions that are no networks.
     """
-    from matplotlib import pyplot as plt
-
     first = next(iter(points.values()))
     rows = first.assign(place=first["group"].map({g: k for k, g in enumerate(style.order(first["group"]))}))
     rows = rows.sort_values(["place", "value"], ascending=[False, True]).reset_index(drop=True)
-    fig, axes = plt.subplots(
-        1, len(points), figsize=(style.WIDTH, 1.7 + 0.165 * len(rows)), sharey=True, sharex=True, layout="constrained"
-    )
+    fig, axes = panels.axes(1.7 + 0.165 * len(rows), 1, len(points), sharey=True, sharex=True, squeeze=False)
     marks, away = {}, {}
     shown = {} if references is None else {t: r.set_index("model")["value"] for t, r in references.items()}
     ends = [pd.concat(points.values())[["value", "low", "high"]].to_numpy(float).ravel()]
     ends = np.concatenate([*ends, [0.0], [s["category"] for s in shown.values() if "category" in s]])
     ends = ends[np.isfinite(ends)]
     left, right = ends.min() - 0.06 * np.ptp(ends), ends.max() + 0.06 * np.ptp(ends)
-    for ax, (title, part) in zip(np.atleast_1d(axes), points.items()):
-        part = part.set_index("model").reindex(rows["model"]).reset_index()
-        y = np.arange(len(part))
+    for ax, (title, part) in zip(axes[0], points.items()):
+        part, y = part.set_index("model").reindex(rows["model"]).reset_index(), panels.name_rows(ax, rows)
         ax.hlines(y, part["low"], part["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
         style.single_runs(ax, part, y, along="x")
         panels.dots(ax, part["value"], y, rows["group"], size=30)
@@ -396,26 +371,9 @@ def sets(
             ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
         ax.set_xlim(left, right)
         ax.set_xlabel(f"ρ, {title}{away.get(title, '')}", fontsize=10)
-        ax.set_ylim(-1, len(part))
-        ax.grid(axis="y", lw=0.5)
-        ax.tick_params(axis="y", length=0)
-    axes = np.atleast_1d(axes)
-    axes[0].set_yticks(
-        np.arange(len(rows)), [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5
-    )
-    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    style.group_legend(fig, rows["group"], **panels.BELOW)
     for ax, lines in marks.items():
         panels.tops(ax, lines, 0.12)
-    return fig
-
-
-def two_measures(pairs: pd.DataFrame, xlabel: str, ylabel: str):
-    """Two ways to compute the same agreement against each other."""
-    from matplotlib import pyplot as plt
-
-    fig, ax = plt.subplots(figsize=(5.2, 5.2), layout="constrained")
-    panels.identity(ax, pairs, xlabel, ylabel)
-    style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
     return fig
 
 
@@ -430,16 +388,11 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
         Label of each picture, equal labels adjacent.
     """
     import seaborn
-    from matplotlib import pyplot as plt
 
-    columns = 2
-    rows = -(-len(rdms) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(style.WIDTH, 3.5 * rows), layout="constrained", squeeze=False)
-    for ax in axes.ravel()[len(rdms) :]:
-        ax.axis("off")
-    look = {"vmin": 0, "vmax": 1, "cmap": plt.rcParams["image.cmap"], "square": True, "cbar": False,
-            "rasterized": True, "xticklabels": False, "yticklabels": False}  # fmt: skip
-    for ax, (title, rdm) in zip(axes.ravel(), rdms.items()):
+    fig, axes = panels.grid(len(rdms), 3.4, 2)
+    look = {"vmin": 0, "vmax": 1, "cmap": "viridis", "square": True, "cbar": False, "rasterized": True,
+            "xticklabels": False, "yticklabels": False}  # fmt: skip
+    for ax, (title, rdm) in zip(axes, rdms.items()):
         i, j = np.triu_indices(len(rdm), 1)
         shown = np.full(rdm.shape, np.nan)
         shown[i, j] = shown[j, i] = _as_ranks(rdm)
@@ -462,11 +415,8 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
 
 def tasks(pairs: pd.DataFrame):
     """Agreement with arrangements (y) against odd-one-out accuracy (x), one point a network."""
-    from matplotlib import pyplot as plt
-
-    fig, ax = plt.subplots(figsize=(5.6, 4.8), layout="constrained")
-    ax.hlines(pairs["y"], pairs["x_low"], pairs["x_high"], color=style.GREY, lw=0.8, alpha=0.4, zorder=2)
-    style.points(ax, pairs["x"], pairs["y"], pairs["group"], low=pairs["y_low"], high=pairs["y_high"], size=42)
+    fig, ax = panels.axes(4.8, width=5.6)
+    panels.crosses(ax, pairs)
     style.reference_line(ax, 1 / 3, "chance", axis="x")
     ax.axhline(0, color=style.GREY, ls=":", lw=1.2)
     ax.set(xlabel="odd-one-out accuracy", ylabel="Spearman's ρ with arrangements")

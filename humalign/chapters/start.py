@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import seaborn
 
-from .. import odd_one_out
+from .. import odd_one_out, resample
 from ..plots import style
 from ..similarity import similarity_matrix
 
 ROLES, OPTIONAL = (), ()
 
 
-def left_out(features: pd.DataFrame, triplets, seed: int = 0, draws: int = 500) -> pd.DataFrame:
+def left_out(features: pd.DataFrame, triplets) -> pd.DataFrame:
     """Odd-one-out accuracy with all features and with each one left out.
 
     Parameters
@@ -21,22 +21,20 @@ def left_out(features: pd.DataFrame, triplets, seed: int = 0, draws: int = 500) 
     features : DataFrame (m, p)
     triplets : int array (n, 3)
         Answers, odd one last.
-    seed, draws : int
-        Of the bootstrap over triplets.
 
     Returns
     -------
     DataFrame
-        features ("all", "without ..."), accuracy (ties shared), low, high (95 %).
+        features ("all", "without ..."), accuracy (ties shared), low, high (95 %, triplets resampled).
     """
-    resample = np.random.default_rng(seed).integers(0, len(triplets), (draws, len(triplets)))
     rows = []
     for name in [None, *features.columns]:
         values = features if name is None else features.drop(columns=name)
-        score = np.asarray(odd_one_out.scores(similarity_matrix(values.to_numpy()), triplets, ties="fraction"))
-        low, high = np.quantile(score[resample].mean(1), [0.025, 0.975])
+        scores = odd_one_out.scores(similarity_matrix(values.to_numpy()), triplets, ties="fraction")
+        accuracy, drawn = resample.unit_means(scores)
+        low, high = resample.interval(drawn)
         label = "all" if name is None else f"without {name}"
-        rows.append({"features": label, "accuracy": score.mean(), "low": low, "high": high})
+        rows.append({"features": label, "accuracy": accuracy, "low": low, "high": high})
     return pd.DataFrame(rows)
 
 
@@ -67,10 +65,8 @@ def similarity(matrix, names):
     ax.set_xticks(ax.get_xticks(), names, rotation=60, ha="right")
     ax.set_yticks(ax.get_yticks(), names, rotation=0)
     first, second = np.triu_indices(len(names), 1)
-    table = pd.DataFrame(
-        {"a": np.array(names)[first], "b": np.array(names)[second], "similarity": np.asarray(matrix)[first, second]}
-    )
-    return fig, table
+    names, values = np.array(names), np.asarray(matrix)[first, second]
+    return fig, pd.DataFrame({"a": names[first], "b": names[second], "similarity": values})
 
 
 def worth(table: pd.DataFrame, ceiling: float):
@@ -87,17 +83,8 @@ def worth(table: pd.DataFrame, ceiling: float):
 
     fig, ax = plt.subplots(figsize=(style.WIDTH, 3.2))
     x = np.arange(len(table))
-    ax.errorbar(
-        x,
-        table.accuracy,
-        [table.accuracy - table.low, table.high - table.accuracy],
-        fmt="o",
-        color=style.PALETTE["Image/Text"],
-        ecolor=style.GREY,
-        capsize=3,
-        ms=7,
-        mec=style.OUTLINE,
-    )
+    look = {"color": style.PALETTE["Image/Text"], "ecolor": style.GREY, "capsize": 3, "ms": 7, "mec": style.OUTLINE}
+    ax.errorbar(x, table.accuracy, [table.accuracy - table.low, table.high - table.accuracy], fmt="o", **look)
     style.reference_line(ax, 1 / 3, "chance")
     style.reference_line(ax, ceiling, "noise ceiling")
     ax.set_xticks(x, table.features, rotation=20, ha="right")

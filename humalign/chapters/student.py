@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,9 +35,11 @@ NAMES = {  # short names of the students, for axes
     "simclr-resnet-m": "SimCLR",
     "imagetext-seen-resnet-m": "Image/text",
 }
-PEOPLE = {  # (dataset, measure, detail): title of a panel
+CHOICES = {  # (dataset, measure, detail): title of a panel
     ("things", "accuracy", "cosine"): "odd-one-out choices, all concepts",
     ("things", "accuracy", "cosine, held-out concepts"): "odd-one-out choices, held-out concepts only",
+}
+ARRANGED = {
     ("cichy", "spearman", "correlation"): "arrangement, 118 pictures",
     ("king1", "spearman", "correlation"): "arrangement, first 144 pictures",
     ("king2", "spearman", "correlation"): "arrangement, second 144 pictures",
@@ -68,14 +71,6 @@ REPORTED = {  # on the held-out concepts that are reported; column: (dataset, de
     "shift": ("shift", "H2"),
 }
 WORDS = {"shot": "one-shot"}  # columns that are headed otherwise
-NEAR, FAR = ("dog", "cat", "giraffe"), ("banana", "car")  # concepts of one superordinate; of two others
-KINDS = {  # (right before, right after): words
-    (False, True): "wrong before, right after",
-    (True, False): "right before, wrong after",
-    (True, True): "right before and after",
-    (False, False): "wrong before and after",
-}
-
 
 # ---- records -------------------------------------------------------------------------------------------------------
 
@@ -88,17 +83,19 @@ def runs() -> Measured:
     MissingData
         When no run is recorded yet.
     """
-    path = recording.FOLDER / RUNS
-    if not path.is_file():
-        raise MissingData("no run is recorded", "AligNet experiments", "python -m humalign.experiments")
-    return Measured.load(path, "recorded")
+    return Measured.load(_recorded(RUNS), "recorded")
 
 
 def log() -> pd.DataFrame:
     """One line an experiment of the protocol: stage, model, seed, state (done, failed, not run), facts of training."""
-    if not (recording.FOLDER / LOG).is_file():
+    return pd.read_csv(_recorded(LOG))
+
+
+def _recorded(name: str) -> Path:
+    path = recording.FOLDER / name
+    if not path.is_file():
         raise MissingData("no run is recorded", "AligNet experiments", "python -m humalign.experiments")
-    return pd.read_csv(recording.FOLDER / LOG)
+    return path
 
 
 def mistakes() -> pd.DataFrame:
@@ -121,10 +118,7 @@ def recorded_features() -> dict[tuple[str, str], np.ndarray]:
     MissingData
         When no experiment was recorded.
     """
-    path = recording.FOLDER / FEATURES
-    if not path.is_file():
-        raise MissingData("no features of students were recorded", path, "run 'python -m humalign.experiments'")
-    arrays, _ = load_arrays(path)
+    arrays, _ = load_arrays(_recorded(FEATURES))
     keys = (key.split("/") for key in sorted(arrays))
     return {(m, s): arrays[f"{m}/{s}/{k}"].astype(np.float32) for m, s, k in keys if k == "test"}
 
@@ -241,10 +235,10 @@ def teachers(runs: Measured, models=("teacher-web", "teacher-seen")) -> pd.DataF
 
 
 def people_lines(source: Source) -> dict:
-    """What people set for the panels of :data:`PEOPLE`: title to {label: value}."""
+    """What people set for the panels of :data:`CHOICES` and :data:`ARRANGED`: title to {label: value}."""
     best = zero_shot.limit(zero_shot.ceilings(source))
     out = {}
-    for (dataset, measure, detail), title in PEOPLE.items():
+    for (dataset, measure, detail), title in {**CHOICES, **ARRANGED}.items():
         if measure == "accuracy":
             out[title] = {"chance": 1 / 3}
             if detail == "cosine":  # all concepts, as the ceiling
@@ -352,107 +346,31 @@ def level_options(source: Source, networks=tuple(NAMES)) -> pd.DataFrame:
         model, stage, level, kernel (cosine, dot), ties (either, drop), value.
     """
     mapped = teacher.TEACHER
+
+    def make():
+        triplets, table = level_set(source)
+        sets = {(n, "base"): teacher.features(source, n, "test") for n in (*networks, mapped)}
+        sets[mapped, "teacher"] = teacher.fitted(source, mapped).apply(sets[mapped, "base"])
+        rows = []
+        for (model, stage), values in sets.items():
+            for kernel in ("cosine", "dot"):
+                chosen = odd_one_out.choices(similarity_matrix(values, kernel), triplets.triplets)
+                for ties in ("either", "drop"):
+                    right = levels.correct(chosen, table["top"].to_numpy(), ties)
+                    for level in levels.LEVELS:
+                        value = np.nanmean(right[triplets.level == level])
+                        rows.append(dict(model=model, stage=stage, level=level, kernel=kernel, ties=ties, value=value))
+        return pd.DataFrame(rows)
+
     parts = [[networks, mapped], [teacher.state(source, n) for n in (*networks, mapped)]]
-    return kept(source.profile, "level-options", VERSION, parts, lambda: _level_options(source, networks, mapped))
+    return kept(source.profile, "level-options", VERSION, parts, make)
 
 
-def _level_options(source, networks, mapped) -> pd.DataFrame:
-    triplets, table = level_set(source)
-    sets = {(n, "base"): teacher.features(source, n, "test") for n in (*networks, mapped)}
-    sets[mapped, "teacher"] = teacher.fitted(source, mapped).apply(sets[mapped, "base"])
-    rows = []
-    for (model, stage), values in sets.items():
-        for kernel in ("cosine", "dot"):
-            chosen = odd_one_out.choices(similarity_matrix(values, kernel), triplets.triplets)
-            for ties in ("either", "drop"):
-                right = levels.correct(chosen, table["top"].to_numpy(), ties)
-                for level in levels.LEVELS:
-                    value = np.nanmean(right[triplets.level == level])
-                    rows.append(dict(model=model, stage=stage, level=level, kernel=kernel, ties=ties, value=value))
-    return pd.DataFrame(rows)
-
-
-def judged(features: dict, model: str = "softmax-resnet-m", part: str = PART) -> pd.DataFrame:
-    """Triplets of one part of the concept split whose pictures have recorded features, and what is said about them.
-
-    Parameters
-    ----------
-    features : dict
-        From :func:`recorded_features`.
-
-    Returns
-    -------
-    DataFrame
-        first, second (the pair that most drawn people keep), odd (picture ids), level, people (share of them that call
-        it odd), before, after (the id that base and AligNet call odd), kind.
-    """
-    from ..world import observers
-    from ..world.splits import level_triplets
-
-    data, known = level_triplets(part), pictures("test")["id"]
-    row = pd.Series(np.arange(len(known)), index=known)
-    ids = np.array(data.ids)
-    keep = np.isin(ids, known)[data.triplets].all(1)
-    rows = data.triplets[keep]
-    share = observers.group_probabilities(observers.values(data.ids), rows)[:, ::-1]  # chance that 0, 1 or 2 is odd
-    order = np.argsort(share, 1)  # the likely odd one last
-    rows, share = np.take_along_axis(rows, order, 1), np.take_along_axis(share, order, 1)
-    shown = row.loc[ids[rows].ravel()].to_numpy().reshape(rows.shape)
-    table = pd.DataFrame(ids[rows], columns=["first", "second", "odd"])
-    table["level"], table["people"] = data.level[keep], share[:, 2]
-    for name, stage in (("before", "base"), ("after", "AligNet")):
-        chosen = odd_one_out.choices(similarity_matrix(features[model, stage], "cosine"), shown)
-        table[name] = ids[rows[np.arange(len(rows)), chosen]]
-    right = [(table[name] == table["odd"]).tolist() for name in ("before", "after")]
-    table["kind"] = [KINDS[key] for key in zip(*right)]
-    return table.drop_duplicates(["first", "second", "odd"], ignore_index=True)
-
-
-def most_agreed(table: pd.DataFrame) -> pd.DataFrame:
-    """Of each kind the triplet about which drawn people agree most, with how many triplets are of the kind.
-
-    Returns
-    -------
-    DataFrame
-        The columns of :func:`judged`, and ``count``.
-    """
-    counts = table["kind"].value_counts()
-    best = table.sort_values("people", ascending=False, kind="stable").drop_duplicates("kind").set_index("kind")
-    best = best.loc[[k for k in KINDS.values() if k in best.index]].reset_index()
-    return best.assign(count=best["kind"].map(counts))
-
-
-def relations(near=NEAR, far=FAR) -> pd.DataFrame:
-    """A triplet of each level of abstraction, in a small tree, for :func:`humalign.plots.schematics.relations`.
-
-    Parameters
-    ----------
-    near : three concepts of one superordinate
-    far : two concepts of two other superordinates
-
-    Returns
-    -------
-    DataFrame
-        level, picture (id), concept, superordinate, odd (share of drawn people who call it odd); three rows a level.
-    """
-    from ..world import observers
-    from ..world.drawing import world
-    from ..world.stimuli import concept_of
-
-    first = {c: f"{c}/test0" for c in (*near, *far)}
-    triplets = {
-        "coarse": [first[near[0]], *(first[c] for c in far)],
-        "fine": [first[c] for c in near],
-        "boundary": [first[near[0]], f"{near[0]}/test1", first[near[1]]],
-    }
-    rows = []
-    for level, ids in triplets.items():
-        odd = observers.group_probabilities(observers.values(ids), np.array([[0, 1, 2]]))[0, ::-1]
-        for name, share in zip(ids, odd):
-            concept = concept_of(name)
-            kind = world().superordinate[concept]
-            rows.append(dict(level=level, picture=name, concept=concept, superordinate=kind, odd=float(share)))
-    return pd.DataFrame(rows)
+def option_table(options: pd.DataFrame) -> pd.DataFrame:
+    """:func:`level_options` with a column a level."""
+    wide = options.pivot(index=["model", "stage", "kernel", "ties"], columns="level", values="value")
+    known = options[["model", "stage", "kernel", "ties"]].drop_duplicates()
+    return known.join(wide[list(levels.LEVELS)], on=list(known)).assign(provenance="live").reset_index(drop=True)
 
 
 # ---- tables and numbers --------------------------------------------------------------------------------------------
@@ -463,12 +381,9 @@ def published_levels() -> pd.DataFrame:
     from .levels import PUBLISHED
 
     people = {level: value for quantity, level, value, *_ in PUBLISHED if quantity == "ceiling"}
-    rows = [
-        {"level": level, "base, lowest": a, "base, highest": b, "AligNet, lowest": c, "AligNet, highest": d,
-         "people, leave-one-out": people[level], "provenance": "second-hand"}
-        for level, a, b, c, d in SECOND_HAND
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
+    ends = ["base, lowest", "base, highest", "AligNet, lowest", "AligNet, highest"]
+    out = pd.DataFrame(SECOND_HAND, columns=["level", *ends])
+    return out.assign(**{"people, leave-one-out": out["level"].map(people)}, provenance="second-hand")
 
 
 def mean_table(table: pd.DataFrame) -> pd.DataFrame:

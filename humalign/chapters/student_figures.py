@@ -120,8 +120,7 @@ def trade_off(table: pd.DataFrame, columns: dict):
         ax.set(xlabel="coarse, H2", title=words, ylim=(low - room, high + room))
         ax.title.set_size(10)
     axes[0, 0].set_ylabel("accuracy")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, fontsize=9.5, ncols=3, loc="outside upper center")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9.5, ncols=3, loc="outside upper center")
     return fig
 
 
@@ -141,9 +140,8 @@ def mistakes(table: pd.DataFrame):
         y = np.arange(len(names))[::-1]
         ax.hlines(y, rows["low"], rows["high"], color=style.GREY, lw=1.2, zorder=2)
         right = [n.startswith("right") or n == "base" for n in names]
-        ax.scatter(
-            rows["value"], y, s=46, c=["#2f6fae" if ok else "coral" for ok in right], edgecolors=style.OUTLINE, zorder=3
-        )
+        colours = ["#2f6fae" if ok else "coral" for ok in right]
+        ax.scatter(rows["value"], y, s=46, c=colours, edgecolors=style.OUTLINE, zorder=3)
         style.reference_line(ax, CHANCE, "chance", axis="x", at=0.02)
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("accuracy")
@@ -181,6 +179,5 @@ def by_stage(table: pd.DataFrame, ylabel: str, lines: dict | None = None):
         ax.set(ylabel=ylabel, xlim=(-0.5, len(models) - 0.2))
         ax.set_title(title, loc="left")
     axes[-1, 0].set_xticks(range(len(models)), [NAMES[m] for m in models])
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, fontsize=9.5, ncols=3, loc="outside upper center")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9.5, ncols=3, loc="outside upper center")
     return fig

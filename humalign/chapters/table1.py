@@ -68,19 +68,14 @@ def published(facts: pd.DataFrame, table: pd.DataFrame | None = None, paper: str
     """
     rows = facts[facts["paper"].astype(str) == paper].reset_index(drop=True)
     million = rows["parameters"].astype(float) / 1e6
-    frame = pd.DataFrame(
-        {
-            "network": rows["name"],
-            "source": rows["source"],
-            "family": rows["family"],
-            "training": rows["group"].str.replace(r"^Supervised \((.*)\)$", r"\1", regex=True),
-            "objective": rows["objective"],
-            "parameters, M": million.round(1),
-            "ImageNet top-1, %": (100 * rows["reference_accuracy"].astype(float)).round(1),
-            "public": np.where(rows["public"].astype(bool), "yes", "no"),
-            "stand-in": rows["stand_in"].fillna("").map(short),
-        }
-    )
+    frame = pd.DataFrame({
+        "network": rows["name"], "source": rows["source"], "family": rows["family"],
+        "training": rows["group"].str.replace(r"^Supervised \((.*)\)$", r"\1", regex=True),
+        "objective": rows["objective"], "parameters, M": million.round(1),
+        "ImageNet top-1, %": (100 * rows["reference_accuracy"].astype(float)).round(1),
+        "public": np.where(rows["public"].astype(bool), "yes", "no"),
+        "stand-in": rows["stand_in"].fillna("").map(short),
+    })  # fmt: skip
     run = this_run(table, rows["model"])
     if run.notna().any().any():
         frame = pd.concat([frame, run.reset_index(drop=True)], axis=1)
@@ -106,16 +101,11 @@ def mini(facts: pd.DataFrame, table: pd.DataFrame | None = None) -> pd.DataFrame
     table : DataFrame, optional
         Result table of this run.
     """
-    frame = pd.DataFrame(
-        {
-            "no.": facts["number"],
-            "network": facts["name"],
-            "family": facts["family"],
-            **taught(facts),
-            "parameters, k": (facts["parameters"].astype(float) / 1e3).round(0).astype("Int64"),
-            "linear probe": facts["reference_accuracy"].astype(float),
-        }
-    )
+    frame = pd.DataFrame({
+        "no.": facts["number"], "network": facts["name"], "family": facts["family"], **taught(facts),
+        "parameters, k": (facts["parameters"].astype(float) / 1e3).round(0).astype("Int64"),
+        "linear probe": facts["reference_accuracy"].astype(float),
+    })  # fmt: skip
     return pd.concat([frame, this_run(table, facts["model"]).reset_index(drop=True)], axis=1)
 
 
@@ -139,11 +129,11 @@ def numbers(facts: pd.DataFrame, real: dict) -> dict:
     facts : DataFrame
         :func:`humalign.zoo.table` of profile "full".
     real : dict
-        :func:`humalign.chapters.real_data.numbers`.
+        :func:`humalign.chapters.real_probing.numbers`.
     """
     count = int((facts["paper"].astype(str) == "1").sum())
     return {
-        "t1_before": real["real_before"],
-        "t1_after": real["real_after"],
+        "t1_before": real["rq_things_clip_before"],
+        "t1_after": real["rq_things_clip_after"],
         "t1_networks": show.number(count, provenance="published", source="the authors' code"),
     }

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ..plots import style
-from .teacher import NETWORKS
+from .real_teacher import NETWORKS
 
 KINDS = {"uncertainty": "#2f6fae", "plain": "#d9a441", "glocal": "#228833"}
 

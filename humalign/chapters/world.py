@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .. import levels, odd_one_out, show
-from ..plots import style
+from ..plots import panels, style
 from ..source import Source
 from ..store import read_json
 
@@ -23,17 +23,16 @@ PLAYS = {  # role: what it plays
     "king1": "144-image arrangements, set 1",
     "king2": "144-image arrangements, set 2",
 }
+CELL = 72  # pixels of a picture on a sheet
 FROZEN = Path(str(resources.files("humalign.world").joinpath("frozen.json")))
 
 
 def overlap() -> pd.DataFrame:
     """How much of each observers' dimension the label taxonomy explains (adjusted R²): dimension, two columns."""
     found = read_json(FROZEN)["overlap"]["dimensions"]
-    rows = [
-        {"dimension": name, "adjusted R², superordinates": v["superordinate"], "with hypernyms": v["taxonomy"]}
-        for name, v in sorted(found.items(), key=lambda item: -item[1]["taxonomy"])
-    ]
-    return pd.DataFrame(rows)
+    rows = [(name, v["superordinate"], v["taxonomy"]) for name, v in found.items()]
+    table = pd.DataFrame(rows, columns=["dimension", "adjusted R², superordinates", "with hypernyms"])
+    return table.sort_values("with hypernyms", ascending=False, kind="stable", ignore_index=True)
 
 
 def naming_check() -> pd.DataFrame:
@@ -45,9 +44,7 @@ def naming_summary() -> pd.DataFrame:
     """Share of the drawings by how their first name was judged."""
     order = ["same", "synonym", "broader", "narrower", "other"]
     counts = naming_check()["judged"].value_counts().reindex(order, fill_value=0)
-    return pd.DataFrame(
-        {"first name given": order, "drawings": counts.to_numpy(), "share": counts.to_numpy() / counts.sum()}
-    )
+    return pd.DataFrame({"first name given": order, "drawings": counts.array, "share": counts.array / counts.sum()})
 
 
 def sets(source: Source) -> pd.DataFrame:
@@ -131,12 +128,8 @@ def difficulty(source: Source, n: int = 40_000, bins: int = 8) -> pd.DataFrame:
     edges = np.quantile(doubt, np.linspace(0, 1, bins + 1)[1:-1])
     columns = {"entropy": doubt, "right": odd_one_out.choices(seen @ seen.T, shown) == 2, "bayes": probabilities.max(1)}
     frame = pd.DataFrame({"bin": np.digitize(doubt, edges), **columns, "seconds": seconds}).groupby("bin")
-    table = frame.agg(
-        entropy=("entropy", "mean"), accuracy=("right", "mean"), bayes=("bayes", "mean"), n=("right", "size")
-    )
-    table[["seconds_low", "seconds", "seconds_high"]] = (
-        frame["seconds"].quantile([0.25, 0.5, 0.75]).unstack().to_numpy()
-    )
+    table = frame[["entropy", "right", "bayes"]].mean().rename(columns={"right": "accuracy"}).assign(n=frame.size())
+    table[["seconds_low", "seconds", "seconds_high"]] = frame["seconds"].quantile([0.25, 0.5, 0.75]).unstack()
     return table.reset_index(drop=True)
 
 
@@ -149,31 +142,24 @@ def numbers(check: pd.DataFrame) -> dict:
         concept, view: :func:`naming_check`.
     """
     views = check.groupby("concept")["view"].nunique()
-    return {
-        "world_concepts": show.number(len(views)),
-        "world_second": show.number(int((views > 1).sum())),
-    }
+    return {"world_concepts": show.number(len(views)), "world_second": show.number(int((views > 1).sum()))}
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
-def contact_sheet(
-    names=None, *, columns: int = 10, cell: int = 72, seed: int = 0, views: bool = False, labels: bool = True
-):
+def contact_sheet(names=None, *, columns: int = 10, seed: int = 0, views: bool = False):
     """Pictures of concepts, each with its name below.
 
     Parameters
     ----------
     names : sequence of str, optional
         Concepts; default: the first of each superordinate.
-    columns, cell : int
-        Pictures in a row; pixels of each.
+    columns : int
+        Pictures in a row.
     seed : int
     views : bool
         One picture of every drawn view.
-    labels : bool
-        Names below the pictures.
 
     Returns
     -------
@@ -181,8 +167,6 @@ def contact_sheet(
     table : pandas.DataFrame
         Columns picture, concept, view, superordinate, main_colour, scene.
     """
-    import matplotlib.pyplot as plt
-
     from ..world import draw
     from ..world.drawing import world
 
@@ -191,20 +175,14 @@ def contact_sheet(
         names = [drawings.members(s)[0] for s in drawings.superordinates]
     cells = [(n, v.number) for n in names for v in (drawings.views[n] if views else drawings.views[n][:1])]
     rows = -(-len(cells) // columns)
-    width = style.WIDTH
-    high = width / columns * (1.22 if labels else 1.04)
-    fig, axes = plt.subplots(rows, columns, figsize=(width, rows * high), squeeze=False)
-    table = []
-    for k, ax in enumerate(axes.flat):
+    fig, axes = panels.axes(1.22 * style.WIDTH / columns * rows, rows, columns, squeeze=False)
+    for ax in axes.flat:
         ax.set_axis_off()
-        if k >= len(cells):
-            continue
-        name, view = cells[k]
-        pixels, facts = draw.render(name, draw.seed_of(f"sheet{seed}/{name}/{view - 1}"), cell, view, noise=False)
+    table, place = [], {"ha": "center", "va": "top", "fontsize": 8, "color": style.GREY}
+    for k, (ax, (name, view)) in enumerate(zip(axes.flat, cells)):
+        pixels, facts = draw.render(name, draw.seed_of(f"sheet{seed}/{name}/{view - 1}"), CELL, view, noise=False)
         ax.imshow(pixels, interpolation="nearest")
-        if labels:
-            text = name if view == 1 else f"{name} {view}"
-            ax.text(0.5, -0.04, text, transform=ax.transAxes, ha="center", va="top", fontsize=8, color=style.GREY)
+        ax.text(0.5, -0.04, name if view == 1 else f"{name} {view}", transform=ax.transAxes, **place)
         table.append((k, name, view, drawings.superordinate[name], facts["slots"]["A"], facts["scene"]))
     frame = pd.DataFrame(table, columns=["picture", "concept", "view", "superordinate", "main_colour", "scene"])
     return fig, frame
@@ -221,20 +199,16 @@ def variety(
     table : pandas.DataFrame
         Columns id, view, main_colour, scene, scale.
     """
-    import matplotlib.pyplot as plt
-
     from ..world import stimuli
 
-    fig, axes = plt.subplots(len(names), each, figsize=(style.WIDTH, style.WIDTH / each * len(names)), squeeze=False)
+    fig, axes = panels.axes(style.WIDTH / each * len(names), len(names), each, squeeze=False)
     rows = []
     for line, name in zip(axes, names):
         for k, ax in enumerate(line):
             pixels, facts = stimuli.picture(f"{name}/train{k}", size)
             ax.imshow(pixels, interpolation="nearest")
-            ax.set_xticks([])
-            ax.set_yticks([])
-            for spine in ax.spines.values():
-                spine.set_visible(False)
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
             rows.append((f"{name}/train{k}", facts["view"], facts["slots"]["A"], facts["scene"], facts["scale"]))
         line[0].set_ylabel(name, rotation=0, ha="right", va="center")
     return fig, pd.DataFrame(rows, columns=["id", "view", "main_colour", "scene", "scale"])
@@ -249,8 +223,6 @@ def taxonomy(*, icon: int = 44):
     table : pandas.DataFrame
         Columns top, superordinate, concept, hypernyms.
     """
-    import matplotlib.pyplot as plt
-
     from ..world import draw, labels
     from ..world.drawing import world
 
@@ -263,7 +235,7 @@ def taxonomy(*, icon: int = 44):
     tops = frame.groupby("superordinate")["top"].agg(lambda values: values.mode()[0])
     order = sorted(lines.index, key=lambda s: (tops[s], s))
     most = max(map(len, lines))
-    fig, ax = plt.subplots(figsize=(0.8 * style.WIDTH, 0.37 * len(order)))
+    fig, ax = panels.axes(0.37 * len(order), width=0.8 * style.WIDTH)
     y = -1.0
     previous, ticks = None, []
     for name in order:
@@ -279,8 +251,7 @@ def taxonomy(*, icon: int = 44):
     ax.set_yticks(ticks, order, fontsize=9)
     ax.set_xticks([])
     ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     return fig, frame
 
 
@@ -292,11 +263,9 @@ def attention(table: pd.DataFrame):
     table : DataFrame
         From :func:`dimensions`: superordinate, dimension, value.
     """
-    import matplotlib.pyplot as plt
-
     rows, names = (list(dict.fromkeys(table[column])) for column in ("dimension", "superordinate"))
     means = table.pivot(index="dimension", columns="superordinate", values="value").loc[rows, names].to_numpy()
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 0.163 * len(means) + 1.1))
+    fig, ax = panels.axes(0.163 * len(means) + 1.1)
     image = ax.imshow(means, aspect="auto", cmap="magma_r", vmin=0)
     ax.set_yticks(range(len(means)), [d.replace("colour: ", "") for d in rows], fontsize=7.5)
     ax.set_xticks(range(len(names)), names, rotation=90, fontsize=8.5)
@@ -304,17 +273,9 @@ def attention(table: pd.DataFrame):
     ax.tick_params(length=0)
     colours = sum(d.startswith("colour: ") for d in rows)
     ax.axhline(len(means) - colours - 0.5, color=style.GREY, lw=1)
-    ax.annotate(
-        "colours",
-        (len(names) - 0.5, len(means) - colours / 2 - 0.5),
-        xytext=(6, 0),
-        textcoords="offset points",
-        rotation=90,
-        va="center",
-        fontsize=8,
-        color=style.GREY,
-        annotation_clip=False,
-    )
+    beside = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+    place = (len(names) - 0.5, len(means) - colours / 2 - 0.5)
+    ax.annotate("colours", place, rotation=90, fontsize=8, color=style.GREY, **beside)
     fig.colorbar(image, ax=ax, label="mean value", shrink=0.35, anchor=(0, 1), fraction=0.06)
     return fig
 
@@ -327,9 +288,7 @@ def hardness(table: pd.DataFrame):
     table : DataFrame
         From :func:`difficulty`, one row a bin of entropy.
     """
-    import matplotlib.pyplot as plt
-
-    fig, (left, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 3.3))
+    fig, (left, right) = panels.axes(3.3, 1, 2)
     left.plot(table.entropy, table.bayes, color=style.GREY, ls="--", label="best possible (Bayes)")
     left.plot(table.entropy, table.accuracy, "o", color="darkcyan", label="the group's own values")
     style.reference_line(left, 1 / 3, "chance", at=0.01)

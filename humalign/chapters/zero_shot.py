@@ -11,7 +11,7 @@ from .. import odd_one_out, resample, results, show
 from ..data.types import Features, Triplets
 from ..errors import MissingData
 from ..plots import panels, style
-from ..results import Measured, combine
+from ..results import Measured
 from ..similarity import similarity_matrix
 from ..source import LAYERS, Source
 from . import networks
@@ -19,15 +19,11 @@ from . import networks
 ROLES, OPTIONAL = ("things",), ("things-permuted", "coarse")
 VERSION = 1  # of what is kept: goes up when its numbers change
 KERNELS = ("cosine", "dot", "euclidean")
-KERNELS_OF = {"coarse": ("cosine",)}  # of roles that are not measured with all of them
+BY_ROLE = {"coarse": {"kernels": ("cosine",)}}  # roles that are not measured with all of them
 STAGE, CHANCE = "zero-shot", 1 / 3
 YLABEL = "odd-one-out accuracy"
 LARGE = 8192  # objects; more are compared block by block
-CEILING = {
-    "model": "people",
-    "stage": "ceiling",
-    "measure": "accuracy",
-}  # of rows about people
+CEILING = {"model": "people", "stage": "ceiling", "measure": "accuracy"}  # of rows about people
 CEILINGS = {"bayes": "Bayes", "majority": "majority", "loo": "leave-one-out"}
 REFERENCES = {"pixels": "pixels", "colours": "colour histogram", "category": "category", "dims": "people's dimensions"}
 
@@ -108,23 +104,9 @@ def of_features(
 
 
 def measure(source: Source, models=None, seeds=(0,), roles=(*ROLES, *OPTIONAL)) -> Measured:
-    """Zero-shot accuracy of the networks of a source, with draws, network by network kept in the cache.
-
-    Of several roles, those without answers or features are left out; with none, MissingData says what is missing.
-
-    Parameters
-    ----------
-    source : Source
-    models : list of str, optional
-        Default: all.
-    seeds : tuple of int
-        Training runs.
-    roles : tuple of str
-    """
-    return combine(
-        *(networks.measure(source, role, of_features, VERSION, name="zero-shot", models=models, seeds=seeds,
-                           kernels=KERNELS_OF.get(role, KERNELS)) for role in source.at_hand(roles))
-    )  # fmt: skip
+    """Zero-shot accuracy of the networks of a source, with draws; see :func:`humalign.chapters.networks.measure`."""
+    return networks.measure(source, roles, of_features, VERSION, name="zero-shot", models=models, seeds=seeds,
+                            kernels=KERNELS, by_role=BY_ROLE)  # fmt: skip
 
 
 def references(source: Source, role: str = "things", draws: int = resample.DRAWS) -> pd.DataFrame:
@@ -288,54 +270,35 @@ def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFram
     references, ceilings : DataFrame
         Result tables of :func:`references` and :func:`ceilings`.
     """
-    from matplotlib import pyplot as plt
-
     rows = points.sort_values("value").reset_index(drop=True)
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.6 + 0.165 * len(rows)), layout="constrained")
-    y = np.arange(len(rows))
+    fig, ax, y = panels.ladder(rows, 1.6)
     ax.hlines(y, rows["low"], rows["high"], color=style.GREY, lw=1, alpha=0.6, zorder=2)
     style.single_runs(ax, rows, y, along="x")
     panels.dots(ax, rows["value"], y, rows["group"])
-    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
-    ax.set_ylim(-1, len(rows))
     marks = [("chance", CHANCE, ":")]
     marks += [(r.model, r.value, "--") for r in references.itertuples()]
     marks += [(f"people, {r.detail}", r.value, "-.") for r in ceilings.itertuples()]
     for _, value, line in marks:
         ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
     ax.set_xlabel(YLABEL)
-    ax.grid(axis="y", lw=0.5)
-    ax.tick_params(axis="y", length=0)
-    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
     panels.tops(ax, marks)
     return fig
 
 
 def coarse(things: pd.DataFrame, coarse_points: pd.DataFrame, ceiling: float | None = None):
     """Accuracy on the coarse category task and on human choices against classification accuracy (appendix A1)."""
-    from matplotlib import pyplot as plt
-
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.0), layout="constrained")
-    for ax, points, title, top in (
-        (axes[0], coarse_points, "coarse categories", None),
-        (axes[1], things, "people's choices", ceiling),
-    ):
-        style.points(
-            ax,
-            points["reference_accuracy"],
-            points["value"],
-            points["group"],
-            low=points["low"],
-            high=points["high"],
-            size=42,
-        )
-        trained = points[points["group"] != "Untrained"]
+    fig, axes = panels.axes(4.0, 1, 2)
+    shown = (("coarse categories", coarse_points, None), ("people's choices", things, ceiling))
+    for ax, (title, points, top) in zip(axes, shown):
+        x, ends = points["reference_accuracy"], {"low": points["low"], "high": points["high"]}
+        style.points(ax, x, points["value"], points["group"], size=42, **ends)
+        trained = networks.trained(points)
         panels.fit(ax, trained["reference_accuracy"], trained["value"])
         ax.set_ylim(panels.limits(points, CHANCE, top))
         panels.lines(ax, CHANCE, top)
         ax.set(xlabel="classification accuracy", title=title)
     axes[0].set_ylabel(YLABEL)
-    style.group_legend(fig, things["group"], loc="outside lower center", ncols=3)
+    style.group_legend(fig, things["group"], **panels.BELOW)
     return fig
 
 
@@ -366,72 +329,36 @@ def objective_class(facts: pd.DataFrame) -> pd.Series:
 
 def two_layers(pairs: pd.DataFrame, ceiling: float | None = None, what: str = YLABEL, chance: float | None = CHANCE):
     """Logits against penultimate layer, every network one point, marked by its objective (appendix A2 and A3)."""
-    from matplotlib import pyplot as plt
-
     pairs = pairs.assign(group=objective_class(pairs))
-    fig, ax = plt.subplots(figsize=(5.4, 5.6), layout="constrained")
-    panels.identity(ax, pairs, f"{what}, penultimate", f"{what}, logits", chance=chance, ceiling=ceiling)
+    fig = panels.identities(pairs, f"{what}, penultimate", f"{what}, logits", 5.5, chance=chance, ceiling=ceiling)
     far = pairs.reindex(pairs["difference"].abs().sort_values(ascending=False).index).head(8)
-    style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
     fig.canvas.draw()
-    panels.label_points(ax, far["x"], far["y"], far["number"])
-    return fig
-
-
-def kernels(by_layer: dict[str, pd.DataFrame]):
-    """Cosine against dot product, one panel a layer (appendix A4).
-
-    Parameters
-    ----------
-    by_layer : dict of str to DataFrame
-        Layer to pairs: x = dot product, y = cosine.
-    """
-    from matplotlib import pyplot as plt
-
-    fig, axes = plt.subplots(1, len(by_layer), figsize=(style.WIDTH, 4.4), layout="constrained", squeeze=False)
-    for ax, (layer, pairs) in zip(axes[0], by_layer.items()):
-        panels.identity(ax, pairs, "accuracy, dot product", "accuracy, cosine", title=layer, chance=CHANCE)
-    groups = pd.concat(by_layer.values())["group"]
-    style.group_legend(fig, groups, loc="outside lower center", ncols=3)
+    panels.label_points(fig.axes[0], far["x"], far["y"], far["number"])
     return fig
 
 
 def differences(pairs: pd.DataFrame, label: str = "logits minus penultimate, percentage points"):
     """Bars of the difference of two values, network by network, sorted; bars below zero are hatched."""
-    from matplotlib import pyplot as plt
-
     rows = pairs.sort_values("difference").reset_index(drop=True)
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.4 + 0.165 * len(rows)), layout="constrained")
-    y, value = np.arange(len(rows)), 100 * rows["difference"]
-    bars = ax.barh(
-        y, value, color=[style.color(g) for g in rows["group"]], edgecolor=style.OUTLINE, lw=0.6, height=0.75
-    )
+    fig, ax, y = panels.ladder(rows, lines=False)
+    value, look = 100 * rows["difference"], {"edgecolor": style.OUTLINE, "lw": 0.6, "height": 0.75}
+    bars = ax.barh(y, value, color=[style.color(g) for g in rows["group"]], **look)
     for bar, v in zip(bars, value):
         if v < 0:
             bar.set_hatch("////")
     ax.axvline(0, color=style.GREY, lw=1)
-    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
-    ax.set_ylim(-1, len(rows))
     ax.set_xlabel(label)
-    ax.tick_params(axis="y", length=0)
-    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
     return fig
 
 
 def control(pairs: pd.DataFrame):
     """Accuracy for the observers whose concepts are permuted (y) against the ordinary observers (x)."""
-    from matplotlib import pyplot as plt
-
-    fig, ax = plt.subplots(figsize=(5.6, 4.6), layout="constrained")
-    ax.hlines(pairs["y"], pairs["x_low"], pairs["x_high"], color=style.GREY, lw=0.8, alpha=0.4, zorder=2)
-    style.points(ax, pairs["x"], pairs["y"], pairs["group"], low=pairs["y_low"], high=pairs["y_high"], size=42)
+    fig, ax = panels.axes(4.6, width=5.6)
+    panels.crosses(ax, pairs)
     panels.lines(ax, CHANCE, None)
     ends = panels.limits(pairs.rename(columns={"y": "value", "y_low": "low", "y_high": "high"}), CHANCE)
-    middle, half = CHANCE, max(abs(ends[0] - CHANCE), abs(ends[1] - CHANCE), 0.02)
-    ax.set(
-        xlabel="accuracy, people",
-        ylabel="accuracy, people with\npermuted concepts",
-        ylim=(middle - half, middle + half),
-    )
+    half = max(abs(ends[0] - CHANCE), abs(ends[1] - CHANCE), 0.02)
+    ax.set(xlabel="accuracy, people", ylabel="accuracy, people with\npermuted concepts")
+    ax.set_ylim(CHANCE - half, CHANCE + half)
     style.group_legend(fig, pairs["group"], loc="outside lower center", ncols=2)
     return fig

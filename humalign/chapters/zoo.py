@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from .. import show
@@ -65,22 +64,14 @@ def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         Training records: model, seed, first_loss, final_loss, cpu_seconds.
     """
     first = runs[runs["seed"] == 0].set_index("model").reindex(facts["model"]).reset_index()
-    return pd.DataFrame(
-        {
-            "no.": facts["number"].to_numpy(),
-            "network": facts["name"].to_numpy(),
-            "family": facts["family"].to_numpy(),
-            **{column: values.to_numpy() for column, values in taught(facts).items()},
-            "parameters": facts["parameters"].to_numpy(),
-            "epochs": facts["epochs"].to_numpy(),
-            "first loss": first["first_loss"],
-            "last loss": first["final_loss"],
-            "own task": facts["own_accuracy"].to_numpy(),
-            "linear probe": facts["reference_accuracy"].to_numpy(),
-            "runs": facts["seeds"].str.split().str.len().to_numpy(),
-            "CPU s": first["cpu_seconds"].round(0).astype("Int64"),
-        }
-    )
+    columns = {
+        "no.": facts["number"], "network": facts["name"], "family": facts["family"], **taught(facts),
+        "parameters": facts["parameters"], "epochs": facts["epochs"], "first loss": first["first_loss"],
+        "last loss": first["final_loss"], "own task": facts["own_accuracy"],
+        "linear probe": facts["reference_accuracy"], "runs": facts["seeds"].str.split().str.len(),
+        "CPU s": first["cpu_seconds"].round(0).astype("Int64"),
+    }  # fmt: skip
+    return pd.DataFrame({name: values.array for name, values in columns.items()})
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------
@@ -96,21 +87,15 @@ def learned(facts: pd.DataFrame, chance: float | None = None):
     chance : float, optional
         Accuracy of guessing.
     """
-    from matplotlib import pyplot as plt
-
     place = {g: k for k, g in enumerate(style.order(facts["group"]))}
     rows = facts.assign(place=facts["group"].map(place)).dropna(subset=["reference_accuracy"])
     rows = rows.sort_values(["place", "reference_accuracy"], ascending=[False, True]).reset_index(drop=True)
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.4 + 0.165 * len(rows)), layout="constrained")
-    y = np.arange(len(rows))
+    fig, ax, y = panels.ladder(rows, lines=False)
     panels.dots(ax, rows["reference_accuracy"], y, rows["group"])
     ax.hlines(y, 0, rows["reference_accuracy"], color=style.GREY, lw=0.8, alpha=0.5)
     if chance is not None:
         ax.axvline(chance, color=style.GREY, ls=":", lw=1.2)
-    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
-    ax.set(ylim=(-1, len(rows)), xlim=(0, None), xlabel="accuracy of a linear probe, all concepts")
-    ax.tick_params(axis="y", length=0)
-    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    ax.set(xlim=(0, None), xlabel="accuracy of a linear probe, all concepts")
     if chance is not None:
         panels.tops(ax, [("guessing", chance, ":")])
     return fig
@@ -118,18 +103,12 @@ def learned(facts: pd.DataFrame, chance: float | None = None):
 
 def sizes(facts: pd.DataFrame):
     """Parameters and linear-probe accuracy of all networks, one point each, numbered where there is room."""
-    from matplotlib import pyplot as plt
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     rows = facts.dropna(subset=["reference_accuracy", "parameters"])
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 4.6), layout="constrained")
+    fig, ax = panels.axes(4.6)
     style.points(ax, rows["parameters"], rows["reference_accuracy"], rows["group"])
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(panels.thousands))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    panels.log_ticks(ax, panels.thousands)
     ax.set(xlabel="parameters", ylabel="accuracy of a linear probe")
-    style.group_legend(fig, rows["group"], loc="outside lower center", ncols=3)
+    style.group_legend(fig, rows["group"], **panels.BELOW)
     fig.canvas.draw()
     panels.label_points(ax, rows["parameters"], rows["reference_accuracy"], rows["number"], most=0.05)
     return fig

@@ -32,7 +32,7 @@ def configure(parser) -> None:
     import argparse
     import textwrap
 
-    from ..cli import add_profile_options
+    from ..cli import SEED, STRENGTH, add_profile_options, number
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
@@ -64,12 +64,14 @@ def configure(parser) -> None:
     )
     teacher.add_argument(
         "--strength",
-        type=float,
+        type=STRENGTH,
         nargs="+",
         default=[0.1],
         help="pull to a scaled identity; several are compared by object-wise cross-validation (default: 0.1)",
     )
-    teacher.add_argument("--folds", type=int, default=3, help="folds of the cross-validation over objects (default: 3)")
+    teacher.add_argument(
+        "--folds", type=number(2), default=3, help="folds of the cross-validation over objects (default: 3)"
+    )
     teacher.add_argument("--out", required=True, metavar="DIR", help="folder for the teacher")
 
     sample = add("sample", "draw triplets and label them with the teacher's similarities", STEPS["sample"])
@@ -85,13 +87,13 @@ def configure(parser) -> None:
     sample.add_argument(
         "--sampling", default="cluster_border", help="rule (default: cluster_border); mixed adds random triplets"
     )
-    sample.add_argument("--clusters", type=int, default=500, help="k of k-means (default: 500)")
+    sample.add_argument("--clusters", type=number(2), default=500, help="k of k-means (default: 500)")
     sample.add_argument(
-        "-n", "--triplets", type=int, default=10_000_000, help="training triplets (default: 10,000,000)"
+        "-n", "--triplets", type=number(1), default=10_000_000, help="training triplets (default: 10,000,000)"
     )
-    sample.add_argument("--validation", type=int, default=10_000, help="validation triplets (default: 10,000)")
-    sample.add_argument("--memory", type=int, default=256, metavar="MB", help="for one piece (default: 256)")
-    sample.add_argument("--seed", type=int, default=0)
+    sample.add_argument("--validation", type=number(), default=10_000, help="validation triplets (default: 10,000)")
+    sample.add_argument("--memory", type=number(1), default=256, metavar="MB", help="for one piece (default: 256)")
+    sample.add_argument("--seed", type=SEED, default=0)
     sample.add_argument("--out", required=True, metavar="DIR", help="folder for the triplets")
 
     train = add("train", "fine-tune a student on the teacher's labels", STEPS["train"] + PAPER)
@@ -115,7 +117,7 @@ def configure(parser) -> None:
         metavar="FILE",
         help="start from the weights of this file, for timm and open_clip without a network",
     )
-    train.add_argument("--workers", type=int, default=0, help="processes that read pictures ahead (default: 0)")
+    train.add_argument("--workers", type=number(), default=0, help="processes that read pictures ahead (default: 0)")
     train.add_argument(
         "--out", required=True, metavar="DIR", help="folder for checkpoints and the student; a started run goes on"
     )
@@ -188,17 +190,22 @@ def _train(args, profile, pipeline) -> int:
 
 
 def _evaluate(args, profile, pipeline) -> int:
-    from ..results import write
+    from ..errors import InputError
+    from ..results import combine, write
 
-    table = pipeline.evaluate(
-        profile,
-        args.student,
-        images=args.images,
-        triplets=args.triplets,
-        transform=args.transform,
-        sampling=args.sampling,
-        in_world=args.world,
-    )
+    parts = []
+    if args.triplets:
+        if not args.images:
+            raise InputError("stored triplets need their pictures", "evaluate", "give --images")
+        options = {"transform": args.transform, "sampling": args.sampling}
+        parts.append(pipeline.evaluate(profile, args.student, images=args.images, triplets=args.triplets, **options))
+    if args.world:
+        from ..experiments.queue import evaluate
+
+        parts.append(evaluate(profile, args.student))
+    if not parts:
+        raise InputError("nothing to measure", "evaluate", "give --triplets and --images, or --world")
+    table = combine(*parts)
     print(
         table[["dataset", "measure", "detail", "value", "low", "high", "n"]].to_string(index=False, float_format="%.3f")
     )

@@ -27,7 +27,7 @@ def main(args) -> int:
     from ..cli import profile_from
     from ..store import write_text
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 160, markup=False)
     view = Table(show_lines=False, header_style="bold")
     if args.ledger:
         for column in ("id", "claim", "status", "criterion"):

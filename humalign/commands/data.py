@@ -9,6 +9,7 @@ EXAMPLE = """
 humalign data list --profile slice --data ~/humalign-data
 humalign data verify 'things/*' --profile slice --data ~/humalign-data
 humalign data where cichy2019 --profile full
+humalign data fetch --tier small --data ~/humalign-data    # asks nothing; call again to go on
 humalign data order features.npy --data ~/humalign-data
 humalign data import ~/Downloads/BEHAVIOR.mat --as king2019/set1 --profile full --data ~/humalign-data
 """
@@ -17,6 +18,7 @@ humalign data import ~/Downloads/BEHAVIOR.mat --as king2019/set1 --profile full 
 def configure(parser) -> None:
     """Actions and options of ``humalign data``."""
     from ..cli import add_profile_options
+    from .plan import add_tier
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="{list,verify,where,order,fetch,import}")
 
@@ -34,7 +36,9 @@ def configure(parser) -> None:
     action("where", "+", "where it comes from, its licence, its files and how to get it")
     order = action("order", "+", "which row order of the THINGS concepts a file is in, judged by people's choices")
     order.add_argument("--layer", metavar="NAME", help="which array, where a file holds several")
-    action("fetch", "+", "download what is open").add_argument("--yes", action="store_true", help="do not ask first")
+    fetch = action("fetch", "*", "download what is open")
+    fetch.add_argument("--yes", action="store_true", help="do not ask first")
+    add_tier(fetch)
     adopt = action("import", "+", "adopt a file or folder you already have")
     adopt.add_argument("--as", dest="entry", metavar="NAME", required=True, help="data set it belongs to")
     adopt.add_argument("--key", help="which of its files, where the file name does not tell")
@@ -61,18 +65,25 @@ def _profile(args):
     return profile
 
 
+def _root(profile):
+    """The folder that the profile reads: the data folder, or that of the drawn world; None where there is none."""
+    from ..source import open_source
+
+    return open_source(profile).root
+
+
 def _list(args, profile) -> int:
     import pandas as pd
 
     from ..data import registry
     from ..data.plain import OWNER, studies
 
-    if args.profile or profile.data:
-        frame, told = registry.table(profile), profile.name
-    else:
-        frame, told = pd.concat([registry.table(profile), registry.table()]), "mini, slice and full"
-    if profile.data is not None:
-        own = [{"name": name, "kind": "study", "licence": OWNER, "here": True} for name in studies(profile.data)]
+    asked = bool(args.profile or profile.data)
+    frame, told = (registry.table(profile), profile.name) if asked else (registry.table(), "slice and full")
+    root = _root(profile) if asked else None
+    if root is not None:
+        licence = registry.manifest(root).get("licence", OWNER)
+        own = [{"name": name, "kind": "study", "licence": licence, "here": True} for name in studies(root)]
         frame = pd.concat([frame, pd.DataFrame(own)], ignore_index=True).fillna("") if own else frame
     if args.json:
         print(frame.to_json(orient="records", indent=1, force_ascii=False))
@@ -80,15 +91,17 @@ def _list(args, profile) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    wide = Console(width=None if sys.stdout.isatty() else 160)
-    grid = Table(title=f"Data sets, profile {told}" + (f", {profile.data}" if profile.data else ""))
-    for column in ("name", "kind", "size", "licence", "needs", "here"):
+    wide = Console(width=None if sys.stdout.isatty() else 160, markup=False)
+    grid = Table(title=f"Data sets, profile {told}" + (f", {root}" if root else ""))
+    for column in ("name", "kind", "size", "licence", "by hand", "here"):
         grid.add_column(column, no_wrap=column == "name")
     for row in frame.itertuples():
-        here = "computed" if row.profiles == "mini" else {True: "yes", False: "no"}.get(row.here, "?")
-        grid.add_row(row.name, row.kind, row.size, row.licence, row.needs or "nothing", here)
+        here = {True: "yes", False: "no"}.get(row.here, "?")
+        grid.add_row(row.name, row.kind, row.size, row.licence, row.by_hand or "nothing", here)
     wide.print(grid)
-    if profile.data is None and told != "mini":
+    if not asked:
+        print("the drawn world: humalign data list --profile mini")
+    if frame["here"].isna().any():
         print("'?': no data folder is set (HUMALIGN_DATA or --data)")
     return 0
 
@@ -97,9 +110,9 @@ def _verify(args, profile) -> int:
     from ..data.verify import verify
     from ..errors import InputError
 
-    if profile.name != "mini" and profile.data is None:
+    if (root := _root(profile)) is None:
         raise InputError("needs a data folder", "data verify", "point HUMALIGN_DATA or --data at it")
-    reports = verify(profile, args.names)
+    reports = verify(profile, args.names, root)
     if args.json:
         print(json.dumps([report.as_dict() for report in reports], indent=1, default=float))
     else:
@@ -171,7 +184,15 @@ def _any(name, profile):
 
 def _fetch(args, profile) -> int:
     from ..data.fetch import fetch
+    from ..errors import InputError
 
+    if bool(args.tier) == bool(args.names):
+        raise InputError("name data sets or a tier" if not args.tier else "does not go with names",
+                         "data fetch" if not args.tier else "--tier", "humalign data list; humalign plan")  # fmt: skip
+    if args.tier:
+        from ..book import tiers
+
+        return 0 if tiers.fetch(args.tier, profile.with_(name="full")) else 2
     done = [fetch(name, profile, ask=None if args.yes else ask, say=print) for name in args.names]
     return 0 if all(done) else 2
 

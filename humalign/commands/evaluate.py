@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ..cli import add_profile_options, profile_from
+from ..cli import SEED, add_profile_options, number, profile_from
 
 EXAMPLE = """
 humalign evaluate softmax-resnet-m
@@ -35,10 +35,14 @@ def configure(parser) -> None:
     parser.add_argument("--checkpoint", metavar="FILE", help="weights of the network from this file")
     parser.add_argument("--untrained", action="store_true", help="random weights")
     parser.add_argument("--preprocess", choices=("own", "paper1", "alignet"), help="see 'humalign extract'")
-    parser.add_argument("--seed", type=int, help="of random weights, or which training run of a mini network")
+    parser.add_argument("--seed", type=SEED, help="of random weights, or which training run of a mini network")
     parser.add_argument("--no-probe", action="store_true", help="fit no transforms (quicker)")
     parser.add_argument(
-        "--bootstrap", type=int, default=200, metavar="N", help="draws behind each interval (default: 200, as the book)"
+        "--bootstrap",
+        type=number(10, 100_000),
+        default=200,
+        metavar="N",
+        help="draws behind each interval (default: 200, as the book)",
     )
     add_profile_options(parser)
 
@@ -48,8 +52,6 @@ def main(args) -> int:
     from ..errors import InputError
     from ..source import open_sources
 
-    if args.bootstrap < 10:
-        raise InputError(f"is {args.bootstrap}", "--bootstrap", "give at least 10")
     if len(args.models) > 1 and (args.html or args.plots):
         told = "--html" if args.html else "--plots"
         raise InputError(f"shows one model, not {len(args.models)}", told, "evaluate them one by one, or use --json")
@@ -122,7 +124,7 @@ def _show(found, short) -> None:
     from rich.table import Table
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 140
-    console = Console(width=width, highlight=False)
+    console = Console(width=width, highlight=False, markup=False)
     grid = Table(box=None, pad_edge=False, title=f"Report card: {found.model}", title_justify="left")
     several = short["model"].nunique() > 1
     for name in ("data set", *(["model"] if several else []), "layer", "stage", "measure", "detail"):
@@ -143,8 +145,9 @@ def _show(found, short) -> None:
     people = found.table[found.table["model"] == "people"]
     if len(people):
         console.print(
-            "[dim]Intervals: 95 % bootstrap over concepts or images. Ceilings: leave-one-out agreement of people "
-            "(accuracy), reliability of their mean (correlations). 'Of the way': from chance to the ceiling.[/dim]"
+            "Intervals: 95 % bootstrap over concepts or images. Ceilings: leave-one-out agreement of people "
+            "(accuracy), reliability of their mean (correlations). 'Of the way': from chance to the ceiling.",
+            style="dim",
         )
     for note in found.notes:
-        console.print(f"[dim]{note}[/dim]")
+        console.print(note, style="dim")

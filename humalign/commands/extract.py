@@ -7,21 +7,24 @@ Several GPUs or processes: torchrun --nproc-per-node N -m humalign extract ...
 
 from __future__ import annotations
 
-from ..cli import add_profile_options, profile_from
+from ..cli import SEED, add_profile_options, number, profile_from
+from .plan import add_tier
 
 EXAMPLE = """
 humalign extract timm:resnet18 --untrained --images photos/ --layers penultimate logits layer3:gap --out features/
 humalign extract resnet50 --images photos/ --layers $(humalign models resnet50 --stages) --out features/
+humalign extract --tier small --data DATA    # every network of the tier from every set of its pictures
 humalign extract squeezenet1_0 --dataset mur92/images --data DATA --profile slice --out squeezenet/
 """
 
 
 def configure(parser) -> None:
     """Options of ``humalign extract``."""
-    parser.add_argument("model", metavar="MODEL")
-    images = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument("model", nargs="?", metavar="MODEL")
+    add_tier(parser)
+    images = parser.add_mutually_exclusive_group()
     images.add_argument("--images", metavar="DIR", help="folder with images; ids are the paths without suffix")
-    images.add_argument("--dataset", metavar="NAME", help="data set with images ('humalign data list')")
+    images.add_argument("--dataset", metavar="NAME", help="data set or study with pictures ('humalign data list')")
     parser.add_argument(
         "--layers",
         nargs="+",
@@ -30,19 +33,21 @@ def configure(parser) -> None:
         help="penultimate, logits, or MODULE[@in][:none|gap|cls]; all in one pass, kept in order of depth",
     )
     parser.add_argument("--pool", choices=("none", "gap", "cls"), help="pooling of layers that name none")
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="folder for the shards; the same command goes on there"
-    )
+    parser.add_argument("--out", metavar="DIR", help="folder for the shards; the same command goes on there")
     parser.add_argument("--merge", metavar="FILE", help="also write one .safetensors file with all layers")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="images at a time (default: 32 on a CPU, else 256)")
+    parser.add_argument(
+        "--batch-size", type=number(1), metavar="N", help="images at a time (default: 32 on a CPU, else 256)"
+    )
     parser.add_argument(
         "--bf16", action="store_true", help="run the network in bfloat16 (autocast); features stay float32"
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that decode images (default: by device)")
+    parser.add_argument(
+        "--workers", type=number(), metavar="N", help="processes that decode images (default: by device)"
+    )
     parser.add_argument("--checkpoint", metavar="FILE", help="weights from this file (.safetensors, .npz, torch)")
     parser.add_argument("--untrained", action="store_true", help="random weights")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of random weights, or which training run of a mini network"
+        "--seed", type=SEED, default=0, help="of random weights, or which training run of a mini network"
     )
     parser.add_argument(
         "--preprocess",
@@ -54,18 +59,41 @@ def configure(parser) -> None:
     add_profile_options(parser)
 
 
+def _pictures(name, profile):
+    """The pictures of a role, a study or a published data set; InputError where it has none."""
+    from ..data.types import Stimuli
+    from ..errors import InputError
+    from ..source import open_source
+
+    source = open_source(profile)
+    found = source.pictures(name) if name in source.roles() else source.published(name)
+    if isinstance(found, dict):
+        found = next((one for one in found.values() if isinstance(one, Stimuli)), found)
+    if not isinstance(found, Stimuli) or found.images is None:
+        raise InputError("has no images", f"data set '{name}'", "choose one of kind 'stimuli' ('humalign data list')")
+    return found
+
+
 def main(args) -> int:
     """Extract, then say where the features are."""
     from ..errors import InputError
-    from ..features import extract, from_dataset, from_folder, merge
+    from ..features import extract, from_folder, merge
     from ..features.extraction import Ranks
     from ..features.shards import layers, manifest
     from ..zoo import load
 
+    if args.tier:
+        from ..book import tiers
+
+        if args.model or args.images or args.dataset or args.out:
+            raise InputError("does not go with a network, pictures or --out", "--tier", "give it alone")
+        return 0 if tiers.extract(args.tier, profile_from(args).with_(name="full")) else 2
+    if not (args.model and (args.images or args.dataset) and args.out):
+        raise InputError("needs MODEL, --images or --dataset, and --out", "extract", "or --tier; see --help")
     if args.merge and not args.merge.endswith(".safetensors"):
         raise InputError("must end in .safetensors", args.merge, "name another file")
     profile = profile_from(args)
-    stimuli = from_folder(args.images) if args.images else from_dataset(args.dataset, profile)
+    stimuli = from_folder(args.images) if args.images else _pictures(args.dataset, profile)
     model = load(
         args.model, not args.untrained, args.checkpoint, preprocess=args.preprocess, seed=args.seed, profile=profile
     )

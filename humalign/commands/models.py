@@ -138,7 +138,7 @@ def main(args) -> int:
     import shutil
     import sys
 
-    Console(width=shutil.get_terminal_size().columns if sys.stdout.isatty() else 200).print(grid)
+    Console(width=shutil.get_terminal_size().columns if sys.stdout.isatty() else 200, markup=False).print(grid)
     print(f"{len(frame)} networks")
     return 0
 

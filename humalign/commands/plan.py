@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import sys
 
-from ..cli import add_profile_options, profile_from
+from ..cli import add_profile_options, number, profile_from
 
 EXAMPLE = """
 humalign plan --profile full
 humalign plan --profile full --notebook zero_shot --data ~/humalign-data
+humalign plan --tier small                # the first step: cheap; then paper1, paper2, all
 humalign plan --profile full --tflops 100 --json > plan.json
 humalign plan --profile full --commands --gpus 4 > extract.sh
 """
@@ -24,33 +25,57 @@ def configure(parser) -> None:
     from ..book.costs import PICTURES, TFLOPS
 
     parser.add_argument("--notebook", nargs="+", metavar="NAME", help="only what these notebooks need")
+    add_tier(parser)
     told = f"sustained speed of the GPU, 10^12 operations a second (default: {TFLOPS:g})"
-    parser.add_argument("--tflops", type=float, default=TFLOPS, help=told)
+    parser.add_argument("--tflops", type=number(1e-3, 1e9, float), default=TFLOPS, help=told)
     parser.add_argument(
-        "--rate", type=float, default=PICTURES, help=f"pictures decoded a second (default: {PICTURES:g})"
+        "--rate",
+        type=number(1e-3, 1e9, float),
+        default=PICTURES,
+        help=f"pictures decoded a second (default: {PICTURES:g})",
     )
     parser.add_argument("--commands", action="store_true", help="print the extractions still to do, one command a line")
-    parser.add_argument("--gpus", type=int, default=1, help="GPUs that each of these commands uses (torchrun)")
+    parser.add_argument(
+        "--gpus", type=number(1, 100_000), default=1, help="GPUs that each of these commands uses (torchrun)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_profile_options(parser)
+
+
+def add_tier(parser) -> None:
+    """The option --tier."""
+    parser.add_argument(
+        "--tier", metavar="TIER", help="a step on the way to the whole book: small, paper1, paper2, all"
+    )
 
 
 def main(args) -> int:
     """Print the plan."""
     from ..book.costs import plan
+    from ..book.tiers import figures, tier
+    from ..errors import InputError
 
-    profile = profile_from(args)
-    found = plan(profile, args.notebook, tflops=args.tflops, rate=args.rate, gpus=args.gpus)
+    if args.tier and args.notebook:
+        raise InputError("does not go with --notebook", "--tier", "give one of them")
+    profile, chosen = profile_from(args), args.tier and tier(args.tier)
+    if chosen:
+        profile = profile.with_(name="full")
+    found = plan(profile, args.notebook, tflops=args.tflops, rate=args.rate, gpus=args.gpus, tier=chosen or None)
     if args.commands:
         print("\n".join(found.commands))
         return 0
     if args.json:
         print(json.dumps(found.as_dict(), indent=1))
         return 0
-    if profile.name == "mini":
-        print("Profile mini: nothing to download; everything is drawn or comes with the package.")
+    if not found.items:
+        print(f"Profile {profile.name}: nothing to download; all of it is drawn or comes with the package.")
         return 0
     _show(found, profile)
+    if chosen:
+        print(f"Tier {chosen.name}: {chosen.title}.")
+        print(f"Then: humalign data fetch --tier {chosen.name}; humalign extract --tier {chosen.name}; "
+              "HUMALIGN_PROFILE=full make book")  # fmt: skip
+        print("\n".join(figures(chosen, profile)))
     return 0
 
 
@@ -58,7 +83,7 @@ def _show(found, profile) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    wide = Console(width=None if sys.stdout.isatty() else 160)
+    wide = Console(width=None if sys.stdout.isatty() else 160, markup=False)
     titles = {"data": "Data sets", "network": "Networks", "features": "Features to extract", "probing": "Probing"}
     for kind, title in titles.items():
         lines = found.of(kind)
@@ -77,7 +102,7 @@ def _show(found, profile) -> None:
         for x in lines:
             here = "computed" if kind == "probing" else {True: "yes", False: "no", None: "?"}[x.here]
             cells = {
-                "name": x.name, "bytes": size(x.bytes, x.estimate), "what": x.what, "by hand": x.needs or "nothing",
+                "name": x.name, "bytes": size(x.bytes, x.estimate), "what": x.what, "by hand": x.by_hand or "nothing",
                 "here": here, "get": x.get, "GPU hours": "unknown" if x.hours is None else f"~ {x.hours:.2g}",
             }  # fmt: skip
             grid.add_row(*[cells[c] for c in columns])

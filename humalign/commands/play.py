@@ -17,13 +17,19 @@ humalign play study/ --rounds 20 --games 1 --seed 3 --embed
 
 def configure(parser) -> None:
     """Options of ``humalign play``."""
+    from ..cli import SEED, number
+
     parser.add_argument("folder", metavar="FOLDER", help="folder with pictures, or a study with pictures.csv")
     parser.add_argument("--triplets", metavar="FILE", help="CSV of answers (default: FOLDER/answers.csv)")
     parser.add_argument("--networks", nargs="+", default=[], metavar="FILE", help="features files, or CSV of choices")
     parser.add_argument("--out", default="play", metavar="DIR", help="folder for the page (default: play)")
-    parser.add_argument("--rounds", type=int, default=10, metavar="N", help="rounds of a game (default: 10)")
-    parser.add_argument("--games", type=int, default=5, metavar="N", help="games that the page holds (default: 5)")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of rounds (default: 0)")
+    parser.add_argument(
+        "--rounds", type=number(1, 1000), default=10, metavar="N", help="rounds of a game (default: 10)"
+    )
+    parser.add_argument(
+        "--games", type=number(1, 1000), default=5, metavar="N", help="games that the page holds (default: 5)"
+    )
+    parser.add_argument("--seed", type=SEED, default=0, help="of the choice of rounds (default: 0)")
     parser.add_argument("--embed", action="store_true", help="pictures inside the page, one file (at most 8 MB)")
     parser.add_argument("--title", default="Odd one out", help="heading of the page")
 

@@ -1,12 +1,13 @@
 """Learn a linear transform of features from human odd-one-out choices, with object-wise cross-validation.
 
-FEATURES is a file with ids (.npy, .npz, .safetensors, HDF5); triplets are a data set of 'humalign data list'. Prints
-the held-out table; --out stores the transform (npz: weights, mean, std).
+FEATURES is a file with ids (.npy, .npz, .safetensors, HDF5), or a folder that 'humalign extract' wrote; triplets are a
+role (things), a study or a data set of 'humalign data list'. Prints the held-out table; --out stores the transform
+(npz: weights, mean, std).
 """
 
 from __future__ import annotations
 
-from ..cli import add_profile_options, profile_from
+from ..cli import SEED, STRENGTH, add_profile_options, number, profile_from
 
 EXAMPLE = """
 humalign probe clip.safetensors --triplets things/test_10_id --data DATA --profile slice --out clip-probe.npz
@@ -20,9 +21,9 @@ def configure(parser) -> None:
     parser.add_argument("--layer", help="which array, where the file holds several")
     parser.add_argument("--triplets", required=True, metavar="NAME", help="data set with triplets")
     parser.add_argument("--penalty", choices=("fro", "fro2", "identity"), default="fro", help="default: fro")
-    parser.add_argument("--strengths", type=float, nargs="+", metavar="S", help="grid (default: the paper's)")
-    parser.add_argument("--folds", type=int, default=3, metavar="K", help="folds over objects (default: 3)")
-    parser.add_argument("--seed", type=int, default=42, help="of the folds")
+    parser.add_argument("--strengths", type=STRENGTH, nargs="+", metavar="S", help="grid (default: the paper's)")
+    parser.add_argument("--folds", type=number(2), default=3, metavar="K", help="folds over objects (default: 3)")
+    parser.add_argument("--seed", type=SEED, default=42, help="of the folds")
     parser.add_argument("--nested", action="store_true", help="choose the strength inside each fold's training objects")
     parser.add_argument("--solver", choices=("exact", "paper"), default="exact", help="default: exact")
     parser.add_argument(
@@ -44,14 +45,15 @@ def main(args) -> int:
 
     import numpy as np
 
-    from ..data import features_file, registry
     from ..errors import InputError
+    from ..features import read
+    from ..source import open_source
 
     if args.out and Path(args.out).suffix != ".npz":
         raise InputError("does not end in .npz", args.out, "name it so")
     profile = profile_from(args)
-    features = features_file.read(args.features, layer=args.layer)
-    data = registry.load(args.triplets, profile)
+    features = read(args.features, args.layer, data=profile.data)
+    data = open_source(profile).answers_of(args.triplets)
     if not hasattr(data, "triplets"):
         raise InputError("holds no triplets", args.triplets, "'humalign data list' names the kinds")
     values = features.align(data.ids).values

@@ -38,16 +38,17 @@ def main(args) -> int:
         profile = profile.with_(name="slice")
     if not args.out and registry.rehearsal(profile.data):
         raise InputError("holds tiny files for rehearsing, not data", profile.data, "name another folder with --out")
-    if profile.name == "mini":
+    if profile.kind == "drawn":
+        from ..chapters import photographs
         from ..experiments import seeds
 
-        parts = {"seeds": seeds}
+        parts = {"seeds": seeds, photographs.TABLES.name: photographs.TABLES}
     else:
-        from ..chapters import calibration, levels, real_data, real_networks, teacher, vice
+        from ..chapters import choosers, levels, real_data, real_doubt, real_networks, real_probing, real_teacher
         from ..chapters import representation_comparison as comparison
 
-        studies = (levels.PUBLIC, real_data.TABLES, vice.PUBLIC, calibration.PUBLIC, comparison.PUBLIC,
-                   teacher.PUBLIC, real_networks.TABLES)  # fmt: skip
+        studies = (levels.PUBLIC, real_data.TABLES, comparison.PUBLIC, real_teacher.PUBLIC, real_networks.TABLES,
+                   real_probing.TABLES, real_doubt.TABLES, choosers.TABLES)  # fmt: skip
         parts = {study.name: study for study in studies}
     if args.only and args.only not in parts:
         raise InputError(f"no study is called '{args.only}'", "--only", f"choose one of {', '.join(parts)}")

@@ -2,23 +2,26 @@
 
 A cell that is finished and still holds (same text, parameters, code, data and versions) is not repeated, so an
 interrupted sweep goes on where it stopped. The table has one row a cell: parameters, state, and every number that the
-notebook glued.
+notebook glued; "left_out" counts cells that could not run for want of data.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import sys
 from pathlib import Path
 
 EXAMPLE = """
-humalign sweep zero_shot -g seed 0 1 2 -g n_bootstrap 100 1000 -o runs --workers 2
-humalign sweep zero_shot --grid grid.yml --executor dask:tcp://scheduler:8786
+humalign sweep start -g seed 0 1 2 -g n_triplets 500 1000 -o runs --workers 2
+humalign sweep start --grid grid.yml --executor dask:tcp://scheduler:8786
 """
 
 
 def configure(parser) -> None:
     """Options of ``humalign sweep``."""
+    from ..cli import number
+
     parser.add_argument("notebook", help="path, or name of a notebook in notebooks/")
     parser.add_argument(
         "-g",
@@ -30,6 +33,9 @@ def configure(parser) -> None:
         help="values of one parameter; may be repeated, the grid is their product",
     )
     parser.add_argument("--grid", metavar="FILE", help="YAML file: parameter -> list of values")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with code 1 when cells were left out for want of data"
+    )
     parser.add_argument("-o", "--output", default="runs", metavar="DIR", help="folder for the results (default: runs)")
     parser.add_argument(
         "--executor",
@@ -37,8 +43,8 @@ def configure(parser) -> None:
         metavar="SPEC",
         help="processes, dask, dask:ADDRESS or package.module:factory (default: processes)",
     )
-    parser.add_argument("--workers", type=int, default=0, help="runs at a time (default: as many as cores)")
-    parser.add_argument("--timeout", type=int, default=3600, help="seconds allowed for one cell of a notebook")
+    parser.add_argument("--workers", type=number(), default=0, help="runs at a time (default: as many as cores)")
+    parser.add_argument("--timeout", type=number(1), default=3600, help="seconds allowed for one cell of a notebook")
 
 
 def grid(args) -> dict[str, list]:
@@ -67,7 +73,7 @@ def main(args) -> int:
     """Run the grid."""
     import pandas as pd
 
-    from ..book.run import Run, check_parameters, find_notebook, run_all, scalars, whole, why_stale
+    from ..book.run import Run, check_parameters, find_notebook, left_out, run_all, scalars, whole, why_stale
     from ..errors import HumalignError
     from ..store import digest, write_text
 
@@ -82,14 +88,18 @@ def main(args) -> int:
     todo = [run for run in runs if why_stale(run)]
     print(f"{len(runs)} cells, {len(runs) - len(todo)} already done", flush=True)
     _, failures = run_all(todo, spec=args.executor, workers=args.workers, timeout=args.timeout)
-    rows = []
+    rows, lacking = [], 0
     for run in runs:
         state = "failed" if run in failures else "done"
-        numbers = {} if run in failures else scalars(run.target)
+        numbers = {} if run in failures else {"left_out": len(left_out(run.target)), **scalars(run.target)}
+        lacking += bool(numbers.get("left_out"))
         rows.append({**run.parameters, "state": state, "notebook": run.target.relative_to(out).as_posix(), **numbers})
     table = out / f"{source.stem}.csv"
     write_text(table, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
     print(f"{table}: {len(rows)} rows")
     if failures:
         raise HumalignError(f"{len(failures)} of {len(runs)} cells failed\n" + "\n".join(failures.values()))
-    return 0
+    if lacking:
+        told = f"{lacking} of {len(runs)} notebooks left cells out for want of data; the column left_out counts them"
+        print(told, file=sys.stderr)
+    return int(bool(lacking) and args.strict)

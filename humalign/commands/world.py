@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from . import world_train
+
 EXAMPLE = """
 humalign world draw dog --size 256 --view 2 --out dog.png
 humalign world sheet --views --out sheet.png
@@ -16,7 +18,7 @@ humalign world train softmax-resnet-m --seed 0
 
 def configure(parser) -> None:
     """Actions and options of ``humalign world``."""
-    from ..cli import add_profile_options
+    from ..cli import SEED, add_profile_options, number
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="{draw,sheet,data,verify,train,networks}")
 
@@ -25,10 +27,12 @@ def configure(parser) -> None:
 
     one = action("draw", "draw one picture of a concept, or the picture of an id (dog/test3)")
     one.add_argument("name", metavar="CONCEPT|ID")
-    one.add_argument("--seed", type=int, default=0, help="another picture of the concept (default 0)")
+    one.add_argument("--seed", type=SEED, default=0, help="another picture of the concept (default 0)")
     one.add_argument("--size", type=int, default=256, help="pixels (default 256)")
-    one.add_argument("--view", type=int, help="number of the view, from 1")
-    one.add_argument("--kappa", type=float, help="probability of a habitual scene (default: the frozen one)")
+    one.add_argument("--view", type=number(1), help="number of the view, from 1")
+    one.add_argument(
+        "--kappa", type=number(0, 1, float), help="probability of a habitual scene (default: the frozen one)"
+    )
     one.add_argument("--out", type=Path, help="PNG to write (default NAME.png)")
     sheet = action("sheet", "contact sheet of concepts")
     sheet.add_argument("names", nargs="*", metavar="CONCEPT", help="default: all")
@@ -37,7 +41,7 @@ def configure(parser) -> None:
     sheet.add_argument("--no-labels", action="store_true", help="without names, for a blind naming check")
     sheet.add_argument("--columns", type=int, default=12)
     sheet.add_argument("--size", type=int, default=96, help="pixels of a cell (default 96)")
-    sheet.add_argument("--seed", type=int, default=0)
+    sheet.add_argument("--seed", type=SEED, default=0)
     sheet.add_argument("--out", type=Path, default=Path("sheet.png"), help="PNG to write (default sheet.png)")
     data = action("data", "what the world holds; write it as a data folder to imitate; draw pictures into the cache")
     data.add_argument("--concepts", action="store_true", help="list superordinates and concepts")
@@ -47,19 +51,15 @@ def configure(parser) -> None:
     add_profile_options(data)
     verify = action("verify", "compare the world with the frozen protocol (exit code 1 when it drifted)")
     verify.add_argument("--calibration", action="store_true", help="compute the rules for scale and scenes again")
-    from ..world import train
-
-    train.configure(action("train", "train networks of the mini zoo"))
-    train.configure(action("networks", "list the networks of the mini zoo"))
+    world_train.configure(action("train", "train networks of the mini zoo"))
+    world_train.configure(action("networks", "list the networks of the mini zoo"))
 
 
 def main(args) -> int:
     """Run one action; the exit code is 0, or 1 when the world is not the frozen one."""
     if args.action in ("train", "networks"):
-        from ..world import train
-
         args.list = args.list or args.action == "networks"
-        return train.main(args)
+        return world_train.main(args)
     return {"draw": _draw, "sheet": _sheet, "data": _data, "verify": _verify}[args.action](args)
 
 
@@ -86,9 +86,11 @@ def _draw(args) -> int:
     from ..world import draw, stimuli
 
     size, kappa = _positive(args.size, "--size"), draw.KAPPA if args.kappa is None else args.kappa
-    if not 0 <= kappa <= 1:
-        raise InputError(f"{kappa} is no probability", "--kappa", "choose 0 to 1")
     if "/" in args.name:
+        if not any(args.name in stimuli.split_ids(split) for split in stimuli.SPLITS):
+            raise InputError(
+                "is no picture of the drawn world", args.name, "ids are like dog/1, dog/test3 or dog/cichy"
+            )
         pixels, facts = stimuli.picture(args.name, size, kappa)
     else:
         pixels, facts = draw.render(args.name, draw.seed_of(f"command/{args.name}/{args.seed}"), size, args.view, kappa)
@@ -148,9 +150,8 @@ def _data(args) -> int:
     for split in stimuli.SPLITS:
         print(f"  pictures {split:<10}{len(stimuli.split_ids(split)):>7}")
     print()
-    for name, (kind, title, _) in datasets.DATASETS.items():
-        if kind != "stimuli":
-            print(f"  {name:<24}{title}")
+    for name, (title, _) in datasets.DATASETS.items():
+        print(f"  {name:<24}{title}")
     return 0
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from ..errors import InputError, MissingData
-from ..store import atomic_path, sha256, write_json
+from ..store import sha256, telling_no_room, write_json
+from . import files as read
 from . import known, registry
 from .verify import verify_one
 
@@ -91,11 +91,13 @@ def adopt(source, name: str, profile, *, key: str | None = None, link: bool = Fa
     target = root / relative
     if target.exists() and target.samefile(source):
         raise InputError("lies there already", source, f"humalign data verify {name}")
-    aside = None
+    if source.is_dir() and root.resolve().is_relative_to(source.resolve()):
+        raise InputError("holds the data folder itself", source, "name the folder with this data set alone")
     before = known.manifest(root)
     target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.replaced")
+    _recover(target, aside)
     if target.exists() or target.is_symlink():
-        aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=".replaced-")) / target.name
         os.replace(target, aside)
     try:
         _place(source, target, link)
@@ -107,26 +109,27 @@ def adopt(source, name: str, profile, *, key: str | None = None, link: bool = Fa
         known.file_digest.cache_clear()
         told = _verified(one, key, target, profile)
     except BaseException:
-        _remove(target)
-        if aside is not None:
-            os.replace(aside, target)
+        _recover(target, aside, failed=True)
         if accept and before:
             write_json(root / known.MANIFEST, before)
         elif accept:
             (root / known.MANIFEST).unlink(missing_ok=True)
         raise
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside.parent, ignore_errors=True)
+    _remove(aside)
     return f"{source} -> {target} ({'linked' if link else 'copied'}; {told})"
 
 
 def _verified(one, key: str, target: Path, profile) -> str:
     """What an adopted file or folder holds, or what is still missing; InputError where something is wrong with it."""
     others = [k for k in one.missing(profile.data) if k != key]
-    if others:
+    if others:  # the whole is read when the last file has come; until then each by itself
         if target.is_file():
             known.check_known(target, profile.data, one)
+            read.readable(target)
+        elif one.kind == "stimuli" and not read.pictures_below(target):
+            raise InputError("holds no pictures", target, f"'humalign data where {one.name}' says what it should hold")
+        elif not any(path.is_file() for path in target.rglob("*")):
+            raise InputError("holds no files", target, f"'humalign data where {one.name}' says what it should hold")
         return f"still missing: {', '.join(one.files[k].path for k in others)}"
     report = verify_one(one, profile)
     if report.problems:
@@ -135,19 +138,35 @@ def _verified(one, key: str, target: Path, profile) -> str:
     return ", ".join(f"{v} {k}" for k, v in report.facts.items() if isinstance(v, int)) or "verified"
 
 
+def _recover(target: Path, aside: Path, failed: bool = False) -> None:
+    """What was there before comes back where an import failed, or was killed before it could."""
+    _remove(_scratch(target))
+    if failed:
+        _remove(target)
+    if aside.exists() or aside.is_symlink():
+        _remove(target)
+        os.replace(aside, target)
+
+
+def _scratch(target: Path) -> Path:
+    """Where a copy is made; always the same place, so that what a killed import left is found again."""
+    return target.with_name(f".{target.name}.importing")
+
+
 def _place(source: Path, target: Path, link: bool) -> None:
     if link:
         target.symlink_to(source.resolve(), target_is_directory=source.is_dir())
-    elif source.is_dir():
-        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        try:
-            shutil.copytree(source, scratch / target.name)
-            os.replace(scratch / target.name, target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    else:
-        with atomic_path(target) as partial:
-            shutil.copyfile(source, partial)
+        return
+    scratch = _scratch(target)
+    try:
+        with telling_no_room(target):
+            (shutil.copytree if source.is_dir() else shutil.copyfile)(source, scratch)
+        os.replace(scratch, target)
+    except shutil.Error as error:  # a list of what could not be copied
+        told = error.args[0][0] if error.args and isinstance(error.args[0], list) else (source, "", error)
+        raise InputError(f"cannot be copied ({told[-1]})", told[0], "make it readable or take it out") from None
+    finally:
+        _remove(scratch)
 
 
 def _remove(path: Path) -> None:

@@ -8,6 +8,7 @@ from .entry_types import Download, Entry
 from .known import published, published_checksum, sure
 from .registry import entries
 
+DOWNLOADED = ("url", "mirrors", "path", "unpack", "size", "checksum")
 SURE = {"A": "seen in public code", "B": "as public code names it", "C": "inferred, may be another"}
 
 
@@ -47,33 +48,16 @@ def describe(one: Entry, profile) -> dict:
                 "here": str(path) if path else None,
             }
         )
+    told = ("name", "title", "kind", "source", "licence", "citation", "access", "size", "row_order", "expect", "likely")
+    downloads = [
+        {"sure": sure(item.url)} | {key: getattr(item, key) for key in DOWNLOADED} for item in open_downloads(one)
+    ]
     return {
-        "name": one.name,
-        "title": one.title,
-        "kind": one.kind,
+        **{key: getattr(one, key) for key in told},
         "profiles": list(one.profiles),
-        "source": one.source,
-        "licence": one.licence,
-        "citation": one.citation,
-        "needs": one.needs,
-        "size": one.size,
-        "row_order": one.row_order,
-        "expect": one.expect,
-        "likely": one.likely,
         "steps": list(one.steps),
         "files": files,
-        "downloads": [
-            {
-                "url": item.url,
-                "sure": sure(item.url),
-                "mirrors": list(item.mirrors),
-                "path": item.path,
-                "unpack": item.unpack,
-                "size": item.size,
-                "checksum": item.checksum,
-            }
-            for item in open_downloads(one)
-        ],
+        "downloads": downloads,
     }
 
 
@@ -81,7 +65,7 @@ def describe_text(one: Entry, profile) -> str:
     """The same for people to read."""
     facts_ = describe(one, profile)
     lines = [f"{one.name}: {one.title}"]
-    for key in ("kind", "source", "licence", "citation", "size", "needs", "row_order"):
+    for key in ("kind", "source", "licence", "citation", "size", "access", "row_order"):
         if facts_[key]:
             lines.append(f"  {key.replace('_', ' '):<10} {facts_[key]}")
     lines.append(f"  {'profiles':<10} {', '.join(one.profiles)}")

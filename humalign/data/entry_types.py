@@ -99,7 +99,7 @@ class Entry:
     files : dict of str to File
     row_order : str
         Which order the rows have; "ids inside" where the file names them.
-    needs : str
+    access : str
         "", or what has to be done by hand (form, password, account).
     size : str
         How large, in words.
@@ -128,7 +128,7 @@ class Entry:
     citation: str = ""
     files: dict = field(default_factory=dict)
     row_order: str = ""
-    needs: str = ""
+    access: str = ""
     size: str = ""
     expect: dict = field(default_factory=dict)
     likely: dict = field(default_factory=dict)
@@ -167,9 +167,9 @@ class Entry:
     @property
     def by_hand(self) -> str:
         """What has to be done by hand, in words; "" when 'humalign data fetch' does everything."""
-        return self.needs or ("see 'humalign data where'" if self.closed else "")
+        return self.access or ("see 'humalign data where'" if self.closed else "")
 
-    def found(self, root: Path | None) -> dict[str, Path]:
+    def files_in(self, root: Path | None) -> dict[str, Path]:
         """Files that are there."""
         if root is None:
             return {}
@@ -177,7 +177,7 @@ class Entry:
 
     def missing(self, root: Path | None) -> list[str]:
         """Keys of required files that are not there."""
-        here = self.found(root)
+        here = self.files_in(root)
         gone = [key for key, file in self.files.items() if not file.optional and key not in here]
         if self.any_of and not any(here.keys() >= set(keys) for keys in self._ways):
             gone += [key for key in self._ways[0] if key not in here]

@@ -14,6 +14,7 @@ from .types import Features
 
 VALUES = ("features", "values", "embeddings", "activations", "penultimate", "logits", "x")
 IDS = ("ids", "names", "concepts", "filenames", "files", "stimuli")
+SIDE_CAR = {"ids?": [str], "sha256?": str, "model?": str, "layer?": str, "source?": str, "licence?": str}
 FORMS = (".npy", ".npz", ".safetensors", ".h5", ".hdf5")
 
 
@@ -21,11 +22,11 @@ def read_ids(path) -> list[str]:
     """Ids from a text file (one a line) or a JSON file (a list, or an object with the key "ids")."""
     path = Path(path)
     if path.suffix == ".json":
-        content = files.read_json(path)
+        content = files.read_json(path, (dict, list))
         content = content.get("ids") if isinstance(content, dict) else content
-        if not isinstance(content, list):
-            raise InputError("holds no list of ids", path, 'write a list, or an object with the key "ids"')
-        return [str(one) for one in content]
+        if not (isinstance(content, list) and all(isinstance(one, str) for one in content)):
+            raise InputError("holds no list of ids", path, 'write a list of texts, or an object with the key "ids"')
+        return content
     return [line.strip() for line in files.read_lines(path)]
 
 
@@ -50,12 +51,15 @@ def _beside(path: Path):
 
 def _strings(values, where) -> list[str]:
     values = np.asarray(values).ravel()
-    if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf8")
-    elif values.dtype.kind == "O":
-        values = [one.decode("utf8") if isinstance(one, bytes) else one for one in values]
-        if not all(isinstance(one, str) for one in values):
-            raise InputError("ids are not text", where, "store them as strings")
+    try:
+        if values.dtype.kind == "S":
+            values = np.char.decode(values, "utf8")
+        elif values.dtype.kind == "O":
+            values = [one.decode("utf8") if isinstance(one, bytes) else one for one in values]
+    except UnicodeDecodeError:
+        raise InputError("ids are not UTF-8 text", where, "store them as strings") from None
+    if not all(isinstance(one, (str, np.integer)) for one in values):  # np.str_ is text
+        raise InputError("ids are not text", where, "store them as strings")
     return [str(one) for one in values]
 
 
@@ -86,27 +90,29 @@ def _pick(arrays: dict, layer, path) -> tuple[np.ndarray, str]:
 def _hdf5(path) -> tuple[dict, dict]:
     import h5py
 
-    files.exists(path)
-    try:
-        with h5py.File(path) as file:
-            arrays = {}
-            file.visititems(
-                lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-            )
-            return arrays, {key: str(value) for key, value in file.attrs.items()}
-    except OSError as error:
-        raise InputError(f"is truncated or not HDF5 ({error})", path, files.AGAIN) from None
+    def take(file):
+        arrays = {}
+
+        def visit(name, item):
+            if isinstance(item, h5py.Dataset):
+                arrays[name] = files.own_array(item, path)
+
+        file.visititems(visit)
+        return arrays, {key: str(value) for key, value in file.attrs.items()}
+
+    return files.hdf5(path, take)
 
 
 def _safetensors(path) -> tuple[dict, dict]:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     files.exists(path)
     try:
         with safe_open(str(path), framework="numpy") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, AttributeError) as error:
-        raise InputError(f"cannot be read as safetensors ({error})", path, "store float32 and write it again") from None
+    except Exception as error:
+        told = files.reason(error)
+        raise InputError(f"cannot be read as safetensors ({told})", path, "store float32 and write it again") from None
 
 
 def _arrays(path: Path) -> tuple[dict, dict]:
@@ -128,7 +134,7 @@ def _arrays(path: Path) -> tuple[dict, dict]:
     else:
         arrays, meta = _hdf5(path)
     side = path.with_name(path.name + ".json")
-    if side.is_file() and isinstance(content := read_json(side), dict):
+    if side.is_file() and isinstance(content := read_json(side, (SIDE_CAR, list)), dict):
         from ..store import sha256
 
         if content.get("sha256") and content["sha256"] != sha256(path):
@@ -140,6 +146,8 @@ def _arrays(path: Path) -> tuple[dict, dict]:
 def _matrix(arrays: dict, layer, path) -> tuple[np.ndarray, str]:
     values, key = _pick(arrays, layer, path)
     values = np.asarray(values)
+    if values.dtype.kind == "f" and values.dtype.itemsize > 8:
+        values = values.astype(np.float64)
     if values.ndim > 2 and np.prod(values.shape[1:]) == values.shape[-1]:
         values = values.reshape(len(values), values.shape[-1])
     if values.ndim != 2 or values.dtype.kind not in "fiu":
@@ -273,8 +281,8 @@ def layers(path) -> list[str]:
     files.exists(path)
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                names = list(archive.files)
+            with open(path, "rb") as file:
+                names = list(np.load(file, allow_pickle=False).files)
             found = {name: _header(path, name) for name in names}
         elif path.suffix == ".safetensors":
             from safetensors import safe_open
@@ -290,7 +298,7 @@ def layers(path) -> list[str]:
                 file.visititems(lambda name, item: parts.update({name: item}) if hasattr(item, "shape") else None)
                 found = {name: (item.shape, item.dtype.kind) for name, item in parts.items()}
     except Exception as error:  # of four libraries
-        raise InputError(f"is truncated or damaged ({error})", path, files.AGAIN) from None
+        raise InputError(f"is truncated or damaged ({files.reason(error)})", path, files.AGAIN) from None
     return [name for name, (shape, kind) in found.items() if len(shape) > 1 and kind in "fiu" and name not in IDS]
 
 

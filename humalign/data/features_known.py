@@ -13,155 +13,101 @@ from .row_orders import check_declared
 from .types import ConceptEmbedding, Features
 
 SLICE = ("slice", "full")
+FINAL = "embeddings/things/final_embedding.npy"
 MIRKO = "MirkoTh/semantic-representations-ID"
 VICE = "Muttenthaler, Zheng, McClure, Vandermeulen, Hebart, Pereira 2022, VICE, NeurIPS"
 SPOSE = "Hebart, Zheng, Pereira, Baker 2020, Nature Human Behaviour 4:1173-1185"
 
 
-def embedding(at, order: str) -> ConceptEmbedding:
-    """The concept embedding of an entry, in the order of THINGS; the rows on disk are named by ``order``."""
+def _named(at, order: str):
+    """The table of an entry with a row a concept, and the names of its rows, which lie in ``order`` on disk."""
     path, order = at.path("embedding"), things.declared_order(at, order)
     values, ids = read.read_matrix(path), things.row_ids(at, order)
     if values.ndim != 2 or len(values) != len(ids):
-        raise InputError(
-            f"has shape {values.shape} where ({len(ids)}, dimensions) is expected",
-            path,
-            "rows are concepts: " + read.AGAIN,
-        )
+        told = f"has shape {values.shape} where ({len(ids)}, dimensions) is expected"
+        raise InputError(told, path, "rows are concepts: " + read.AGAIN)
     check_declared(at, "embedding", order, values)
+    return path, values, ids
+
+
+def _embedding(at, order: str) -> ConceptEmbedding:
+    path, values, ids = _named(at, order)
     names = tuple(f"dimension {d + 1}" for d in range(values.shape[1]))
-    found = at.make(ConceptEmbedding, path, ids=ids, values=values, dimensions=names)
-    return found.align(things.concept_ids(at))
-
-
-def embedding_files(path, what, also=(), url="", mirrors=()):
-    """The files of one table with a row a concept."""
-    file = File(path, what, also=tuple(also), url=url, mirrors=mirrors)
-    return {"embedding": file, "concepts": things.CONCEPTS, "maps": things.MAPS}
-
-
-@dataset(
-    "things/vice_42",
-    title="VICE embedding, 42 dimensions",
-    kind="embedding",
-    profiles=SLICE,
-    files=embedding_files(
-        "things/embeddings/vice_42d.npy",
-        "(1854, 42) float32, not negative",
-        url=raw_file(
-            "LukasMut/VICE", "83e7b9f4c10a0f2e8d117b6bad0627afe29d1776", "embeddings/things/final_embedding.npy"
-        ),
-        mirrors=(
-            raw_file(
-                "LukasMut/VICE", "5f80103ef4c9eb29477c4cadb1c9c54476d59e97", "embeddings/things/final_embedding.npy"
-            ),
-        ),
-    ),
-    source="https://github.com/LukasMut/VICE",
-    licence="GPL-3.0",
-    citation=VICE,
-    row_order="raw",
-    size="0.3 MB",
-    expect={"objects": 1854, "dimensions": 42},
-)
-def vice_42(at):
-    """VICE, (concepts, 42), in the order of THINGS; fitted on THINGS triplets."""
-    return embedding(at, "raw")
-
-
-@dataset(
-    "things/spose_49",
-    title="SPoSE embedding, 49 dimensions",
-    kind="embedding",
-    profiles=SLICE,
-    files=embedding_files(
-        "things/embeddings/spose_embedding_49d_sorted.txt",
-        "(1854, 49) text",
-        url="https://osf.io/download/4pgk8",
-        mirrors=("https://osf.io/4pgk8/download",),
-    ),
-    source="https://osf.io/z2784/",
-    licence=things.CC,
-    citation=SPOSE,
-    row_order="sorted",
-    size="2.3 MB",
-    expect={"objects": 1854, "dimensions": 49},
-)
-def spose_49(at):
-    """SPoSE, (concepts, 49); fitted on THINGS triplets."""
-    return embedding(at, "sorted")
+    return at.make(ConceptEmbedding, path, ids=ids, values=values, dimensions=names).align(things.concept_ids(at))
 
 
 def _features(at, order, model, layer) -> Features:
-    path, order = at.path("embedding"), things.declared_order(at, order)
-    ids = things.row_ids(at, order)
-    values = read.read_npy(path, (len(ids), None))
-    check_declared(at, "embedding", order, values)
+    path, values, ids = _named(at, order)
     return at.make(Features, path, ids=ids, values=values, model=model, layer=layer).align(things.concept_ids(at))
 
 
-@dataset(
-    "things/clip_vit_b32",
-    title="CLIP ViT-B/32 image embeddings of the THINGS images",
-    kind="features",
-    profiles=SLICE,
-    files=embedding_files(
-        "things/features/clip_vit_b32.npy",
-        "(1854, 512) float32, rows of length 1",
-        url=raw_file(MIRKO, "1bf191deee4c9bc7216904536657eb791dfaa19b", "data/clip-vit-base-p32-embeddings.npy"),
-    ),
-    source=f"https://github.com/{MIRKO}",
-    licence="GPL-3.0 repository",
-    citation="Radford et al. 2021, CLIP, ICML",
-    row_order="upper",
-    size="3.8 MB",
-    expect={"objects": 1854, "dimensions": 512},
-)
-def clip_vit_b32(at):
-    """CLIP ViT-B/32 image features, (concepts, 512), in the order of THINGS."""
-    return _features(at, "upper", "clip-vit-b32", "visual")
+def concept_table(name, title, path, d, order, source, licence, citation, *, what="", also=(), url="", mirrors=(),
+                  network=(), profiles=("full",), size="", steps=(), row_order="") -> None:  # fmt: skip
+    """Register a table with a row a concept, loaded in the order of THINGS: an embedding, or features of a network.
+
+    Parameters
+    ----------
+    name, title, path, source, licence, citation, what, also, url, mirrors, profiles, size, steps
+        See :class:`humalign.data.registry.Entry` and ``File``.
+    d : int
+        Columns.
+    order : str
+        Of the rows on disk, see :mod:`humalign.data.row_orders`.
+    network : (str, str)
+        Model and layer whose features they are; () for an embedding of people.
+    row_order : str
+        What is said of the order, where it is more than its name.
+    """
+    file = File(path, what or f"(1854, {d})", also=also, url=url, mirrors=mirrors)
+
+    @dataset(
+        name,
+        title=title,
+        kind="features" if network else "embedding",
+        profiles=profiles,
+        files={"embedding": file, "concepts": things.CONCEPTS, "maps": things.MAPS},
+        source=source,
+        licence=licence,
+        citation=citation,
+        row_order=row_order or order,
+        size=size or f"{7416e-6 * d:.1f} MB",
+        expect={"objects": 1854, "dimensions": d},
+        steps=steps,
+    )
+    def load(at):
+        return _features(at, order, *network) if network else _embedding(at, order)
 
 
-@dataset(
-    "things/word2vec",
-    title="word2vec vectors of the THINGS concept names",
-    kind="features",
-    profiles=SLICE,
-    files=embedding_files(
-        "things/features/word2vec.npy",
-        "(1854, 300) float32",
-        url=raw_file(MIRKO, "03d427c892e18f867802302222282c9095d9af55", "data/word2vec-embeddings.npy"),
-    ),
-    source=f"https://github.com/{MIRKO}",
-    licence="GPL-3.0 repository",
-    citation="Mikolov et al. 2013, word2vec, NeurIPS",
-    row_order="sorted",
-    size="2.2 MB",
-    expect={"objects": 1854, "dimensions": 300},
-)
-def word2vec(at):
-    """Word vectors, (concepts, 300); no image is involved."""
-    return _features(at, "sorted", "word2vec", "words")
-
-
-@dataset(
-    "things/vgg16_srf200",
-    title="VGG-16 features of the THINGS images, as 200 non-negative factors",
-    kind="features",
-    profiles=SLICE,
-    files=embedding_files(
-        "things/features/vgg16_srf200.npy", "(1854, 200) float32, W with W W' near the linear kernel"
-    ),
-    source="https://github.com/florianmahner/pysrf",
-    licence="BSD-3-Clause",
-    citation="Simonyan, Zisserman 2015, VGG, ICLR; layer and pictures are not stated",
+concept_table(
+    "things/vice_42", "VICE embedding, 42 dimensions", "things/embeddings/vice_42d.npy", 42, "raw",
+    "https://github.com/LukasMut/VICE", "GPL-3.0", VICE, what="(1854, 42) float32, not negative", profiles=SLICE,
+    url=raw_file("LukasMut/VICE", "83e7b9f4c10a0f2e8d117b6bad0627afe29d1776", FINAL),
+    mirrors=(raw_file("LukasMut/VICE", "5f80103ef4c9eb29477c4cadb1c9c54476d59e97", FINAL),),
+)  # fmt: skip
+concept_table(
+    "things/spose_49", "SPoSE embedding, 49 dimensions", "things/embeddings/spose_embedding_49d_sorted.txt", 49,
+    "sorted", "https://osf.io/z2784/", things.CC, SPOSE, what="(1854, 49) text", profiles=SLICE, size="2.3 MB",
+    url="https://osf.io/download/4pgk8", mirrors=("https://osf.io/4pgk8/download",),
+)  # fmt: skip
+concept_table(
+    "things/clip_vit_b32", "CLIP ViT-B/32 image embeddings of the THINGS images", "things/features/clip_vit_b32.npy",
+    512, "upper", f"https://github.com/{MIRKO}", "GPL-3.0 repository", "Radford et al. 2021, CLIP, ICML",
+    what="(1854, 512) float32, rows of length 1", network=("clip-vit-b32", "visual"), profiles=SLICE,
+    url=raw_file(MIRKO, "1bf191deee4c9bc7216904536657eb791dfaa19b", "data/clip-vit-base-p32-embeddings.npy"),
+)  # fmt: skip
+concept_table(  # no image is involved
+    "things/word2vec", "word2vec vectors of the THINGS concept names", "things/features/word2vec.npy", 300, "sorted",
+    f"https://github.com/{MIRKO}", "GPL-3.0 repository", "Mikolov et al. 2013, word2vec, NeurIPS",
+    what="(1854, 300) float32", network=("word2vec", "words"), profiles=SLICE,
+    url=raw_file(MIRKO, "03d427c892e18f867802302222282c9095d9af55", "data/word2vec-embeddings.npy"),
+)  # fmt: skip
+concept_table(  # dot products of the factors stand for those of the network
+    "things/vgg16_srf200", "VGG-16 features of the THINGS images, as 200 non-negative factors",
+    "things/features/vgg16_srf200.npy", 200, "raw", "https://github.com/florianmahner/pysrf", "BSD-3-Clause",
+    "Simonyan, Zisserman 2015, VGG, ICLR; layer and pictures are not stated",
+    what="(1854, 200) float32, W with W W' near the linear kernel", network=("vgg16", "srf200"), profiles=SLICE,
     row_order="raw (a description says python; the two differ at ice and ice-cream_cone, see the page on real people)",
-    size="1.5 MB",
-    expect={"objects": 1854, "dimensions": 200},
-)
-def vgg16_srf200(at):
-    """Factors of the linear kernel of VGG-16, (concepts, 200); their dot products stand for those of the network."""
-    return _features(at, "raw", "vgg16", "srf200")
+)  # fmt: skip
 
 
 @dataset(

@@ -69,7 +69,8 @@ class Resuming:
         from tqdm import tqdm
 
         self.partial.parent.mkdir(parents=True, exist_ok=True)
-        address, _, told = self.mark.read_text("utf8").partition("\n") if self.mark.is_file() else ("", "", "")
+        known = self.mark.read_text("utf8", errors="replace") if self.mark.is_file() else ""
+        address, _, told = known.partition("\n")
         if address != url and not self.checked:
             self.forget()
         have = self.partial.stat().st_size if self.partial.is_file() else 0
@@ -323,8 +324,8 @@ def fetch(name: str, profile, ask=None, say=print, progress: bool = True) -> boo
     say(f"  licence: {one.licence}")
     if one.citation:
         say(f"  cite: {one.citation}")
-    if one.needs:
-        say(f"  needs: {one.needs}")
+    if one.access:
+        say(f"  access: {one.access}")
     if not one.missing(root):
         say("  is already here; 'humalign data verify' checks it")
         return True

@@ -107,7 +107,7 @@ def _mat_annotations(path, images) -> tuple[list, list, list]:
     licence="research use",
     citation="Krause, Stark, Deng, Fei-Fei 2013, 3DRR workshop",
     row_order="ids inside",
-    needs="Kaggle account for the pictures: the authors' server is off",
+    access="Kaggle account for the pictures: the authors' server is off",
     size="1.9 GB",
     expect={"concepts": 196},
     downloads=(

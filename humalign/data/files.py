@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,18 @@ AGAIN = "get the file again ('humalign data where' tells from where)"
 NO_PICKLE = "it holds pickled objects, which are never loaded: save plain arrays instead"
 
 
+def reason(error: BaseException) -> str:
+    """What a library says of a damaged file, in one line."""
+    words = " ".join(str(error).split())[:200]
+    return words or type(error).__name__
+
+
 def exists(path, remedy=AGAIN) -> Path:
     """The path, when it is a file with something in it."""
     path = Path(path)
     if not path.is_file():
+        if path.exists():
+            raise InputError("is no file", path, remedy)
         raise MissingData("there is no such file", path, remedy)
     if path.stat().st_size == 0:
         raise InputError("the file is empty", path, remedy)
@@ -58,13 +65,14 @@ def read_npy(path, shape=None) -> np.ndarray:
     """
     path = exists(path)
     try:
-        array = np.load(path, allow_pickle=False)
+        with warnings.catch_warnings(action="ignore"):  # of odd headers
+            array = np.load(path, allow_pickle=False)
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise InputError("is not a plain .npy file", path, NO_PICKLE) from None
-        raise InputError(f"is truncated or damaged ({error})", path, AGAIN) from None
-    except (OSError, EOFError, SyntaxError) as error:
-        raise InputError(f"is not a .npy file ({error})", path, AGAIN) from None
+        raise InputError(f"is truncated or damaged ({reason(error)})", path, AGAIN) from None
+    except Exception as error:  # its header is read as Python text: nearly anything can come of it
+        raise InputError(f"is not a .npy file ({reason(error)})", path, AGAIN) from None
     if not isinstance(array, np.ndarray):
         array.close()
         raise InputError("is an archive (.npz), not one array", path, "save the array with numpy.save")
@@ -75,7 +83,8 @@ def read_npz(path, keys=()) -> dict[str, np.ndarray]:
     """All arrays of a .npz file; pickled objects are refused, ``keys`` must be there."""
     path = exists(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, warnings.catch_warnings(action="ignore"):
+            archive = np.load(file, allow_pickle=False)  # of an open file: closed also where it is damaged
             if not hasattr(archive, "files"):
                 raise InputError("is one array (.npy), not an archive", path, "save it with numpy.savez")
             if missing := [key for key in keys if key not in archive.files]:
@@ -84,15 +93,18 @@ def read_npz(path, keys=()) -> dict[str, np.ndarray]:
                     path,
                     AGAIN,
                 )
-            return {key: archive[key] for key in archive.files}
+            arrays = {key: archive[key] for key in archive.files}
+            if strange := [key for key, value in arrays.items() if not isinstance(value, np.ndarray)]:
+                raise InputError(f"holds '{strange[0]}', which is no array", path, AGAIN)
+            return arrays
     except InputError:
         raise
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise InputError("is not a plain .npz file", path, NO_PICKLE) from None
-        raise InputError(f"is truncated or damaged ({error})", path, AGAIN) from None
-    except (OSError, EOFError, KeyError, SyntaxError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-        raise InputError(f"is truncated or not a .npz file ({error})", path, AGAIN) from None
+        raise InputError(f"is truncated or damaged ({reason(error)})", path, AGAIN) from None
+    except Exception as error:  # of zipfile, its decoders and NumPy's headers
+        raise InputError(f"is truncated or not a .npz file ({reason(error)})", path, AGAIN) from None
 
 
 def read_text(path) -> str:
@@ -170,14 +182,8 @@ def read_frame(path, columns=(), sep=",", text=()):
         with warnings.catch_warnings():  # a line with more cells than the header is told by a warning alone
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(path, sep=sep, dtype=dict.fromkeys(text, str), encoding="utf-8-sig", index_col=False)
-    except (
-        ValueError,
-        pd.errors.ParserWarning,
-        UnicodeDecodeError,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-    ) as error:
-        raise InputError(f"cannot be read as a table ({error})", path, AGAIN) from None
+    except Exception as error:  # pandas raises many kinds
+        raise InputError(f"cannot be read as a table ({reason(error)})", path, AGAIN) from None
     if missing := [c for c in columns if c not in frame]:
         names = ", ".join(map(str, list(frame.columns)[:8]))
         raise InputError(f"has no column called {', '.join(missing)} (it has {names})", path, AGAIN)
@@ -196,8 +202,8 @@ def read_mat(path, keys=()) -> dict:
     except NotImplementedError:
         content = _read_mat73(path)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise InputError(f"is truncated or not a MATLAB file ({reason})", path, AGAIN) from None
+        told = f"{type(error).__name__}: {reason(error)}" if str(error) else type(error).__name__
+        raise InputError(f"is truncated or not a MATLAB file ({told})", path, AGAIN) from None
     content = {key: value for key, value in content.items() if not key.startswith("__")}
     if missing := [key for key in keys if key not in content]:
         raise InputError(
@@ -206,31 +212,90 @@ def read_mat(path, keys=()) -> dict:
     return content
 
 
+def hdf5(path, take):
+    """What ``take(file)`` makes of an HDF5 file; InputError when it is missing or damaged, whatever h5py says."""
+    import h5py
+
+    path = exists(path)
+    try:
+        with h5py.File(path) as file:
+            return take(file)
+    except InputError:
+        raise
+    except Exception as error:  # h5py raises nearly every kind
+        raise InputError(f"is truncated or not HDF5 ({reason(error)})", path, AGAIN) from None
+
+
+def own_array(item, path) -> np.ndarray:
+    """The array of an HDF5 data set, when its numbers lie in this file and are not more than it can hold.
+
+    Raises
+    ------
+    InputError
+        For numbers in another file (external storage, virtual data sets), which could be any file of this machine, and
+        for sizes that no compression of a file of this size explains.
+    """
+    if item.external or item.is_virtual:
+        raise InputError(f"'{item.name}' takes its numbers from other files, which are never read", path, "store them")
+    if item.shape is not None and item.nbytes > max(1 << 26, 2000 * Path(path).stat().st_size):
+        raise InputError(f"'{item.name}' claims {item.nbytes} bytes, more than the file can hold", path, AGAIN)
+    return item[()]
+
+
 def _read_mat73(path) -> dict:
     import h5py
 
-    def take(item):
+    def take(item, depth=0):
+        if depth > 20:
+            raise InputError("holds variables that refer to themselves", path, AGAIN)
         if isinstance(item, h5py.Group):
-            return {key: take(item[key]) for key in item}
+            own = [key for key in item if isinstance(item.get(key, getlink=True), h5py.HardLink)]
+            return {key: take(item[key], depth + 1) for key in own}
         if item.dtype == h5py.ref_dtype:
-            return [take(item.file[ref]) for ref in item[()].ravel()]
-        return np.asarray(item[()]).T
+            return [take(item.file[ref], depth + 1) for ref in own_array(item, path).ravel()]
+        return np.asarray(own_array(item, path)).T
 
-    try:
-        with h5py.File(path) as file:
-            return {key: take(file[key]) for key in file if not key.startswith("#")}
-    except OSError as error:
-        raise InputError(f"is truncated or not a MATLAB file ({error})", path, AGAIN) from None
+    return hdf5(path, lambda file: {key: take(file[key]) for key in file if not key.startswith("#")})
 
 
-def read_json(path):
-    """JSON of any shape."""
-    import json
+def readable(path) -> None:
+    """InputError where a file is not what its ending says; of other endings, where it is empty."""
+    kinds = {".npy": read_npy, ".npz": read_npz, ".mat": read_mat, ".csv": read_frame, ".json": read_json,
+             ".tsv": lambda p: read_frame(p, sep="\t"), ".txt": read_text}  # fmt: skip
+    kinds |= dict.fromkeys((".h5", ".hdf5"), lambda p: hdf5(p, list))
+    kinds.get(Path(path).suffix.lower(), exists)(path)
 
-    try:
-        return json.loads(read_text(path))
-    except ValueError as error:
-        raise InputError(f"is not JSON ({error})", path, AGAIN) from None
+
+def read_json(path, like=None):
+    """JSON, of the form ``like`` (:func:`humalign.store.unlike`)."""
+    from ..store import read_json as read
+
+    return read(exists(path), like, AGAIN)
+
+
+def rgb(image):
+    """A Pillow image as 8-bit RGB, the same everywhere a picture is read.
+
+    Grey of 16 bits is scaled to 8; what is transparent lies on white; CMYK and palettes are turned as Pillow does it.
+    Pixels are taken as they are stored: like the papers' code, nothing is turned as EXIF says.
+
+    Raises
+    ------
+    InputError
+        For pixels of 32 bits, whose black and white nobody knows.
+    """
+    from PIL import Image
+
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return Image.fromarray((np.asarray(image).astype(np.uint32) // 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise InputError("has 32 bits a pixel", "picture", "save it with 8 or 16")
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
 
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")

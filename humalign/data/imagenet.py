@@ -73,7 +73,7 @@ def _check_train(stimuli, at):
     yield from _check_empty(stimuli, at)
 
 
-_NEEDS = "account at image-net.org and its terms"
+_ACCESS = "account at image-net.org and its terms"
 
 
 @dataset(
@@ -85,7 +85,7 @@ _NEEDS = "account at image-net.org and its terms"
     licence="research use (ImageNet terms)",
     citation=CITATION,
     row_order="ids inside; class number = place of the WordNet id in sorted order",
-    needs=_NEEDS,
+    access=_ACCESS,
     size="138 GB",
     expect={"images": 1281167, "concepts": 1000},
     check=_check_train,
@@ -123,7 +123,7 @@ def train(at):
     licence="research use (ImageNet terms)",
     citation=CITATION,
     row_order="ids inside",
-    needs=_NEEDS,
+    access=_ACCESS,
     size="6.3 GB",
     expect={"images": 50000, "concepts": 1000},
     check=_check_empty,
@@ -160,6 +160,8 @@ def _devkit(at, numbers) -> list[str]:
         of = {int(one["ILSVRC2012_ID"]): str(one["WNID"]) for one in np.atleast_1d(synsets)}
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(f"synsets lack ILSVRC2012_ID or WNID ({error})", meta, read.AGAIN) from None
+    if len(labels) not in (50_000, len(numbers)):  # a line too many would shift all later labels
+        raise InputError(f"has {len(labels)} labels for {len(numbers)} pictures, not 50000", truth, read.AGAIN)
     if max(numbers) > len(labels):
         raise InputError(f"has {len(labels)} labels, image {max(numbers)} has none", truth, read.AGAIN)
     chosen = labels[np.array(numbers) - 1]
@@ -287,7 +289,7 @@ def _register_breeds(task, count):
         licence="research use (ImageNet terms)",
         citation="Santurkar, Tsipras, Madry 2021, BREEDS, ICLR",
         row_order="ids inside",
-        needs=_NEEDS,
+        access=_ACCESS,
         size="part of imagenet/val",
         expect={"concepts": count},
         steps=("get imagenet/val and tables/breeds",),

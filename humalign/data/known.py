@@ -13,6 +13,8 @@ from ..store import checksum, read_json
 from .entry_types import Entry
 
 MANIFEST = "humalign-data.json"
+LIKE = {"sha256?": {str: str}, "row_order?": {str: str}, "expect?": {str: {str: (float, str, bool)}},
+        "rehearsal?": bool, "source?": str, "licence?": str, "drawn?": int, "note?": str}  # fmt: skip
 
 
 @cache
@@ -43,12 +45,16 @@ def manifest(root: Path) -> dict:
     """What the data folder says of itself (``humalign-data.json``).
 
     Keys, all optional: sha256 {path: accepted checksum}, row_order {data set: order}, expect {data set: {fact: value}}
+    source, licence, note (text), drawn (version of the drawn world)
     and rehearsal (true for tiny or drawn files in published layouts: ``tests/rehearsal``, ``tests/published.py``).
     """
     path = Path(root) / MANIFEST
-    content = read_json(path) if path.is_file() else {}
-    if not isinstance(content, dict):
-        raise InputError("is not a JSON object", path, "delete it")
+    if not path.is_file():
+        return {}
+    content = read_json(path, LIKE, "mend or delete it")
+    if strange := sorted({*content} - {key.removesuffix("?") for key in LIKE}):
+        told = ", ".join(key.removesuffix("?") for key in LIKE)
+        raise InputError(f"has the key '{strange[0]}', which means nothing", path, f"keys are {told}")
     return content
 
 

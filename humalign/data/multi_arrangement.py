@@ -55,7 +55,7 @@ _CICHY = {
     "source": "Cichy et al. 2019 (authors)",
     "licence": "ask the authors",
     "citation": CICHY,
-    "needs": "copy from the authors",
+    "access": "copy from the authors",
     "size": "about 10 MB",
     "likely": {"images": 118},
     "steps": (
@@ -189,7 +189,7 @@ def _register_king(which):
         "source": "King et al. 2019 (authors)",
         "licence": "ask the authors",
         "citation": KING,
-        "needs": "copy from the authors",
+        "access": "copy from the authors",
         "size": "about 10 MB",
         "likely": {"images": 144},
         "steps": (

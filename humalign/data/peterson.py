@@ -131,7 +131,7 @@ OPEN = {  # the one set that is public
 CLOSED = {
     "source": "Peterson et al. 2018 (authors)",
     "licence": "ask the authors",
-    "needs": "copy from the authors",
+    "access": "copy from the authors",
 }
 
 
@@ -160,7 +160,7 @@ def _register(category):
         **CLOSED,
     }
     if category == "animals":
-        facts |= {**OPEN, "needs": "", "steps": ()}
+        facts |= {**OPEN, "access": "", "steps": ()}
 
     @dataset(
         f"peterson/{category}",

@@ -42,6 +42,8 @@ def images(at):
     """Stimuli (278 pictures); ids = THINGS' uniqueID, in the order of THINGS."""
     table = read.read_frame(at.path("table"), ("uniqueID", "sorted_index"), text=("uniqueID",))
     paths = {path.stem: path for path in read.list_images(at.path("images"))}
+    if (empty := table["uniqueID"].isna()).any():
+        raise InputError(f"line {int(empty.argmax()) + 2} has no uniqueID", at.path("table"), read.AGAIN)
     if set(paths) != set(table["uniqueID"]):
         lost = sorted(set(paths) ^ set(table["uniqueID"]))[0]
         raise InputError(f"pictures and {TABLE.path} differ, for instance at '{lost}'", at.path("images"), read.AGAIN)

@@ -297,7 +297,8 @@ def read_pictures(folder, source: str = "", licence: str = OWNER) -> Stimuli:
         if (first := seen.setdefault(name, number)) != number:
             raise InputError(f"line {number}: id '{name}' stands in line {first} already", path, "rename one")
         pure = PurePosixPath(file)
-        if not file or pure.is_absolute() or ".." in pure.parts or "\\" in file or ":" in pure.parts[0]:
+        inside = pure.parts and not pure.is_absolute() and ".." not in pure.parts and ":" not in pure.parts[0]
+        if not inside or "\\" in file or not file.isprintable():
             told = f"line {number}: file '{file}' is no path below this folder"
             raise InputError(told, path, "write it as pictures/NAME.png, with /")
         if not (folder / file).is_file():

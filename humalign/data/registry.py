@@ -18,7 +18,6 @@ __all__ = [
     "Place",
     "available",
     "dataset",
-    "drawn",
     "entries",
     "entry",
     "load",
@@ -33,7 +32,6 @@ MODULES = (
     "things", "things_full", "things_vice", "things_images", "features_known", "mur92", "photographs", "levels",
     "validation", "tables", "multi_arrangement", "peterson", "cifar", "alignet", "imagenet", "fewshot",
 )  # fmt: skip
-DRAWN = "humalign.world.datasets"  # registers the drawn world's data sets; read only where they are asked for
 
 
 class Place:
@@ -74,7 +72,6 @@ class Place:
 
 
 _ENTRIES: dict[str, Entry] = {}
-_DRAWN: dict[str, Entry] = {}  # of the profile "mini"; names may be those of others
 
 
 def dataset(name: str, *, files: dict, check=(), profiles=("full",), **facts_):
@@ -90,21 +87,6 @@ def dataset(name: str, *, files: dict, check=(), profiles=("full",), **facts_):
     return add
 
 
-def drawn(name: str, kind: str, title: str, loader) -> None:
-    """Register what ``loader(profile)`` computes as a data set of the drawn world, whose module calls this."""
-    _DRAWN[name] = Entry(
-        name=name,
-        title=title,
-        kind=kind,
-        profiles=("mini",),
-        source="drawn and answered by humalign.world",
-        licence="MIT",
-        row_order="ids inside",
-        size="computed",
-        loader=loader,
-    )
-
-
 def registered(name: str) -> Entry:
     """An entry of a module that was read before: for data sets that are made of the files of others."""
     return _ENTRIES[name]
@@ -117,13 +99,10 @@ def _modules() -> None:
 
 
 def entries(profile=None) -> list[Entry]:
-    """All entries, or those of one profile (a Profile or its name), by name."""
+    """All entries, or those of one profile (a Profile or its name), by name; folders in the plain layout have none."""
     _modules()
     name = getattr(profile, "name", profile)
-    if name == "mini":
-        importlib.import_module(DRAWN)
-    of_world = _DRAWN if name == "mini" else _ENTRIES
-    found = [e for e in of_world.values() if name is None or name in e.profiles]
+    found = [e for e in _ENTRIES.values() if name is None or name in e.profiles]
     return sorted(found, key=lambda e: e.name)
 
 
@@ -135,11 +114,8 @@ def entry(name: str, profile=None) -> Entry:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)[:3]
         where = f" in the profile '{getattr(profile, 'name', profile)}'" if profile else ""
-        raise InputError(
-            f"no data set is called '{name}'{where}",
-            "data",
-            f"nearest: {', '.join(near)}; 'humalign data list' shows all",
-        )
+        nearest = f"nearest: {', '.join(near)}; " if near else ""
+        raise InputError(f"no data set is called '{name}'{where}", "data", f"{nearest}'humalign data list' shows all")
     return known[name]
 
 
@@ -149,8 +125,6 @@ def entry(name: str, profile=None) -> Entry:
 def _load(one: Entry, root: Path | None):
     if one.loader is None:
         raise InputError("has no loader", one.name)
-    if not one.files and "mini" in one.profiles:
-        return one.loader(None)
     asks_data_folder()
     if root is None:
         raise MissingData("needs a data folder", one.name, "point HUMALIGN_DATA or --data at the folder with the data")
@@ -185,20 +159,14 @@ def load(name: str, profile):
     InputError
         When a file is damaged, or the profile has no such data set.
     """
-    one = entry(name, profile)
-    if profile.name == "mini":
-        return one.loader(profile)
-    return _load(one, profile.data)
+    return _load(entry(name, profile), profile.data)
 
 
 def available(profile) -> list[str]:
     """Names of the data sets whose files are at hand in this profile."""
-    if profile.name == "mini":
-        return [e.name for e in entries(profile)]
-    asks_data_folder()
-    if profile.data is None:
-        return []
-    return [e.name for e in entries(profile) if e.files and not e.missing(profile.data)]
+    if found := [e for e in entries(profile) if e.files]:
+        asks_data_folder()
+    return [e.name for e in found if not e.missing(profile.data)] if profile.data is not None else []
 
 
 # ---------------------------------------------------------------------------------------------- tables
@@ -210,7 +178,7 @@ def table(profile=None):
     Returns
     -------
     DataFrame
-        name, title, kind, profiles, size, licence, source, needs (what has to be done by hand), row_order, citation,
+        name, title, kind, profiles, size, licence, source, by_hand (what has to be done), row_order, citation,
         files, here (None without a data folder).
     """
     import pandas as pd
@@ -228,12 +196,12 @@ def table(profile=None):
                 "size": one.size,
                 "licence": one.licence,
                 "source": one.source,
-                "needs": one.by_hand,
+                "by_hand": one.by_hand,
                 "row_order": one.row_order,
                 "citation": one.citation,
                 "files": "; ".join(f"{f.path} {f.what}".strip() for f in one.files.values()),
                 "here": here,
             }
         )
-    columns = ["name", "title", "kind", "profiles", "size", "licence", "source", "needs", "row_order", "citation"]
+    columns = ["name", "title", "kind", "profiles", "size", "licence", "source", "by_hand", "row_order", "citation"]
     return pd.DataFrame(rows, columns=[*columns, "files", "here"])

@@ -247,100 +247,69 @@ def places(name: str) -> tuple[str, ...]:
     return f"triplets/{name}.txt", f"things/triplets/triplet_dataset/{name}.txt"
 
 
-_REPEATED = ((15640, "testset1", "1,000 distinct triplets, asked often: the original noise ceiling", "200 kB"),
-             (36407, "testset2", "1,000 further triplets, mostly early trials", "0.5 MB"),
-             (36407, "testset2_repeat", "the same people answering testset2 again", "0.5 MB"))  # fmt: skip
+def triplet_set(name, title, *, path="", what="(n, 3) text, 0-based, odd one last", also=(), url="", columns=3,
+                order="sorted", row_order="", profiles=("slice", "full"), source=OSF, licence=CC, citation=HEBART,
+                kind="triplets", **facts) -> None:  # fmt: skip
+    """Register one file of triplets of THINGS' concepts, ``things/NAME``.
 
+    Parameters
+    ----------
+    name, title, path, what, also, url, profiles, source, licence, citation, kind, **facts
+        See :class:`humalign.data.registry.Entry` and ``File``; default: a text file as THINGS-data publishes it.
+    columns : {3, 4}
+        The fourth is the person.
+    order : str
+        Of the numbers in the file, see :mod:`humalign.data.row_orders`.
+    row_order : str
+        What is said of the order, where it is more than its name.
+    """
 
-def _register_repeated(trials, name, what, size):
     @dataset(
         f"things/{name}",
-        title=f"THINGS odd-one-out, {name}: {what}",
-        kind="triplets",
-        profiles=("slice", "full"),
-        files=triplet_files(f"things/triplets/{name}.txt", "(n, 3) text, 0-based, odd one last", also=places(name)),
-        source=OSF,
-        licence=CC,
-        citation=HEBART,
-        row_order="sorted",
-        size=size,
-        expect={"trials": trials, "objects": 1854},
-        downloads=(TRIPLETS,),
-    )
-    def load(at):
-        return load_triplets(at)
-
-
-for _row in _REPEATED:
-    _register_repeated(*_row)
-
-
-@dataset(
-    "things/test_10_id",
-    title="THINGS odd-one-out, a tenth of the responses with the person's number",
-    kind="triplets",
-    profiles=("slice", "full"),
-    files=triplet_files(
-        "things/triplets/test_10_ID.txt",
-        "(n, 4) text, 0-based, odd one third, person fourth",
-        url=raw_file(
-            "MirkoTh/semantic-representations-ID", "86ce6b8dfab3692629e474ef401cdfad88a95a13", "data/test_10_ID.txt"
-        ),
-    ),
-    source="https://github.com/MirkoTh/semantic-representations-ID (responses: THINGS-data)",
-    licence=CC,
-    citation=HEBART,
-    row_order="sorted",
-    size="2.1 MB",
-    expect={"trials": 127304, "objects": 1854, "people": 264},
-)
-def test_10_id(at):
-    """Triplets with people (the fourth column)."""
-    return load_triplets(at, columns=4)
-
-
-test_10_id.__test__ = False  # a loader, not a test
-
-
-MIRKO = "https://github.com/MirkoTh/semantic-representations-ID"
-
-
-@dataset(
-    "things/responses_2025",
-    title="THINGS odd-one-out, a new crowd: 160 people answered the same 440 triplets",
-    kind="triplets",
-    profiles=("slice", "full"),
-    files=triplet_files("things/triplets/responses_2025.txt", "(n, 4) text, 0-based, odd one third, person fourth"),
-    source=f"{MIRKO} (collected in 2025, not part of THINGS-data)",
-    licence="GPL-3.0 repository",
-    citation="Thalmann et al., semantic representations and individual differences (repository)",
-    row_order="sorted",
-    size="1.2 MB",
-    expect={"trials": 70400, "objects": 1854, "people": 160},
-)
-def responses_2025(at):
-    """Triplets with people (the fourth column); every person answered every triplet."""
-    return load_triplets(at, columns=4)
-
-
-def _register_choosers(name, title, kind):
-    @dataset(
-        f"things/llm_{name}",
-        title=f"THINGS odd-one-out: {title} on the same 2,171 triplets",
+        title=f"THINGS odd-one-out{title}",
         kind=kind,
-        profiles=("slice", "full"),
-        files=triplet_files(f"things/llm/{name}.txt", "(n, 3) text, 0-based, odd one last"),
-        source="https://github.com/ChangdeDu/LLMs_core_dimensions",
-        licence="MIT",
-        citation="Du et al. 2025, Human-like object concept representations emerge naturally in multimodal large "
-        "language models, Nature Machine Intelligence 7:860-875",
-        row_order="sorted",
-        size="29 kB",
-        expect={"trials": 2171, "objects": 1854},
+        profiles=profiles,
+        files=triplet_files(path or f"things/triplets/{name}.txt", what, also=also, url=url),
+        source=source,
+        licence=licence,
+        citation=citation,
+        row_order=row_order or order,
+        **facts,
     )
     def load(at):
-        return load_triplets(at)
+        return load_triplets(at, columns=columns, order=order)
 
 
-for _row in (("people", "people", "triplets"), ("gpt4", "GPT-4", "choices"), ("chatgpt35", "ChatGPT-3.5", "choices")):
-    _register_choosers(*_row)
+for _trials, _name, _what, _size in (
+    (15640, "testset1", "1,000 distinct triplets, asked often: the original noise ceiling", "200 kB"),
+    (36407, "testset2", "1,000 further triplets, mostly early trials", "0.5 MB"),
+    (36407, "testset2_repeat", "the same people answering testset2 again", "0.5 MB"),
+):
+    triplet_set(_name, f", {_name}: {_what}", also=places(_name), size=_size,
+                expect={"trials": _trials, "objects": 1854}, downloads=(TRIPLETS,))  # fmt: skip
+
+PEOPLE = "(n, 4) text, 0-based, odd one third, person fourth"
+MIRKO = "https://github.com/MirkoTh/semantic-representations-ID"
+triplet_set(
+    "test_10_id", ", a tenth of the responses with the person's number", path="things/triplets/test_10_ID.txt",
+    what=PEOPLE, columns=4, source=f"{MIRKO} (responses: THINGS-data)", size="2.1 MB",
+    url=raw_file(
+        "MirkoTh/semantic-representations-ID", "86ce6b8dfab3692629e474ef401cdfad88a95a13", "data/test_10_ID.txt"
+    ),
+    expect={"trials": 127304, "objects": 1854, "people": 264},
+)  # fmt: skip
+triplet_set(
+    "responses_2025", ", a new crowd: 160 people answered the same 440 triplets", what=PEOPLE, columns=4,
+    source=f"{MIRKO} (collected in 2025, not part of THINGS-data)", licence="GPL-3.0 repository", size="1.2 MB",
+    citation="Thalmann et al., semantic representations and individual differences (repository)",
+    expect={"trials": 70400, "objects": 1854, "people": 160},
+)  # fmt: skip
+for _name, _who, _kind in (
+    ("people", "people", "triplets"), ("gpt4", "GPT-4", "choices"), ("chatgpt35", "ChatGPT-3.5", "choices")
+):  # fmt: skip
+    triplet_set(
+        f"llm_{_name}", f": {_who} on the same 2,171 triplets", path=f"things/llm/{_name}.txt", kind=_kind,
+        source="https://github.com/ChangdeDu/LLMs_core_dimensions", licence="MIT", size="29 kB",
+        citation="Du et al. 2025, Human-like object concept representations emerge naturally in multimodal large "
+        "language models, Nature Machine Intelligence 7:860-875", expect={"trials": 2171, "objects": 1854},
+    )  # fmt: skip

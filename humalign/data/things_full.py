@@ -74,44 +74,19 @@ _register_paper("train_90", "THINGS odd-one-out, nine tenths of the responses of
 _register_paper("test_10", "THINGS odd-one-out, one tenth of the responses of paper 1", "1.9 MB", {"trials": 146168})
 
 
-@dataset(
-    "things/public_tenth",
-    title="THINGS odd-one-out, the tenth of the responses of paper 1 that the SPoSE release publishes",
-    kind="triplets",
-    files=things.triplet_files("things/triplets/data1854_batch5_test10.txt", ANY, url="https://osf.io/download/sd3f7/"),
-    source=OSF_SPOSE,
-    licence=CC,
-    citation=SPOSE,
-    row_order="raw; verify checks it",
-    size="1.9 MB",
+things.triplet_set(
+    "public_tenth", ", the tenth of the responses of paper 1 that the SPoSE release publishes", what=ANY,
+    path="things/triplets/data1854_batch5_test10.txt", url="https://osf.io/download/sd3f7/", order="raw",
+    row_order="raw; verify checks it", profiles=("full",), source=OSF_SPOSE, citation=SPOSE, size="1.9 MB",
     expect={"trials": 146012, "objects": 1854},
-)
-def public_tenth(at):
-    """Triplets."""
-    return load_triplets(at, order="raw")
-
-
-def _register_data(stem, title, size, likely):
-    @dataset(
-        f"things/{stem}",
-        title=title,
-        kind="triplets",
-        files=things.triplet_files(f"things/triplets/{stem}.txt", ANY, also=things.places(stem)),
-        source=OSF,
-        licence=CC,
-        citation=HEBART,
-        row_order="sorted",
-        size=size,
-        likely=likely,
-        downloads=(things.TRIPLETS,),
-    )
-    def load(at):
-        return load_triplets(at)
-
-
-_register_data("trainset", "THINGS odd-one-out, training set of THINGS-data", "55 MB", {"trials": 4120663})
-_register_data("validationset", "THINGS odd-one-out, validation set of THINGS-data", "6 MB", {"trials": 453642})
-_register_data("testset3", "THINGS odd-one-out, testset3: many people on the triplets of testset2", "0.5 MB", {})
+)  # fmt: skip
+for _name, _what, _size, _likely in (
+    ("trainset", "training set of THINGS-data", "55 MB", {"trials": 4120663}),
+    ("validationset", "validation set of THINGS-data", "6 MB", {"trials": 453642}),
+    ("testset3", "testset3: many people on the triplets of testset2", "0.5 MB", {}),
+):
+    things.triplet_set(_name, f", {_what}", what=ANY, also=things.places(_name), profiles=("full",), size=_size,
+                       likely=_likely, downloads=(things.TRIPLETS,))  # fmt: skip
 
 
 STAND_INS = (  # what things/all takes, the first that is there: data sets, what they are
@@ -119,6 +94,30 @@ STAND_INS = (  # what things/all takes, the first that is there: data sets, what
     (("trainset", "validationset"), "trainset and validationset of THINGS-data"),
     (("public_tenth",), "the public tenth of the responses of paper 1"),
 )
+
+
+def taken(found: dict) -> tuple[tuple[str, ...], str]:
+    """Which data sets things/all takes of those that are there, and what they are.
+
+    Parameters
+    ----------
+    found : dict of str to Path
+        Files that are there, by key.
+    """
+    stems, told = next(one for one in STAND_INS if found.keys() >= set(one[0]))
+    public = {Path(path).name for path in PUBLIC.values()}
+    if {found[stem].name for stem in stems} & public:
+        told = "a public split of the responses of paper 1"
+    return stems, told
+
+
+def stand_in(root) -> str:
+    """What things/all takes in the place of the papers' own files, in words; "" where these or none are there."""
+    one = registered("things/all")
+    if one.missing(root):
+        return ""
+    told = taken(one.found(root))[1]
+    return "" if told == STAND_INS[0][1] else f"{told}, in the place of {STAND_INS[0][1]}"
 
 
 def part_of(stem: str) -> File:
@@ -149,12 +148,10 @@ def everything(at):
 
     meta: which (what was taken), file (their names), parts (how many rows each).
     """
-    stems, told = next(one for one in STAND_INS if all(at.get(stem) for stem in one[0]))
+    stems, told = taken({stem: path for stem in at.entry.files if (path := at.get(stem))})
     parts = [at.load(f"things/{stem}") for stem in stems]
     ids = parts[0].ids
     files = [at.path(stem).name for stem in stems]
-    if set(files) & {Path(path).name for path in PUBLIC.values()}:
-        told = "a public split of the responses of paper 1"
     return at.make(
         Triplets,
         at.path(stems[0]),

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..similarity import similarity_matrix
 from . import files as read
 from . import things
-from .features_known import VICE, embedding, embedding_files
+from .features_known import FINAL, VICE, concept_table
 from .known import published_checksum
 from .registry import Download, File, dataset, raw_file, registered
 from .things import CC, HEBART, load_triplets
@@ -21,39 +21,22 @@ from .verify import Note
 VICE_CODE = "LukasMut/VICE", "5f80103ef4c9eb29477c4cadb1c9c54476d59e97"
 
 
-def _register_embedding(name, title, path, also, order, source, citation, d, licence=CC, url="", steps=()):
-    @dataset(
-        f"things/{name}",
-        title=title,
-        kind="embedding",
-        files=embedding_files(path, f"(1854, {d})", also, url),
-        source=source,
-        licence=licence,
-        citation=citation,
-        row_order=order,
-        size=f"{7416e-6 * d:.1f} MB",
-        expect={"objects": 1854, "dimensions": d},
-        steps=steps,
-    )
-    def load(at):
-        return embedding(at, order)
-
-
-_register_embedding(
-    "vice_44", "VICE embedding, 44 dimensions", "things/embeddings/vice_44d.npy", (), "raw",
-    "https://github.com/LukasMut/VICE (an earlier commit)", VICE, 44, "GPL-3.0",
-    raw_file(VICE_CODE[0], "4e0cc6886f23c6f2740e0d47bf5e6e3ce72c8785", "embeddings/things/final_embedding.npy"),
+concept_table(
+    "things/vice_44", "VICE embedding, 44 dimensions", "things/embeddings/vice_44d.npy", 44, "raw",
+    "https://github.com/LukasMut/VICE (an earlier commit)", "GPL-3.0", VICE,
+    url=raw_file(VICE_CODE[0], "4e0cc6886f23c6f2740e0d47bf5e6e3ce72c8785", FINAL),
 )  # fmt: skip
-_register_embedding(
-    "vice_45", "VICE embedding of paper 1, 45 dimensions", "things/embeddings/vice_45d.npy",
-    ("things/dimensions/vice_embedding.npy", "dimensions/vice_embedding.npy"), "raw",
-    "not published (the papers' code names it)", VICE, 45, "GPL-3.0", "",
-    ("it is not published: ask the authors, or train VICE again; things/vice_44 and things/vice_42 are public and "
-     "stand in", "humalign data import FILE --as things/vice_45"),
+concept_table(
+    "things/vice_45", "VICE embedding of paper 1, 45 dimensions", "things/embeddings/vice_45d.npy", 45, "raw",
+    "not published (the papers' code names it)", "GPL-3.0", VICE,
+    also=("things/dimensions/vice_embedding.npy", "dimensions/vice_embedding.npy"),
+    steps=("it is not published: ask the authors, or train VICE again; things/vice_44 and things/vice_42 are public "
+           "and stand in", "humalign data import FILE --as things/vice_45"),
 )  # fmt: skip
-_register_embedding(
-    "spose_66", "SPoSE embedding, 66 dimensions", "things/embeddings/spose_embedding_66d_sorted.txt", (), "sorted",
-    "https://osf.io/f5rn6/ (as corrected in January 2023)", HEBART, 66, CC, "https://osf.io/nfbp3/download",
+concept_table(
+    "things/spose_66", "SPoSE embedding, 66 dimensions", "things/embeddings/spose_embedding_66d_sorted.txt", 66,
+    "sorted", "https://osf.io/f5rn6/ (as corrected in January 2023)", CC, HEBART,
+    url="https://osf.io/nfbp3/download",
 )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from ..errors import InputError, MissingData
 from ..store import digest
 from .ids import check_finite, check_ids, concepts_of, follow, positions
 
+SMALLEST, LARGEST = 1e-15, 1e15  # of the largest feature: products of float32 beyond are 0 or infinite
+
 
 def _size(path) -> int:
     try:
@@ -342,6 +344,10 @@ class Features(_Rows):
 
     def __post_init__(self):
         self._check()
+        largest = max(float(self.values.max()), -float(self.values.min()))
+        if largest and not SMALLEST < largest < LARGEST:
+            told = f"its largest value is {largest:.2g}, so that products of features are 0 or infinite"
+            raise InputError(told, self.name, "scale all features by one factor")
         if len(self.ids) > 1 and np.ptp(self.values, axis=0).max() == 0:
             raise InputError(
                 "all rows are the same", self.name, "the network or its preprocessing is broken: extract again"

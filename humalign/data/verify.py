@@ -81,7 +81,7 @@ def facts(loaded) -> dict:
 
 def picture_problems(stimuli: Stimuli, most: int = 64) -> list[str]:
     """Lines about pictures that cannot be opened, of at most ``most`` files spread evenly over the set."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     images = stimuli.images
     if images is None or isinstance(images, np.ndarray):
@@ -90,9 +90,11 @@ def picture_problems(stimuli: Stimuli, most: int = 64) -> list[str]:
     bad = []
     for row in rows:
         try:
+            if not Path(images[row]).is_file():  # a pipe would be waited for
+                raise ValueError
             with warnings.catch_warnings(action="ignore"), Image.open(images[row]) as picture:
                 picture.load()
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        except Exception:  # Pillow's decoders raise many kinds
             bad.append(images[row])
     if not bad:
         return []
@@ -102,7 +104,7 @@ def picture_problems(stimuli: Stimuli, most: int = 64) -> list[str]:
 def _files(entry, root) -> list[Path]:
     """The files of an entry; of a folder those that have a known checksum."""
     found = []
-    for path in entry.found(root).values():
+    for path in entry.files_in(root).values():
         if path.is_dir():
             inside = path.relative_to(root).as_posix() + "/"
             found += [root / name for name in known.published() if name.startswith(inside) and (root / name).is_file()]
@@ -113,11 +115,6 @@ def _files(entry, root) -> list[Path]:
 
 def verify_one(entry, profile) -> Verification:
     """Read, count and check one entry; never raises for bad data, the report says what is wrong."""
-    if profile.name == "mini":
-        try:
-            return Verification(entry.name, "ok", facts=facts(entry.loader(profile)))
-        except InputError as error:
-            return Verification(entry.name, "problem", [str(error)])
     root = profile.data
     if root is None:
         return Verification(
@@ -125,13 +122,17 @@ def verify_one(entry, profile) -> Verification:
         )
     gone = entry.missing(root)
     own = [key for key, file in entry.files.items() if not file.shared]  # none: made of the files of others
-    if gone and not [key for key in entry.found(root) if key in own and not entry.files[key].optional]:
+    if gone and not [key for key in entry.files_in(root) if key in own and not entry.files[key].optional]:
         path = entry.files[gone[0]].path
         return Verification(
             entry.name,
             "missing",
             [f"{Path(root) / path}: is not here; 'humalign data where {entry.name}' says how to get it"],
         )
+    return _checked(entry, root)
+
+
+def _checked(entry, root) -> Verification:
     report = Verification(entry.name, "ok")
     for path in _files(entry, root):
         if path.is_file():
@@ -140,16 +141,24 @@ def verify_one(entry, profile) -> Verification:
                     report.checksums += 1
                 else:
                     report.unknown += 1
-            except InputError as error:
-                report.problems.append(str(error))
+            except (InputError, OSError) as error:
+                report.problems.append(" ".join(str(error).split()))
     if not report.problems:
         try:
             _check_content(entry, root, report)
         except InputError as error:
             report.problems.append(str(error))
+        except Exception as error:  # one bad file must not end the verification of all others
+            report.problems.append(unforeseen(entry.name, error))
     if report.problems:
         report.status = "problem"
     return report
+
+
+def unforeseen(name: str, error: Exception) -> str:
+    """A line about an error that nobody expected of bad data."""
+    words = " ".join(str(error).split())[:200]
+    return f"{name}: cannot be read, for a reason nobody foresaw ({type(error).__name__}: {words}); please report it"
 
 
 def _check_content(entry, root, report: Verification) -> None:
@@ -209,24 +218,27 @@ def verify_study(root, name: str) -> Verification:
     return report
 
 
-def verify(profile, names=None) -> list[Verification]:
+def verify(profile, names=None, folder=None) -> list[Verification]:
     """Verify data sets.
 
     Parameters
     ----------
     profile : Profile
     names : sequence of str, optional
-        Default: everything of the profile, and the studies of the data folder. Named ones may end in ``*``.
+        Default: everything of the profile, and the studies of its folder. Named ones may end in ``*``.
+    folder : path, optional
+        Where studies in the plain layout lie (default: the data folder).
 
     Returns
     -------
     list of Verification
     """
-    studies = plain.studies(profile.data) if profile.data and profile.name != "mini" else []
+    folder = folder or profile.data
+    studies = plain.studies(folder) if folder else []
     if not names:
         known = [verify_one(entry, profile) for entry in registry.entries(profile)]
-        return known + [verify_study(profile.data, name) for name in studies]
-    done, chosen = [verify_study(profile.data, name) for name in names if name in studies], []
+        return known + [verify_study(folder, name) for name in studies]
+    done, chosen = [verify_study(folder, name) for name in names if name in studies], []
     for name in names:
         if name in studies:
             continue

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-from scipy.spatial.distance import squareform
 
 from .. import downstream, odd_one_out, resample, rsa
 from .. import levels as levels_data
-from ..chapters import hierarchy
+from ..chapters import hierarchy, released
 from ..chapters.levels import SHARPNESS, add_levels
 from ..chapters.student import PART, SHOTS, STAGES, level_set, pictures
 from ..results import Measured, Rows
@@ -167,18 +165,6 @@ def transfer(features: np.ndarray, **common) -> Measured:
 # ---- of several experiments ------------------------------------------------------------------------------------------
 
 
-def gains(aligned: Measured, base: Measured) -> Measured:
-    """Aligned minus base, row by row, as measure "gain" (paired draws)."""
-    key = ["dataset", "measure", "detail", "model", "seed"]
-    left = aligned.table.reset_index().merge(base.table.reset_index(), on=key, suffixes=("", "_base"))
-    left = left[left["measure"] == "accuracy"]
-    i, j = left["index"].to_numpy(), left["index_base"].to_numpy()
-    frame = aligned.table.loc[i].drop(columns=["low", "high"]).reset_index(drop=True)
-    frame["value"] = frame["value"] - base.table["value"].to_numpy()[j]
-    frame["measure"] = "gain"
-    return Measured.of(pd.DataFrame(frame), aligned.draws[i] - base.draws[j])
-
-
 def _pairs(features: np.ndarray) -> np.ndarray:
     """Upper triangle of the RDM of concept means (correlation distance)."""
     codes, k = resample.codes(pictures("things")["concept"].to_numpy())
@@ -192,22 +178,8 @@ def network_similarity(by_stage: dict, models, stage: str, seed: int, **common) 
     present = [m for m in models if (stage, m, seed) in by_stage]
     if len(present) < 2:
         return []
-    n = pictures("things")["concept"].nunique()
-    pairs = resample.Pairs(n, drawn=resample.counts(n).astype(np.float64))  # many pairs: sums of float32 lose digits
     vectors = {m: _pairs(by_stage[stage, m, seed][1]["things"]) for m in present}
-    found = {}
-    for i, a in enumerate(present):
-        for b in present[i + 1 :]:
-            once = rsa.compare(squareform(vectors[a]), squareform(vectors[b]), "spearman")
-            found[a, b] = (float(once), pairs.correlate(vectors[a], vectors[b]))
-    out = []
-    for m in present:
-        own = [v for pair, v in found.items() if m in pair]
-        rows = Rows(model=m, seed=seed, stage=stage, **common)
-        draws = np.mean([d for _, d in own], 0)
-        rows.add("model-similarity", "spearman", "things", np.mean([v for v, _ in own]), draws, len(own))
-        out.append(rows.measured())
-    return out
+    return hierarchy.alike(vectors, pictures("things")["concept"].nunique(), seed=seed, stage=stage, **common)
 
 
 def derived(by_stage: dict, models, **common) -> list[Measured]:
@@ -229,7 +201,7 @@ def derived(by_stage: dict, models, **common) -> list[Measured]:
         base = by_stage.get(("base", model, seed))
         if base is None or stage == "base" or stage.startswith("teacher"):
             continue
-        out.append(gains(table, base[0]))
+        out.append(released.gains(table, base[0]))
         own = {"model": model, "seed": seed, "stage": stage, **common}
         out.append(hierarchy.of_features(base[1]["things"], kept["things"], pictures("things"), **own))
     for seed in sorted({seed for _, _, seed in by_stage}):

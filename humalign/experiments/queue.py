@@ -15,11 +15,12 @@ import pandas as pd
 
 from .. import record, results
 from ..alignet.images import Pictures
+from ..alignet.pipeline import load_or_make
 from ..alignet.student import embed
 from ..chapters import teacher
 from ..chapters.student import DIAGNOSIS, FEATURES, LOG, RUNS, STAGES, pictures
 from ..config import get_profile
-from ..errors import HumalignError, MissingData
+from ..errors import HumalignError, InputError, MissingData
 from ..levels import LEVELS
 from ..results import Measured
 from ..source import open_source
@@ -52,6 +53,23 @@ def _of_student(student, profile) -> dict:
     found = {split: student_features(student, profile, split) for split in measures.SPLITS}
     stimuli = unlabelled(profile, "seen").align(shift_ids())
     return {**found, "train": embed(student, Pictures(stimuli.ids, stimuli.images, 32), 512)}
+
+
+def evaluate(profile, student: str) -> pd.DataFrame:
+    """Everything that the drawn world can measure of a student of its networks: a folder with one, or ``mini:NAME``.
+
+    Raises
+    ------
+    InputError
+        For another network.
+    """
+    profile = profile.with_(name=COMMON["profile"])
+    network = load_or_make(profile, student)
+    name = network.facts["tower"]
+    if not name.startswith("mini:"):
+        raise InputError("the drawn world measures networks of the mini zoo", "evaluate", "leave --world out")
+    about = {"model": name, "layer": "penultimate", "stage": Path(student).name}
+    return measures.measure(_of_student(network, profile), open_source(profile), **about).table
 
 
 def perform(experiment: Experiment, profile, progress=None) -> tuple[Measured, dict, dict]:

@@ -9,9 +9,8 @@ _HOME = {
     "read": "shards",
     "merge": "shards",
     "from_folder": "images",
-    "from_dataset": "images",
 }
-__all__ = ["extract", "from_dataset", "from_folder", "merge", "read"]
+__all__ = ["extract", "from_folder", "merge", "read"]
 
 
 def __getattr__(name):

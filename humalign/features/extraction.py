@@ -301,8 +301,16 @@ def _about(model, stimuli, layers, widths, dtype, device, batch_size, ranks, sha
         "shard_size": int(shard_size),
         "batch_size": batch_size,
         "device": str(device.type),
+        "threads": _threads(),
         "versions": versions(),
     }
+
+
+def _threads() -> int:
+    """Threads of one process: sums in another order differ in the last digits."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _bar(total, initial, progress, ranks=None):
@@ -386,7 +394,7 @@ def _to_folder(
     size, n = shards.manifest(out)["shard_size"], len(stimuli)
     spans = [(k, range(start, min(start + size, n))) for k, start in enumerate(range(0, n, size))]
     mine = [(k, span) for k, span in spans if k % ranks.world == ranks.rank]
-    todo = [(k, span) for k, span in mine if not shards.shard_is_whole(out, k, len(span))]
+    todo = [(k, span) for k, span in mine if not shards.shard_is_whole(out, k, len(span), stimuli, span)]
     rows = [part for _, span in todo for part in _split(span, batch_size)]
     total = sum(len(span) for _, span in mine)
     running = iter(_run(model, recorder, stimuli, rows, device, dtype, workers)) if rows else iter(())
@@ -401,5 +409,6 @@ def _to_folder(
                 for name, value in found.items():
                     arrays[name][part[0] - span[0] : part[-1] + 1 - span[0]] = value
                 bar.update(len(part))
-            shards.write_shard(out, number, stimuli.ids[span[0] : span[-1] + 1], arrays)
+            pictures = images.content(stimuli, span)
+            shards.write_shard(out, number, stimuli.ids[span[0] : span[-1] + 1], arrays, pictures)
     together.wait()

@@ -8,9 +8,10 @@ from queue import Queue
 
 import numpy as np
 
-from ..data.files import IMAGES, pictures_below
+from ..data.files import IMAGES, pictures_below, rgb
 from ..data.types import Stimuli
 from ..errors import InputError, MissingData
+from ..store import digest, sha256
 
 SUFFIXES = (*IMAGES, ".gif", ".ppm")
 
@@ -38,6 +39,11 @@ def from_folder(folder, suffix: bool = False) -> Stimuli:
     if not folder.is_dir():
         raise MissingData("this folder does not exist", folder, "name a folder with images")
     names = pictures_below(folder, SUFFIXES)
+    if strange := [name for name in names if not name.isprintable()]:
+        told = strange[0].encode("ascii", "backslashreplace").decode()
+        raise InputError(f"holds '{told}', whose name is no printable text", folder, "rename it")
+    if special := [name for name in names if (folder / name).exists() and not (folder / name).is_file()]:
+        raise InputError(f"holds '{special[0]}', which is no file (a pipe or a device)", folder, "take it out")
     if not names:
         raise InputError("has no images", folder, f"images end in {', '.join(SUFFIXES[:5])} ...")
     ids = names if suffix else [PurePosixPath(name).with_suffix("").as_posix() for name in names]
@@ -49,31 +55,37 @@ def from_folder(folder, suffix: bool = False) -> Stimuli:
     return Stimuli(tuple(ids), f"folder {folder.name}", "as its owner says", images=images, name=folder.name)
 
 
-def from_dataset(name: str, profile) -> Stimuli:
-    """The images of a data set of the registry.
+def content(stimuli: Stimuli, rows=None, most: int | None = None) -> str:
+    """Digest of what some picture files hold; "" for pictures in memory, whose pixels are their checksum.
 
-    Raises
-    ------
-    InputError
-        When the data set has no images.
+    Parameters
+    ----------
+    stimuli : Stimuli
+    rows : sequence of int, optional
+        Default: all.
+    most : int, optional
+        Of more files, as many are read, spread evenly over the set; names and sizes of all count in any case.
     """
-    from ..data.registry import load
-
-    loaded = load(name, profile)
-    if isinstance(loaded, dict):
-        loaded = next((v for v in loaded.values() if isinstance(v, Stimuli)), loaded)
-    if not isinstance(loaded, Stimuli) or loaded.images is None:
-        raise InputError("has no images", f"data set '{name}'", "choose one of kind 'stimuli' ('humalign data list')")
-    return loaded
+    if isinstance(stimuli.images, np.ndarray):
+        return ""
+    rows = range(len(stimuli)) if rows is None else rows
+    if most is not None and len(rows) > most:
+        rows = [rows[int(k)] for k in np.linspace(0, len(rows) - 1, most)]
+        return digest(stimuli.checksum, [sha256(stimuli.images[row]) for row in rows])
+    return digest([sha256(stimuli.images[row]) for row in rows])
 
 
 def read(path) -> np.ndarray:
     """One picture from a file: uint8 (h, w, 3); InputError when it cannot be read."""
     from PIL import Image
 
+    if not Path(path).is_file():  # a pipe would be waited for
+        raise InputError("is no file", path, "take it out of the folder")
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(rgb(image))
+    except InputError as error:
+        raise InputError(error.problem, path, error.remedy) from None
     except Exception as error:  # Pillow's decoders raise many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

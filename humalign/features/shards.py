@@ -10,10 +10,15 @@ import numpy as np
 
 from ..data.types import Features
 from ..errors import InputError, MissingData
-from ..store import digest, load_arrays, read_json, save_arrays
+from ..store import digest, load_arrays, read_json, save_arrays, unlike
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+LIKE = {  # what is read of a manifest
+    "model": str, "n": int, "shard_size": int, "layers": {str: {"module": str, "width": int}}, "order?": [str],
+    "weights": str, "weights_digest": str, "ids_digest": str, "preprocess": {}, "dtype": str, "source?": str,
+    "licence?": str,
+}  # fmt: skip
 
 
 def shard_path(folder, number: int) -> Path:
@@ -21,16 +26,49 @@ def shard_path(folder, number: int) -> Path:
     return Path(folder) / f"shard-{number:05d}.safetensors"
 
 
-def write_shard(folder, number: int, ids, arrays: dict) -> None:
-    """Write one shard atomically, its ids in the side-car."""
-    save_arrays(shard_path(folder, number), arrays, {"ids": list(ids)})
+def write_shard(folder, number: int, ids, arrays: dict, pictures: str = "") -> None:
+    """Write one shard atomically, in its side-car its ids and the digest of the picture files it was made from."""
+    save_arrays(shard_path(folder, number), arrays, {"ids": list(ids), "pictures": pictures})
 
 
-def shard_is_whole(folder, number: int, n: int) -> bool:
-    """Whether shard ``number`` is there, complete and undamaged (checksum)."""
+def shard_is_whole(folder, number: int, n: int, stimuli=None, rows=()) -> bool:
+    """Whether shard ``number`` is there, complete, undamaged (checksum) and made from what the picture files hold now.
+
+    Parameters
+    ----------
+    folder, number, n
+        Folder, number of the shard, how many rows it should have.
+    stimuli : Stimuli, optional
+    rows : sequence of int
+        Of the pictures in it.
+    """
+    from .images import content
+
     with contextlib.suppress(InputError):
-        return len(load_arrays(shard_path(folder, number))[1]["ids"]) == n
+        _, meta = _load(folder, number, True)
+        known = meta.get("pictures", "")  # "": pictures in memory, or written by an earlier version
+        return len(meta["ids"]) == n and (not known or stimuli is None or known == content(stimuli, rows))
     return False
+
+
+def _load(folder, number: int, verify: bool):
+    """Arrays and side-car of one shard."""
+    path = shard_path(folder, number)
+    arrays, meta = load_arrays(path, verify)
+    told = unlike(meta, {"ids": [str], "pictures?": str})
+    told = told or next((f"array '{k}' has shape {v.shape} for {len(meta['ids'])} ids" for k, v in arrays.items()
+                         if v.ndim != 2 or len(v) != len(meta["ids"])), "")  # fmt: skip
+    if told:
+        raise InputError(told, path, "delete both files and extract again")
+    return arrays, meta
+
+
+def content_digest(folder) -> str:
+    """Digest of all that a finished folder holds: the checksums of its shards."""
+    about = manifest(folder)
+    sums = [read_json(shard_path(folder, k).with_suffix(".safetensors.json"), {"sha256": str})["sha256"]
+            for k in range(_whole(Path(folder), about))]  # fmt: skip
+    return digest(sums)
 
 
 def sweep(folder) -> None:
@@ -51,9 +89,16 @@ def manifest(folder) -> dict:
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise MissingData("is not a folder of features (no manifest.json)", folder, "make it with 'humalign extract'")
-    found = read_json(path)
-    if found.get("format") != FORMAT:
-        raise InputError(f"has format {found.get('format')}, this version reads {FORMAT}", path, "extract again")
+    found = read_json(path, {"format": int}, "extract again")
+    if found["format"] != FORMAT:
+        raise InputError(f"has format {found['format']}, this version reads {FORMAT}", path, "extract again")
+    if told := unlike(found, LIKE):
+        raise InputError(told, path, "extract again")
+    widths = [layer["width"] for layer in found["layers"].values()]
+    if not (0 < found["n"] < 1e9 and found["n"] / found["shard_size"] < 1e6 and widths and 0 < min(widths) < 1e8):
+        raise InputError("names sizes that cannot be", path, "extract again")
+    if set(found.get("order", found["layers"])) != set(found["layers"]):
+        raise InputError("names other layers under 'order' than under 'layers'", path, "extract again")
     return found
 
 
@@ -75,7 +120,7 @@ def layers(path) -> list[str]:
     if path.is_dir():
         return _ordered(manifest(path))
     side = path.with_name(path.name + ".json")
-    if side.is_file() and "manifest" in (meta := read_json(side)):
+    if side.is_file() and "manifest" in (meta := read_json(side, ({"manifest?": LIKE}, list))):
         return _ordered(meta["manifest"])
     from ..data.features_file import layers as of_others
 
@@ -135,7 +180,7 @@ def read(path, layer: str | None = None, ids=None, verify: bool = True, data=Non
     if path.is_dir():
         return _read_folder(path, layer, ids, verify)
     if path.suffix == ".safetensors" and path.with_name(path.name + ".json").is_file():
-        meta = read_json(path.with_name(path.name + ".json"))
+        meta = read_json(path.with_name(path.name + ".json"), (dict, list))
         if "manifest" in meta:
             return _read_merged(path, layer, ids, verify)
     from ..data.features_file import read as read_others
@@ -167,11 +212,12 @@ def _read_folder(folder: Path, layer, ids, verify) -> Features:
     values = np.empty((about["n"] if wanted is None else len(wanted), width), np.float32)
     names, filled = [], 0
     for number in range(count):
-        arrays, meta = load_arrays(shard_path(folder, number), verify)
-        rows, part = np.asarray(meta["ids"], object), arrays[chosen]
+        rows, part = _part(folder, number, chosen, width, verify)
         if wanted is None:
+            if filled + len(part) > len(values):
+                break
             values[filled : filled + len(part)] = part
-            names += meta["ids"]
+            names += rows
             filled += len(part)
         else:
             keep = [(r, wanted[name]) for r, name in enumerate(rows) if name in wanted]
@@ -184,7 +230,17 @@ def _read_folder(folder: Path, layer, ids, verify) -> Features:
         if lost := [name for name in wanted if name not in found]:
             raise InputError(f"has no row for {', '.join(lost[:3])}", folder, "align by the ids that both sides have")
         names = list(ids)
+    elif digest(tuple(names)) != about["ids_digest"]:
+        raise InputError("holds shards of another extraction", folder, "extract again, with --restart")
     return _features(values, names, chosen, about, folder)
+
+
+def _part(folder: Path, number: int, layer: str, width: int, verify: bool) -> tuple[list, np.ndarray]:
+    """Ids and values of one layer in one shard."""
+    arrays, meta = _load(folder, number, verify)
+    if layer not in arrays or arrays[layer].shape[1] != width:
+        raise InputError(f"has no layer '{layer}' of width {width}", shard_path(folder, number), "extract again")
+    return meta["ids"], np.asarray(arrays[layer], np.float32)
 
 
 def stream(path, layer: str | None = None, verify: bool = True):
@@ -210,8 +266,8 @@ def stream(path, layer: str | None = None, verify: bool = True):
     about = manifest(path)
     chosen = _choose(list(about["layers"]), layer, path)
     for number in range(_whole(path, about)):
-        arrays, meta = load_arrays(shard_path(path, number), verify)
-        yield tuple(meta["ids"]), np.asarray(arrays[chosen], np.float32)
+        rows, part = _part(path, number, chosen, about["layers"][chosen]["width"], verify)
+        yield tuple(rows), part
 
 
 def _whole(folder: Path, about: dict) -> int:
@@ -247,6 +303,8 @@ def merge(folder, file) -> Path:
 
 def _read_merged(path: Path, layer, ids, verify) -> Features:
     arrays, meta = load_arrays(path, verify)
+    if told := unlike(meta, {"ids": [str], "manifest": LIKE}):
+        raise InputError(told, path.with_name(path.name + ".json"), "merge again")
     chosen = _choose(list(arrays), layer, path)
     found = _features(arrays[chosen], meta["ids"], chosen, meta["manifest"], path)
     return found if ids is None else found.align(ids)
@@ -311,7 +369,9 @@ def about(path) -> dict:
         parts = [found[k] for k in ("weights_digest", "preprocess", "layers", "dtype", "ids_digest")]
         return {"weights": found["weights"], "layers": list(found["layers"]), "digest": digest(parts)}
     side = path.with_name(path.name + ".json")
-    said = read_json(side).get("manifest", {}) if side.is_file() else {}
+    like = {"manifest?": {"weights?": str, "layers?": {str: {}}}}
+    said = read_json(side, (like, list)) if side.is_file() else {}
+    said = said.get("manifest", {}) if isinstance(said, dict) else {}
     state = path.stat()
     return {
         "weights": said.get("weights", "as their owner says"),

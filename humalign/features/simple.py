@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .images import read
+
 
 def thumbnails(images, side: int) -> np.ndarray:
     """Pictures as uint8 (m, side, side, 3), reduced by area; those of this size come back as they are.
@@ -18,8 +20,8 @@ def thumbnails(images, side: int) -> np.ndarray:
 
     out = np.empty((len(images), side, side, 3), np.uint8)
     for row, image in enumerate(images):
-        with Image.fromarray(image) if isinstance(image, np.ndarray) else Image.open(image) as picture:
-            out[row] = np.asarray(picture.convert("RGB").resize((side, side), Image.Resampling.BOX))
+        picture = Image.fromarray(image if isinstance(image, np.ndarray) else read(image))
+        out[row] = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
     return out
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import odd_one_out
-from ..data import features_file, files
+from ..data import features_file, files, plain
 from ..data.ids import positions
 from ..data.types import Features, Stimuli, Triplets
 from ..errors import InputError
@@ -75,10 +75,7 @@ def read_pictures(folder) -> Stimuli:
     if not (folder / "pictures.csv").is_file():
         found = from_folder(folder)
         return replace(found, concepts=tuple(name.rpartition("/")[2].replace("_", " ") for name in found.ids))
-    table = files.read_frame(folder / "pictures.csv", ("id", "file"), text=("id", "file", "concept"))
-    names = table["concept" if "concept" in table else "id"].tolist()
-    paths = [str(folder / name) for name in table["file"]]
-    return Stimuli(tuple(table["id"]), folder.name, "as its owner says", paths, tuple(names), name=folder.name)
+    return replace(plain.read_pictures(folder), name=folder.name)
 
 
 def read_networks(paths, ids) -> dict:

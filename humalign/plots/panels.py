@@ -9,38 +9,68 @@ import pandas as pd
 
 from . import style
 
-FAMILIES = (
-    "#4477aa",
-    "#ee6677",
-    "#228833",
-    "#aa7711",
-    "#66ccee",
-    "#aa3377",
-    "#7a7a7a",
-    "#bb5566",
-    "#997700",
-    "#004488",
-)
+FAMILIES = ("#4477aa", "#ee6677", "#228833", "#aa7711", "#66ccee",
+            "#aa3377", "#7a7a7a", "#bb5566", "#997700", "#004488")  # fmt: skip
 SHAPES = ("o", "s", "^", "D", "P", "X", "v", "<", ">", "p", "h")
 AUGMENTATION = {"MixUp": "^", "Automatic augmentation": "D"}
 MARKS = {"odd": ("people", "#d55e00", "*"), "before": ("before", style.STAGES["base"], "o"),
          "after": ("after", style.STAGES["AligNet"], "D")}  # fmt: skip
-OFFSETS = [
-    (7, -5),
-    (-7, -5),
-    (6, 3),
-    (6, -13),
-    (-6, 3),
-    (-6, -13),
-    (0, 7),
-    (0, -16),
-    (13, -5),
-    (-13, -5),
-    (10, 10),
-    (-10, 10),
-    (12, -18),
-    (-12, -18),
-]
+OFFSETS = [(7, -5), (-7, -5), (6, 3), (6, -13), (-6, 3), (-6, -13), (0, 7), (0, -16), (13, -5), (-13, -5),
+           (10, 10), (-10, 10), (12, -18), (-12, -18)]  # of a text, in points  # fmt: skip
+BELOW = {"loc": "outside lower center", "ncols": 3}  # where the legend of a figure stands
+
+
+def axes(height: float, rows: int = 1, columns: int = 1, width: float = style.WIDTH, **options):
+    """A figure (size in inches) and its axes, as ``plt.subplots`` gives them; pyplot is imported here, when needed."""
+    from matplotlib import pyplot as plt
+
+    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+
+
+def grid(n: int, height: float = 2.5, columns: int = 3, **options):
+    """Axes of ``n`` panels in rows of ``columns``; those left over are hidden. Returns the figure and a flat list."""
+    columns = min(columns, n)
+    rows = -(-n // columns)
+    fig, found = axes(height * rows + 0.7, rows, columns, squeeze=False, **options)
+    for ax in found.flat[n:]:
+        ax.set_visible(False)
+    return fig, list(found.flat[:n])
+
+
+def name_rows(ax, rows: pd.DataFrame, lines: bool = True) -> np.ndarray:
+    """Networks as rows of a figure, the first one lowest, with number and name; returns their places.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        number, name.
+    lines : bool
+        A thin line through each row.
+    """
+    y = np.arange(len(rows))
+    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
+    ax.set_ylim(-1, len(rows))
+    ax.tick_params(axis="y", length=0)
+    if lines:
+        ax.grid(axis="y", lw=0.5)
+    return y
+
+
+def ladder(rows: pd.DataFrame, room: float = 1.4, lines: bool = True):
+    """One panel with a row a network and the legend of the training groups: figure, axes, places of the rows.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        number, name, group; the first one lowest.
+    room : float
+        Inches beside the rows.
+    lines : bool
+        See :func:`name_rows`.
+    """
+    fig, ax = axes(room + 0.165 * len(rows))
+    style.group_legend(fig, rows["group"], **BELOW)
+    return fig, ax, name_rows(ax, rows, lines)
 
 
 def dots(ax, x, y, groups, size: float = 34) -> None:
@@ -87,17 +117,9 @@ def label_points(ax, x, y, texts, size: float = 8.5, most: float | None = None) 
         if most is not None and covered > most * wide * high:
             continue
         boxes.append(box)
-        ax.annotate(
-            texts[k],
-            (x[k], y[k]),
-            xytext=(dx, dy),
-            textcoords="offset points",
-            fontsize=size,
-            color=style.GREY,
-            ha="left" if dx > 0 else "right" if dx < 0 else "center",
-            va="bottom",
-            annotation_clip=False,
-        )
+        side = "left" if dx > 0 else "right" if dx < 0 else "center"
+        place = {"xytext": (dx, dy), "textcoords": "offset points", "ha": side, "va": "bottom"}
+        ax.annotate(texts[k], (x[k], y[k]), fontsize=size, color=style.GREY, annotation_clip=False, **place)
 
 
 def _overlap(a, b) -> float:
@@ -123,17 +145,8 @@ def lines(ax, chance, ceiling, ceiling_label="people's limit") -> None:
     """The labelled lines for chance (name below the line) and for the ceiling (name above)."""
     if chance is not None:
         ax.axhline(chance, color=style.GREY, ls=":", lw=1.4, zorder=1)
-        ax.annotate(
-            "chance",
-            (0.99, chance),
-            xycoords=ax.get_yaxis_transform(),
-            xytext=(0, -2),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=9,
-            color=style.GREY,
-        )
+        place = {"xycoords": ax.get_yaxis_transform(), "xytext": (0, -2), "textcoords": "offset points", "va": "top"}
+        ax.annotate("chance", (0.99, chance), ha="right", fontsize=9, color=style.GREY, **place)
     if ceiling is not None:
         style.reference_line(ax, ceiling, ceiling_label, style="-.")
 
@@ -149,19 +162,9 @@ def tops(ax, marks, gap: float = 0.042) -> None:
     for _, value, _ in order:
         at.append(max(value, at[-1] + gap) if at else value)
     for (name, value, _), place in zip(order, at):
-        ax.annotate(
-            name,
-            (value, 1),
-            xytext=(place, 1.012),
-            xycoords=ax.get_xaxis_transform(),
-            textcoords=ax.get_xaxis_transform(),
-            rotation=60,
-            fontsize=8.5,
-            ha="left",
-            va="bottom",
-            color=style.GREY,
-            annotation_clip=False,
-        )
+        units = {"xycoords": ax.get_xaxis_transform(), "textcoords": ax.get_xaxis_transform()}
+        look = {"rotation": 60, "fontsize": 8.5, "ha": "left", "va": "bottom", "color": style.GREY}
+        ax.annotate(name, (value, 1), xytext=(place, 1.012), annotation_clip=False, **units, **look)
 
 
 def _detail(ax, points, shapes, colours, ylim, title, names, xlabel, chance) -> None:
@@ -175,24 +178,17 @@ def _detail(ax, points, shapes, colours, ylim, title, names, xlabel, chance) -> 
     x, y = points["reference_accuracy"].to_numpy(float), points["value"].to_numpy(float)
     ax.vlines(x, points["low"], points["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
     style.single_runs(ax, points, x)
+    look = {"s": 50, "edgecolors": style.OUTLINE, "linewidths": 0.8, "zorder": 3}
     for k in range(len(points)):
-        ax.scatter(
-            x[k], y[k], s=50, marker=shapes[k], c=[colours[k]], edgecolors=style.OUTLINE, linewidths=0.8, zorder=3
-        )
+        ax.scatter(x[k], y[k], marker=shapes[k], c=[colours[k]], **look)
     ax.margins(x=0.16)
     ax.set_xlabel(f"{xlabel}\n{key(points, names)}", fontsize=9)
 
 
 def six(
-    points: pd.DataFrame,
-    ylabel: str,
-    *,
-    chance=None,
-    ceiling=None,
-    xlabel: str = "classification accuracy",
-    title: str = "",
-    ceiling_label: str = "people's limit",
-):
+    points: pd.DataFrame, ylabel: str, *, chance=None, ceiling=None, xlabel: str = "classification accuracy",
+    title: str = "", ceiling_label: str = "people's limit",
+):  # fmt: skip
     """Six panels: all networks, then objectives, architectures, self-supervision, image/text and size.
 
     Parameters
@@ -210,10 +206,8 @@ def six(
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib import pyplot as plt
-
-    fig, axes = plt.subplots(3, 2, figsize=(style.WIDTH, 10.6), layout="constrained")
-    ax = axes[0, 0]
+    fig, found = axes(10.6, 3, 2)
+    ax = found[0, 0]
     ax.set_title("a  All networks")
     x = points["reference_accuracy"]
     style.points(ax, x, points["value"], points["group"], low=points["low"], high=points["high"], size=42, alpha=0.8)
@@ -232,37 +226,29 @@ def six(
     augmented = objectives["augmentation"].isin(list(AUGMENTATION))
     shapes = objectives["augmentation"].map(lambda a: AUGMENTATION.get(str(a), "o")).tolist()
     names = objectives["objective"].where(~augmented, objectives["augmentation"])
-    _detail(axes[0, 1], objectives, shapes, _cycle(FAMILIES, objectives), ylim, "b  Objectives", names, xlabel, chance)
-    shapes = _cycle(SHAPES, families)
-    _detail(
-        axes[1, 0],
-        families,
-        shapes,
-        _cycle(FAMILIES, families),
-        ylim,
-        "c  Architectures",
-        families["family"],
-        xlabel,
-        chance,
-    )
-    for ax, part, group, heading, column in (
-        (axes[1, 1], own, "Self-Supervised", "d  Self-supervised", "objective"),
-        (axes[2, 0], text, "Image/Text", "e  Image/text", "name"),
-    ):
-        same = [style.color(group)] * len(part)
-        _detail(ax, part, [style.marker(group)] * len(part), same, ylim, heading, part[column], xlabel, chance)
-    sizes_in_families(axes[2, 1], sizes, ylim, chance)
-    for ax in axes[:, 0]:
+    same = {g: ([style.marker(g)] * len(part), [style.color(g)] * len(part))
+            for g, part in (("Self-Supervised", own), ("Image/Text", text))}  # fmt: skip
+    details = (
+        (found[0, 1], objectives, (shapes, _cycle(FAMILIES, objectives)), "b  Objectives", names),
+        (found[1, 0], families, (_cycle(SHAPES, families), _cycle(FAMILIES, families)), "c  Architectures",
+         families["family"]),
+        (found[1, 1], own, same["Self-Supervised"], "d  Self-supervised", own["objective"]),
+        (found[2, 0], text, same["Image/Text"], "e  Image/text", text["name"]),
+    )  # fmt: skip
+    for ax, part, look, heading, words in details:
+        _detail(ax, part, *look, ylim, heading, words, xlabel, chance)
+    sizes_in_families(found[2, 1], sizes, ylim, chance)
+    for ax in found[:, 0]:
         ax.set_ylabel(ylabel)
     style.group_legend(fig, points["group"], loc="outside upper center", ncols=3)
     if title:
         fig.suptitle(title, fontsize=11)
     fig.canvas.draw()
-    fit(axes[0, 0], trained["reference_accuracy"], trained["value"])
-    fit(axes[2, 0], text["reference_accuracy"], text["value"])
-    for ax, part in zip((axes[0, 1], axes[1, 0], axes[1, 1], axes[2, 0]), (objectives, families, own, text)):
+    fit(found[0, 0], trained["reference_accuracy"], trained["value"])
+    fit(found[2, 0], text["reference_accuracy"], text["value"])
+    for ax, part, *_ in details:
         label_points(ax, part["reference_accuracy"], part["value"], part["number"])
-    label_points(axes[2, 1], sizes["parameters"], sizes["value"], sizes["number"])
+    label_points(found[2, 1], sizes["parameters"], sizes["value"], sizes["number"])
     return fig
 
 
@@ -284,21 +270,11 @@ def fit(ax, x, y, clear=()) -> float:
     inside = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([x[at], y[at]])))
     corners = [(0.03, 0.86), (0.97, 0.86), (0.03, 0.2), (0.97, 0.2)]
     lines = [ax.transAxes.inverted().transform(ax.transData.transform((place, 0.0)))[0] for place in clear]
-    crowd = [
-        (np.abs(inside - c) < (0.25, 0.12)).all(1).sum() + sum(abs(line - c[0]) < 0.16 for line in lines)
-        for c in corners
-    ]
+    crowd = [(np.abs(inside - c) < (0.25, 0.12)).all(1).sum() + sum(abs(line - c[0]) < 0.16 for line in lines)
+             for c in corners]  # fmt: skip
     across, up = corners[int(np.argmin(crowd))]
-    ax.text(
-        across,
-        up,
-        f"r = {r:.2f}".replace("-", "−"),
-        transform=ax.transAxes,
-        fontsize=9,
-        va="center",
-        color=style.GREY,
-        ha="left" if across < 0.5 else "right",
-    )
+    place = {"transform": ax.transAxes, "va": "center", "ha": "left" if across < 0.5 else "right"}
+    ax.text(across, up, f"r = {r:.2f}".replace("-", "−"), fontsize=9, color=style.GREY, **place)
     return r
 
 
@@ -307,38 +283,41 @@ def thousands(value: float, _=None) -> str:
     return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k"
 
 
-def sizes_in_families(ax, points, ylim, chance) -> None:
-    """Value against the number of parameters, one line a family."""
+def log_ticks(ax, words) -> None:
+    """Ticks at 1, 2, 5, 10 and so on of a logarithmic x axis; ``words`` gives the text of a value."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(words))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
+def sizes_in_families(ax, points, ylim, chance) -> None:
+    """Value against the number of parameters, one line a family."""
     ax.set_title("f  Size, within families")
     ax.set_ylim(ylim[0], ylim[1] + 0.22 * (ylim[1] - ylim[0]))
-    ax.set_xscale("log")
+    log_ticks(ax, thousands)
     lines(ax, chance, None)
     for k, (family, part) in enumerate(points.groupby("family", sort=False)):
         part = part.sort_values("parameters")
         colour = FAMILIES[k % len(FAMILIES)]
         ax.vlines(part["parameters"], part["low"], part["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
         style.single_runs(ax, part, part["parameters"])
-        ax.plot(
-            part["parameters"],
-            part["value"],
-            color=colour,
-            marker=SHAPES[k % len(SHAPES)],
-            ms=7,
-            mec=style.OUTLINE,
-            mew=0.8,
-            lw=1.3,
-            label=family,
-            zorder=3,
-        )
-    ax.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(thousands))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+        look = {"color": colour, "marker": SHAPES[k % len(SHAPES)], "ms": 7, "mec": style.OUTLINE, "mew": 0.8}
+        ax.plot(part["parameters"], part["value"], lw=1.3, label=family, zorder=3, **look)
     if len(points):
         ax.legend(fontsize=9, ncols=2, loc="upper left", borderaxespad=0.2)
         ax.margins(x=0.1)
     ax.set_xlabel("parameters", fontsize=9)
+
+
+def crosses(ax, pairs: pd.DataFrame, alpha: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+    """Points of two values a network with both intervals; returns the values. ``pairs``: as for :func:`identity`."""
+    x, y = pairs["x"].to_numpy(float), pairs["y"].to_numpy(float)
+    ax.hlines(y, pairs["x_low"], pairs["x_high"], color=style.GREY, lw=0.8, alpha=0.35, zorder=2)
+    style.points(ax, x, y, pairs["group"], low=pairs["y_low"], high=pairs["y_high"], size=42, alpha=alpha)
+    return x, y
 
 
 def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = "", chance=None, ceiling=None):
@@ -349,9 +328,7 @@ def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = 
     pairs : DataFrame
         group, number, x, x_low, x_high, y, y_low, y_high.
     """
-    x, y = pairs["x"].to_numpy(float), pairs["y"].to_numpy(float)
-    ax.hlines(y, pairs["x_low"], pairs["x_high"], color=style.GREY, lw=0.8, alpha=0.35, zorder=2)
-    style.points(ax, x, y, pairs["group"], low=pairs["y_low"], high=pairs["y_high"], size=42, alpha=0.85)
+    x, y = crosses(ax, pairs, 0.85)
     ends = np.r_[x, y, [v for v in (chance, ceiling) if v is not None]]
     ends = ends[np.isfinite(ends)]
     pad = 0.07 * max(np.ptp(ends), 1e-3) if len(ends) else 1
@@ -367,6 +344,25 @@ def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = 
     ax.set_aspect("equal")
 
 
+def identities(parts, xlabel: str, ylabel: str, side: float = 4.4, **options):
+    """Two values a network against the identity: one panel, or several side by side.
+
+    Parameters
+    ----------
+    parts : DataFrame, or dict of str to DataFrame
+        Pairs, or title to pairs; see :func:`identity`, which takes the options.
+    side : float
+        Height of the figure, inches; of one panel also its width.
+    """
+    if one := isinstance(parts, pd.DataFrame):
+        parts = {"": parts}
+    fig, found = axes(side, 1, len(parts), width=side if one else style.WIDTH, squeeze=False)
+    for ax, (title, pairs) in zip(found[0], parts.items()):
+        identity(ax, pairs, xlabel, ylabel, title=title, **options)
+    style.group_legend(fig, pd.concat(parts.values())["group"], **{**BELOW, "ncols": 2 if one else 3})
+    return fig
+
+
 def examples(table: pd.DataFrame, pictures: dict):
     """One row a triplet: three pictures, and below each the marks of those who call it odd.
 
@@ -377,10 +373,10 @@ def examples(table: pd.DataFrame, pictures: dict):
     pictures : dict
         Picture id to array.
     """
-    from matplotlib import pyplot as plt
+    from matplotlib.lines import Line2D
 
-    fig, axes = plt.subplots(len(table), 3, figsize=(style.WIDTH * 0.72, 2.05 * len(table) + 0.4), squeeze=False)
-    for row, (_, triplet) in zip(axes, table.iterrows()):
+    fig, found = axes(2.05 * len(table) + 0.4, len(table), 3, width=style.WIDTH * 0.72, squeeze=False)
+    for row, (_, triplet) in zip(found, table.iterrows()):
         for ax, name in zip(row, triplet[["first", "second", "odd"]]):
             ax.imshow(pictures[name])
             ax.set(xticks=[], yticks=[], xlabel=name.partition("/")[0].replace("_", " "))
@@ -391,24 +387,10 @@ def examples(table: pd.DataFrame, pictures: dict):
                 x = 0.5 + 0.16 * (k - (len(places) - 1) / 2)
                 ax.plot(x, 1.08, marker, ms=9, color=colour, mec=style.OUTLINE, transform=ax.transAxes, clip_on=False)
         row[0].set_title(f"{triplet['kind']} ({triplet['count']})", loc="left", fontsize=10, pad=16)
-    handles = [plt.Line2D([], [], ls="", marker=m, color=c, mec=style.OUTLINE, ms=8, label=f"odd one, {words}")
+    handles = [Line2D([], [], ls="", marker=m, color=c, mec=style.OUTLINE, ms=8, label=f"odd one, {words}")
                for words, c, m in MARKS.values()]  # fmt: skip
     fig.legend(handles=handles, ncols=3, fontsize=9.5, loc="outside lower center")
     return fig
-
-
-def grid(n: int, height: float = 2.5, columns: int = 3, **options):
-    """Axes of ``n`` panels in rows of ``columns``; those left over are hidden. Returns the figure and a flat list."""
-    from matplotlib import pyplot as plt
-
-    columns = min(columns, n)
-    rows = -(-n // columns)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(style.WIDTH, height * rows + 0.7), squeeze=False, layout="constrained", **options
-    )
-    for ax in axes.flat[n:]:
-        ax.set_visible(False)
-    return fig, list(axes.flat[:n])
 
 
 def strips(table: pd.DataFrame, floor: str = "chance"):
@@ -422,8 +404,8 @@ def strips(table: pd.DataFrame, floor: str = "chance"):
         Name of the line at ``chance``.
     """
     parts = list(table.groupby("panel", sort=False))
-    fig, axes = grid(len(parts))
-    for ax, (title, part) in zip(axes, parts):
+    fig, found = grid(len(parts))
+    for ax, (title, part) in zip(found, parts):
         groups = style.order(part["group"])
         rows = part.assign(place=part["group"].map(groups.index)).sort_values(["place", "value"], ignore_index=True)
         x = np.arange(len(rows)) + 2.0 * rows["place"]
@@ -437,7 +419,7 @@ def strips(table: pd.DataFrame, floor: str = "chance"):
         ax.set_title(title, fontsize=10)
         ax.set_ylabel(part["on"].iloc[0], fontsize=9)
         ax.set_xticks([])
-    for ax in axes[-3:]:
+    for ax in found[-3:]:
         ax.set_xlabel("networks, sorted in each group", fontsize=9)
     style.group_legend(fig, table["group"], loc="outside lower center", ncols=3, fontsize=9)
     return fig

@@ -119,7 +119,7 @@ def relations(table: pd.DataFrame, pictures: dict):
     ----------
     table : DataFrame
         level, picture (id), concept, superordinate, odd (share of people): three rows a level, as
-        :func:`humalign.chapters.student.relations` gives it.
+        :func:`humalign.chapters.student_examples.relations` gives it.
     pictures : dict
         Picture id to array.
     """

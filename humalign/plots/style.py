@@ -46,6 +46,7 @@ ALIASES: Mapping[str, str] = {  # groups of the mini zoo: the label set that pla
     "Coarse labels": "Supervised (Ecoset)",
     "Taxonomy labels": "Supervised (ImageNet-21K)",
     "Web labels": "Supervised (JFT-3B)",
+    "Photographs": "Supervised (other data)",
 }
 OBJECTIVES: Mapping[str, tuple[str, str]] = {  # classes of objectives in the figures of two layers: colour, marker
     "Softmax": ("#4477aa", "s"),
@@ -64,38 +65,15 @@ def use() -> None:
     """Set matplotlib up for the book; call it in the set-up cell of a notebook."""
     import matplotlib as mpl
 
-    mpl.rcParams.update(
-        {
-            "axes.edgecolor": GREY,
-            "axes.facecolor": "none",
-            "axes.labelcolor": GREY,
-            "axes.labelsize": 11.5,
-            "axes.spines.right": False,
-            "axes.spines.top": False,
-            "axes.titlecolor": GREY,
-            "axes.titlesize": 11.5,
-            "figure.constrained_layout.use": True,
-            "figure.facecolor": "none",
-            "figure.figsize": (WIDTH, 4.2),
-            "font.size": 11,
-            "grid.alpha": 0.25,
-            "grid.color": GREY,
-            "image.cmap": "viridis",
-            "legend.frameon": False,
-            "legend.labelcolor": GREY,
-            "lines.linewidth": 1.8,
-            "patch.edgecolor": GREY,
-            "savefig.bbox": "tight",
-            "savefig.transparent": True,
-            "svg.fonttype": "none",
-            "svg.hashsalt": "humalign",
-            "text.color": GREY,
-            "xtick.color": GREY,
-            "xtick.labelcolor": GREY,
-            "ytick.color": GREY,
-            "ytick.labelcolor": GREY,
-        }
-    )
+    grey = ("axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "grid.color", "legend.labelcolor", "text.color",
+            "patch.edgecolor", "xtick.color", "xtick.labelcolor", "ytick.color", "ytick.labelcolor")  # fmt: skip
+    mpl.rcParams.update({
+        **dict.fromkeys(grey, GREY), "axes.facecolor": "none", "axes.labelsize": 11.5, "axes.spines.right": False,
+        "axes.spines.top": False, "axes.titlesize": 11.5, "figure.constrained_layout.use": True,
+        "figure.facecolor": "none", "figure.figsize": (WIDTH, 4.2), "font.size": 11, "grid.alpha": 0.25,
+        "image.cmap": "viridis", "legend.frameon": False, "lines.linewidth": 1.8, "savefig.bbox": "tight",
+        "savefig.transparent": True, "svg.fonttype": "none", "svg.hashsalt": "humalign",
+    })  # fmt: skip
     try:
         from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -137,10 +115,8 @@ def thin(group: str, width: float = 0.5, alpha: float = 0.3) -> dict:
 def order(groups: Iterable[str]) -> list[str]:
     """The groups that occur, in the order of the palette, others after them."""
     present = set(groups)
-    known = sorted(
-        (g for g in present if ALIASES.get(g, g) in PALETTE), key=lambda g: list(PALETTE).index(ALIASES.get(g, g))
-    )
-    return known + sorted(present - set(known))
+    place = {name: k for k, name in enumerate(PALETTE)}
+    return sorted(present, key=lambda g: (place.get(ALIASES.get(g, g), len(place)), g))
 
 
 def points(ax, x, y, groups, *, low=None, high=None, size: float = 55, alpha: float = 0.9, **options):
@@ -165,19 +141,9 @@ def points(ax, x, y, groups, *, low=None, high=None, size: float = 55, alpha: fl
         if group == YOURS:  # a star that stands out, and a line where nothing says how far right it belongs
             for value in y[at & ~np.isfinite(x)]:
                 ax.axhline(value, color=color(group), lw=1.8, zorder=2.5)
-        ax.scatter(
-            x[at],
-            y[at],
-            s=4 * size if group == YOURS else size,
-            c=color(group),
-            marker=marker(group),
-            alpha=alpha,
-            edgecolors=OUTLINE,
-            linewidths=0.8,
-            label=group,
-            zorder=5 if group == YOURS else 3,
-            **options,
-        )
+        look = {"c": color(group), "marker": marker(group), "edgecolors": OUTLINE, "linewidths": 0.8, "alpha": alpha}
+        above = {"s": 4 * size, "zorder": 5} if group == YOURS else {"s": size, "zorder": 3}
+        ax.scatter(x[at], y[at], label=group, **above, **look, **options)
 
 
 def single_runs(ax, points, at, along: str = "y") -> None:
@@ -225,23 +191,15 @@ def reference_line(ax, value: float, label: str, *, axis: str = "y", style: str 
     at : float
         Place of the label along the line, 0 to 1.
     """
-    side = "right" if at > 0.5 else "left"
+    line, words = {"color": GREY, "ls": style, "lw": 1.4, "zorder": 1}, {"fontsize": 9.5, "color": GREY}
     if axis == "y":
-        ax.axhline(value, color=GREY, ls=style, lw=1.4, zorder=1)
-        ax.text(at, value, label, transform=ax.get_yaxis_transform(), ha=side, va="bottom", fontsize=9.5, color=GREY)
+        place = {"transform": ax.get_yaxis_transform(), "ha": "right" if at > 0.5 else "left", "va": "bottom"}
+        ax.axhline(value, **line)
+        ax.text(at, value, label, **place, **words)
     else:
-        ax.axvline(value, color=GREY, ls=style, lw=1.4, zorder=1)
-        ax.text(
-            value,
-            at,
-            label,
-            transform=ax.get_xaxis_transform(),
-            ha="right",
-            va="top" if at > 0.5 else "bottom",
-            rotation=90,
-            fontsize=9.5,
-            color=GREY,
-        )
+        place = {"transform": ax.get_xaxis_transform(), "ha": "right", "va": "top" if at > 0.5 else "bottom"}
+        ax.axvline(value, **line)
+        ax.text(value, at, label, rotation=90, **place, **words)
 
 
 def identity_line(ax) -> None:

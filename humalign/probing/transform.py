@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +122,8 @@ class LinearTransform:
         if not path.is_file():
             raise InputError("does not exist", path, "check the path")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened:  # closed also where it is damaged
+                file = np.load(opened, allow_pickle=False)
                 missing = {"weights", "mean", "std"} - set(file.files)
                 if missing:
                     raise InputError(
@@ -132,11 +132,11 @@ class LinearTransform:
                 arrays = {key: file[key] for key in ("weights", "mean", "std", "bias") if key in file.files}
         except InputError:
             raise
-        except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        except Exception as error:  # of zipfile, its decoders and NumPy's headers
             raise InputError(f"cannot be read as npz ({error})", path, "fetch or make it again") from None
         try:
             return cls(**arrays)
-        except InputError as error:
+        except (InputError, TypeError, ValueError) as error:
             raise InputError(str(error), path, "fetch or make it again") from None
 
 

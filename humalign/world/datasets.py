@@ -7,9 +7,9 @@ from functools import lru_cache, partial
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from ..data import registry
 from ..data.types import ConceptEmbedding, HumanRDM, Triplets
 from ..errors import InputError
+from ..levels import LEVELS, exclude, odd_last
 from ..odd_one_out import softmax
 from . import observers
 from .drawing import world
@@ -23,7 +23,7 @@ from .splits import (
     training_images,
     training_set,
 )
-from .stimuli import ARRANGEMENTS, COUNTS, LICENCE, SOURCE, SPLITS, concept_of, generator, images, split_ids
+from .stimuli import ARRANGEMENTS, COUNTS, LICENCE, SOURCE, concept_of, generator, split_ids
 
 SIZES = {
     "things": 120_000,  # triplets
@@ -51,10 +51,8 @@ __all__ = [
     "concept_split",
     "concepts_of",
     "embedding",
-    "excluded_participants",
     "levels",
     "levels_sessions",
-    "load",
     "one_shot_split",
     "permuted",
     "random_triplets",
@@ -65,7 +63,6 @@ __all__ = [
     "training_images",
     "training_set",
 ]
-LEVELS = ("coarse", "fine", "boundary")
 
 
 def random_triplets(groups: np.ndarray, n: int, rng) -> np.ndarray:
@@ -266,14 +263,12 @@ def _catch_trials(rng, kinds: np.ndarray, per: int, seen: np.ndarray) -> np.ndar
 
 @lru_cache(maxsize=2)
 def levels_sessions():
-    """Raw sessions in the shape of Levels: every trial of every person, catch and missed trials included.
+    """Sessions in the columns of :mod:`humalign.levels`: every trial of every person, catch and missed ones included.
 
     Returns
     -------
     DataFrame
-        ``participant``, ``group``, ``trial``, ``exp_trial_type`` ("exp_trial", "catch_trial"), ``level`` ("" in catch
-        trials), ``image1`` to ``image3``, ``selected`` (id of the odd one, "" when missed), ``correct_catch`` (id of
-        the right answer of a catch trial), ``rt`` (s, NaN when missed). A catch trial shows one picture twice.
+        A catch trial shows one picture twice; its ``level`` is "". ``correct`` is "" in all others.
     """
     import pandas as pd
 
@@ -306,33 +301,19 @@ def levels_sessions():
         rng.random(len(rows)) < np.where(careless[session], 0.05, s["levels_missed"])
     )
     names = np.array(ids)[rows]
-    chosen = np.where(missed, "", np.take_along_axis(names, odd[:, None].astype(int), 1)[:, 0])
+    chosen = np.take_along_axis(names, odd[:, None].astype(int), 1)[:, 0]
     single = np.where(rows[:, 0] == rows[:, 1], 2, np.where(rows[:, 0] == rows[:, 2], 1, 0))
     right = np.take_along_axis(names, single[:, None], 1)[:, 0]
-    return pd.DataFrame(
-        {
-            "participant": [f"person{w}" for w in who],
-            "group": np.concatenate([np.full(len(p[2]), p[1]) for p in parts]),
-            "trial": np.concatenate([p[2] for p in parts]),
-            "exp_trial_type": np.where(level == "", "catch_trial", "exp_trial"),
-            "level": level,
-            "image1": names[:, 0],
-            "image2": names[:, 1],
-            "image3": names[:, 2],
-            "selected": chosen,
-            "correct_catch": np.where(level == "", right, ""),
-            "rt": np.where(missed, np.nan, seconds),
-        }
-    )
-
-
-def excluded_participants(sessions) -> tuple[str, ...]:
-    """People whose data Levels would drop: more than 10 missed trials, or fewer than 90 % of catch trials right."""
-    by = sessions.groupby("participant")
-    missed = (sessions["selected"] == "").groupby(sessions["participant"]).sum()
-    catch = sessions[sessions["exp_trial_type"] == "catch_trial"]
-    right = (catch["selected"] == catch["correct_catch"]).groupby(catch["participant"]).mean()
-    return tuple(name for name in by.groups if missed[name] > 10 or right[name] < 0.9)
+    table = {
+        "participant": [f"person{w}" for w in who],
+        "kind": np.where(level == "", "catch", "trial"),
+        "level": level,
+        **{f"image{k + 1}": names[:, k] for k in range(3)},
+        "selected": pd.Series(chosen).where(~missed),
+        "seconds": np.where(missed, np.nan, seconds),
+        "correct": np.where(level == "", right, ""),
+    }
+    return pd.DataFrame(table)
 
 
 def levels(least: int = 5) -> Triplets:
@@ -347,77 +328,36 @@ def levels(least: int = 5) -> Triplets:
     least : int
         Triplets with fewer valid answers are dropped.
     """
-    sessions = levels_sessions()
-    good = ~sessions["participant"].isin(excluded_participants(sessions)) & (sessions["selected"] != "")
-    trials = sessions[good & (sessions["exp_trial_type"] == "exp_trial")]
-    ids = split_ids("test")
-    row = {name: i for i, name in enumerate(ids)}
-    shown = np.stack([trials[f"image{k}"].map(row).to_numpy() for k in (1, 2, 3)], 1)
-    odd = (shown == trials["selected"].map(row).to_numpy()[:, None]).argmax(1)
-    keys = np.sort(shown, 1) @ np.array([len(ids) ** 2, len(ids), 1])
-    _, inverse, count = np.unique(keys, return_inverse=True, return_counts=True)
-    enough = count[inverse] >= least
-    return _triplets(
+    trials, ids = exclude(levels_sessions())[0], split_ids("test")
+    rows = odd_last(trials, ids)
+    _, inverse, count = np.unique(np.sort(rows, 1), axis=0, return_inverse=True, return_counts=True)
+    enough = count[inverse.ravel()] >= least
+    rows, trials = rows[enough], trials[enough]
+    return Triplets(
         ids,
-        shown[enough],
-        odd[enough],
-        "levels",
-        participants=trials["participant"].str.removeprefix("person").astype(int).to_numpy()[enough],
-        response_times=trials["rt"].to_numpy()[enough],
-        level=trials["level"].to_numpy(str)[enough],
+        rows,
+        SOURCE,
+        LICENCE,
+        name="levels",
+        concepts=tuple(map(concept_of, ids)),
+        participants=trials["participant"].str.removeprefix("person").astype(int).to_numpy(),
+        response_times=trials["seconds"].to_numpy(),
+        level=trials["level"].to_numpy(str),
     )
 
 
-def _pictures(split: str):
-    return lambda profile=None: images(split, 32, profile)
-
-
-DATASETS = {  # kind, title, and what makes it
-    "things": ("triplets", "120,000 odd-one-out choices on 396 pictures (plays THINGS).", things),
-    "things-repeated": ("triplets", "1,000 triplets judged by 36 people each, for ceilings.", things_repeated),
+DATASETS = {  # title, and what makes it
+    "things": ("120,000 odd-one-out choices on 396 pictures (plays THINGS).", things),
+    "things-repeated": ("1,000 triplets judged by 36 people each, for ceilings.", things_repeated),
     "things-repeated-again": (
-        "triplets",
         "The same people and triplets once more, for within-person ceilings.",
         partial(things_repeated, again=True),
     ),
-    "things-control": ("triplets", "Choices of the control group with a permuted taxonomy.", permuted),
-    "coarse-labels": ("triplets", "50,000 triplets from superordinate labels (plays CIFAR-100).", coarse_labels),
-    "levels": ("triplets", "Coarse, fine and boundary triplets with response times (plays Levels).", levels),
-    "arrangement-cichy": (
-        "rdm",
-        "Arrangements of 118 pictures by 20 people (plays Cichy).",
-        partial(arrangement, "cichy"),
-    ),
-    "arrangement-king1": (
-        "rdm",
-        "Arrangements of 144 pictures by 20 people (plays King).",
-        partial(arrangement, "king1"),
-    ),
-    "arrangement-king2": (
-        "rdm",
-        "Arrangements of 144 others by 20 people (plays King).",
-        partial(arrangement, "king2"),
-    ),
-    "observer-dimensions": ("embedding", "What the main group sees in the things pictures.", embedding),
-    **{
-        f"pictures-{split}": ("stimuli", f"Pictures of the split '{split}', 32 x 32 pixels.", _pictures(split))
-        for split in SPLITS
-    },
+    "things-control": ("Choices of the control group with a permuted taxonomy.", permuted),
+    "coarse-labels": ("50,000 triplets from superordinate labels (plays CIFAR-100 coarse).", coarse_labels),
+    "levels": ("Coarse, fine and boundary triplets with response times (plays Levels).", levels),
+    "arrangement-cichy": ("Arrangements of 118 pictures by 20 people (plays Cichy).", partial(arrangement, "cichy")),
+    "arrangement-king1": ("Arrangements of 144 pictures by 20 people (plays King).", partial(arrangement, "king1")),
+    "arrangement-king2": ("Arrangements of 144 others by 20 people (plays King).", partial(arrangement, "king2")),
+    "observer-dimensions": ("What the main group sees in the things pictures.", embedding),
 }
-for _name, (_kind, _title, _make) in DATASETS.items():  # only pictures ask for a profile: it keeps them
-    registry.drawn(_name, _kind, _title, _make if _kind == "stimuli" else (lambda profile, make=_make: make()))
-
-
-def load(name: str):
-    """A data set of the drawn world by name.
-
-    Raises
-    ------
-    InputError
-        For an unknown name.
-    """
-    if name not in DATASETS:
-        raise InputError(
-            f"no data set of the drawn world is called '{name}'", "name", f"choose one of {', '.join(DATASETS)}"
-        )
-    return DATASETS[name][2]()

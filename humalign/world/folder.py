@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from .. import levels
 from ..config import get_profile
 from ..data import plain
 from ..data.known import MANIFEST
@@ -56,7 +52,7 @@ def write(path, profile=None) -> Path:
         plain.write_answers(root / "things/repeated-again.csv", datasets.things_repeated(again=True))
         plain.write_people(root / "things/people.npz", _people(things))
         plain.write_answers(root / "test/labels.csv", datasets.coarse_labels())
-        plain.write_sessions(root / "test/sessions.csv", _sessions())
+        plain.write_sessions(root / "test/sessions.csv", datasets.levels_sessions())
         for study in ARRANGEMENTS:
             plain.write_arrangement(root / study / "arrangement.npz", datasets.arrangement(study))
         tables = sorted(p for p in root.glob("*/*") if p.is_file())
@@ -72,14 +68,6 @@ def _people(things) -> plain.People:
     chances = observers.group_probabilities(seen, things.triplets)
     names, title = observers.dimension_names(), "the dimensions of the drawn people"
     return plain.People(things.ids, names, seen, chances, True, NEAREST, title)
-
-
-def _sessions() -> pd.DataFrame:
-    """Sessions in the columns of :mod:`humalign.levels`."""
-    raw = datasets.levels_sessions()
-    named = raw.rename(columns={"rt": "seconds", "correct_catch": "correct"})
-    named["kind"] = np.where(raw["exp_trial_type"] == "catch_trial", "catch", "trial")
-    return named.assign(selected=raw["selected"].replace("", np.nan))[[*levels.COLUMNS, "correct"]]
 
 
 def ready(profile) -> Path:

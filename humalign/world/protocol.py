@@ -75,7 +75,7 @@ def data_digests() -> dict:
     """Digest of the integers of each data set and split (what was shown, who answered, what was chosen)."""
     out = {}
     for name in ("things", "things-repeated", "things-repeated-again", "things-control", "coarse-labels", "levels"):
-        t = datasets.load(name)
+        t = datasets.DATASETS[name][1]()
         who = [] if t.participants is None else np.asarray(t.participants).astype(np.int64)
         out[name] = store.digest(list(t.ids), np.asarray(t.triplets).astype(np.int64), who)
     for split in stimuli.SPLITS:

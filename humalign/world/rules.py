@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..features.simple import descriptions
+from ..levels import exclude
 from ..odd_one_out import softmax
 from . import datasets, observers, stimuli
 from .drawing import world
@@ -127,7 +128,7 @@ def observed() -> dict:
         "median_seconds": float(np.median(triplets.response_times)),
         "levels": rows,
         "levels_people": int(sessions["participant"].nunique()),
-        "levels_excluded": len(datasets.excluded_participants(sessions)),
+        "levels_excluded": int((~exclude(sessions)[1]["kept"]).sum()),
         "arrangement_split_half": {name: _split_half(datasets.arrangement(name).rdm) for name in stimuli.ARRANGEMENTS},
     }
 

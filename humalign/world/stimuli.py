@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +11,7 @@ from .. import store
 from ..config import get_profile
 from ..data.types import Stimuli
 from ..errors import InputError
+from ..processes import pool as processes
 from . import draw
 from .drawing import FOLDER, world
 
@@ -127,7 +127,7 @@ def draw_ids(ids, size: int, kappa: float = draw.KAPPA, workers: int = 2, progre
             results = map(_drawn, jobs)
             pool = None
         else:
-            pool = ProcessPoolExecutor(workers)
+            pool = processes(workers)
             results = pool.map(_drawn, jobs)
         try:
             for part, fact in results:

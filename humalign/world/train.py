@@ -1,21 +1,18 @@
-"""Trains the small networks, of the list zoo.toml and behind teachers; the command humalign world train."""
+"""Trains the small networks, of the list zoo.toml and behind teachers."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import os
-import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from functools import partial
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
 
 from ..config import get_profile
 from ..errors import HumalignError, InputError
+from ..processes import OwnProcesses
 from ..store import atomic_path, digest, load_arrays, read_json, save_arrays
 from ..zoo import small
 from ..zoo.architectures import assemble
@@ -269,29 +266,23 @@ def _job(name, seed, folder, profile, device):
 
 def train_many(pairs, *, folder_of, profile, jobs=2, device="cpu", say=print, after=None) -> int:
     """Train (name, seed) pairs in ``jobs`` processes, finished ones not again; returns the number that failed."""
-    import multiprocessing
-
     failed, began, pairs = 0, time.time(), list(pairs)
     for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):  # glibc: keep freed memory, a third less time
         os.environ.setdefault(variable, str(2**30))
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with OwnProcesses(jobs) as pool:
         waiting = {pool.submit(_job, n, s, folder_of(s), profile, device): (n, s) for n, s in pairs}
-        try:
-            for done, future in enumerate(as_completed(waiting), 1):
-                name, seed = waiting[future]
-                try:
-                    meta = future.result()
-                    own = "-" if meta["own_accuracy"] is None else f"{meta['own_accuracy']:.3f}"
-                    loss = "-" if meta["final_loss"] is None else f"{meta['final_loss']:.3f}"
-                    text = f"loss {loss}  own {own}  probe {meta['probe_accuracy']:.3f}  {meta['seconds']:.0f} s"
-                except Exception as error:  # one network's failure is reported and the others go on
-                    failed, text = failed + 1, f"failed: {type(error).__name__}: {error}"
-                say(f"[{done}/{len(pairs)} {time.time() - began:6.0f} s] {name} seed {seed}: {text}")
-                if after is not None:
-                    after()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for done, future in enumerate(as_completed(waiting), 1):
+            name, seed = waiting[future]
+            try:
+                meta = future.result()
+                own = "-" if meta["own_accuracy"] is None else f"{meta['own_accuracy']:.3f}"
+                loss = "-" if meta["final_loss"] is None else f"{meta['final_loss']:.3f}"
+                text = f"loss {loss}  own {own}  probe {meta['probe_accuracy']:.3f}  {meta['seconds']:.0f} s"
+            except Exception as error:  # one network's failure is reported and the others go on
+                failed, text = failed + 1, f"failed: {type(error).__name__}: {error}"
+            say(f"[{done}/{len(pairs)} {time.time() - began:6.0f} s] {name} seed {seed}: {text}")
+            if after is not None:
+                after()
     return failed
 
 
@@ -314,99 +305,6 @@ def ladder(name: str, profile=None, rungs=LADDER, seed: int = 0, say=print) -> i
     return rungs[-1]
 
 
-# ---- command line: humalign world train ------------------------------------------------------------------------------
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Options of ``humalign world train``."""
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"networks of zoo.toml, or {', '.join(small.TEACHERS)}"
-    )
-    parser.add_argument("--all", action="store_true", help="the whole list")
-    parser.add_argument("--wave", type=int, help="only this wave of the list (1: first zoo)")
-    parser.add_argument(
-        "--seed", type=int, action="append", help="seed (repeat for several; default 0, with --all 0 1 2)"
-    )
-    parser.add_argument("--jobs", type=int, default=2, help="processes, one thread each (default 2)")
-    parser.add_argument("--out", metavar="DIR", help="folder for weights (default: zoo in the cache)")
-    parser.add_argument(
-        "--record", action="store_true", help="seed 0 into the package, and all facts into its table of training runs"
-    )
-    parser.add_argument("--list", action="store_true", help="list the networks and what is trained")
-    parser.add_argument("--ladder", action="store_true", help="choose epochs by the training loss, train nothing")
-    names = {action.dest for action in parser._actions}
-    if "cache" not in names:
-        parser.add_argument("--cache", metavar="DIR", help="folder for products that can be made again")
-    if "device" not in names:
-        parser.add_argument("--device", help="cpu, cuda, mps or auto")
-
-
-def main(args) -> int:
-    """Train, list, or choose epochs; exit code 0, or 1 when a training failed."""
-    profile = get_profile("mini", cache=args.cache, device=args.device)
-    cache = Path(args.out) if args.out else profile.cache / "zoo"
-    seeds = tuple(args.seed or (SEEDS if args.all else (0,)))
-    if args.list:
-        return _list(cache)
-    teachers = [name for name in args.names if name in small.TEACHERS]
-    known = [small.spec(name)["name"] for name in args.names if name not in teachers]
-    names = list(small.zoo()) if args.all else known
-    if args.wave is not None:
-        names = [n for n in (names or small.zoo()) if small.zoo()[n]["wave"] == args.wave]
-    for name in teachers:
-        place = small.weights_folder() if args.record else cache
-        losses = train_teacher(name, folder=place, profile=profile, say=partial(print, name, flush=True))["losses"]
-        print(f"{name}: loss {losses[0]:.4g} to {losses[-1]:.4g}", flush=True)
-    if teachers and not names:
-        return 0
-    if not names:
-        raise InputError(
-            "no network is named", "humalign world train", "give names, --wave N or --all; --list shows them"
-        )
-    if args.ladder:
-        for name in names:
-            print(f"{name}: {ladder(name, profile, seed=seeds[0])} epochs", flush=True)
-        return 0
-    device = str(profile.torch_device())
-
-    def folder_of(seed):
-        return small.weights_folder() if args.record and seed == 0 else cache
-
-    def after():
-        if args.record:
-            write_records([cache, small.weights_folder()])
-
-    pairs = [(name, seed) for seed in seeds for name in names]
-    # one seed of everything, then further seeds wave by wave
-    pairs.sort(key=lambda pair: (0, 0) if pair[1] == seeds[0] else (1, small.zoo()[pair[0]]["wave"]))
-    if len(pairs) == 1:
-        meta = _alone(*pairs[0], folder_of, profile, device)
-        after()
-        print(
-            json.dumps(
-                {
-                    k: meta[k]
-                    for k in ("model", "seed", "epochs", "final_loss", "own_accuracy", "probe_accuracy", "seconds")
-                }
-            )
-        )
-        _beside_recorded(meta)
-        return 0
-    training_pictures(names, profile)
-    return int(
-        train_many(
-            pairs,
-            folder_of=folder_of,
-            profile=profile,
-            jobs=args.jobs,
-            device=device,
-            after=after,
-            say=lambda line: print(line, flush=True),
-        )
-        > 0
-    )
-
-
 def training_pictures(names, profile) -> None:
     """Draw all pictures that training needs into the cache, before several processes ask for them."""
     from . import stimuli
@@ -414,43 +312,3 @@ def training_pictures(names, profile) -> None:
     splits = {"train", "test"} | {"web" for n in names if small.zoo()[n]["data"] in ("web", "captions-web")}
     for split in sorted(splits):
         stimuli.images(split, small.SIDE, profile)
-
-
-def _alone(name, seed, folder_of, profile, device):
-    from tqdm import tqdm
-
-    with tqdm(total=small.spec(name)["epochs"], desc=f"{name} seed {seed}", unit="epoch", file=sys.stderr) as bar:
-
-        def say(epoch, loss):
-            bar.n = epoch
-            bar.set_postfix(loss=f"{loss:.3f}")
-
-        return train(name, seed, folder=folder_of(seed), profile=profile, device=device, say=say)
-
-
-def _beside_recorded(meta) -> None:
-    runs = small.records()
-    own = runs[runs.model == meta["model"]]
-    if len(own):
-        low, high = own.probe_accuracy.min(), own.probe_accuracy.max()
-        print(f"recorded: {len(own)} seeds, linear probe {low:.3f} to {high:.3f}, loss {own.final_loss.min():.4g} to "
-              f"{own.final_loss.max():.4g}")  # fmt: skip
-
-
-def _list(cache) -> int:
-    from .stimuli import drawings_digest
-
-    world = drawings_digest()
-    for name, spec in small.zoo().items():
-        have = []
-        for seed in SEEDS:
-            for folder in (small.weights_folder(), cache):
-                file = Path(folder) / f"{name}.s{seed}.safetensors.json"
-                if file.is_file():
-                    have.append(f"{seed}" if read_json(file)["world"] == world else f"{seed} (older world)")
-                    break
-        print(
-            f"{name:<28}{spec['arch']:<16}{spec['data']:<15}{spec['objective']:<16}{spec['epochs']:>3} epochs  "
-            f"seeds {', '.join(have) or 'none'}"
-        )
-    return 0

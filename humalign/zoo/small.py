@@ -203,6 +203,8 @@ def load(name: str, seed: int = 0, pretrained: bool = True, profile=None, head: 
         raise InputError("names no training run", name, f"write {base}:NUMBER")
     if pretrained:
         run = int(run or seed)
+        if run and base in TEACHERS:
+            raise InputError(f"has one training run, not {run}", name, "leave the seed out")
         network, said = trained(base, run, profile), f"humalign.world, seed {run}"
         network = network if head else network[:2]
     else:

@@ -96,7 +96,7 @@ def as_asked(name: str, module, preprocess, layers: dict, said: str, ask: Reques
 
 
 def torchvision(rest: str, name: str, ask: Request) -> Model:
-    """``torchvision:NAME[?weights=TAG]``."""
+    """``torchvision:NAME[?weights=TAG]``; the tag "none" stands for random weights, whatever is asked."""
     from torchvision import models
 
     arch, _, query = rest.partition("?")
@@ -104,13 +104,14 @@ def torchvision(rest: str, name: str, ask: Request) -> Model:
     known = models.list_models(module=models)
     if arch not in known:
         raise _nearest(arch, known, "torchvision")
-    weights = torchvision_weights(arch, tag)
+    random = tag == "none"
+    weights = torchvision_weights(arch, "DEFAULT" if random else tag)
     options = {"num_classes": n} if ask.checkpoint and (n := checkpoints.classes_of(ask.checkpoint)) else {}
     module, said = _of_torchvision(arch, ask, **options), f"untrained, seed {ask.seed}"
     if ask.checkpoint:
         checkpoints.load_into(module, ask.checkpoint, arch)
         said = Path(ask.checkpoint).name
-    elif ask.pretrained:
+    elif ask.pretrained and not random:
         file = weights.url.rpartition("/")[2]
         checkpoints.load_into(
             module, checkpoints.fetch(weights.url, file, file.rpartition("-")[2].partition(".")[0]), arch
