@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .config import whose
 from .data import files
 from .errors import InputError
 from .report import CEILING, CHANCE_OF
@@ -80,8 +81,7 @@ def rows(cards) -> pd.DataFrame:
                 if not detail and stage == "zero-shot"
                 else asked["detail"].str.startswith(detail)
             ]
-            whose = np.where(asked["profile"] == "mini", "simulated", "people")
-            for (kind, dataset), part in asked.groupby([whose, "dataset"], sort=False):
+            for (kind, dataset), part in asked.groupby([asked["profile"].map(whose), "dataset"], sort=False):
                 best = part.loc[part["value"].idxmax()]
                 out.append({"model": card["model"], "whose": kind, "dataset": dataset, "measure": title,
                             "value": best["value"], "low": best["low"], "high": best["high"],
@@ -109,9 +109,9 @@ def table(found: pd.DataFrame) -> str:
     keys = list(found[["whose", "dataset", "measure"]].drop_duplicates().itertuples(index=False, name=None))
     keys.sort(key=lambda key: key[0] != "people")
     heads = "".join(
-        f'<th scope="col" class="ha-{whose}"><span class="ha-whose">{WHOSE[whose]}</span> '
+        f'<th scope="col" class="ha-{kind}"><span class="ha-whose">{WHOSE[kind]}</span> '
         f"{html.escape(f'{dataset}: {measure}'.rstrip(': '))}</th>"
-        for whose, dataset, measure in keys
+        for kind, dataset, measure in keys
     )
     place = found.set_index(["model", "whose", "dataset", "measure"])
     lines = []

@@ -247,19 +247,7 @@ def figure_data(frame, name: str) -> DownloadLink:
     return DownloadLink(name, text, len(frame), Path(folder).name if folder else "", _origin(frame))
 
 
-class Captioned:
-    """A figure of the book with label, caption and link to its numbers, where a cell shows several; :func:`figures`."""
-
-    def __init__(self, data: DownloadLink, caption: str, alt: str):
-        self.data, self.caption, self.alt = data, caption, alt
-
-    def _repr_mimebundle_(self, **_):
-        name = self.data.name
-        head = f":::{{figure}} {self.data.folder}/{name}.svg\n:name: {name}\n:alt: {self.alt}\n:class: dark-light\n"
-        return {"text/markdown": f"{head}\n{self.caption}\n\n{self.data.markdown()}:::\n", "text/plain": self.caption}
-
-
-def figure(fig, frame=None, name: str | None = None, caption: str = "", alt: str = "") -> None:
+def figure(fig, frame=None, name: str | None = None) -> None:
     """Show a matplotlib figure and, below it, the link to its numbers; in the book also keep it as ``data/NAME.svg``.
 
     Parameters
@@ -269,8 +257,6 @@ def figure(fig, frame=None, name: str | None = None, caption: str = "", alt: str
         The table the figure was drawn from.
     name : str, optional
         Label of the figure and name of the CSV file.
-    caption, alt : str
-        MyST text below the figure, and words in its place. Most figures have theirs in the metadata of their cell.
     """
     from IPython.display import display
     from matplotlib import pyplot
@@ -282,25 +268,10 @@ def figure(fig, frame=None, name: str | None = None, caption: str = "", alt: str
         with atomic_path(produces(Path(folder) / f"{_file_name(name)}.svg")) as partial:
             fig.savefig(partial, format="svg", metadata={"Date": None})
     data = None if frame is None else figure_data(frame, name or "figure")
-    if folder and caption and data:
-        display(Captioned(data, caption, alt))
-    else:
-        display(fig)
-        if data:
-            display(data)
+    display(fig)
+    if data:
+        display(data)
     pyplot.close(fig)
-
-
-def figures(several) -> None:
-    """Show several figures in one cell, each with a label and caption of its own.
-
-    Parameters
-    ----------
-    several : iterable of dict
-        What :func:`figure` takes, by name.
-    """
-    for one in several:
-        figure(**one)
 
 
 class Words(str):

@@ -178,7 +178,7 @@ class Notice:
 
     def ribbon(self) -> tuple[str, str]:
         """Whose judgments the page is about: a class of style, and words."""
-        if self.profile.name == "mini" or self.asked.drawn:
+        if self.complete or self.asked.drawn:
             return "simulated", "Simulated observers"
         return ("simulated", "Made-up files") if self.rehearsal else ("people", "Real people")
 
@@ -194,7 +194,7 @@ class Notice:
             return [f"{whose}: this page has nothing to show, {asked.elsewhere}."]
         out = [f"{whose}. Text that speaks of drawn pictures and people describes the profile mini."]
         if asked.real:
-            out = ["This page reads real data in every profile, where they are at hand."]
+            out = ["This page reads real data in every profile, where they are on this machine."]
         if asked.elsewhere:
             out.append(f"Of the answers nothing can be shown: {asked.elsewhere}.")
         if self.rehearsal:

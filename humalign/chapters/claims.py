@@ -293,7 +293,7 @@ def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "z
     """
     from matplotlib.patches import Rectangle
 
-    titles = {"accuracy": "with the probe, unseen concepts", "zero_shot": "without the probe"}
+    titles = {"accuracy": "with the probe, held-out concepts", "zero_shot": "without the probe"}
     fig, axes = panels.axes(4.2 * len(columns), len(columns), squeeze=False)
     for ax, column in zip(axes[:, 0], columns):
         wide = table.pivot(index="generator", columns="candidate", values=column)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..config import whose
 from ..plots.explorer import Number
 from ..record import Tables
 from ..source import Source
@@ -17,7 +18,7 @@ FACTS = (
 DRAWN = (
     Number("choices", "odd-one-out accuracy, zero-shot"),
     *FACTS,
-    Number("probed", "odd-one-out accuracy after the linear transform, unseen concepts"),
+    Number("probed", "odd-one-out accuracy after the linear transform, held-out concepts"),
     *(Number(role, f"correlation with people's arrangements, {title}") for role, title in rsa.TITLES.items()),
 )
 REAL = (
@@ -88,7 +89,7 @@ def real(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
     return _columns(models, {name: real_networks.points(tables, models, **where) for name, where in asked.items()})
 
 
-def gallery(table: pd.DataFrame, numbers, whose: str) -> pd.DataFrame:
+def gallery(table: pd.DataFrame, numbers, profile: str) -> pd.DataFrame:
     """The measures of :func:`drawn` or :func:`real` as rows for :mod:`humalign.report_gallery`.
 
     Parameters
@@ -96,7 +97,8 @@ def gallery(table: pd.DataFrame, numbers, whose: str) -> pd.DataFrame:
     table : DataFrame
     numbers : sequence of Number
         Facts among them are left out.
-    whose : {"simulated", "people"}
+    profile : str
+        Its name.
     """
     parts = []
     for number in numbers:
@@ -105,6 +107,6 @@ def gallery(table: pd.DataFrame, numbers, whose: str) -> pd.DataFrame:
         part = table[["name"]].rename(columns={"name": "model"})
         ends = {end: table[f"{number.column} {end}"] for end in ("low", "high")}
         dataset, _, measure = number.title.partition(", ")
-        part = part.assign(whose=whose, dataset=dataset, measure=measure, value=table[number.column], **ends)
+        part = part.assign(whose=whose(profile), dataset=dataset, measure=measure, value=table[number.column], **ends)
         parts.append(part.assign(chance=float("nan"), ceiling=float("nan"), layer="best", n=float("nan")))
     return pd.concat(parts, ignore_index=True).dropna(subset=["value"])

@@ -50,9 +50,10 @@ def of_students(models: pd.DataFrame) -> dict:
     return of_measured(student.runs(), models)
 
 
-def of_source(source: Source) -> dict:
-    """:func:`numbers` of every claim, from all networks of a source and the recorded students."""
-    return of_measured(*claims.collect(source))
+def of_papers(measured: Measured, models: pd.DataFrame) -> dict:
+    """:func:`numbers` of the first paper's claims from some results, of the second's from the recorded students."""
+    second = {key: value for key, value in of_students(models).items() if key.startswith("p2")}
+    return of_measured(measured, models) | second
 
 
 def of_people(tables: Tables) -> dict:
