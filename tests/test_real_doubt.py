@@ -37,7 +37,7 @@ def test_without_data_the_page_shows_what_was_recorded(recorded, models):
     assert said["rd_questions"].text() == "440"
     assert {one.provenance for one in said.values()} == {"recorded"}
     assert len(real_networks.judged(recorded["claims"], "recorded")) == int(said["rd_claims"].value) == 7
-    assert len(real_doubt.calibration_table(recorded, models)) == 5 * 3 * 3
+    assert len(real_doubt.calibration_table(recorded, models)) == 5 * 3
     assert set(real_doubt.failures_table(recorded, models)["people's odd one"]) >= {"charcoal"}
     assert real_doubt.apart_table(recorded)["answers then"].min() > 10
     assert real_doubt.people_table(recorded)["questions"].max() == 1000

@@ -133,14 +133,16 @@ def people_table(tables: Tables) -> pd.DataFrame:
 
 
 def calibration_table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
-    """Temperatures and calibration of each model on the crowd and on both test sets, for display."""
-    rows = calibration.by_rule(tables["chosen"])
-    names = networks.names(models)
-    sets = {"crowd": "crowd", "testset1": "test set 1", "testset2": "test set 2"}
-    out = rows.assign(model=rows["model"].map(names), rule=rows["rule"].map(RULES), set=rows["set"].map(sets))
-    out = out.rename(columns={"nll": "log loss", "ece": "ECE", "sureness": "sure", "accuracy": "right"})
-    columns = ["model", "rule", "temperature", "set", "ECE", "log loss", "entropy", "sure", "right"]
-    return out[columns].assign(provenance=tables.provenance)
+    """Temperatures of each model by rule, and calibration on the crowd and on both test sets, for display."""
+    rows = calibration.by_rule(tables["chosen"]).set_index(["model", "rule", "set"])
+    out = rows["temperature"].xs("crowd", level="set").reset_index()
+    for name, title in {"crowd": "crowd", "testset1": "test set 1", "testset2": "test set 2"}.items():
+        part = rows.xs(name, level="set").loc[list(zip(out["model"], out["rule"]))]
+        for key, words in {"ece": "ECE", "nll": "log loss", "sureness": "sure", "accuracy": "right"}.items():
+            if name == "crowd" or key in ("ece", "nll"):
+                out[f"{words}, {title}"] = part[key].to_numpy()
+    out = out.assign(model=out["model"].map(networks.names(models)), rule=out["rule"].map(RULES))
+    return out.assign(provenance=tables.provenance)
 
 
 def apart_table(tables: Tables) -> pd.DataFrame:

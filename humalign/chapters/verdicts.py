@@ -6,9 +6,11 @@ import pandas as pd
 
 from .. import claims as ledger
 from .. import show
+from ..plots.style import YOURS
 from ..record import Tables
 from ..results import Measured
 from ..source import Source
+from ..zoo.facts import kinds
 from . import claims, recovery, student
 
 ROLES, OPTIONAL = claims.ROLES, claims.OPTIONAL
@@ -42,7 +44,8 @@ def numbers(judged: pd.DataFrame, provenance: str = "") -> dict:
 
 def of_measured(measured: Measured, models: pd.DataFrame) -> dict:
     """:func:`numbers` of the claims that some results decide; all others "were not measured"."""
-    return numbers(ledger.judge(measured, models))
+    facts = kinds(models[models["group"] != YOURS])  # the reader's own network is no evidence for a claim
+    return numbers(ledger.judge(measured, facts))
 
 
 def of_students(models: pd.DataFrame) -> dict:
