@@ -78,6 +78,11 @@ def default_cache() -> Path:
     return (Path(base) / "humalign").expanduser()
 
 
+def whose(name: str) -> str:
+    """Whose judgments a profile holds, by its name: "simulated" observers or real "people"."""
+    return "simulated" if Profile(name).kind == "drawn" else "people"
+
+
 def get_profile(name: str | None = None, *, data=None, cache=None, device: str | None = None, seed: int = 0) -> Profile:
     """The profile named by arguments first, then by the environment.
 

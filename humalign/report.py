@@ -12,7 +12,7 @@ import pandas as pd
 
 from . import choices, odd_one_out, resample, results
 from .chapters import calibration, networks, probing, rsa, zero_shot
-from .config import Profile
+from .config import Profile, whose
 from .data.types import Features, HumanRDM, Stimuli, Triplets
 from .errors import HumalignError, InputError, MissingData
 from .levels import LEVELS
@@ -166,7 +166,7 @@ def no_match(found: list, ids, where) -> InputError:
                 hint = "; the stems of the ids would match: drop folder and suffix"
             elif len({one.lower().replace(" ", "_") for one in ids} & {o.lower() for o in own}) > 0.5 * len(own):
                 hint = "; the ids would match in lower case with _ for spaces"
-    told = "; ".join(parts) if parts else "no data set is at hand"
+    told = "; ".join(parts) if parts else "no data set is on this machine"
     return InputError(
         f"its {len(ids)} ids (such as '{next(iter(ids))}') match no data set well enough: {told}", where,
         f"name the rows as a data set does{hint}, or point --data at other data",
@@ -256,7 +256,9 @@ def card(
     if not tables:
         if isinstance(model, Features):
             raise no_match(found, model.ids, where or model.name)
-        raise HumalignError(f"{name}: no data set could be shown to it ({'; '.join(notes) or 'none is at hand'})")
+        raise HumalignError(
+            f"{name}: no data set could be shown to it ({'; '.join(notes) or 'none is on this machine'})"
+        )
     table = results.table(pd.concat(tables, ignore_index=True))
     reliability = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=CURVES)
     return Report(name, table, reliability, _facts(model, where), list(dict.fromkeys(notes)))
@@ -283,7 +285,7 @@ def _seen(source: Source, name: str, answers, model, notes: list, say, progress)
     own, common = restricted(answers, ids), set(ids) & set(answers.ids)
     if own is None:
         if seen is None and not common:
-            notes.append(f"{name}: the images at hand are not its images")
+            notes.append(f"{name}: the images on this machine are not its images")
         elif common:
             where = "there" if seen else f"in {shown.name}"
             notes.append(f"{name}: only {len(common)} of {len(answers.ids)} ids are {where}, too few to measure")
@@ -312,7 +314,7 @@ def _pictures(source: Source, name: str, model) -> tuple[Stimuli | None, str]:
     try:
         shown = source.stand_ins(name)
     except MissingData:
-        return None, "its images are not at hand, so the network cannot see them"
+        return None, "its images are not on this machine, so the network cannot see them"
     return shown, f"pictures of {shown.name} stand in for those that people judged"
 
 
@@ -433,8 +435,8 @@ def summary(report: Report) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, model, layer, stage, measure, detail, value, low, high, chance, ceiling, ceiling_kind, distance (to the
-        ceiling), share (of the way from chance to the ceiling), n.
+        whose ("simulated" observers or real "people"), dataset, model, layer, stage, measure, detail, value, low, high,
+        chance, ceiling, ceiling_kind, distance (to the ceiling), share (of the way from chance to the ceiling), n.
     """
     table = report.table
     people = table[table["model"] == "people"]
@@ -453,7 +455,8 @@ def summary(report: Report) -> pd.DataFrame:
                 break
         chance = CHANCE_OF.get(row.measure.split(" with ")[0], np.nan)
         rows.append(
-            {"dataset": row.dataset, "model": row.model, "layer": row.layer, "stage": row.stage, "measure": row.measure,
+            {"whose": whose(row.profile), "dataset": row.dataset, "model": row.model,
+             "layer": row.layer, "stage": row.stage, "measure": row.measure,
              "detail": row.detail, "value": row.value, "low": row.low, "high": row.high, "chance": chance,
              "ceiling": ceiling,
              "ceiling_kind": kind, "distance": ceiling - row.value,

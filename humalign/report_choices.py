@@ -97,7 +97,7 @@ def no_questions(tests, made: dict[str, Triplets], where) -> InputError:
     known = {name for test in tests for name in test.ids}
     strange = [name for name in names if name not in known]
     if strange:
-        told = f"{len(strange)} of {len(names)} names are no objects of any data set at hand, such as '{strange[0]}'"
+        told = f"{len(strange)} of {len(names)} names are in no data set on this machine, such as '{strange[0]}'"
         return InputError(told, where, "use the names of the data set (for THINGS: uniqueID), or point --data at it")
-    told = f"fewer than {choices.LEAST} of its questions were answered by other people in any data set at hand"
+    told = f"fewer than {choices.LEAST} of its questions were answered by other people in any data set on this machine"
     return InputError(told, where, "ask about triplets that people judged")

@@ -16,6 +16,7 @@ from .store import write_text
 
 STAGES = {"zero-shot": ("o", "#2f6fae"), "zero-shot, same folds": ("s", "#7f9fbf"), "probed": ("D", "#841e5a")}
 LINES = ("-", "--", ":", "-.")
+WHOSE = {"simulated": "simulated observers", "people": "real people"}
 LEAST = 20  # triplets in a bin of the reliability diagram
 
 
@@ -31,7 +32,9 @@ def _points(frame, title: str, label: str):
     """Values with intervals, one line a data set and layer; ticks mark the ceiling of each."""
     frame = frame.copy()
     frame["line"] = frame["dataset"] + frame["detail"].map(lambda d: f", {d.partition(', ')[2]}" if ", " in d else "")
-    frame["line"] += "  (" + frame["layer"] + ")"
+    frame["line"] += (
+        "  (" + frame["layer"] + frame["whose"].map({"simulated": ", simulated observers", "people": ""}) + ")"
+    )
     lines = list(dict.fromkeys(frame["line"]))[::-1]
     fig, ax = _figure(0.9 + 0.34 * len(lines))
     y = frame["line"].map({name: k for k, name in enumerate(lines)}).to_numpy(float)
@@ -141,12 +144,24 @@ def _number(value, digits: int = 3) -> str:
 def page(report: Report) -> str:
     """The report as one HTML page with its figures, numbers and a CSV to download."""
     esc = html.escape
-    head = ("data set", "layer", "stage", "measure", "detail", "value", "95 % interval", "ceiling", "of the way", "n")
+    head = (
+        "whose",
+        "data set",
+        "layer",
+        "stage",
+        "measure",
+        "detail",
+        "value",
+        "95 % interval",
+        "ceiling",
+        "of the way",
+        "n",
+    )
     lines = []
     for row in summary(report).itertuples():
         interval = f"{_number(row.low)} to {_number(row.high)}" if np.isfinite(row.low) else ""
         share = f"{100 * row.share:.0f} %" if np.isfinite(row.share) else ""
-        cells = [row.dataset, row.layer, row.stage, row.measure, row.detail]
+        cells = [WHOSE[row.whose], row.dataset, row.layer, row.stage, row.measure, row.detail]
         numbers = [_number(row.value), interval, _number(row.ceiling), share, f"{row.n:,}"]
         lines.append("<tr>" + "".join(f"<td>{esc(str(c))}</td>" for c in cells)
                      + "".join(f'<td class="n">{esc(c)}</td>' for c in numbers) + "</tr>")  # fmt: skip

@@ -20,6 +20,12 @@ PROVENANCE = {
     "published": "read in the paper, its code or its data",
     "second-hand": "quoted from somebody else's account of the paper",
 }
+ORIGIN = {
+    "live": "computed here",
+    "recorded": "recorded earlier",
+    "published": "published",
+    "second-hand": "second-hand",
+}
 
 
 def _check(provenance: str) -> str:
@@ -187,31 +193,43 @@ def table(frame, name: str | None = None, caption: str | None = None, digits: in
 class DownloadLink:
     """A link to the numbers behind a figure; see :func:`figure_data`."""
 
-    def __init__(self, name: str, text: str, rows: int, folder: str = ""):
-        self.name, self.text, self.rows, self.folder = name, text, rows, folder
+    def __init__(self, name: str, text: str, rows: int, folder: str = "", origin: str = ""):
+        self.name, self.text, self.rows, self.folder, self.origin = name, text, rows, folder, origin
 
     def _repr_mimebundle_(self, **_):
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
         data = base64.b64encode(self.text.encode()).decode() if len(self.text) < 400_000 else ""
         link = f'<a download="{self.name}.csv" href="data:text/csv;base64,{data}">{label}</a>' if data else label
         bundle = {
-            "text/html": f'<p class="ha-data">The numbers of this figure: {link}</p>',
-            "text/plain": f"The numbers of this figure: {label}",
+            "text/html": f'<p class="ha-data">{self.said()}: {link}</p>',
+            "text/plain": f"{self.said()}: {label}",
         }
         if self.folder:
             bundle["text/markdown"] = bundle[DOWNLOAD] = self.markdown()
         return bundle
 
+    def said(self) -> str:
+        """What stands before the link."""
+        return "The numbers of this figure" + (f", {self.origin}" if self.origin else "")
+
     def markdown(self) -> str:
         """The link as MyST text, for a page beside the folder with the file."""
         label = f"{self.name}.csv ({self.rows} row{'s' if self.rows != 1 else ''})"
-        return f"{{.ha-data}}\nThe numbers of this figure: {{download}}`{label} <{self.folder}/{self.name}.csv>`\n"
+        return f"{{.ha-data}}\n{self.said()}: {{download}}`{label} <{self.folder}/{self.name}.csv>`\n"
 
 
 def _file_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         raise InputError(f"'{name}' cannot be a file name", "figure", "use letters, digits and -")
     return name
+
+
+def _origin(frame) -> str:
+    """Where the rows of a table come from, in words; "" where it does not say."""
+    if "provenance" not in frame:
+        return ""
+    counts = frame["provenance"][frame["provenance"].isin(list(PROVENANCE))].value_counts()
+    return " and ".join(ORIGIN[kind] for kind in counts.index)
 
 
 def figure_data(frame, name: str) -> DownloadLink:
@@ -226,22 +244,10 @@ def figure_data(frame, name: str) -> DownloadLink:
         from .store import write_text
 
         write_text(produces(Path(folder) / f"{name}.csv"), text)
-    return DownloadLink(name, text, len(frame), Path(folder).name if folder else "")
+    return DownloadLink(name, text, len(frame), Path(folder).name if folder else "", _origin(frame))
 
 
-class Captioned:
-    """A figure of the book with label, caption and link to its numbers, where a cell shows several; :func:`figures`."""
-
-    def __init__(self, data: DownloadLink, caption: str, alt: str):
-        self.data, self.caption, self.alt = data, caption, alt
-
-    def _repr_mimebundle_(self, **_):
-        name = self.data.name
-        head = f":::{{figure}} {self.data.folder}/{name}.svg\n:name: {name}\n:alt: {self.alt}\n:class: dark-light\n"
-        return {"text/markdown": f"{head}\n{self.caption}\n\n{self.data.markdown()}:::\n", "text/plain": self.caption}
-
-
-def figure(fig, frame=None, name: str | None = None, caption: str = "", alt: str = "") -> None:
+def figure(fig, frame=None, name: str | None = None) -> None:
     """Show a matplotlib figure and, below it, the link to its numbers; in the book also keep it as ``data/NAME.svg``.
 
     Parameters
@@ -251,8 +257,6 @@ def figure(fig, frame=None, name: str | None = None, caption: str = "", alt: str
         The table the figure was drawn from.
     name : str, optional
         Label of the figure and name of the CSV file.
-    caption, alt : str
-        MyST text below the figure, and words in its place. Most figures have theirs in the metadata of their cell.
     """
     from IPython.display import display
     from matplotlib import pyplot
@@ -264,25 +268,10 @@ def figure(fig, frame=None, name: str | None = None, caption: str = "", alt: str
         with atomic_path(produces(Path(folder) / f"{_file_name(name)}.svg")) as partial:
             fig.savefig(partial, format="svg", metadata={"Date": None})
     data = None if frame is None else figure_data(frame, name or "figure")
-    if folder and caption and data:
-        display(Captioned(data, caption, alt))
-    else:
-        display(fig)
-        if data:
-            display(data)
+    display(fig)
+    if data:
+        display(data)
     pyplot.close(fig)
-
-
-def figures(several) -> None:
-    """Show several figures in one cell, each with a label and caption of its own.
-
-    Parameters
-    ----------
-    several : iterable of dict
-        What :func:`figure` takes, by name.
-    """
-    for one in several:
-        figure(**one)
 
 
 class Words(str):

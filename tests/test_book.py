@@ -143,9 +143,9 @@ def test_launch_link_names_a_file_of_the_repository(page):
 @pytest.mark.parametrize("page", pages() if SITE.is_dir() else [], ids=name)
 def test_figures_are_complete(page):
     for figure in content(page).find_all("figure"):
-        image = figure.find("img")
+        image = figure.find(["img", "svg"])
         assert image is not None, figure.get("id")
-        alt = image.get("alt", "")
+        alt = image.get("alt") or image.get("aria-label", "")
         assert len(alt.split()) >= 4, f"{figure.get('id')}: alt text is '{alt}'"
         caption = figure.find("figcaption")
         assert caption is not None, figure.get("id")

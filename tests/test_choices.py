@@ -195,7 +195,7 @@ def test_strange_names_and_strange_questions_get_one_line(tmp_path, capsys):
     path = write(tmp_path / "x.csv", [("nobody", "knows", "this", "this")] * 30)
     assert main(["evaluate", str(path)]) == 2
     told = capsys.readouterr().err
-    assert "3 of 3 names are no objects of any data set at hand, such as 'knows'" in told
+    assert "3 of 3 names are in no data set on this machine, such as 'knows'" in told
     assert told.count("\n") == 1
 
 

@@ -215,7 +215,7 @@ def test_pictures_of_other_things_are_not_shown_at_all(small, monkeypatch):
     found = small[-1]
     found.triplets("choices"), found.arrangement("choices/arrangement")  # read before the pictures are exchanged
     monkeypatch.setattr(Source, "pictures", lambda *_: others)
-    with pytest.raises(HumalignError, match="choices: the images at hand are not its images"):
+    with pytest.raises(HumalignError, match="choices: the images on this machine are not its images"):
         report.card(found, seeing())
 
 

@@ -31,16 +31,15 @@ def test_concepts_points_kinds_and_limits():
     assert rows["value"].tolist() == [0.1]
 
 
-def test_concepts_pages_of_three():
-    order = pd.DataFrame({"dimension": list("abcdef")})
-    rest = concepts.others(order, ["b"])
-    assert rest == list("acdef")
-    rows = [by_dimension(0.5, d, stage=stage) for d in rest for stage in ("zero-shot", "probed")]
+def test_concepts_explorer_holds_each_dimension_with_enough_triplets():
+    rows = [by_dimension(0.5 + 0.1 * (stage == "probed"), d, stage=stage, n=5 if d == "c" else 50)
+            for d in "acdef" for stage in ("zero-shot", "probed")]  # fmt: skip
     found = concepts.points(measured(rows), FACTS)
-    shown = dict.fromkeys(rest, np.zeros((6, 4, 4, 3), np.uint8))
-    pages = list(concepts_figures.pages(found, rest, shown, concepts.kinds(found), (0, 1)))
-    assert [one["name"] for one in pages] == ["fig-concepts-page-1", "fig-concepts-page-2"]
-    assert [sorted(set(one["frame"]["dimension"])) for one in pages] == [["a", "c", "d"], ["e", "f"]]
+    shown = dict.fromkeys("acdef", np.zeros((6, 4, 4, 3), np.uint8))
+    made = concepts_figures.explorer(found, list("acdef"), shown, "drawn")
+    assert [pair.title for pair in made.pairs] == list("adef")  # c has too few triplets
+    assert made.pairs[0].image.startswith("data:image/webp;base64,")
+    assert made.frame[[made.pairs[1].x, made.pairs[1].y]].iloc[0].tolist() == pytest.approx([0.5, 0.6])
     with pytest.raises(MissingData):
         concepts_figures.page(found, [], shown, ["ResNet"], (0, 1))
 

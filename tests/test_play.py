@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import opened
 from PIL import Image
 
 from humalign import cli, play
@@ -19,7 +20,6 @@ from humalign.errors import InputError
 
 IDS = ("dog", "cat", 'comma, quote "x"', "</script><script>alert(1)</script>", "<b>&amp;'", "owl")
 DATA = os.environ.get("HUMALIGN_DATA")
-BROWSER = shutil.which("chromium")
 
 
 def pictures():
@@ -295,35 +295,9 @@ def test_first_page_shows_real_people_where_their_answers_are():
 # ---- in a browser ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def browser():
-    if BROWSER is None:
-        pytest.skip("there is no chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as run:
-        chromium = run.chromium.launch(executable_path=BROWSER, args=flags)
-        yield chromium
-        chromium.close()
-
-
-def opened(browser, path, **more):
-    """The page with the network cut; what it complains about and what it asks for."""
-    context = browser.new_context(offline=True, accept_downloads=True, **more)
-    page, trouble = context.new_page(), []
-    page.on("console", lambda message: trouble.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on(
-        "request",
-        lambda asked: None if asked.url.startswith(("file:", "data:", "blob:")) else trouble.append(asked.url),
-    )
-    page.goto(path.resolve().as_uri() + "?person=p7")
-    return page, trouble
-
-
 def test_a_game_by_keyboard(browser, tmp_path):
     made = game(seed=2)
-    page, trouble = opened(browser, play.write(made, tmp_path))
+    page, trouble = opened(browser, play.write(made, tmp_path), "?person=p7")
     keys, data = "213", made.data
     for turn, (key, one) in enumerate(zip(keys, data["rounds"])):
         assert page.locator(".ha-play-result b").count() == 0  # nothing is told before the answer
@@ -393,3 +367,32 @@ def test_keys_belong_to_a_field_that_has_the_focus(browser, tmp_path):
     page.locator("input").fill("")
     page.keyboard.type("123")
     assert page.locator("input").input_value() == "123"
+
+
+# ---- triplets to look through ----------------------------------------------------------------------------------------
+
+
+def test_disagreement_of_people_and_of_networks():
+    from humalign.play.browse import disagreement
+
+    assert disagreement({"n": [2, 2, 2], "net": [0, -1]}) == pytest.approx([1, 2 / 3, 2 / 3])
+    assert disagreement({"n": [4, 0, 0], "net": [0, 1]}) == pytest.approx([0, 0, 1])
+
+
+def test_triplets_are_sorted_by_what_the_reader_chooses(browser, tmp_path):
+    from humalign.play.browse import triplets
+
+    made = game(rounds=10)
+    sources = play.write_thumbnails(made, tmp_path / "pictures", "pictures/")
+    (tmp_path / "t.html").write_text(
+        f'<!doctype html><html lang="en"><body>{triplets(made, sources)}</body></html>', "utf8"
+    )
+    page, trouble = opened(browser, tmp_path / "t.html", viewport={"width": 390, "height": 844})
+    scores = [[float(x) for x in li.get_attribute("data-scores").split()] for li in page.locator("li").all()]
+    assert [one[0] for one in scores] == sorted((one[0] for one in scores), reverse=True)
+    page.get_by_label("First where").select_option(label="groups disagrees with people")
+    after = [float(li.get_attribute("data-scores").split()[2]) for li in page.locator("li").all()]
+    assert after == sorted((one[2] for one in scores), reverse=True)
+    assert page.locator("li").first.locator("img").count() == 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert trouble == []

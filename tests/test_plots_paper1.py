@@ -77,7 +77,7 @@ def test_six_panels_show_every_network_once_each(points):
     lines = [line for line in axes[5].lines if line.get_label() in set(points["family"])]
     assert sum(len(line.get_xdata()) for line in lines) == points["role"].str.contains("size").sum()
     texts = {t.get_text() for t in axes[0].texts}
-    assert {"chance", "people's limit"} <= texts
+    assert {"chance", "noise ceiling"} <= texts
 
 
 def test_six_panels_survive_missing_groups(points):
@@ -151,7 +151,7 @@ def test_single_figures_show_all_networks(points):
     assert [len(drawn(ax)) for ax in fig.axes[:2]] == [len(points)] * 2
     words = [[text.get_text() for text in ax.texts] for ax in fig.axes[:2]]
     assert all(name.partition(" ")[0] in words[0] for name in found["name"])
-    assert [("people's limit" in some) for some in words] == [False, True]
+    assert [("noise ceiling" in some) for some in words] == [False, True]
     known = found["group"].iloc[0]
     fig = probing_figures.photographs({"one": found, "two": found}, known)
     assert [len(drawn(ax)) for ax in fig.axes[:2]] == [len(points)] * 2
@@ -233,7 +233,7 @@ def test_sets_show_values_at_a_common_scale_and_the_limit_as_a_number(points):
     fig = rsa.sets(parts, {"one": 0.95, "two": 0.4})
     assert fig.axes[0].get_xlim() == fig.axes[1].get_xlim()
     assert fig.axes[0].get_xlim()[1] < 0.95
-    assert "people's limit 0.95 →" in fig.axes[0].get_xlabel()
+    assert "noise ceiling 0.95 →" in fig.axes[0].get_xlabel()
     assert "limit" not in fig.axes[1].get_xlabel()
 
 

@@ -88,6 +88,6 @@ def test_references_that_pictures_alone_give(both):
 def test_levels(both):
     full, mini, networks = both
     one, two = (levels.people_summary(source).set_index(["quantity", "level"]) for source in (full, mini))
-    assert np.allclose(one["these sessions"], two["drawn people"], atol=1e-12)
+    assert np.allclose(one["these sessions"], two["simulated observers"], atol=1e-12)
     found, drawn = levels.measure(full), levels.measure(mini, list(networks))
     assert compared(found, drawn, networks) < 1e-12

@@ -58,7 +58,7 @@ def test_concepts_use_the_dimensions_of_the_paper(done):
     assert wanted <= figures(page)
     assert "things/vice_45" in str(page["cells"])
     assert notes(page) == []
-    assert (tables / "fig-concepts-page-1.csv").is_file()
+    assert (tables / "explore-dimensions.csv").is_file()
     table = pd.read_csv(tables / "fig-concepts.csv")
     assert set(table["model"]) == set(WIDTHS)
     assert set(table["provenance"]) == {"live"}

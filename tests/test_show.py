@@ -108,30 +108,19 @@ def test_figure_data_in_jupyter_needs_no_file(tmp_path, monkeypatch):
     assert base64.b64decode(data).decode() == "a\n1\n"
 
 
-def test_several_figures_of_a_cell_have_labels_of_their_own(tmp_path, monkeypatch):
+def test_a_figure_of_the_book_is_kept_beside_its_numbers(tmp_path, monkeypatch):
     from IPython import display
     from matplotlib import pyplot as plt
 
     shown = []
     monkeypatch.setattr(display, "display", shown.append)
-    frame = pd.DataFrame({"a": [1]})
-    two = [{"fig": plt.figure(), "frame": frame, "name": f"fig-{x}", "caption": f"Panel {x}.", "alt": "Empty."}
-           for x in "xy"]  # fmt: skip
     monkeypatch.setenv("HUMALIGN_OUTPUT", str(tmp_path / "data"))
-    show.figures(two)
-    lines = shown[1]._repr_mimebundle_()["text/markdown"].splitlines()
-    head = [":::{figure} data/fig-y.svg", ":name: fig-y", ":alt: Empty.", ":class: dark-light", "", "Panel y."]
-    assert lines[:6] == head
-    assert "{download}`fig-y.csv (1 row) <data/fig-y.csv>`" in lines[8]
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
-        "fig-x.csv",
-        "fig-x.svg",
-        "fig-y.csv",
-        "fig-y.svg",
-    ]
+    show.figure(plt.figure(), pd.DataFrame({"a": [1], "provenance": ["recorded"]}), "fig-x")
+    assert "recorded earlier: {download}`fig-x.csv (1 row) <data/fig-x.csv>`" in shown[1].markdown()
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["fig-x.csv", "fig-x.svg"]
     monkeypatch.delenv("HUMALIGN_OUTPUT")
     shown.clear()
-    show.figures([{**two[0], "fig": plt.figure()}])
+    show.figure(plt.figure(), pd.DataFrame({"a": [1]}), "fig-x")
     assert [type(one).__name__ for one in shown] == ["Figure", "DownloadLink"]
 
 

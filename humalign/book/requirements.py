@@ -190,19 +190,25 @@ class Notice:
         """Required things that are not there."""
         return [line for line in self.lines if not line.here and not line.optional]
 
+    def ribbon(self) -> tuple[str, str]:
+        """Whose judgments the page is about: a class of style, and words."""
+        if self.complete or self.asked.drawn:
+            return "simulated", "Simulated observers"
+        return ("simulated", "Made-up files") if self.rehearsal else ("people", "Real people")
+
     def sentences(self) -> list[str]:
         """The notice as plain lines."""
         name, asked, own = self.profile.name, self.asked, self.profile.kind == OWN
         whose = f"Studies in the folder {self.profile.data.name}" if own else f"Profile {name}"
         if self.complete:
-            return [f"{whose}: the drawn world. Nothing is fetched, nothing is missing."]
+            return [f"{whose}: the drawn world of this book. Nothing is fetched, nothing is missing."]
         if asked.drawn:
             return [f"{whose}: this page shows {asked.drawn}, as in every profile."]
         if asked.elsewhere and not asked.data:
             return [f"{whose}: this page has nothing to show, {asked.elsewhere}."]
         out = [f"{whose}. Text that speaks of drawn pictures and people describes the profile mini."]
         if asked.real:
-            out = ["This page reads real data in every profile, where they are at hand."]
+            out = ["This page reads real data in every profile, where they are on this machine."]
         if asked.elsewhere:
             out.append(f"Of the answers nothing can be shown: {asked.elsewhere}.")
         if self.rehearsal:
@@ -242,18 +248,19 @@ class Notice:
 
     def _repr_mimebundle_(self, **_):
         said, items = self.sentences(), self._items()
+        kind, ribbon = self.ribbon()
         if not items:
             text = " ".join(said)
             mark = {} if self.complete else {REQUIREMENTS: {"profile": self.profile.name, "missing": []}}
             data = {
-                "text/html": f'<p class="ha-needs"><small>{html.escape(text)}</small></p>',
-                "text/markdown": f"{{.ha-needs}}\n{plain(text)}\n",
+                "text/html": f'<p class="ha-ribbon ha-{kind}"><b>{ribbon}</b>: {html.escape(text)}</p>',
+                "text/markdown": f"{{.ha-ribbon .ha-{kind}}}\n**{ribbon}**: {plain(text)}\n",
                 "text/plain": text,
             }
             return data, mark
         rows = [f"- **{state}**: {plain(what)}" + (f"  \n  `{get}`" if get else "") for state, what, get in items]
         recorded = bool(self.missing and self.asked.recorded)  # nothing is lost: folded, so that the page comes first
-        kind = "note dropdown" if recorded else "warning" if self.missing else "note"
+        look = "note dropdown" if recorded else "warning" if self.missing else "note"
         mark = {REQUIREMENTS: {"profile": self.profile.name, "missing": [line.what for line in self.missing]}}
         title = "What this page needs" + (": something is missing" if self.missing else "")
         title += f"; it shows {self.asked.recorded}" if recorded else ""
@@ -264,7 +271,10 @@ class Notice:
         )
         data = {
             "text/html": f"<div><b>{title}</b><p>{'<br>'.join(map(html.escape, said))}</p><ul>{cells}</ul></div>",
-            "text/markdown": f":::{{admonition}} {title}\n:class: {kind}\n{body}\n\n" + "\n".join(rows) + "\n:::\n",
+            "text/markdown": f"{{.ha-ribbon .ha-{kind}}}\n**{ribbon}**\n\n"
+            + f":::{{admonition}} {title}\n:class: {look}\n{body}\n\n"
+            + "\n".join(rows)
+            + "\n:::\n",
             "text/plain": repr(self),
         }
         return data, mark

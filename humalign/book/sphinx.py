@@ -18,6 +18,8 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from ..errors import HumalignError
+from ..store import write_text
+from .pages import inline, one_line
 from .run import plan, run_all, why_stale
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,7 @@ def repository_url(default: str) -> str:
 def prepare(_app, config) -> None:
     """Equations from a local MathJax; links to the repository this clone belongs to; what autodoc may do without."""
     config.mathjax_path = "mathjax/tex-chtml.js"
+    config.html_static_path.append(str(Path(__file__).parents[1] / "plots" / "static"))
     # signatures are read without the heavy packages where only pages are built
     heavy = ("torch", "torchvision", "timm", "open_clip", "sklearn", "matplotlib", "seaborn")
     config.autodoc_mock_imports = [name for name in heavy if importlib.util.find_spec(name) is None]
@@ -104,6 +107,35 @@ def launch_the_text(_app, _pagename, _templatename, context, _doctree) -> None:
                 button["url"] = button["url"].replace(".ipynb", ".md")
 
 
+def finish(app, _pagename, _templatename, context, _doctree) -> None:
+    """Figures become part of the page; one line of provenance replaces a label at every number."""
+    if context.get("body"):
+        places = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
+        context["body"] = inline(one_line(context["body"]), places.get)
+    context["script_files"] = list(_once(context.get("script_files", ())))
+
+
+def _once(scripts):
+    """Scripts without repetitions (a constant declared twice is an error), and without Thebe, which no page starts."""
+    seen = set()
+    for script in scripts:
+        attributes = getattr(script, "attributes", {})
+        key = (str(getattr(script, "filename", script)), attributes.get("body", ""))
+        if key not in seen and "thebe" not in "".join(key).lower():
+            yield script
+        seen.add(key)
+
+
+def drop_inlined(app, exception) -> None:
+    """Remove the files of figures that became part of their pages."""
+    if exception or app.builder.format != "html":
+        return
+    texts = "".join(page.read_text("utf8") for page in Path(app.outdir).rglob("*.html"))
+    for image in Path(app.outdir, "_images").glob("*.svg"):
+        if f"_images/{image.name}" not in texts:
+            image.unlink()
+
+
 def copy_mathjax(app, exception) -> None:
     """Equations without a network: the 1.5 MB of MathJax that pages load, from the pinned package."""
     if exception or app.builder.format != "html":
@@ -116,6 +148,15 @@ def copy_mathjax(app, exception) -> None:
             shutil.copytree(source, target, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, target)
+
+
+def copy_vega(app, exception) -> None:
+    """What scatters to explore load, once for all pages, from the pinned package."""
+    if exception or app.builder.format != "html":
+        return
+    from ..plots import explorer
+
+    write_text(Path(app.outdir, "_static/vega/vega.js"), explorer.bundle())
 
 
 def missing_page(app, exception) -> None:
@@ -178,22 +219,37 @@ class DataTable(SphinxDirective):
 class Play(SphinxDirective):
     """``{humalign-play}``: the odd-one-out game, from the best data there are (:mod:`humalign.play.book`)."""
 
+    def show(self, game, sources) -> str:
+        """The game as HTML."""
+        from ..play import fragment
+
+        return fragment(game, sources)
+
     def run(self):
-        """The game as HTML; its pictures lie in ``_static/play`` of the built book."""
-        from ..play import fragment, write_thumbnails
+        """HTML; its pictures lie in ``_static/play`` of the built book."""
+        from ..play import write_thumbnails
         from ..play.book import front_page, made_from
 
         self.env.humalign_games = {**games(self.env), self.env.docname: made_from()}
         if self.env.app.builder.format != "html":
             return []
         folder = Path(self.env.app.outdir, "_static", "play")
-        shutil.rmtree(folder, ignore_errors=True)
         try:
             game = front_page()
         except HumalignError as error:
             raise self.error(str(error)) from None
         sources = write_thumbnails(game, folder, "../" * self.env.docname.count("/") + "_static/play/")
-        return [nodes.raw("", fragment(game, sources), format="html")]
+        return [nodes.raw("", self.show(game, sources), format="html")]
+
+
+class Browse(Play):
+    """``{humalign-triplets}``: the questions of the game with everybody's answers, sorted by disagreement."""
+
+    def show(self, game, sources) -> str:
+        """The list as HTML."""
+        from ..play.browse import triplets
+
+        return triplets(game, sources)
 
 
 def games(env) -> dict[str, str]:
@@ -220,6 +276,9 @@ def setup(app):
     """Called by Sphinx."""
     app.add_directive("humalign-data", DataTable)
     app.add_directive("humalign-play", Play)
+    app.add_directive("humalign-triplets", Browse)
+    app.add_js_file("tables.js")
+    app.add_css_file("tables.css")
     app.add_config_value("humalign_source_dir", "../notebooks", "")
     app.add_config_value("humalign_output_dir", "notebooks", "")
     app.add_config_value("humalign_parameters", {}, "")
@@ -232,6 +291,9 @@ def setup(app):
     app.connect("env-merge-info", merge_games)
     app.connect("html-page-context", link_to_source, priority=400)
     app.connect("html-page-context", launch_the_text, priority=900)
+    app.connect("html-page-context", finish, priority=950)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", copy_vega)
+    app.connect("build-finished", drop_inlined)
     app.connect("build-finished", missing_page, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

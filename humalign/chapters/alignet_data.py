@@ -131,7 +131,7 @@ def _chances(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _judged(source: Source) -> list[dict]:
-    """The triplet that drawn people are surest of among those that features alone get wrong and the map gets right."""
+    """The triplet that observers are surest of among those that features alone get wrong and the map gets right."""
     from ..world import observers
 
     ids, rows = np.array(source.ids("things")), teacher.judged_triplets("seen", 3000)

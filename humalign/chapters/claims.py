@@ -307,7 +307,7 @@ def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "z
     """
     from matplotlib.patches import Rectangle
 
-    titles = {"accuracy": "with the probe, unseen concepts", "zero_shot": "without the probe"}
+    titles = {"accuracy": "with the probe, held-out concepts", "zero_shot": "without the probe"}
     fig, axes = panels.axes(4.2 * len(columns), len(columns), squeeze=False)
     for ax, column in zip(axes[:, 0], columns):
         wide = table.pivot(index="generator", columns="candidate", values=column)
@@ -316,7 +316,7 @@ def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "z
         lost = values - values.max(axis=1, keepdims=True)  # to the best candidate of the row
         picture = ax.imshow(lost, cmap="viridis", vmin=min(-1, np.nanpercentile(lost, 5)), vmax=0, aspect="auto")
         for i, j in np.ndindex(values.shape):
-            look = {"color": "black" if lost[i, j] > lost.min() / 2 else "white",
+            look = {"color": "#111111" if lost[i, j] > lost.min() / 2 else "white",
                     "weight": "bold" if lost[i, j] == 0 else "normal"}  # fmt: skip
             ax.text(j, i, f"{values[i, j]:.1f}", ha="center", va="center", fontsize=8.5, **look)
             if i == j:

@@ -173,11 +173,6 @@ def first_three(names) -> list[str]:
     return [name for name in FIGURE_5 if name in names]
 
 
-def others(order: pd.DataFrame, main) -> list[str]:
-    """The dimensions of :func:`by_weight` that are not among ``main``, in the same order."""
-    return [name for name in order["dimension"] if name not in main]
-
-
 # ---- accuracy by dimension -------------------------------------------------------------------------------------------
 
 

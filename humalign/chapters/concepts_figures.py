@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
 from ..errors import MissingData
 from ..plots import panels, style
-from . import concepts, networks
+from . import networks
 from .concepts import FEW, PROBED, SAME, ZERO
 from .zero_shot import CHANCE
 
@@ -120,20 +118,47 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
     return fig
 
 
-def pages(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim) -> Iterator[dict]:
-    """All other dimensions, three a :func:`page`, for :func:`humalign.show.figures`: fig, frame, name, caption, alt.
+def explorer(points: pd.DataFrame, dimensions, pictures: dict, about: str):
+    """All dimensions to explore, one at a time: accuracy after probing against zero-shot, and the leading pictures.
 
     Parameters
     ----------
-    points, dimensions, pictures, kinds, ylim
-        As for :func:`page`; any number of dimensions.
+    points, dimensions, pictures
+        As for :func:`page`; any number of dimensions. Accuracies on fewer than 20 triplets are left out.
+    about : str
+        Whose judgments these are.
+
+    Returns
+    -------
+    humalign.plots.explorer.Explorer
     """
-    alt = "Leading pictures of up to three dimensions above swarms of accuracy, zero-shot and after probing."
-    for first in range(0, len(dimensions), 3):
-        names, number = dimensions[first : first + 3], first // 3 + 1
-        caption = f"Dimensions in the form of {{numref}}`fig-concepts`, page {number} (appendix, order unconfirmed)."
-        yield {"fig": page(points, names, pictures, kinds, ylim), "frame": concepts.rows(points, names),
-               "name": f"fig-concepts-page-{number}", "caption": caption, "alt": alt}  # fmt: skip
+    from ..plots import explorer
+
+    used = points[(points["n"] >= FEW) & points["dimension"].isin(dimensions)]
+    wide = used.pivot(index=["model", "group"], columns=["stage", "dimension"], values="value")
+    frame = pd.DataFrame({f"{stage} {name}": wide[stage, name] for stage, name in wide.columns}).reset_index()
+    frame = frame.rename(columns={"model": "name"})
+    both = [name for name in dimensions if {f"{ZERO} {name}", f"{PROBED} {name}"} <= set(frame)]
+    numbers = [
+        explorer.Number(f"{stage} {name}", f"{name}: accuracy {TITLES[stage]}")
+        for name in both
+        for stage in (ZERO, PROBED)
+    ]
+    pairs = [explorer.Pair(name, f"{ZERO} {name}", f"{PROBED} {name}", _address(pictures[name]),
+                           f"The pictures that weigh most on {name}") for name in both]  # fmt: skip
+    return explorer.explorer(frame, numbers, "explore-dimensions", about, pairs)
+
+
+def _address(pictures) -> str:
+    """Pictures (n, s, s, 3) in one row as a ``data:`` address."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(_mosaic(pictures, columns=len(pictures))).save(out, "WEBP", quality=80)
+    return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def _strip(ax, part, kinds, ylim) -> None:

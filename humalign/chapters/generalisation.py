@@ -239,7 +239,7 @@ def curves(source: Source, measured: Measured, models: pd.DataFrame) -> pd.DataF
             one = networks.points(measured, models, dataset=task.name, detail=detail)
             out.append(one.assign(panel=task.title, shots=int(detail), chance=chance))
     if not out:
-        raise MissingData("no few-shot data set is at hand", "few-shot", PLAN)
+        raise MissingData("no few-shot data set is on this machine", "few-shot", PLAN)
     return pd.concat(out, ignore_index=True)
 
 

@@ -48,7 +48,10 @@ QUANTITIES = {  # how each quantity is called
     "share_unanimous": "share of unanimous triplets",
     "median_seconds": "median response time (s)",
 }
-SIMULATED, REAL = ("drawn people", "real people"), ("these sessions", "as reported")  # whose answers, beside whose
+SIMULATED, REAL = (
+    ("simulated observers", "real people"),
+    ("these sessions", "as reported"),
+)  # whose answers, beside whose
 RATERS = 49  # as many as the published study kept
 PAIRS = 100  # of each kind, as published
 MOST = 10  # of one superordinate and kind
@@ -108,7 +111,7 @@ def people_summary(source: Source, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        quantity, level, "drawn people" and "real people" (where people are real: "these sessions" and "as reported"),
+        quantity, level, "simulated observers" and "real people" (of real people: "these sessions" and "as reported"),
         low and high of the former, source of the latter.
     """
     own, _ = answers(source)
@@ -428,7 +431,7 @@ def drawn_ratings(pairs: pd.DataFrame, ids) -> pd.DataFrame:
 
 
 def rated(features: dict, shown: pd.DataFrame, names: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The validation study of the second paper, held with drawn people, for every student.
+    """The validation study of the second paper, held with simulated observers, for every student.
 
     Parameters
     ----------
@@ -442,7 +445,7 @@ def rated(features: dict, shown: pd.DataFrame, names: dict[str, str]) -> tuple[p
     Returns
     -------
     summary : DataFrame
-        quantity, one column a student (drawn people), real people (published), source of the latter.
+        quantity, one column a student (simulated observers), real people (published), source of the latter.
     people : DataFrame
         student, participant, AligNet, UnAligNet: mean rating of the pairs that are closer under either.
     """

@@ -1,4 +1,4 @@
-"""Linear probing: choices on unseen concepts before and after a learned transform, and the transform on other tasks."""
+"""Linear probing: choices on held-out concepts before and after a learned transform; the transform on other tasks."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ def effect(accuracy: pd.DataFrame, agreement: dict[str, pd.DataFrame], ceiling: 
     ceiling : float, optional
         Limit set by people on the accuracy.
     """
-    shown = {"Choices on unseen concepts": accuracy, **agreement}
+    shown = {"Choices on held-out concepts": accuracy, **agreement}
     words = {title: ("Spearman's ρ, raw", "Spearman's ρ, transformed") for title in agreement}
-    return _before_after(shown, {"Choices on unseen concepts": ceiling}, words)
+    return _before_after(shown, {"Choices on held-out concepts": ceiling}, words)
 
 
 def effects(accuracy: dict[str, pd.DataFrame], ceilings: dict[str, float]):

@@ -299,7 +299,7 @@ def table(points: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFra
 
 
 def numbers(points: dict[str, pd.DataFrame], ceilings: pd.DataFrame, method: str) -> dict:
-    """Numbers of the prose, by key: best network of each data set, people's limits, one person.
+    """Numbers of the prose, by key: best network of each data set, noise ceilings, one person.
 
     Parameters
     ----------
@@ -325,7 +325,7 @@ def numbers(points: dict[str, pd.DataFrame], ceilings: pd.DataFrame, method: str
 
 def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = "", method: str = "spearman"):
     """Six panels of agreement with one arrangement set (form of Fig. 3); see :func:`humalign.plots.panels.six`."""
-    return panels.six(points, YLABEL[method], ceiling=ceiling, title=title, ceiling_label="people's limit")
+    return panels.six(points, YLABEL[method], ceiling=ceiling, title=title, ceiling_label="noise ceiling")
 
 
 def sets(
@@ -364,9 +364,9 @@ def sets(
         if "category" in shown.get(title, ()):
             marks[ax].append(("category", shown[title]["category"], "--"))
         if ceilings[title] <= right:
-            marks[ax].append(("people's limit", ceilings[title], "-."))
+            marks[ax].append(("noise ceiling", ceilings[title], "-."))
         else:
-            away[title] = f"\npeople's limit {ceilings[title]:.2f} →"
+            away[title] = f"\nnoise ceiling {ceilings[title]:.2f} →"
         for _, value, line in marks[ax][1:]:
             ax.axvline(value, color=style.GREY, ls=line, lw=1.1, zorder=1)
         ax.set_xlim(left, right)

@@ -268,7 +268,7 @@ def level_lines(source: Source) -> tuple[dict, dict]:
     """
     from .levels import QUANTITIES, people_summary
 
-    found = people_summary(source, source.profile.seed).set_index(["quantity", "level"])["drawn people"]
+    found = people_summary(source, source.profile.seed).set_index(["quantity", "level"])["simulated observers"]
     agree, time = QUANTITIES["ceiling"], QUANTITIES["time_entropy"]
     table = level_set(source)[1]
     right = table["top"].map(lambda mask: int(mask).bit_count() / 3).groupby(table["level"]).mean()
@@ -279,7 +279,7 @@ def level_lines(source: Source) -> tuple[dict, dict]:
 
 
 def split_lines(source: Source, n: int = 2000) -> dict:
-    """Lines of the figure on one part of the concept split: chance, and the most likely answer of the drawn people.
+    """Lines of the figure on one part of the concept split: chance, and the most likely answer of the observers.
 
     Returns
     -------

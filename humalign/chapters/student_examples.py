@@ -29,7 +29,7 @@ def judged(features: dict, model: str = "softmax-resnet-m", part: str = PART) ->
     Returns
     -------
     DataFrame
-        first, second (the pair that most drawn people keep), odd (picture ids), level, people (share of them that call
+        first, second (the pair that most observers keep), odd (picture ids), level, people (share of them that call
         it odd), before, after (the id that base and AligNet call odd), kind.
     """
     from ..world import observers
@@ -55,7 +55,7 @@ def judged(features: dict, model: str = "softmax-resnet-m", part: str = PART) ->
 
 
 def most_agreed(table: pd.DataFrame) -> pd.DataFrame:
-    """Of each kind the triplet about which drawn people agree most, with how many triplets are of the kind.
+    """Of each kind the triplet about which simulated observers agree most, with how many triplets are of the kind.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def relations(near=NEAR, far=FAR) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        level, picture (id), concept, superordinate, odd (share of drawn people who call it odd); three rows a level.
+        level, picture (id), concept, superordinate, odd (share of observers who call it odd); three rows a level.
     """
     from ..world import observers
     from ..world.drawing import world

@@ -95,7 +95,7 @@ def fitted(
     source: Source, network: str = TEACHER, kind: str = "uncertainty", part: str = "seen", strength: float = STRENGTH,
     seed: int = 0,
 ) -> maps.Teacher:  # fmt: skip
-    """A teacher fitted to the drawn people, kept in the cache.
+    """A teacher fitted to the simulated observers, kept in the cache.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def fitted(
 
 
 def strengths(source: Source, network: str = TEACHER) -> pd.DataFrame:
-    """Object-wise cross-validation of three kinds of maps over strengths, drawn people; folds over concepts.
+    """Object-wise cross-validation of three kinds of maps over strengths, simulated observers; folds over concepts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Zero-shot odd-one-out: how often each network picks the odd one that people picked, beside people's limits."""
+"""Zero-shot odd-one-out: how often each network picks the odd one that people picked, beside noise ceilings."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = ""
 
 
 def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFrame):
-    """Every network as one bar of a ladder, with simple descriptions, chance and people's limits beside them.
+    """Every network as one bar of a ladder, with simple descriptions, chance and noise ceilings beside them.
 
     Parameters
     ----------

@@ -31,8 +31,8 @@ def configure(parser) -> None:
             sub.add_argument("--json", action="store_true", help="print JSON")
         return sub
 
-    action("list", None, "what there is and what is at hand")
-    action("verify", "*", "read, count and check what is at hand (a NAME may end in *)")
+    action("list", None, "what there is, and what of it is on this machine")
+    action("verify", "*", "read, count and check what is on this machine (a NAME may end in *)")
     action("where", "+", "where it comes from, its licence, its files and how to get it")
     order = action("order", "+", "which row order of the THINGS concepts a file is in, judged by people's choices")
     order.add_argument("--layer", metavar="NAME", help="which array, where a file holds several")

@@ -141,7 +141,7 @@ def limits(points: pd.DataFrame, chance=None, ceiling=None) -> tuple[float, floa
     return ends.min() - (1.3 if chance is not None else 1) * pad, ends.max() + 1.3 * pad
 
 
-def lines(ax, chance, ceiling, ceiling_label="people's limit") -> None:
+def lines(ax, chance, ceiling, ceiling_label="noise ceiling") -> None:
     """The labelled lines for chance (name below the line) and for the ceiling (name above)."""
     if chance is not None:
         ax.axhline(chance, color=style.GREY, ls=":", lw=1.4, zorder=1)
@@ -187,7 +187,7 @@ def _detail(ax, points, shapes, colours, ylim, title, names, xlabel, chance) -> 
 
 def six(
     points: pd.DataFrame, ylabel: str, *, chance=None, ceiling=None, xlabel: str = "classification accuracy",
-    title: str = "", ceiling_label: str = "people's limit",
+    title: str = "", ceiling_label: str = "noise ceiling",
 ):  # fmt: skip
     """Six panels: all networks, then objectives, architectures, self-supervision, image/text and size.
 
@@ -339,7 +339,7 @@ def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = 
         lines(ax, chance, None)
         ax.axvline(chance, color=style.GREY, ls=":", lw=1.4, zorder=1)
     if ceiling is not None:
-        style.reference_line(ax, ceiling, "people's limit", style="-.", at=0.02)
+        style.reference_line(ax, ceiling, "noise ceiling", style="-.", at=0.02)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.set_aspect("equal")
 

@@ -72,7 +72,7 @@ def use() -> None:
         "axes.spines.top": False, "axes.titlesize": 11.5, "figure.constrained_layout.use": True,
         "figure.facecolor": "none", "figure.figsize": (WIDTH, 4.2), "font.size": 11, "grid.alpha": 0.25,
         "image.cmap": "viridis", "legend.frameon": False, "lines.linewidth": 1.8, "savefig.bbox": "tight",
-        "savefig.transparent": True, "svg.fonttype": "path", "svg.hashsalt": "humalign",
+        "savefig.transparent": True, "svg.fonttype": "none", "svg.hashsalt": "humalign",
     })  # fmt: skip
     try:
         from IPython import get_ipython
