@@ -8,6 +8,7 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
+from . import multiplicity
 from .errors import InputError
 from .resample import Networks, networks
 from .results import LEVEL, Measured, farthest, interval
@@ -74,6 +75,30 @@ def _select(measured: Measured, models: pd.DataFrame, test: dict, key: str = "wh
     return networks(measured.select(_mask(measured, test, key)), models, test.get("layer", "best"))
 
 
+def _pairs(measured: Measured, models: pd.DataFrame, test: dict, plus: str = "plus", minus: str = "minus"):
+    """Values of both sides, (networks, 1 + B) each, matched by network and training run; and what they rest on.
+
+    A run that one side lacks, as where its transform collapsed, is left out of the other side too, and counted.
+    """
+    layer, known = test.get("layer", "best"), models.query(test["of"]) if test.get("of") else models
+    allowed = measured.table["model"].isin(known["model"]).to_numpy()
+    if layer not in ("", "best"):
+        allowed = allowed & (measured.table["layer"] == layer).to_numpy()
+    runs = pd.MultiIndex.from_frame(measured.table[["model", "seed"]])
+    masks = [_mask(measured, test, key) & allowed for key in (plus, minus)]
+    left, right = (runs[mask].unique() for mask in masks)
+    common = left.intersection(right)
+    lone = len(left) + len(right) - 2 * len(common)
+    first, second = (
+        networks(measured.select(mask & runs.isin(common)), models, layer) for mask in masks
+    )  # fmt: skip
+    i, j = _match(first, second)
+    words = f"{len(i)} networks"
+    if lone:
+        words += f", without {lone} training run{'s' if lone > 1 else ''} that lack{'' if lone > 1 else 's'} a partner"
+    return first.both()[i], second.both()[j], words
+
+
 def provenance(measured: Measured, test: dict) -> str:
     """Where the numbers of a test come from: of several provenances the one farthest from live; "" without rows."""
     keys = ("plus", "minus") if "plus" in test else ("where", "with") if "with" in test else ("where",)
@@ -112,47 +137,36 @@ def group_difference(measured, models, test):
 
 def paired_difference(measured, models, test):
     """Mean over networks of the value under ``plus`` minus that under ``minus``."""
-    plus, minus = (_select(measured, models, test, key) for key in ("plus", "minus"))
-    i, j = _match(plus, minus)
-    keep = np.isin(i, plus.rows(test.get("of")))
-    i, j = i[keep], j[keep]
-    if not len(i):
+    plus, minus, basis = _pairs(measured, models, test)
+    if not len(plus):
         return None
-    first, second = _resampled(plus.both()[i], test), _resampled(minus.both()[j], test)
-    return first.mean(0) - second.mean(0), f"{len(i)} networks"
+    return _resampled(plus, test).mean(0) - _resampled(minus, test).mean(0), basis
 
 
 def share_positive(measured, models, test):
     """Share of networks whose value under ``plus`` exceeds that under ``minus``."""
-    plus, minus = (_select(measured, models, test, key) for key in ("plus", "minus"))
-    i, j = _match(plus, minus)
-    keep = np.isin(i, plus.rows(test.get("of")))
-    i, j = i[keep], j[keep]
-    if not len(i):
-        return None
-    return (plus.both()[i] > minus.both()[j]).mean(0), f"{len(i)} networks"
+    plus, minus, basis = _pairs(measured, models, test)
+    return ((plus > minus).mean(0), basis) if len(plus) else None
 
 
 def correlation(measured, models, test):
     """Correlation over networks with a fact (``x``), or with another measure (``with``)."""
-    cells = _select(measured, models, test)
-    rows = cells.rows(test.get("of"))
     if "with" in test:
-        other = _select(measured, models, test, "with")
-        i, j = _match(cells, other)
-        keep = np.isin(i, rows)
-        x, y = other.both()[j[keep]], cells.both()[i[keep]]
+        y, x, basis = _pairs(measured, models, test, "where", "with")
     else:
+        cells = _select(measured, models, test)
+        rows = cells.rows(test.get("of"))
         x = cells.facts[test["x"]].to_numpy(float)[rows]
         rows, x = rows[np.isfinite(x)], x[np.isfinite(x)]
         y = cells.both()[rows]
+        basis = f"{len(y)} networks"
     if len(y) < 3:
         return None
     x = _resampled(np.broadcast_to(x[:, None], y.shape) if x.ndim == 1 else x, test)
     y = _resampled(y, test)
     if test.get("method", "pearson") == "spearman":
         x, y = _rank(x), _rank(y)
-    return _pearson(x, y), f"{len(y)} networks"
+    return _pearson(x, y), basis
 
 
 def correlation_difference(measured, models, test):
@@ -186,6 +200,15 @@ def slope_within(measured, models, test):
     return (x[:, None] * y).sum(0) / (x**2).sum(), f"{len(x)} networks in {len(np.unique(labels))} families"
 
 
+def _spread(values: np.ndarray) -> np.ndarray:
+    """Standard deviation over the rows of (n, B), without the bias of few rows (the factor c4 of normal samples)."""
+    from scipy.special import gammaln
+
+    n = len(values)
+    c4 = np.sqrt(2 / (n - 1)) * np.exp(gammaln(n / 2) - gammaln((n - 1) / 2))
+    return values.std(0, ddof=1) / c4
+
+
 def spread_difference(measured, models, test):
     """Standard deviation between networks (or groups, ``a_by``) of ``a`` minus that between those of ``b``."""
     cells = _select(measured, models, test)
@@ -199,17 +222,16 @@ def spread_difference(measured, models, test):
         if len(part) < 3:
             return None
         sizes.append(len(part))
-        out.append(part.std(0, ddof=1))
+        out.append(_spread(part))
     return out[0] - out[1], f"{sizes[0]} against {sizes[1]} cells"
 
 
 def spread_change(measured, models, test):
     """Standard deviation between networks of the value under ``plus`` minus that of the value under ``minus``."""
-    plus, minus = (_select(measured, models, test, key) for key in ("plus", "minus"))
-    i, j = _match(plus, minus)
-    if len(i) < 3:
+    plus, minus, basis = _pairs(measured, models, test)
+    if len(plus) < 3:
         return None
-    return plus.both()[i].std(0, ddof=1) - minus.both()[j].std(0, ddof=1), f"{len(i)} networks"
+    return _spread(plus) - _spread(minus), basis
 
 
 def smallest(measured, models, test):
@@ -282,6 +304,29 @@ def check(claim: dict, models: pd.DataFrame) -> None:
             )
 
 
+SCALES = {  # kinds whose draws lie beside their value, and the scale on which their width hardly depends on it
+    "correlation": (lambda r: np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12)), np.tanh),
+    "share_positive": (lambda p: np.arcsin(np.sqrt(p)), lambda a: np.sin(np.clip(a, 0, np.pi / 2)) ** 2),
+}
+
+
+def centred(values: np.ndarray, kind: str) -> np.ndarray:
+    """Draws (B,) of a statistic, from its value and draws (1 + B,).
+
+    Draws add noise to measured values that have noise already. A correlation near 1 and a share near 1 can then only
+    fall, so that the percentiles may exclude the value itself; these draws are moved until their median is the value,
+    on the scale of Fisher's z and of the arcsine of the root. Draws of other kinds stay as they are.
+    """
+    if kind not in SCALES:
+        return values[1:]
+    forth, back = SCALES[kind]
+    with np.errstate(invalid="ignore"):
+        scaled = forth(np.asarray(values, float))
+    if not np.isfinite(scaled[1:]).any():
+        return values[1:]
+    return back(scaled[1:] - np.nanmedian(scaled[1:]) + scaled[0])
+
+
 def training_runs(measured: Measured, **where) -> str:
     """How many training runs (seeds) the networks of the rows that match have: "3", or "2 to 3"; "0" without any."""
     frame = measured.table
@@ -343,7 +388,11 @@ def unit(test: dict) -> str:
 
 
 def judge(
-    measured: Measured, models: pd.DataFrame, claims: list[dict] | None = None, level: float = LEVEL
+    measured: Measured,
+    models: pd.DataFrame,
+    claims: list[dict] | None = None,
+    level: float = LEVEL,
+    p: bool = False,
 ) -> pd.DataFrame:
     """Test every claim.
 
@@ -355,34 +404,43 @@ def judge(
         Facts of the networks.
     claims : list of dict, optional
         Default: :func:`ledger`.
+    level : float
+        Coverage of the intervals.
+    p : bool
+        With the p-values of :func:`humalign.multiplicity.p_values`, and Holm's for all these tests as one family.
 
     Returns
     -------
     DataFrame
         id, paper, claim, source, status, control (a check of this book, no claim of a paper), statistic, unit,
-        criterion, effect, low, high, basis, provenance, verdict.
+        criterion, effect, low, high, basis, provenance, verdict; and counted, tail, holm, which change no verdict.
     """
     out = []
     for claim in ledger() if claims is None else claims:
         row = {key: claim[key] for key in ("id", "paper", "claim", "source", "status")}
         row |= {"control": claim["source"] == CONTROL, "criterion": describe(claim["criterion"])}
-        row |= effect(measured, models, claim, level)
+        row |= effect(measured, models, claim, level, p)
         row["verdict"] = verdict(row["effect"], row["low"], row["high"], claim["criterion"])
         out.append(row)
-    return pd.DataFrame(out)
+    frame = pd.DataFrame(out)
+    return frame.assign(holm=multiplicity.holm(frame["tail"])) if p and len(frame) else frame
 
 
-def effect(measured: Measured, models: pd.DataFrame, claim: dict, level: float = LEVEL) -> dict:
-    """Statistic, unit, effect, low, high, basis and provenance of one claim; NaN where it was not measured."""
+def effect(measured: Measured, models: pd.DataFrame, claim: dict, level: float = LEVEL, p: bool = False) -> dict:
+    """Statistic, unit, effect, low, high, basis, provenance (and p-values) of one claim; NaN where not measured."""
     test = claim["test"]
     found = TESTS[test["kind"]](measured, models, test)
     words = {"statistic": claim.get("statistic", test["kind"].replace("_", " ")), "unit": unit(test)}
+    tests = ("counted", "tail") if p else ()
     if found is None:
-        basis = _absent(measured, models, test)
-        return {**words, "effect": np.nan, "low": np.nan, "high": np.nan, "basis": basis, "provenance": ""}
+        lacking = dict.fromkeys(("effect", "low", "high", *tests), np.nan)
+        return {**words, **lacking, "basis": _absent(measured, models, test), "provenance": ""}
     values, basis = found
-    low, high = (float(v) for v in interval(values[1:], level))
+    draws = centred(values, test["kind"])
+    low, high = (float(v) for v in interval(draws, level))
     where = {"basis": basis, "provenance": provenance(measured, test)}
+    if p:
+        where |= zip(tests, multiplicity.p_values(float(values[0]), draws, claim["criterion"]))
     return {**words, "effect": float(values[0]), "low": low, "high": high, **where}
 
 

@@ -319,6 +319,25 @@ def cka(x, y, debiased: bool = False) -> float:
     return alignment(centred_gram(x, debiased), centred_gram(y, debiased))
 
 
+def cka_of_noise(n: int, p, q):
+    r"""Linear (biased) CKA that independent Gaussian features of these sizes have; debiased CKA has 0.
+
+    .. math:: \sqrt{\frac{pq}{(n + p)(n + q)}}
+
+    from the moments of Wishart matrices, :math:`E\,\mathrm{tr}\,K^2 = p (n - 1)(n + p)` and
+    :math:`E\,\mathrm{tr}\,KL = pq(n - 1)` for centred Gram matrices of n objects. Correlated features count as fewer.
+
+    Parameters
+    ----------
+    n : int
+        Objects.
+    p, q : int or int arrays
+        Numbers of features.
+    """
+    p, q = np.asarray(p, float), np.asarray(q, float)
+    return np.sqrt(p * q / ((n + p) * (n + q)))
+
+
 def alignment(gram_a, gram_b) -> float:
     """Cosine of two (centred) Gram matrices."""
     scale = float((gram_a * gram_a).sum()) * float((gram_b * gram_b).sum())

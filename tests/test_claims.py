@@ -1,10 +1,12 @@
 """The ledger of claims: complete, and each test right on cases whose answer is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from humalign import claims, results
+from humalign import claims, multiplicity, results
 from humalign.claims import describe, judge, ledger, verdict
 from humalign.errors import InputError
 from humalign.resample import networks
@@ -80,9 +82,20 @@ def test_spread_change_is_that_of_standard_deviations():
     m = combine(made(before, noise=0), made(after, noise=0, stage="probed"))
     test = {"select": {k: v for k, v in SELECT.items() if k != "stage"}, "plus": {"stage": "probed"},
             "minus": {"stage": "zero-shot"}}  # fmt: skip
-    assert claims.TESTS["spread_change"](m, MODELS, test)[0][0] == pytest.approx(0.05 - 0.1, abs=1e-6)
+    assert claims.TESTS["spread_change"](m, MODELS, test)[0][0] == pytest.approx(
+        (0.05 - 0.1) / 0.886227, abs=1e-6
+    )  # c4 of 3
     two = m.select((m.table["model"] != "b1").to_numpy())
     assert claims.TESTS["spread_change"](two, MODELS, test) is None
+
+
+def test_spread_is_unbiased_for_few_normal_values():
+    """c4 as tabulated: .7979 for 2, .8862 for 3, .9727 for 10 (Montgomery, Statistical Quality Control, app. VI)."""
+    values = np.random.default_rng(0).standard_normal((3, 40000))
+    assert claims._spread(values).mean() == pytest.approx(1, abs=0.01)
+    for n, c4 in ((2, 0.7979), (3, 0.8862), (10, 0.9727)):
+        part = np.arange(n, dtype=float)[:, None]
+        assert part.std(0, ddof=1)[0] / claims._spread(part)[0] == pytest.approx(c4, abs=5e-5)
 
 
 def test_slope_within_is_change_per_doubling():
@@ -249,3 +262,91 @@ def test_provenance_of_a_verdict_is_the_one_farthest_from_live():
     assert claims.provenance(m, both) == "recorded"
     assert claims.provenance(m, {"select": SELECT, "with": {"stage": "probed"}}) == "recorded"
     assert claims.provenance(m, {"select": {"dataset": "elsewhere"}}) == ""
+
+
+def test_pairs_are_matched_by_training_run():
+    """A run whose transform collapsed leaves its partner out, too, and the basis says so."""
+    plain = made({"a1": 0.5, "a2": 0.4}, noise=0, seeds=3)
+    plain.table["value"] += 0.1 * plain.table["seed"]
+    probed = Measured(plain.table.assign(stage="probed", value=plain.table["value"] + 0.02), plain.draws)
+    probed = probed.select("model != 'a1' or seed < 2")
+    select = {k: v for k, v in SELECT.items() if k != "stage"}
+    test = {"select": select, "plus": {"stage": "probed"}, "minus": {"stage": "zero-shot"}}
+    values, basis = claims.paired_difference(combine(plain, probed), MODELS, test)
+    assert values[0] == pytest.approx(0.02)
+    assert basis == "2 networks, without 1 training run that lacks a partner"
+
+
+def test_centred_draws_hold_a_correlation_near_one():
+    rng = np.random.default_rng(0)
+    values = np.tanh(np.arctanh(0.94) - 0.4 + 0.2 * rng.standard_normal(1001))
+    values[0] = 0.94
+    low, high = interval(values[1:])
+    assert high < 0.94  # the fault that is mended
+    low, high = interval(claims.centred(values, "correlation"))
+    assert low < 0.94 < high < 1
+    np.testing.assert_allclose(claims.centred(values, "mean"), values[1:])
+    same = np.arctanh(values[1:]) - np.median(np.arctanh(values[1:])) + np.arctanh(0.94)
+    np.testing.assert_allclose(claims.centred(values, "correlation"), np.tanh(same))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.88, 1.0])
+def test_centred_shares_stay_shares_and_hold_the_estimate(share):
+    draws = np.clip(0.8 * share + 0.1 * np.random.default_rng(0).standard_normal(400), 0, 1)
+    found = claims.centred(np.r_[share, draws], "share_positive")
+    assert found.min() >= 0
+    assert found.max() <= 1
+    low, high = interval(found)
+    assert low <= share <= high
+
+
+def test_p_values_count_what_lies_beyond_the_criterion():
+    from scipy.stats import norm
+
+    draws = norm.ppf((np.arange(999) + 0.5) / 999)  # standard normal
+    counted, tail = multiplicity.p_values(1.5, draws + 1.5, {"above": 0})
+    assert counted == pytest.approx(2 * norm.sf(1.5), abs=4e-3)
+    assert tail == pytest.approx(2 * norm.sf(1.5), abs=2e-3)
+    assert multiplicity.p_values(9, draws + 9, {"above": 0})[0] == pytest.approx(2 / 1000)  # the floor
+    inside = multiplicity.p_values(1, draws + 1, {"within": [-3, 3]})
+    assert inside[1] == pytest.approx(2 * norm.sf(2), abs=2e-3)  # the nearer edge is the harder one
+    outside = multiplicity.p_values(5, draws + 5, {"within": [-3, 3]})
+    assert outside[1] == pytest.approx(2 * norm.sf(2), abs=2e-3)
+    assert np.isnan(multiplicity.p_values(np.nan, draws, {"above": 0})).all()
+
+
+def test_holm_is_the_step_down_by_hand():
+    """Holm (1979): .01 x 4, .02 x 3, .03 x 2 and .04, each at least the one before."""
+    found = multiplicity.holm([0.04, 0.01, np.nan, 0.03, 0.02])
+    np.testing.assert_allclose(found, [0.06, 0.04, np.nan, 0.06, 0.06])
+    assert multiplicity.holm([0.6, 0.7]).tolist() == [1, 1]
+    assert multiplicity.holm([]).size == 0
+
+
+def test_multiplicity_changes_no_verdict():
+    m = made({"a1": 0.3, "b1": 0.5})
+    test = {"kind": "group_difference", "select": SELECT, "a": "group == 'A'", "b": "group == 'B'"}
+    claim = {"id": "x", "paper": 1, "claim": "A is better.", "source": "s", "status": "confirmed", "test": test,
+             "criterion": {"above": 0}}  # fmt: skip
+    entries = [claim, {**claim, "id": "y", "test": {**test, "select": {"dataset": "elsewhere"}}}]
+    plain, more = judge(m, MODELS, entries), judge(m, MODELS, entries, p=True)
+    pd.testing.assert_frame_equal(plain, more[plain.columns])
+    assert more["holm"].tolist()[0] < 1e-6
+    assert np.isnan(more["holm"][1])
+
+
+RECORDED = Path(claims.__file__).parent / "recorded"
+BINS = {"slice_doubt_entropy.csv", "slice_doubt_errors.csv"}  # low and high are ends of bins there
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in RECORDED.glob("*.csv")))
+def test_no_recorded_interval_excludes_its_estimate(name):
+    frame = pd.read_csv(RECORDED / name)
+    estimates = [c for c in ("value", "effect", "difference") if c in frame]
+    if name in BINS or not {"low", "high"} <= set(frame) or not estimates:
+        assert name in BINS or "low" not in frame
+        return
+    rounding = 1e-5 * frame[estimates[0]].abs() + 1e-9  # tables hold 6 digits
+    known = frame["low"].notna()
+    inside = (frame["low"] - rounding <= frame[estimates[0]]) & (frame[estimates[0]] <= frame["high"] + rounding)
+    assert inside[known].all(), frame[known & ~inside]

@@ -352,3 +352,19 @@ def test_what_a_network_was_taught_names_an_unusual_augmentation():
     columns = zoo.taught(facts)
     assert columns["trained on"].tolist() == ["–", "concepts"]
     assert columns["objective"].tolist() == ["none", "Softmax, MixUp"]
+
+
+def test_slopes_within_groups_show_simpsons_paradox():
+    from humalign.plots import groups
+
+    x = np.array([0.0, 1, 2, 3, 4, 5, 9])
+    y = np.array([2.0, 1, 0, 6, 5, 4, 9])
+    names = ["a"] * 3 + ["b"] * 3 + ["alone"]
+    found = groups.slopes(x, y, names).set_index("group")
+    assert list(found.index) == ["pooled", "a", "b", "within groups"]
+    assert found.loc["pooled", "slope"] == pytest.approx(np.polyfit(x, y, 1)[0]) > 0
+    assert found.loc[["a", "b", "within groups"], "slope"].tolist() == pytest.approx([-1, -1, -1])
+    assert found.loc["within groups", "r"] == pytest.approx(-1)
+    assert found["n"].tolist() == [7, 3, 3, 6]
+    assert groups.slopes([], [], []).empty
+    assert groups.slopes([1, 1, 1], [1, 2, 3], "aaa").empty

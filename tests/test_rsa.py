@@ -158,3 +158,13 @@ def test_ceilings_of_the_92_images_as_the_data_describe_them():
     assert rsa.ceiling(people, "single") == pytest.approx((0.478, 0.575), abs=5e-4)
     assert rsa.split_half(people, n_splits=200) == pytest.approx(0.642, abs=5e-3)
     assert rsa.ceiling(people, "mean")[0] == pytest.approx(0.88, abs=5e-3)
+
+
+@pytest.mark.parametrize(("n", "p", "q"), [(60, 10, 200), (40, 300, 300), (100, 20, 20)])
+def test_cka_of_noise_is_what_noise_gives_and_nothing_is_left_after_debiasing(n, p, q):
+    rng = np.random.default_rng(0)
+    pairs = [(rng.standard_normal((n, p)), rng.standard_normal((n, q))) for _ in range(60)]
+    biased, debiased = (np.array([rsa.cka(*pair, debiased=d) for pair in pairs]) for d in (False, True))
+    assert biased.mean() == pytest.approx(rsa.cka_of_noise(n, p, q), rel=0.02)
+    assert abs(debiased.mean()) < 3 * debiased.std(ddof=1) / len(pairs) ** 0.5 + 1e-3
+    assert rsa.cka(pairs[0][0], pairs[0][0], debiased=True) == pytest.approx(1)

@@ -22,6 +22,7 @@ COLOURS = {
     "undecided": "#bb8800",
     "not measured": style.GREY,
 }
+ALPHA = 0.05  # level of Holm's correction
 SHAPES = {"replicates": "o", "does not replicate": "X", "undecided": "D", "not measured": "|"}
 
 # ---- what claims are judged on ---------------------------------------------------------------------------------------
@@ -129,16 +130,18 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
         for row in verdicts.itertuples()
     ]
     basis = [f"{s} ({b})" if b else s for s, b in zip(verdicts["statistic"], verdicts["basis"])]
-    return pd.DataFrame(
-        {
-            "claim (source)": [f"{c} ({s})" for c, s in zip(verdicts["claim"], verdicts["source"])],
-            "statistic (basis)": basis,
-            "criterion": verdicts["criterion"].to_numpy(),
-            "effect": effects,
-            "unit": verdicts["unit"].to_numpy(),
-            "verdict": verdicts["verdict"].to_numpy(),
-        }
-    )
+    columns = {
+        "claim (source)": [f"{c} ({s})" for c, s in zip(verdicts["claim"], verdicts["source"])],
+        "statistic (basis)": basis,
+        "criterion": verdicts["criterion"].to_numpy(),
+        "effect": effects,
+        "unit": verdicts["unit"].to_numpy(),
+        "verdict": verdicts["verdict"].to_numpy(),
+    }
+    if "holm" in verdicts:
+        decided = verdicts["verdict"].isin(["replicates", "does not replicate"])
+        columns["survives Holm"] = np.where(decided, np.where(verdicts["holm"] < ALPHA, "yes", "no"), "")
+    return pd.DataFrame(columns)
 
 
 def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
@@ -159,6 +162,28 @@ def students(source: Source) -> Measured:
     if found is None:
         raise MissingData("were not measured", "released students", released.GET)
     return found
+
+
+def numbers_of_tests(verdicts: pd.DataFrame, measured: Measured) -> dict:
+    """Numbers for the prose on many tests at once: how many, how many are decided, and what survives; key to number.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        Of :func:`humalign.claims.judge` with p-values.
+    measured : Measured
+    """
+    tests, draws = int(verdicts["holm"].notna().sum()), measured.draws.shape[1]
+    decided = verdicts[verdicts["verdict"].isin(["replicates", "does not replicate"])]
+    basis = farthest(decided["provenance"], "live")
+    return {
+        "cl_tests": show.number(tests),
+        "cl_decided": show.number(len(decided), provenance=basis),
+        "cl_survive": show.number(int((decided["holm"] < ALPHA).sum()), provenance=basis),
+        "cl_draws": show.number(draws),
+        "cl_floor": show.number(2 / (draws + 1), digits=3),
+        "cl_first_step": show.number(ALPHA / max(tests, 1), digits=4),
+    }
 
 
 def verdict_counts(verdicts: pd.DataFrame) -> dict[str, show.Number | str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .. import concepts as measures
-from .. import odd_one_out, record, resample, results, show
+from .. import odd_one_out, record, resample, results, rsa, show
 from ..cache import kept
 from ..errors import MissingData
 from ..features import shards
@@ -22,6 +22,8 @@ from . import networks, vice, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
+PAIRS = 2  # the same of pairs of networks; 2: debiased CKA and that of random features beside the biased one
+DEBIASED, NOISE = "CKA, debiased", "CKA of random features"
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
 ALONG, EXAMPLE = "layers", "resnet18"  # stage of accuracies along the depth; named where no features are there at all
 # of triplets that set two groups apart: how many are shown
@@ -76,15 +78,28 @@ def pairs_of_layer(source: Source, layer: str = "penultimate") -> pd.DataFrame:
         features = {PEOPLE: values}
         features |= {p.model: p.align(triplets.ids).values for p in source.features("things", (layer,))}
         same = measures.agreement(choices(source, layer))
-        both = _long(same, "agreement", layer), _long(measures.cka_matrix(features), "CKA", layer)
-        return pd.concat(both, ignore_index=True)
+        parts = {"agreement": same, "CKA": measures.cka_matrix(features)}
+        parts |= {DEBIASED: measures.cka_matrix(features, debiased=True), NOISE: noise(features)}
+        return pd.concat([_long(part, name, layer) for name, part in parts.items()], ignore_index=True)
 
     parts = [source.state("things"), [source.people("things").checksum], triplets.checksum, layer]
-    return kept(source.profile, f"pairs-{layer}", VERSION, parts, make)
+    return kept(source.profile, f"pairs-{layer}", PAIRS, parts, make)
+
+
+def noise(features: dict) -> pd.DataFrame:
+    """:func:`humalign.rsa.cka_of_noise` for the sizes of every pair of features, 1 on the diagonal."""
+    (n,) = {len(x) for x in features.values()}
+    sizes = np.array([x.shape[1] for x in features.values()])
+    grid = rsa.cka_of_noise(n, sizes[:, None], sizes)
+    np.fill_diagonal(grid, 1)
+    return pd.DataFrame(grid, list(features), list(features))
 
 
 def pairs(source: Source) -> pd.DataFrame:
     """Every pair of networks, both layers: share of equal choices ("agreement") and linear CKA of features ("CKA").
+
+    CKA is the paper's, which grows with the number of features; beside it "CKA, debiased" and "CKA of random features",
+    which is what the biased one gives for noise of the same sizes.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import pandas as pd
 from .. import odd_one_out, resample, results, show
 from ..data.types import Features, Triplets
 from ..errors import MissingData
-from ..plots import panels, style
+from ..plots import groups, panels, style
 from ..results import Measured
 from ..similarity import similarity_matrix
 from ..source import LAYERS, Source
@@ -219,6 +219,24 @@ def table(points: pd.DataFrame, layers: dict[str, pd.DataFrame]) -> pd.DataFrame
     return networks.numbered(out).rename(columns={"reference_accuracy": "linear probe"})
 
 
+def slopes(points: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy on classification accuracy, trained networks: pooled, in each training group, and within groups.
+
+    Parameters
+    ----------
+    points : DataFrame
+        One row a network: group, reference_accuracy, value.
+
+    Returns
+    -------
+    DataFrame
+        networks, n, slope (points of odd-one-out accuracy per point of classification accuracy), r.
+    """
+    known = networks.trained(points)
+    found = groups.slopes(known["reference_accuracy"], known["value"], known["group"])
+    return found.rename(columns={"group": "networks"})
+
+
 def numbers(source: Source, points, ceilings, references) -> dict:
     """Numbers of the prose, by key.
 
@@ -294,6 +312,7 @@ def coarse(things: pd.DataFrame, coarse_points: pd.DataFrame, ceiling: float | N
         style.points(ax, x, points["value"], points["group"], size=42, **ends)
         trained = networks.trained(points)
         panels.fit(ax, trained["reference_accuracy"], trained["value"])
+        groups.within(ax, trained["reference_accuracy"], trained["value"], trained["group"])
         ax.set_ylim(panels.limits(points, CHANCE, top))
         panels.lines(ax, CHANCE, top)
         ax.set(xlabel="classification accuracy", title=title)

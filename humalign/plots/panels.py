@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 import pandas as pd
 
-from . import style
+from . import groups, style
 
 FAMILIES = ("#4477aa", "#ee6677", "#228833", "#aa7711", "#66ccee",
             "#aa3377", "#7a7a7a", "#bb5566", "#997700", "#004488")  # fmt: skip
@@ -245,6 +245,7 @@ def six(
         fig.suptitle(title, fontsize=11)
     fig.canvas.draw()
     fit(found[0, 0], trained["reference_accuracy"], trained["value"])
+    groups.within(found[0, 0], trained["reference_accuracy"], trained["value"], trained["group"])
     fit(found[2, 0], text["reference_accuracy"], text["value"])
     for ax, part, *_ in details:
         label_points(ax, part["reference_accuracy"], part["value"], part["number"])
