@@ -7,7 +7,7 @@ import pytest
 
 from humalign import resample, results
 from humalign.alignet.optim import rate_sum
-from humalign.chapters import hierarchy, student
+from humalign.chapters import hierarchy, released, student
 from humalign.config import get_profile
 from humalign.errors import InputError
 from humalign.experiments import diagnose, measures, queue, students
@@ -96,7 +96,7 @@ def table(stage, model="m", seed=0, shift=0.0):
 
 def test_gains_and_contrasts_are_paired():
     base, aligned = table("base"), table("AligNet", shift=0.1)
-    gain = measures.gains(aligned, base)
+    gain = released.gains(aligned, base)
     assert set(gain.table["measure"]) == {"gain"}
     assert np.allclose(gain.table["value"], 0.1)
     assert np.allclose(gain.draws, 0.1, atol=1e-6)

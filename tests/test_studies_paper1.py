@@ -172,8 +172,9 @@ def test_roles_follow_from_what_varies():
 
 def test_every_query_of_the_ledger_finds_networks():
     from humalign import claims
+    from humalign.zoo.facts import kinds
 
-    facts = zoo.table(get_profile("mini")).assign(reference_accuracy=0.5)
+    facts = kinds(zoo.table(get_profile("mini")).assign(reference_accuracy=0.5))
     for claim in claims.ledger():
         test = claim["test"]
         for query in [*(test[k] for k in ("of", "a", "b") if k in test), *test.get("order", ())]:
