@@ -362,7 +362,8 @@ def test_slopes_within_groups_show_simpsons_paradox():
     names = ["a"] * 3 + ["b"] * 3 + ["alone"]
     found = groups.slopes(x, y, names).set_index("group")
     assert list(found.index) == ["pooled", "a", "b", "within groups"]
-    assert found.loc["pooled", "slope"] == pytest.approx(np.polyfit(x, y, 1)[0]) > 0
+    assert found.loc["pooled", "slope"] == pytest.approx(np.polyfit(x, y, 1)[0])
+    assert found.loc["pooled", "slope"] > 0.5
     assert found.loc[["a", "b", "within groups"], "slope"].tolist() == pytest.approx([-1, -1, -1])
     assert found.loc["within groups", "r"] == pytest.approx(-1)
     assert found["n"].tolist() == [7, 3, 3, 6]
