@@ -140,7 +140,7 @@ LOOK = {
     "font": "sans-serif",
     "axis": {"labelFontSize": 12, "titleFontSize": 13, "labelColor": "#57606a", "titleColor": "#57606a",
              "gridOpacity": 0.25, "domainColor": "#8c959f", "tickColor": "#8c959f"},
-    "legend": {"labelFontSize": 12, "labelColor": "#57606a", "symbolSize": 90},
+    "legend": {"labelFontSize": 12, "labelColor": "#57606a", "symbolSize": 90, "symbolOpacity": 0.9},
     "view": {"stroke": None},
 }  # fmt: skip
 
