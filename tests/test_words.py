@@ -12,7 +12,7 @@ WORDS = {  # what is not written: what is
     r"\b(?<!-)stands?\b(?! (for|in for|out|alone|still)\b)(?!-)": "is, lies, is written, see",
     r"\bat hand\b": "available, there, on this machine",
     r"\bone line an? (network|family|layer|student)": "one line for each network",
-    r"(human|people's) ceiling|(people's |limits? )(set by people|limit)": "noise ceiling",
+    r"(human|people's) ceiling|people's limit|limits? set by people": "noise ceiling",
     r"unseen concepts?": "held-out concepts",
     r"(drawn|simulated) people|drawn (persons?|observers?)": "simulated observers",
     r"groups? of training": "training group",

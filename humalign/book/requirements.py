@@ -114,7 +114,7 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
         one = registry.entry(name, profile.name)
         here = profile.data is not None and not one.missing(profile.data)
         if not here and (taken := _instead(profile, name)):
-            out.append(Line(f"{name} ({one.title}): {taken} stands in", True, optional=name in wanted.also))
+            out.append(Line(f"{name} ({one.title}): {taken} takes its place", True, optional=name in wanted.also))
             continue
         size = f", {one.size}" if one.size and one.bytes else ""
         form = f"; by hand: {one.by_hand}" if one.by_hand and not here else ""

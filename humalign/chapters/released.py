@@ -249,7 +249,7 @@ def beside(measured: Measured) -> pd.DataFrame:
         base, _, state = row.model.partition("+")
         if words[0] in ("lowest", "highest") and (found := mean.get((f"{REPORTED}/{level}", words[1]))) is not None:
             here = found.min() if words[0] == "lowest" else found.max()
-            whose = "students of the drawn world" if drawn else "released students at hand"
+            whose = "students of the drawn world" if drawn else "released students on this machine"
         else:
             here = mean.get((f"{REPORTED}/{level}", state or "base", base), np.nan)
             whose = "the same network" if np.isfinite(here) else ""
