@@ -192,7 +192,7 @@ class Notice:
 
     def ribbon(self) -> tuple[str, str]:
         """Whose judgments the page is about: a class of style, and words."""
-        if self.complete or self.asked.drawn:
+        if self.complete or (self.asked.drawn and not self.asked.real):
             return "simulated", "Simulated observers"
         return ("simulated", "Made-up files") if self.rehearsal else ("people", "Real people")
 
@@ -259,8 +259,8 @@ class Notice:
             }
             return data, mark
         rows = [f"- **{state}**: {plain(what)}" + (f"  \n  `{get}`" if get else "") for state, what, get in items]
-        recorded = bool(self.missing and self.asked.recorded)  # nothing is lost: folded, so that the page comes first
-        look = "note dropdown" if recorded else "warning" if self.missing else "note"
+        recorded = bool(self.missing and self.asked.recorded)
+        look = "warning" if self.missing and not recorded else "note dropdown"  # folded where nothing is lost
         mark = {REQUIREMENTS: {"profile": self.profile.name, "missing": [line.what for line in self.missing]}}
         title = "What this page needs" + (": something is missing" if self.missing else "")
         title += f"; it shows {self.asked.recorded}" if recorded else ""
