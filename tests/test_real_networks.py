@@ -10,13 +10,14 @@ import pytest
 
 from humalign import claims, resample, zoo
 from humalign.answers import joined
+from humalign.at_hand import UNKNOWN
 from humalign.chapters import real_networks
 from humalign.chapters import real_networks_figures as figures
 from humalign.config import get_profile
 from humalign.data.types import Triplets
 from humalign.errors import InputError
 from humalign.results import Measured
-from humalign.source import UNKNOWN, open_source
+from humalign.source import open_source
 
 DATA = os.environ.get("HUMALIGN_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="HUMALIGN_DATA is not set: no real files at hand")
