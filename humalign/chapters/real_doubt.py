@@ -8,15 +8,14 @@ import pandas as pd
 from .. import choices, claims, crowd, odd_one_out, record, results, show
 from ..record import Tables
 from ..source import Source
-from . import calibration, networks, real_data, real_networks, zero_shot
+from . import calibration, networks, real_networks, things_files, zero_shot
 from . import real_doubt_measures as measures
 from .real_doubt_measures import PEOPLE, SETS, STAGE
 
 ROLES, OPTIONAL = ("photographs",), ()
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
 NEEDED = frozenset({
-    *SETS, measures.TRAINING, "things/concepts", "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec",
-    "things/vice_42", "things/spose_49", "things_cc0/images", "things_cc0/features",
+    *SETS, measures.TRAINING, things_files.CONCEPTS, *things_files.NAMES, "things_cc0/images", "things_cc0/features",
 })  # fmt: skip
 BINS = 8  # of people's entropy
 AGREEMENT = {"accuracy": "with single answers", "agreement with majority": "with the majority",
@@ -30,10 +29,10 @@ RULES = {"1": "as they are", "log loss": "lowest log loss", "ECE": "lowest ECE"}
 
 
 def _tables(source: Source) -> dict:
-    ids, facts = real_data.object_ids(source), source.networks()
+    ids, facts = things_files.object_ids(source), source.networks()
     groups, own = dict(zip(facts["model"], facts["group"])), measures.asked(source)
     first, counts = measures.elsewhere(source, own), own.crowd.counts
-    judges = [measures.judge(part, own, first) for part in measures.models(source, ids)]
+    judges = [measures.judge(part, own, first) for part in things_files.models(source, ids)]
     answers = {SETS[name]: source.published(name).align(ids) for name in SETS}
     chosen, curves = zip(*(measures.calibrated(one, answers) for one in judges))
     measured = results.combine(

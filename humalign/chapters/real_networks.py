@@ -13,15 +13,14 @@ from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from ..source import LAYERS, Source
 from ..zoo import facts as zoo
-from . import networks, real_data, rsa, zero_shot
+from . import networks, rsa, things_files, zero_shot
+from .things_files import CONCEPTS, EMBEDDINGS, NAMES, TEST_SETS, TRAINING, kernel_of
 
 ROLES, OPTIONAL = ("photographs", "mur92"), ()
 VERSION = 3  # of what is kept: goes up when its numbers change
-EMBEDDINGS = {"spose_49": "things/spose_49", "vice_42": "things/vice_42"}  # of people, fitted to THINGS triplets
 NEEDED = frozenset({
-    "things/test_10_id", "things/testset1", "things/testset2", "things/concepts", "things/categories_27",
-    "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", *EMBEDDINGS.values(), "things_cc0/images",
-    "things_cc0/features", "mur92", "mur92/images", "mur92/features", "weights/squeezenet1_0",
+    *TEST_SETS, TRAINING, CONCEPTS, *NAMES, "things/categories_27", "things_cc0/images", "things_cc0/features",
+    "mur92", "mur92/images", "mur92/features", "weights/squeezenet1_0",
 })  # fmt: skip
 COMPARISONS = {"spearman": "with the mean of 16 people", "spearman with each person": "with single people, averaged"}
 CLAIMS = "claims_people.toml"
@@ -43,7 +42,7 @@ def of_triplets(features, triplets: Triplets, kernels=zero_shot.KERNELS, draws: 
     The score of a triplet is the share of its responses that the network gives, so that a question which was asked of
     forty people weighs no more than one which was asked of one.
     """
-    _, first, index = np.unique(real_data.questions(triplets.triplets), return_index=True, return_inverse=True)
+    _, first, index = np.unique(things_files.questions(triplets.triplets), return_index=True, return_inverse=True)
     size, rows, shares = np.bincount(index), [], []
     for part in features:
         for kernel in kernels:
@@ -100,13 +99,8 @@ def with_embeddings(source: Source) -> Measured:
                     {**networks.identity(part), "dataset": target, "detail": kernel_of(part.model), "value": value}
                 )
                 drawn.append(pairs.correlate(own, human))
-    common = {"measure": "spearman", "stage": zero_shot.STAGE, "n": len(ids), "source": real_data.IN_SAMPLE}
+    common = {"measure": "spearman", "stage": zero_shot.STAGE, "n": len(ids), "source": things_files.IN_SAMPLE}
     return Measured.of(rows, np.stack(drawn), profile=source.profile.name, **common)
-
-
-def kernel_of(model: str) -> str:
-    """Dot products for people's embeddings, as they were fitted; cosine for all others."""
-    return "dot" if model in EMBEDDINGS else "cosine"
 
 
 def _tables(source: Source) -> dict:
@@ -124,7 +118,7 @@ def _tables(source: Source) -> dict:
     }
     layers = [resample.difference(part, **sides).assign(dataset=name) for name, part in parts.items()]
     triplets = source.triplets("photographs")
-    asked = np.unique(real_data.questions(triplets.triplets), return_counts=True)[1]
+    asked = np.unique(things_files.questions(triplets.triplets), return_counts=True)[1]
     common = {"dataset": "photographs", "model": "people", "stage": "count", "profile": source.profile.name}
     counted = {"responses": len(triplets), "triplets": len(asked), "concepts": len(triplets.ids),
                "often": (asked > OFTEN).sum(), "responses to these": asked[asked > OFTEN].sum()}  # fmt: skip

@@ -17,7 +17,7 @@ from ..record import Tables
 from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
 from ..source import Source
-from . import concepts, networks, probing, real_data, zero_shot
+from . import concepts, networks, probing, things_files, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
@@ -27,8 +27,7 @@ TESTS = {  # other people's answers: name in results and data set
     "crowd": "things/responses_2025",
 }
 NEEDED = frozenset({
-    "things/test_10_id", *TESTS.values(), "things/concepts", "things/vice_42", "things/clip_vit_b32",
-    "things/vgg16_srf200", "things/word2vec", "things/spose_49", "things_eeg2/clip_vit_l14",
+    things_files.TRAINING, things_files.CONCEPTS, *things_files.NAMES, *TESTS.values(), "things_eeg2/clip_vit_l14",
     "glocal/clip_ViT-L_14_visual",
 })  # fmt: skip
 # stage: penalty and grid, fixed before any value was seen; the first is the paper's, with .03, and .3 beyond its end
@@ -54,8 +53,8 @@ def training(source: Source) -> Triplets:
     would be tested on.
     """
     everything = source.triplets("things")
-    asked = np.concatenate([real_data.questions(one.triplets) for one in tests(source).values()])
-    return everything.select(~np.isin(real_data.questions(everything.triplets), asked))
+    asked = np.concatenate([things_files.questions(one.triplets) for one in tests(source).values()])
+    return everything.select(~np.isin(things_files.questions(everything.triplets), asked))
 
 
 def tests(source: Source) -> dict[str, Triplets]:
@@ -180,14 +179,14 @@ def glocal(source: Source, draws: int = resample.DRAWS) -> Measured:
     features = source.published("things_eeg2/clip_vit_l14")
     transform = source.published("glocal/clip_ViT-L_14_visual")
     human = similarity_matrix(source.published("things/spose_49").align(features.ids).values, "dot")
-    answers = [source.published(name) for name in (*real_data.TEST_SETS, real_data.TRAINING)]
+    answers = [source.published(name) for name in (*things_files.TEST_SETS, things_files.TRAINING)]
     own = {name: row for row, name in enumerate(features.ids)}
     rows = [np.array([own.get(name, -1) for name in one.ids])[one.triplets] for one in answers]
     inside = np.concatenate([part[(part >= 0).all(1)] for part in rows])
     triplets = Triplets(features.ids, inside, answers[0].source, answers[0].licence)
     pairs, target, rows, drawn = resample.Pairs(len(features), draws), rsa.upper_triangle(human), [], []
     common = {"model": GLOCAL, "layer": "visual", "dataset": "200 concepts", "profile": source.profile.name}
-    common["source"] = real_data.IN_SAMPLE
+    common["source"] = things_files.IN_SAMPLE
     ways = {"zero-shot": (features.values, "cosine"), "gLocal": (transform.apply(features.values), "dot")}
     scores = []
     for stage, (values, kernel) in ways.items():
