@@ -14,7 +14,7 @@ from ..record import Tables
 from ..results import Measured
 from ..similarity import similarity_matrix
 from ..source import Source
-from . import networks, real_networks, things_files, zero_shot
+from . import networks, statements, things_files, zero_shot
 
 ROLES, OPTIONAL = (), ()  # the page is about single published files: NEEDED
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
@@ -180,7 +180,7 @@ def _tables(source: Source) -> dict:
         "results": results.combine(measured.table, stand_ins(source, similar)),
         "differences": pd.DataFrame(rows),
         "categories": by_category(source, people, found),
-        "claims": claims.judge(measured, facts(source), claims.ledger(real_networks.CLAIMS, "ch-")),
+        "claims": claims.judge(measured, facts(source), claims.ledger(statements.LEDGER, "ch-")),
     }
 
 
@@ -283,9 +283,7 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
     out |= {f"ch_{key}": show.number(int(mask.sum()), None, told) for key, mask in sides.items()}
     out |= {"ch_categories": show.number(len(kinds), None, told), "ch_top": kinds["category"].iloc[0],
             "ch_last": kinds["category"].iloc[-1]}  # fmt: skip
-    effects, verdicts = real_networks.judged_numbers(tables["claims"], told)
-    out |= {f"ch_{key}": value for key, value in {**verdicts, "claims": show.number(len(effects), None, told)}.items()}
-    return out | {f"ch_{key}_effect": value for key, value in effects.items()}
+    return out | statements.numbers(tables["claims"], told, "ch", "{}_effect")
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------

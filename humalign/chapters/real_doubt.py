@@ -8,7 +8,7 @@ import pandas as pd
 from .. import choices, claims, crowd, odd_one_out, record, results, show
 from ..record import Tables
 from ..source import Source
-from . import calibration, networks, real_networks, things_files, zero_shot
+from . import calibration, networks, statements, things_files, zero_shot
 from . import real_doubt_measures as measures
 from .real_doubt_measures import PEOPLE, SETS, STAGE
 
@@ -50,7 +50,7 @@ def _tables(source: Source) -> dict:
     more = measures.two_agree_in_sets(source, own), measures.failed(judges, own, groups)
     return {
         "results": results.combine(measured.table, *more),
-        "claims": claims.judge(measured, pd.concat([facts, people]), claims.ledger(real_networks.CLAIMS, "rd-")),
+        "claims": claims.judge(measured, pd.concat([facts, people]), claims.ledger(statements.LEDGER, "rd-")),
         "chosen": pd.concat(chosen, ignore_index=True),
         "reliability": pd.concat(curves, ignore_index=True),
         "entropy": pd.concat(binned[0], ignore_index=True),
@@ -216,6 +216,4 @@ def numbers(tables: Tables) -> dict:
                                      unit=" %")}  # fmt: skip
     shared = keyed.loc[(PEOPLE, "again", "across", "")]
     out["rd_shared"] = show.number(int(shared["n"]), None, told)
-    effects, verdicts = real_networks.judged_numbers(tables["claims"], told)
-    out |= {f"rd_{key}": value for key, value in {**verdicts, "claims": show.number(len(effects), None, told)}.items()}
-    return out | {f"rd_{key}_effect": value for key, value in effects.items()}
+    return out | statements.numbers(tables["claims"], told, "rd", "{}_effect")

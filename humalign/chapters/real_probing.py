@@ -17,7 +17,7 @@ from ..record import Tables
 from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
 from ..source import Source
-from . import concepts, networks, probing, things_files, zero_shot
+from . import concepts, networks, probing, statements, things_files, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
@@ -214,7 +214,7 @@ def _tables(source: Source) -> dict:
     counts = results.table([{"measure": key, "value": value} for key, value in counted.items()], **common)
     return {
         "results": results.combine(measured.table, glocal(source).table, *limits, counts),
-        "claims": claims.judge(measured, models, claims.ledger("claims_people.toml", "rq-")),
+        "claims": claims.judge(measured, models, claims.ledger(statements.LEDGER, "rq-")),
         "strengths": strengths(source),
         "differences": differences(measured, models),
         "dimensions": dimensions(source),
@@ -345,14 +345,6 @@ def glocal_table(tables: Tables) -> pd.DataFrame:
     return wide.loc[list(rows["stage"].unique()), ["spearman", "accuracy"]].reset_index().rename_axis(columns=None)
 
 
-def claim_table(tables: Tables) -> pd.DataFrame:
-    """The claims of this page with criteria, effects and verdicts, for display."""
-    words, out = {"replicates": "holds", "does not replicate": "fails"}, tables["claims"]
-    told = [show.number(r.effect, (r.low, r.high), tables.provenance) for r in out.itertuples()]
-    out = out.assign(effect=told, verdict=[words.get(v, v) for v in out["verdict"]])
-    return out[["claim", "criterion", "effect", "verdict"]]
-
-
 def published() -> pd.DataFrame:
     """Accuracies that others published before and after a linear transform: work, network, before, after, here, why."""
     text = resources.files("humalign.zoo").joinpath(PUBLISHED).read_text("utf8")
@@ -383,13 +375,7 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
                 out[f"rq_{dataset}_{short[row['model']]}_{when}"] = show.estimate(row)
     counts = rows[rows["stage"] == "count"].set_index("measure")["value"]
     out |= {f"rq_{key.replace(' ', '_')}": show.number(int(value), None, told) for key, value in counts.items()}
-    for row in tables["claims"].to_dict("records"):
-        key = "rq_claim_" + row["id"].removeprefix("rq-").replace("-", "_")
-        out[key] = show.number(row["effect"], (row["low"], row["high"]), told)
-    verdicts = tables["claims"]["verdict"].value_counts()
-    for key, verdict in (("holds", "replicates"), ("fails", "does not replicate"), ("open", "undecided")):
-        out[f"rq_{key}"] = show.number(int(verdicts.get(verdict, 0)), None, told)
-    out |= {"rq_claims": show.number(len(tables["claims"]), None, told)}
+    out |= statements.numbers(tables["claims"], told, "rq", "claim_{}")
     people = limits(tables)
     out |= {f"rq_limit_{name}": show.number(people[title], None, told) for name, title in TITLES.items()
             if title in people}  # fmt: skip
