@@ -23,7 +23,7 @@ def ledger(file: str = "claims.toml", prefix: str = "") -> list[dict]:
     Parameters
     ----------
     file : str
-        "claims.toml", or "claims_people.toml" of the pages on real people.
+        "claims.toml" of the papers' claims; "claims_people.toml" and "claims_aligned.toml" of pages on real people.
     prefix : str
         Only claims whose id begins so: those of one page.
 
@@ -37,7 +37,7 @@ def ledger(file: str = "claims.toml", prefix: str = "") -> list[dict]:
     claims = tomllib.loads(text)["claim"]
     for claim in claims:
         if missing := REQUIRED - set(claim):
-            raise InputError(f"claim '{claim.get('id')}' lacks {', '.join(sorted(missing))}", "claims.toml", "add them")
+            raise InputError(f"claim '{claim.get('id')}' lacks {', '.join(sorted(missing))}", file, "add them")
         if claim["test"]["kind"] not in TESTS:
             raise InputError(
                 f"claim '{claim['id']}' names the unknown test '{claim['test']['kind']}'",

@@ -43,6 +43,11 @@ class Profile:
         their owner), or "published" files."""
         return {"mini": "drawn", OWN: OWN}.get(self.name, "published")
 
+    @property
+    def complete(self) -> bool:
+        """Whether it reads all that both papers use, so that studies are held as they held them."""
+        return self.name == "full"
+
     def with_(self, **changes) -> Profile:
         """A copy with other values."""
         return replace(self, **changes)

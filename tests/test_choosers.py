@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from humalign import choices, claims, record
-from humalign.chapters import choosers, real_networks
+from humalign.chapters import choosers, statements
 from humalign.chapters import representation_comparison_figures as shared_figures
 from humalign.cli import main
 from humalign.config import get_profile
@@ -83,8 +83,8 @@ def test_without_data_the_page_shows_what_was_recorded(recorded, models):
     assert table["chooser"].tolist()[-1] == "ChatGPT-3.5"
     assert (table["testset1"] != "").sum() == 5  # language models were not asked these
     assert len(choosers.pairs(recorded)) == 2 * 7 * 6 / 2
-    assert len(real_networks.judged(recorded["claims"], "recorded")) == 6
-    assert len(claims.ledger(real_networks.CLAIMS, "ch-")) == 6
+    assert len(statements.table(recorded["claims"], "recorded")) == 6
+    assert len(claims.ledger(statements.LEDGER, "ch-")) == 6
     person, best = choosers.limits(recorded)
     assert 0.5 < person < best < 0.75
 

@@ -111,8 +111,8 @@ def test_comparison_triplets_that_set_apart(monkeypatch):
 
 
 def test_comparison_public_table():
-    vice = comparison.vice
-    rows = {"model": [vice.CLIP], "detail": [vice.VICE], "measure": "CKA", "value": 0.4, "low": 0.3, "high": 0.5}
+    clip, _, vice, _ = comparison.COMPARED
+    rows = {"model": [clip], "detail": [vice], "measure": "CKA", "value": 0.4, "low": 0.3, "high": 0.5}
     table = comparison.public_table(Tables({"pairs": pd.DataFrame(rows)}, "recorded", ""))
-    assert table.loc[0, ["first", "second"]].tolist() == [vice.NAMES[vice.CLIP], vice.NAMES[vice.VICE]]
+    assert table.loc[0, ["first", "second"]].tolist() == ["CLIP ViT-B/32", "VICE (42 dimensions)"]
     assert table["provenance"].tolist() == ["recorded"]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from humalign import claims, record
-from humalign.chapters import real_doubt, real_networks
+from humalign.chapters import real_doubt, statements
 from humalign.chapters import real_doubt_figures as figures
 from humalign.chapters import real_doubt_measures as measures
 from humalign.config import get_profile
@@ -36,7 +36,7 @@ def test_without_data_the_page_shows_what_was_recorded(recorded, models):
     assert said["rd_people"].text() == "160"
     assert said["rd_questions"].text() == "440"
     assert {one.provenance for one in said.values()} == {"recorded"}
-    assert len(real_networks.judged(recorded["claims"], "recorded")) == int(said["rd_claims"].value) == 7
+    assert len(statements.table(recorded["claims"], "recorded")) == int(said["rd_claims"].value) == 7
     assert len(real_doubt.calibration_table(recorded, models)) == 5 * 3
     assert set(real_doubt.failures_table(recorded, models)["people's odd one"]) >= {"charcoal"}
     assert real_doubt.apart_table(recorded)["answers then"].min() > 10
@@ -58,9 +58,9 @@ def test_a_perfect_model_lies_between_people_and_the_best(recorded):
 
 
 def test_the_criteria_name_their_tests():
-    ledger = claims.ledger(real_networks.CLAIMS, "rd-")
+    ledger = claims.ledger(statements.LEDGER, "rd-")
     assert len(ledger) == 7
-    assert not {c["id"] for c in ledger} & {c["id"] for c in claims.ledger(real_networks.CLAIMS, "rp-")}
+    assert not {c["id"] for c in ledger} & {c["id"] for c in claims.ledger(statements.LEDGER, "rp-")}
 
 
 def test_figures_of_the_recorded_tables(recorded, models):

@@ -10,13 +10,14 @@ import pytest
 
 from humalign import claims, resample, zoo
 from humalign.answers import joined
-from humalign.chapters import real_networks
+from humalign.at_hand import UNKNOWN
+from humalign.chapters import real_networks, statements
 from humalign.chapters import real_networks_figures as figures
 from humalign.config import get_profile
 from humalign.data.types import Triplets
 from humalign.errors import InputError
 from humalign.results import Measured
-from humalign.source import UNKNOWN, open_source
+from humalign.source import open_source
 
 DATA = os.environ.get("HUMALIGN_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="HUMALIGN_DATA is not set: no real files at hand")
@@ -261,7 +262,7 @@ def test_resampled_networks_widen_an_interval_and_leave_its_value():
 
 
 def test_the_criteria_name_their_tests():
-    ledger = claims.ledger(real_networks.CLAIMS, "rp-")
+    ledger = claims.ledger(statements.LEDGER, "rp-")
     assert len(ledger) == 9
     assert {c["test"]["kind"] for c in ledger} <= set(claims.TESTS)
     assert sum(c["status"] == "direction seen before" for c in ledger) == 2

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from humalign import claims, odd_one_out, probing, resample, zoo
-from humalign.chapters import real_probing
+from humalign.chapters import real_probing, statements
 from humalign.config import get_profile
 from humalign.data import registry
 from humalign.similarity import similarity_matrix
@@ -117,7 +117,7 @@ def test_the_page_shows_what_was_recorded(recorded):
     models = real_probing.TABLES.source(get_profile("mini").with_(data=None)).networks()
     said = real_probing.numbers(recorded, models)
     assert recorded.provenance == said["rq_things_clip_after"].provenance == "recorded"
-    assert len(real_probing.claim_table(recorded)) == len(claims.ledger("claims_people.toml", "rq-")) == 10
+    assert len(statements.table(recorded["claims"], "recorded")) == len(claims.ledger(statements.LEDGER, "rq-")) == 10
     assert len(real_probing.strength_table(recorded, models)) == 6
     table = real_probing.dimension_table(recorded, models)
     assert len(table) == 42

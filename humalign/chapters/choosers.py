@@ -14,7 +14,7 @@ from ..record import Tables
 from ..results import Measured
 from ..similarity import similarity_matrix
 from ..source import Source
-from . import networks, real_data, real_doubt_measures, real_networks, zero_shot
+from . import networks, statements, things_files, zero_shot
 
 ROLES, OPTIONAL = (), ()  # the page is about single published files: NEEDED
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
@@ -22,9 +22,8 @@ PEOPLE = "things/llm_people"
 LANGUAGE = {"gpt4": "GPT-4", "chatgpt35": "ChatGPT-3.5"}  # model: name; the data sets are things/llm_MODEL
 SEEING = ("clip_ViT-B/32", "vgg16_srf200")
 NEEDED = frozenset({
-    PEOPLE, *(f"things/llm_{model}" for model in LANGUAGE), *real_data.TEST_SETS, "things/concepts",
-    "things/categories_27", "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", "things/vice_42",
-    "things/spose_49",
+    PEOPLE, *(f"things/llm_{model}" for model in LANGUAGE), *things_files.TEST_SETS, things_files.CONCEPTS,
+    *things_files.NAMES, "things/categories_27",
 })  # fmt: skip
 DATASET, STAGE = "choosers", "choices"
 TWO = ("gpt4", "clip_ViT-B/32")  # compared category by category
@@ -39,10 +38,10 @@ MEASURES = {"agreement": "same choice", choices.CONSISTENCY: "error consistency,
 
 def made(source: Source) -> tuple[Triplets, dict[str, Triplets], dict[str, np.ndarray]]:
     """People's answers, what every chooser chose on the same questions, and similarities of those that have some."""
-    people = source.published(PEOPLE).align(real_data.object_ids(source))
+    people = source.published(PEOPLE).align(things_files.object_ids(source))
     found = {model: source.published(f"things/llm_{model}").align(people.ids) for model in LANGUAGE}
-    similar = {part.model: similarity_matrix(part.values, real_networks.kernel_of(part.model))
-               for part in real_doubt_measures.models(source, people.ids)}  # fmt: skip
+    similar = {part.model: similarity_matrix(part.values, things_files.kernel_of(part.model))
+               for part in things_files.models(source, people.ids)}  # fmt: skip
     more = {model: choices.of_similarity(similarity, people, model) for model, similarity in similar.items()}
     return people, found | more, similar
 
@@ -120,8 +119,8 @@ def stand_ins(source: Source, similar: dict[str, np.ndarray]) -> pd.DataFrame:
         possible"; the accuracy of every model that has similarities.
     """
     rows = results.Rows(stage="stand-in", profile="slice")
-    for name in real_data.TEST_SETS:
-        answers = source.published(name).align(real_data.object_ids(source))
+    for name in things_files.TEST_SETS:
+        answers = source.published(name).align(things_files.object_ids(source))
         objects, counts, _ = odd_one_out.response_counts(answers.triplets)
         scores = {("people", "another person"): crowd.two_agree(counts),
                   ("people", "best possible"): counts.max(1) / counts.sum(1)}  # fmt: skip
@@ -181,7 +180,7 @@ def _tables(source: Source) -> dict:
         "results": results.combine(measured.table, stand_ins(source, similar)),
         "differences": pd.DataFrame(rows),
         "categories": by_category(source, people, found),
-        "claims": claims.judge(measured, facts(source), claims.ledger(real_networks.CLAIMS, "ch-")),
+        "claims": claims.judge(measured, facts(source), claims.ledger(statements.LEDGER, "ch-")),
     }
 
 
@@ -231,7 +230,7 @@ def table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
     gaps = [less.loc[("gpt4", model)] if ("gpt4", model) in less.index else None for model in own["model"]]
     out["GPT-4 minus it"] = ["" if gap is None else show.number(gap["value"], (gap["low"], gap["high"]), told)
                              for gap in gaps]  # fmt: skip
-    for name in real_data.TEST_SETS:
+    for name in things_files.TEST_SETS:
         known = own["model"].map(sets[name])
         out[name.removeprefix("things/")] = ["" if v != v else show.number(v, None, told) for v in known]
     return out
@@ -284,9 +283,7 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
     out |= {f"ch_{key}": show.number(int(mask.sum()), None, told) for key, mask in sides.items()}
     out |= {"ch_categories": show.number(len(kinds), None, told), "ch_top": kinds["category"].iloc[0],
             "ch_last": kinds["category"].iloc[-1]}  # fmt: skip
-    effects, verdicts = real_networks.judged_numbers(tables["claims"], told)
-    out |= {f"ch_{key}": value for key, value in {**verdicts, "claims": show.number(len(effects), None, told)}.items()}
-    return out | {f"ch_{key}_effect": value for key, value in effects.items()}
+    return out | statements.numbers(tables["claims"], told, "ch", "{}_effect")
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------

@@ -205,9 +205,9 @@ def verdict_counts(verdicts: pd.DataFrame) -> dict[str, show.Number | str]:
     return out
 
 
-def criteria() -> dict[str, dict]:
-    """Claim to criterion, as written before any result was seen."""
-    return {claim["id"]: claim["criterion"] for claim in claims.ledger()}
+def criteria(file: str = "claims.toml") -> dict[str, dict]:
+    """Claim to criterion, as written in a ledger before any result was seen."""
+    return {claim["id"]: claim["criterion"] for claim in claims.ledger(file)}
 
 
 def of_paper(verdicts: pd.DataFrame, paper: int) -> pd.DataFrame:

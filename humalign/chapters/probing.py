@@ -108,7 +108,7 @@ def settings_of(source: Source) -> tuple:
 
     With all data of the papers the grid is theirs.
     """
-    return (PAPER if source.complete else STRENGTHS, *SETTINGS)
+    return (PAPER if source.profile.complete else STRENGTHS, *SETTINGS)
 
 
 def fit_probe(features: Features, triplets: Triplets, transform: str = "last", **settings) -> Probe:
@@ -151,7 +151,7 @@ def fit_probe(features: Features, triplets: Triplets, transform: str = "last", *
 
 def kept_probe(source: Source, features: Features, triplets: Triplets, transform="last", **settings) -> Probe:
     """:func:`fit_probe` for one network of a source, read from the cache where it was fitted before."""
-    if source.complete:
+    if source.profile.complete:
         settings = {"strengths": PAPER, **settings}
 
     def make():
@@ -299,7 +299,7 @@ def curves(source: Source, models=None, seeds=(0,), layers=("penultimate",)) -> 
         strength, train_ce, ce (nats), accuracy, seconds, model, layer, seed, selected (on the grid of the chapter).
     """
     parts, more, chosen = [], {}, {}
-    if source.complete:
+    if source.profile.complete:
         group = source.networks().set_index("model")["group"]
         here = [model for model, _ in source.runs("things", models, seeds)]
         models = list(group[here].drop_duplicates().index) if models is None else models

@@ -11,6 +11,7 @@ from .. import claims, record, resample, results, show
 from ..errors import MissingData
 from ..results import Measured
 from ..zoo import facts as zoo
+from . import statements
 
 ROLES, OPTIONAL = (), ()  # recorded runs
 CLAIMS = "claims_aligned.toml"
@@ -210,19 +211,10 @@ def verdicts(found: Measured) -> pd.DataFrame:
     return claims.judge(found, models(), claims.ledger(CLAIMS))
 
 
-def criteria() -> dict[str, dict]:
-    """Claim to criterion, as written before any run."""
-    return {claim["id"]: claim["criterion"] for claim in claims.ledger(CLAIMS)}
-
-
 def claim_table(judged: pd.DataFrame) -> pd.DataFrame:
     """Claims with criterion, effect, verdict and what was known before, for display."""
-    words = {"replicates": "holds", "does not replicate": "fails"}
-    effects = [show.number(r.effect, (r.low, r.high), "recorded") for r in judged.itertuples()]
-    columns = {"claim": judged["claim"], "statistic": judged["statistic"], "criterion": judged["criterion"],
-               "effect": effects, "verdict": [words.get(v, v) for v in judged["verdict"]],
-               "known before": judged["status"]}  # fmt: skip
-    return pd.DataFrame(columns)
+    shown = ("claim", "statistic", "criterion", "effect", "verdict", "status")
+    return statements.table(judged, "recorded", shown).rename(columns={"status": "known before"})
 
 
 def chosen_table() -> pd.DataFrame:
@@ -277,13 +269,7 @@ def numbers(found: Measured, judged: pd.DataFrame) -> dict:
         row = longer.iloc[-1]
         told["ra_longer_people"] = show.number(row["value"], (row["low"], row["high"]), "recorded")
     told |= _numbers_of_curve(curve(found))
-    for row in judged.itertuples():
-        key = f"ra_{row.id.removeprefix('ra-').replace('-', '_')}"
-        told[key] = show.number(row.effect, (row.low, row.high), "recorded")
-    words = {"holds": "replicates", "fails": "does not replicate", "open": "undecided"}
-    verdict = judged["verdict"].value_counts()
-    told |= {f"ra_{key}": show.number(int(verdict.get(value, 0)), None, "recorded") for key, value in words.items()}
-    told["ra_claims"] = show.number(len(judged), None, "recorded")
+    told |= statements.numbers(judged, "recorded", "ra")
     count = found.table.set_index(["dataset", "measure", "detail"])["n"]
     for key, place in (("responses", ("photographs", "accuracy", "held-out")),
                        ("classes", ("imagenet", "accuracy", "photographs")),

@@ -13,25 +13,19 @@ from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from ..source import Source
 from . import rsa as rsa_chapter
+from .things_files import CONCEPTS, EMBEDDINGS, IN_SAMPLE, NAMES, TEST_SETS, TRAINING, object_ids, questions
 
 ROLES, OPTIONAL = (), ()  # the page is about single published files: NEEDED
 VERSION = 3  # of the tables that are kept: goes up when their numbers change
-TEST_SETS = ("things/testset1", "things/testset2")
-TRAINING = "things/test_10_id"
 NEEDED = frozenset({
-    *TEST_SETS, TRAINING, "things/testset2_repeat", "things/concepts", "things/categories_27", "things/vice_42",
-    "things/spose_49", "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", "mur92", "mur92/images",
+    *TEST_SETS, TRAINING, "things/testset2_repeat", CONCEPTS, *NAMES, "things/categories_27", "mur92", "mur92/images",
     "weights/squeezenet1_0",
 })  # fmt: skip
 DRAWS = resample.DRAWS
 NETWORK = "squeezenet1_0"  # sees the 92 images
-IN_SAMPLE = "in-sample: fitted to THINGS triplets"
 MODELS = {
-    "things/vice_42": ("VICE (42 dimensions)", ("dot", "cosine"), IN_SAMPLE),
-    "things/spose_49": ("SPoSE (49 dimensions)", ("dot", "cosine"), IN_SAMPLE),
-    "things/clip_vit_b32": ("CLIP ViT-B/32", ("cosine", "dot"), ""),
-    "things/vgg16_srf200": ("VGG-16 (200 factors)", ("cosine", "dot"), ""),
-    "things/word2vec": ("word2vec (concept names)", ("cosine", "dot"), ""),
+    key: (name, ("dot", "cosine"), IN_SAMPLE) if key in EMBEDDINGS.values() else (name, ("cosine", "dot"), "")
+    for key, name in NAMES.items()
 }
 """Data set of the features: display name, kernels (the first is the one to read), remark."""
 
@@ -48,18 +42,6 @@ def facts() -> pd.DataFrame:
 
 
 # ---- measuring -------------------------------------------------------------------------------------------------------
-
-
-def object_ids(source: Source) -> tuple[str, ...]:
-    """The 1,854 THINGS concepts in THINGS' own (sorted) order."""
-    return tuple(source.published("things/concepts").index)
-
-
-def questions(triplets) -> np.ndarray:
-    """Code of the set of three objects of every row, (n,): equal codes mean the same question."""
-    ordered = np.sort(np.asarray(triplets, dtype=np.int64), axis=1)
-    base = 1 << 20
-    return (ordered[:, 0] * base + ordered[:, 1]) * base + ordered[:, 2]
 
 
 def ceilings(source: Source, draws: int = DRAWS) -> Measured:

@@ -8,15 +8,14 @@ import pandas as pd
 from .. import choices, claims, crowd, odd_one_out, record, results, show
 from ..record import Tables
 from ..source import Source
-from . import calibration, networks, real_data, real_networks, zero_shot
+from . import calibration, networks, statements, things_files, zero_shot
 from . import real_doubt_measures as measures
 from .real_doubt_measures import PEOPLE, SETS, STAGE
 
 ROLES, OPTIONAL = ("photographs",), ()
 VERSION = 1  # of the tables that are kept: goes up when their numbers change
 NEEDED = frozenset({
-    *SETS, measures.TRAINING, "things/concepts", "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec",
-    "things/vice_42", "things/spose_49", "things_cc0/images", "things_cc0/features",
+    *SETS, measures.TRAINING, things_files.CONCEPTS, *things_files.NAMES, "things_cc0/images", "things_cc0/features",
 })  # fmt: skip
 BINS = 8  # of people's entropy
 AGREEMENT = {"accuracy": "with single answers", "agreement with majority": "with the majority",
@@ -30,10 +29,10 @@ RULES = {"1": "as they are", "log loss": "lowest log loss", "ECE": "lowest ECE"}
 
 
 def _tables(source: Source) -> dict:
-    ids, facts = real_data.object_ids(source), source.networks()
+    ids, facts = things_files.object_ids(source), source.networks()
     groups, own = dict(zip(facts["model"], facts["group"])), measures.asked(source)
     first, counts = measures.elsewhere(source, own), own.crowd.counts
-    judges = [measures.judge(part, own, first) for part in measures.models(source, ids)]
+    judges = [measures.judge(part, own, first) for part in things_files.models(source, ids)]
     answers = {SETS[name]: source.published(name).align(ids) for name in SETS}
     chosen, curves = zip(*(measures.calibrated(one, answers) for one in judges))
     measured = results.combine(
@@ -51,7 +50,7 @@ def _tables(source: Source) -> dict:
     more = measures.two_agree_in_sets(source, own), measures.failed(judges, own, groups)
     return {
         "results": results.combine(measured.table, *more),
-        "claims": claims.judge(measured, pd.concat([facts, people]), claims.ledger(real_networks.CLAIMS, "rd-")),
+        "claims": claims.judge(measured, pd.concat([facts, people]), claims.ledger(statements.LEDGER, "rd-")),
         "chosen": pd.concat(chosen, ignore_index=True),
         "reliability": pd.concat(curves, ignore_index=True),
         "entropy": pd.concat(binned[0], ignore_index=True),
@@ -217,6 +216,4 @@ def numbers(tables: Tables) -> dict:
                                      unit=" %")}  # fmt: skip
     shared = keyed.loc[(PEOPLE, "again", "across", "")]
     out["rd_shared"] = show.number(int(shared["n"]), None, told)
-    effects, verdicts = real_networks.judged_numbers(tables["claims"], told)
-    out |= {f"rd_{key}": value for key, value in {**verdicts, "claims": show.number(len(effects), None, told)}.items()}
-    return out | {f"rd_{key}_effect": value for key, value in effects.items()}
+    return out | statements.numbers(tables["claims"], told, "rd", "{}_effect")

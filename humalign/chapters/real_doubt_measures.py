@@ -12,13 +12,12 @@ from .. import choices, crowd, odd_one_out, resample, results
 from ..calibration import calibration_table, expected_calibration_error, fit_temperature
 from ..data.types import Features, Triplets
 from ..results import Measured
-from ..roles import NETWORKS
 from ..similarity import similarity_matrix
 from ..source import Source
-from . import calibration, real_data, real_networks, zero_shot
+from . import calibration, real_networks, things_files, zero_shot
 
-CROWD, TRAINING = "things/responses_2025", real_data.TRAINING
-TEST_SETS = real_data.TEST_SETS
+CROWD, TRAINING = "things/responses_2025", things_files.TRAINING
+TEST_SETS = things_files.TEST_SETS
 SETS = {CROWD: "crowd", **{name: name.removeprefix("things/") for name in TEST_SETS}}
 STAGE, PEOPLE, IN_SAMPLE = zero_shot.STAGE, "people", real_networks.IN_SAMPLE
 FIRST = calibration.N // 2  # responses that choose a temperature
@@ -28,16 +27,6 @@ SHOWN, PICTURED = 6, 3  # questions in a table, and with photographs
 GUESSING = 1 / 3 + 1.645 * np.sqrt(2 / 9 / 440)  # 95 % of those who guess 440 times agree less often
 
 # ---- measuring -------------------------------------------------------------------------------------------------------
-
-
-def models(source: Source, ids) -> list[Features]:
-    """Networks, and embeddings fitted to people's choices, that know all concepts, in the order of the table."""
-    known, found = {model: name for name, model in NETWORKS.items()}, []
-    for model in source.networks()["model"]:
-        if model in known:
-            part = source.published(known[model]).align(ids)
-            found.append(Features(ids, np.asarray(part.values, np.float32), model, "penultimate", part.source))
-    return found
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ class Asked:
 
 def asked(source: Source) -> Asked:
     """The crowd of 160 people, in THINGS' order of concepts."""
-    ids = real_data.object_ids(source)
+    ids = things_files.object_ids(source)
     answers = source.published(CROWD).align(ids)
     people = crowd.of_answers(answers.triplets, answers.participants)
     before = np.zeros_like(people.counts)
@@ -83,10 +72,10 @@ def asked(source: Source) -> Asked:
 
 def elsewhere(source: Source, asked: Asked) -> Triplets:
     """Responses that choose temperatures: of test_10_ID, to questions of neither the crowd nor a test set."""
-    answers = source.published(TRAINING).align(real_data.object_ids(source))
+    answers = source.published(TRAINING).align(things_files.object_ids(source))
     sets = [source.published(name).align(answers.ids).triplets for name in TEST_SETS]
-    known = np.concatenate([real_data.questions(part) for part in (asked.crowd.questions, *sets)])
-    free = np.flatnonzero(~np.isin(real_data.questions(answers.triplets), known))
+    known = np.concatenate([things_files.questions(part) for part in (asked.crowd.questions, *sets)])
+    free = np.flatnonzero(~np.isin(things_files.questions(answers.triplets), known))
     return answers.select(free[np.linspace(0, len(free) - 1, min(FIRST, len(free))).astype(int)])
 
 
@@ -163,11 +152,11 @@ def two_agree_in_sets(source: Source, asked: Asked) -> pd.DataFrame:
     DataFrame
         A result table: measure "two agree", detail "all questions" or "questions of the crowd".
     """
-    known, rows = real_data.questions(asked.crowd.questions), results.Rows(model=PEOPLE, stage="ceiling")
+    known, rows = things_files.questions(asked.crowd.questions), results.Rows(model=PEOPLE, stage="ceiling")
     for name in TEST_SETS:
-        answers = source.published(name).align(real_data.object_ids(source))
+        answers = source.published(name).align(things_files.object_ids(source))
         objects, counts, _ = odd_one_out.response_counts(answers.triplets)
-        two, shared = crowd.two_agree(counts), np.isin(real_data.questions(objects), known)
+        two, shared = crowd.two_agree(counts), np.isin(things_files.questions(objects), known)
         for detail, part in (("all questions", np.ones(len(two), bool)), ("questions of the crowd", shared)):
             value, drawn = resample.triplet_means(two[part], objects[part], answers.concepts)
             rows.add(SETS[name], "two agree", detail, value, drawn, int(part.sum()), profile="slice")
@@ -215,7 +204,7 @@ def judge(part: Features, asked: Asked, first: Triplets) -> Judge:
     first : Triplets
         Responses that choose the temperatures, see :func:`elsewhere`.
     """
-    kernel, questions = real_networks.kernel_of(part.model), asked.crowd.questions
+    kernel, questions = things_files.kernel_of(part.model), asked.crowd.questions
     similarity = similarity_matrix(part.align(first.ids).values, kernel)
     chosen = {rule: fit_temperature(similarity, first.triplets, rule.replace("log loss", "nll").lower())
               for rule in ("log loss", "ECE")}  # fmt: skip
@@ -384,7 +373,7 @@ def pictured(source: Source, groups: dict[str, str], n: int = PICTURED) -> pd.Da
     picked = []
     for part in source.features("photographs", ("penultimate",)):
         if groups.get(part.model) != IN_SAMPLE:
-            similarity = similarity_matrix(part.align(answers.ids).values, real_networks.kernel_of(part.model))
+            similarity = similarity_matrix(part.align(answers.ids).values, things_files.kernel_of(part.model))
             picked.append(np.asarray(odd_one_out.choices(similarity, objects))[:, None] == np.arange(3))
     picks, share = np.sum(picked, axis=0), counts / counts.sum(1, keepdims=True)
     sure = np.flatnonzero(share.max(1) > 0.5)

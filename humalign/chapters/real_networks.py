@@ -13,18 +13,16 @@ from ..results import Measured, combine
 from ..similarity import similarity_matrix
 from ..source import LAYERS, Source
 from ..zoo import facts as zoo
-from . import networks, real_data, rsa, zero_shot
+from . import networks, rsa, statements, things_files, zero_shot
+from .things_files import CONCEPTS, EMBEDDINGS, NAMES, TEST_SETS, TRAINING, kernel_of
 
 ROLES, OPTIONAL = ("photographs", "mur92"), ()
 VERSION = 3  # of what is kept: goes up when its numbers change
-EMBEDDINGS = {"spose_49": "things/spose_49", "vice_42": "things/vice_42"}  # of people, fitted to THINGS triplets
 NEEDED = frozenset({
-    "things/test_10_id", "things/testset1", "things/testset2", "things/concepts", "things/categories_27",
-    "things/clip_vit_b32", "things/vgg16_srf200", "things/word2vec", *EMBEDDINGS.values(), "things_cc0/images",
-    "things_cc0/features", "mur92", "mur92/images", "mur92/features", "weights/squeezenet1_0",
+    *TEST_SETS, TRAINING, CONCEPTS, *NAMES, "things/categories_27", "things_cc0/images", "things_cc0/features",
+    "mur92", "mur92/images", "mur92/features", "weights/squeezenet1_0",
 })  # fmt: skip
 COMPARISONS = {"spearman": "with the mean of 16 people", "spearman with each person": "with single people, averaged"}
-CLAIMS = "claims_people.toml"
 IN_SAMPLE = "People"  # training group of what was fitted to people's choices
 OFTEN = 5  # a question with more answers is one of the repeated ones
 ONCE = "photographs, each triplet once"
@@ -43,7 +41,7 @@ def of_triplets(features, triplets: Triplets, kernels=zero_shot.KERNELS, draws: 
     The score of a triplet is the share of its responses that the network gives, so that a question which was asked of
     forty people weighs no more than one which was asked of one.
     """
-    _, first, index = np.unique(real_data.questions(triplets.triplets), return_index=True, return_inverse=True)
+    _, first, index = np.unique(things_files.questions(triplets.triplets), return_index=True, return_inverse=True)
     size, rows, shares = np.bincount(index), [], []
     for part in features:
         for kernel in kernels:
@@ -100,13 +98,8 @@ def with_embeddings(source: Source) -> Measured:
                     {**networks.identity(part), "dataset": target, "detail": kernel_of(part.model), "value": value}
                 )
                 drawn.append(pairs.correlate(own, human))
-    common = {"measure": "spearman", "stage": zero_shot.STAGE, "n": len(ids), "source": real_data.IN_SAMPLE}
+    common = {"measure": "spearman", "stage": zero_shot.STAGE, "n": len(ids), "source": things_files.IN_SAMPLE}
     return Measured.of(rows, np.stack(drawn), profile=source.profile.name, **common)
-
-
-def kernel_of(model: str) -> str:
-    """Dot products for people's embeddings, as they were fitted; cosine for all others."""
-    return "dot" if model in EMBEDDINGS else "cosine"
 
 
 def _tables(source: Source) -> dict:
@@ -114,8 +107,8 @@ def _tables(source: Source) -> dict:
     both = combine(choice, arranged)
     once = choices_once(source)
     later = Measured(once.table.assign(dataset="photographs"), once.draws)
-    judged = claims.judge(both, models, claims.ledger(CLAIMS, "rp-"))
-    again = claims.judge(combine(later, arranged), models, claims.ledger(CLAIMS, "rp-"))
+    judged = claims.judge(both, models, claims.ledger(statements.LEDGER, "rp-"))
+    again = claims.judge(combine(later, arranged), models, claims.ledger(statements.LEDGER, "rp-"))
     embedded, sides = with_embeddings(source), {"plus": {"layer": "logits"}, "minus": {"layer": "penultimate"}}
     parts = {
         "photographs": choice.select("detail == 'cosine'"),
@@ -124,7 +117,7 @@ def _tables(source: Source) -> dict:
     }
     layers = [resample.difference(part, **sides).assign(dataset=name) for name, part in parts.items()]
     triplets = source.triplets("photographs")
-    asked = np.unique(real_data.questions(triplets.triplets), return_counts=True)[1]
+    asked = np.unique(things_files.questions(triplets.triplets), return_counts=True)[1]
     common = {"dataset": "photographs", "model": "people", "stage": "count", "profile": source.profile.name}
     counted = {"responses": len(triplets), "triplets": len(asked), "concepts": len(triplets.ids),
                "often": (asked > OFTEN).sum(), "responses to these": asked[asked > OFTEN].sum()}  # fmt: skip
@@ -279,39 +272,13 @@ def layer_table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"name": [names[model] for model in shown], **columns})
 
 
-VERDICTS = {"replicates": "holds", "does not replicate": "fails"}
-
-
-def judged(table: pd.DataFrame, provenance: str) -> pd.DataFrame:
-    """Claims of a page on real people with criterion, effect and verdict, for display.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Of :func:`humalign.claims.judge`.
-    provenance : str
-    """
-    told = [show.number(r.effect, (r.low, r.high), provenance) for r in table.itertuples()]
-    out = table.assign(effect=told, verdict=[VERDICTS.get(v, v) for v in table["verdict"]])
-    return out[["claim", "criterion", "basis", "effect", "verdict"]].reset_index(drop=True)
-
-
-def judged_numbers(table: pd.DataFrame, provenance: str) -> tuple[dict, dict]:
-    """For the prose: the effect of each claim, by its id without the prefix; and how many hold, fail, are open."""
-    effects = {row.id.partition("-")[2].replace("-", "_"): show.number(row.effect, (row.low, row.high), provenance)
-               for row in table.itertuples()}  # fmt: skip
-    words = {"holds": "replicates", "fails": "does not replicate", "open": "undecided"}
-    found = table["verdict"].value_counts()
-    counts = {key: show.number(int(found.get(verdict, 0)), None, provenance) for key, verdict in words.items()}
-    return effects, counts
-
-
 def claim_table(tables: Tables) -> pd.DataFrame:
     """The claims of this page; beside them the same with each distinct triplet counted once."""
     once = tables["claims_once"].set_index("id").loc[tables["claims"]["id"]]
-    more = judged(once, tables.provenance)
+    more = statements.table(once, tables.provenance)
     columns = {"each triplet once": more["effect"], "verdict then": more["verdict"]}
-    return judged(tables["claims"], tables.provenance).assign(**columns)
+    shown = ("claim", "criterion", "basis", "effect", "verdict")
+    return statements.table(tables["claims"], tables.provenance, shown).assign(**columns)
 
 
 def numbers(tables: Tables, models: pd.DataFrame) -> dict:
@@ -337,12 +304,8 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
     out["rn_ceiling"] = show.number(ceilings.loc["majority", "value"], None, told)
     out |= {f"rn_limit_{key}": show.number(value, None, told, digits=2)
             for key, value in (("mean", limit), ("low", low), ("high", high))}  # fmt: skip
-    for end, name in (("", "claims"), ("_once", "claims_once")):
-        effects, counts = judged_numbers(tables[name], told)
-        out |= {f"rn_{key}{end}": value for key, value in counts.items()}
-        if not end:
-            effects["claims"] = show.number(len(effects), None, told)
-            out |= {f"rn_{key}": value for key, value in effects.items()}
+    out |= statements.numbers(tables["claims"], told, "rn")
+    out |= statements.counts(tables["claims_once"], told, "rn_{}_once")
     every = tables["layers"].set_index(["model", "dataset"]).loc[("all", "spose_49")]
     out["rn_spose_layer"] = show.number(every["value"], (every["low"], every["high"]), told)
     return out

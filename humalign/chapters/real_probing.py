@@ -17,7 +17,7 @@ from ..record import Tables
 from ..results import Measured, combine, interval
 from ..similarity import similarity_matrix
 from ..source import Source
-from . import concepts, networks, probing, real_data, zero_shot
+from . import concepts, networks, probing, statements, things_files, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
@@ -27,8 +27,7 @@ TESTS = {  # other people's answers: name in results and data set
     "crowd": "things/responses_2025",
 }
 NEEDED = frozenset({
-    "things/test_10_id", *TESTS.values(), "things/concepts", "things/vice_42", "things/clip_vit_b32",
-    "things/vgg16_srf200", "things/word2vec", "things/spose_49", "things_eeg2/clip_vit_l14",
+    things_files.TRAINING, things_files.CONCEPTS, *things_files.NAMES, *TESTS.values(), "things_eeg2/clip_vit_l14",
     "glocal/clip_ViT-L_14_visual",
 })  # fmt: skip
 # stage: penalty and grid, fixed before any value was seen; the first is the paper's, with .03, and .3 beyond its end
@@ -54,8 +53,8 @@ def training(source: Source) -> Triplets:
     would be tested on.
     """
     everything = source.triplets("things")
-    asked = np.concatenate([real_data.questions(one.triplets) for one in tests(source).values()])
-    return everything.select(~np.isin(real_data.questions(everything.triplets), asked))
+    asked = np.concatenate([things_files.questions(one.triplets) for one in tests(source).values()])
+    return everything.select(~np.isin(things_files.questions(everything.triplets), asked))
 
 
 def tests(source: Source) -> dict[str, Triplets]:
@@ -180,14 +179,14 @@ def glocal(source: Source, draws: int = resample.DRAWS) -> Measured:
     features = source.published("things_eeg2/clip_vit_l14")
     transform = source.published("glocal/clip_ViT-L_14_visual")
     human = similarity_matrix(source.published("things/spose_49").align(features.ids).values, "dot")
-    answers = [source.published(name) for name in (*real_data.TEST_SETS, real_data.TRAINING)]
+    answers = [source.published(name) for name in (*things_files.TEST_SETS, things_files.TRAINING)]
     own = {name: row for row, name in enumerate(features.ids)}
     rows = [np.array([own.get(name, -1) for name in one.ids])[one.triplets] for one in answers]
     inside = np.concatenate([part[(part >= 0).all(1)] for part in rows])
     triplets = Triplets(features.ids, inside, answers[0].source, answers[0].licence)
     pairs, target, rows, drawn = resample.Pairs(len(features), draws), rsa.upper_triangle(human), [], []
     common = {"model": GLOCAL, "layer": "visual", "dataset": "200 concepts", "profile": source.profile.name}
-    common["source"] = real_data.IN_SAMPLE
+    common["source"] = things_files.IN_SAMPLE
     ways = {"zero-shot": (features.values, "cosine"), "gLocal": (transform.apply(features.values), "dot")}
     scores = []
     for stage, (values, kernel) in ways.items():
@@ -215,7 +214,7 @@ def _tables(source: Source) -> dict:
     counts = results.table([{"measure": key, "value": value} for key, value in counted.items()], **common)
     return {
         "results": results.combine(measured.table, glocal(source).table, *limits, counts),
-        "claims": claims.judge(measured, models, claims.ledger("claims_people.toml", "rq-")),
+        "claims": claims.judge(measured, models, claims.ledger(statements.LEDGER, "rq-")),
         "strengths": strengths(source),
         "differences": differences(measured, models),
         "dimensions": dimensions(source),
@@ -346,14 +345,6 @@ def glocal_table(tables: Tables) -> pd.DataFrame:
     return wide.loc[list(rows["stage"].unique()), ["spearman", "accuracy"]].reset_index().rename_axis(columns=None)
 
 
-def claim_table(tables: Tables) -> pd.DataFrame:
-    """The claims of this page with criteria, effects and verdicts, for display."""
-    words, out = {"replicates": "holds", "does not replicate": "fails"}, tables["claims"]
-    told = [show.number(r.effect, (r.low, r.high), tables.provenance) for r in out.itertuples()]
-    out = out.assign(effect=told, verdict=[words.get(v, v) for v in out["verdict"]])
-    return out[["claim", "criterion", "effect", "verdict"]]
-
-
 def published() -> pd.DataFrame:
     """Accuracies that others published before and after a linear transform: work, network, before, after, here, why."""
     text = resources.files("humalign.zoo").joinpath(PUBLISHED).read_text("utf8")
@@ -384,13 +375,7 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
                 out[f"rq_{dataset}_{short[row['model']]}_{when}"] = show.estimate(row)
     counts = rows[rows["stage"] == "count"].set_index("measure")["value"]
     out |= {f"rq_{key.replace(' ', '_')}": show.number(int(value), None, told) for key, value in counts.items()}
-    for row in tables["claims"].to_dict("records"):
-        key = "rq_claim_" + row["id"].removeprefix("rq-").replace("-", "_")
-        out[key] = show.number(row["effect"], (row["low"], row["high"]), told)
-    verdicts = tables["claims"]["verdict"].value_counts()
-    for key, verdict in (("holds", "replicates"), ("fails", "does not replicate"), ("open", "undecided")):
-        out[f"rq_{key}"] = show.number(int(verdicts.get(verdict, 0)), None, told)
-    out |= {"rq_claims": show.number(len(tables["claims"]), None, told)}
+    out |= statements.numbers(tables["claims"], told, "rq", "claim_{}")
     people = limits(tables)
     out |= {f"rq_limit_{name}": show.number(people[title], None, told) for name, title in TITLES.items()
             if title in people}  # fmt: skip

@@ -21,8 +21,8 @@ from ..results import Measured, Rows, combine
 from ..rsa import compare_vectors
 from ..similarity import similarity_matrix
 from ..source import Source
-from .real_data import questions
 from .teacher import FOLDS, SEED, STRENGTH
+from .things_files import TEST_SETS, TRAINING, questions
 
 VERSION = 1  # of what is kept: goes up when its numbers change
 RANDOM = 100_000  # soft-labelled random triplets, where too few were judged
@@ -36,7 +36,7 @@ STAGES = {  # stage: (kind of map, human embedding of its soft targets)
     "uncertainty, VICE": ("uncertainty", "VICE"),
 }
 IN_SAMPLE = "embedding and choices stem from the same study: soft targets are in-sample"
-RESPONSES = ("things/test_10_id", "things/testset1", "things/testset2")
+RESPONSES = (TRAINING, *TEST_SETS)
 HELD_OUT, REPEATED = "held-out objects", "repeated triplets"
 SAME, PARTLY = "same objects, other responses", "a held-out object in each triplet"
 FOLDS_FEW = 10  # where objects are few

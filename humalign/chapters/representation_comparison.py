@@ -9,16 +9,18 @@ import pandas as pd
 
 from .. import concepts as measures
 from .. import odd_one_out, record, resample, results, rsa, show
+from ..answers import joined
 from ..cache import kept
 from ..errors import MissingData
 from ..features import shards
 from ..plots import style
 from ..record import Tables
 from ..results import Measured, combine
+from ..roles import NETWORKS
 from ..similarity import similarity_matrix
 from ..source import LAYERS, YOURS, Source
 from . import concepts as dimensions
-from . import networks, vice, zero_shot
+from . import networks, things_files, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
 VERSION = 1  # of what is kept: goes up when its numbers change
@@ -388,10 +390,16 @@ def command(source: Source, model: str | None = None) -> str:
 # ---- the public files ------------------------------------------------------------------------------------------------
 
 
+COMPARED = ("things/clip_vit_b32", "things/word2vec", "things/vice_42", "things/spose_49")
+PUBLIC_NAMES = {name: things_files.NAMES[name] for name in COMPARED} | {"people": "people"}
+PUBLIC_FILES = frozenset({*COMPARED, *things_files.TEST_SETS, things_files.TRAINING, things_files.CONCEPTS})
+
+
 def _tables(source: Source) -> dict:
     """Agreement and CKA of CLIP, word2vec, VICE and SPoSE, with people, on both repeated test sets."""
-    triplets = vice.responses(source, vice.RESPONSES[:2])
-    kernels = {vice.CLIP: "cosine", vice.WORDS: "cosine", vice.VICE: "dot", vice.SPOSE: "dot"}
+    parts = [source.published(name) for name in things_files.TEST_SETS]
+    triplets = joined(parts, things_files.object_ids(source), "both test sets")
+    kernels = {name: things_files.kernel_of(NETWORKS[name]) for name in COMPARED}
     values = {name: source.published(name).align(triplets.ids).values for name in kernels}
     found = {name: odd_one_out.choices(similarity_matrix(values[name], kernel), triplets.triplets)
              for name, kernel in kernels.items()}  # fmt: skip
@@ -410,7 +418,7 @@ def _tables(source: Source) -> dict:
 
 
 # version 2: rows of CLIP by their right names
-PUBLIC = record.Study("slice_comparison", vice.NEEDED, ("pairs",), 2, _tables)
+PUBLIC = record.Study("slice_comparison", PUBLIC_FILES, ("pairs",), 2, _tables)
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
@@ -484,5 +492,5 @@ def apart_table(apart: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
 def public_table(public: Tables) -> pd.DataFrame:
     """Agreement and CKA of models and people on the public files, one row a pair."""
     rows = public["pairs"].rename(columns={"model": "first", "detail": "second"})
-    rows = rows.assign(provenance=public.provenance, **{c: rows[c].map(vice.NAMES) for c in ("first", "second")})
+    rows = rows.assign(provenance=public.provenance, **{c: rows[c].map(PUBLIC_NAMES) for c in ("first", "second")})
     return rows[["first", "second", "measure", "value", "low", "high", "provenance"]]
