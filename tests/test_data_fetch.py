@@ -215,14 +215,26 @@ def test_only_the_web_is_fetched(server, tmp_path):
     secret.write_text("s")
     server["redirect"] = {"/away": secret.as_uri(), "/on": f"{server['url']}/a.bin", "/ftp": "ftp://example.invalid/a"}
     for place in ("/away", "/ftp"):
-        with pytest.raises(HumalignError) as caught:
+        with pytest.raises(InputError, match="sends on to what is no address on the web") as caught:
             fetch.download(Download(f"{server['url']}{place}", "a.bin"), tmp_path / "data", progress=False)
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="only http and https are fetched"):
         fetch.download(Download(secret.as_uri(), "a.bin"), tmp_path / "data", progress=False)
-    assert not (tmp_path / "data/a.bin").exists()
+    assert list((tmp_path / "data").rglob("*")) == []
     fetch.download(Download(f"{server['url']}/on", "a.bin"), tmp_path / "data", progress=False)
     assert (tmp_path / "data/a.bin").read_bytes() == CONTENT
+
+
+def test_what_another_host_sends_is_held_to_the_same_checksum(server, tmp_path):
+    """Archives of data send on to stores of other names, so another host is no reason to refuse."""
+    other = server["url"].replace("127.0.0.1", "localhost")
+    server["redirect"], server["files"]["/b.bin"] = {"/on": f"{other}/b.bin"}, CONTENT[::-1]
+    item = Download(f"{server['url']}/on", "a.bin", checksum=SHA)
+    with pytest.raises(InputError, match="differs from the known checksum"):
+        fetch.download(item, tmp_path / "data", progress=False)
+    assert list((tmp_path / "data").rglob("*")) == []
+    server["files"]["/b.bin"] = CONTENT
+    assert fetch.download(item, tmp_path / "data", progress=False).read_bytes() == CONTENT
 
 
 def test_an_archive_inside_the_archive_is_unpacked_and_checked(server, tmp_path):
@@ -353,6 +365,20 @@ def test_where_names_addresses_for_programs(server, entry, capsys):
         "url": f"{server['url']}/x.npy", "path": "toy/x.npy", "unpack": False, "size": None
     }  # fmt: skip
     assert (item["mirrors"], item["sure"], item["checksum"]) == ([], "", "")
+
+
+def test_a_command_sent_on_to_a_file_ends_in_one_line(server, entry, tmp_path, capsys):
+    secret = tmp_path / "secret.npy"
+    secret.write_bytes(server["files"]["/x.npy"])  # it would verify
+    server["redirect"] = {"/x.npy": secret.as_uri()}
+    (tmp_path / "data").mkdir()
+    code = main(["data", "fetch", "toy", "--yes", "--profile", "full", "--data", str(tmp_path / "data")])
+    told = capsys.readouterr().err.strip()
+    assert code == 2
+    assert told.startswith("humalign data: ")
+    assert "sends on to what is no address on the web" in told
+    assert "\n" not in told
+    assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
 
 
 def test_too_little_room_stops_before_the_download(server, entry, tmp_path, monkeypatch):

@@ -108,7 +108,7 @@ def test_a_page_runs_on_the_folder(lab, tmp_path, monkeypatch):
     page = json.loads(target.read_text())
     assert page["metadata"]["humalign"]["parameters"]["profile"] == str(lab)
     assert page["metadata"]["humalign"]["missed"] == 3  # two figures of roles that nobody plays here, and their numbers
-    shown = pd.read_csv(tmp_path / "data" / "fig-zero-shot.csv").set_index("model")["value"]
+    shown = pd.read_csv(tmp_path / "page-data" / "fig-zero-shot.csv").set_index("model")["value"]
     measured = zero_shot.measure(open_source(lab), roles=("things",)).table
     wanted = measured[measured["detail"] == "cosine"].set_index("model")["value"]
     assert shown.to_dict() == pytest.approx(wanted.to_dict(), abs=1e-6)

@@ -173,8 +173,9 @@ def test_features_of_random_weights_do_not_stand_for_a_trained_network(tmp_path)
 
     profile = get_profile("full", data=tmp_path, cache=tmp_path)
     folder, source = shards.place(tmp_path, "resnet18", "things/images"), open_source(profile)
-    about = {"format": shards.FORMAT, "weights": "untrained, seed 0", "n": 2, "shard_size": 2, "layers": {}}
-    rest = dict.fromkeys(("weights_digest", "preprocess", "dtype", "ids_digest"), "")
+    about = {"format": shards.FORMAT, "weights": "untrained, seed 0", "n": 2, "shard_size": 2}
+    rest = dict.fromkeys(("weights_digest", "dtype", "ids_digest"), "") | {"model": "resnet18", "preprocess": {}}
+    rest["layers"] = {"penultimate": {"module": "avgpool", "width": 2}}
     write_json(folder / shards.MANIFEST, {**about, **rest})
     assert source.refused("things") == ["resnet18 (extraction not finished)"]
     shards.write_shard(folder, 0, ["a", "b"], {"penultimate": np.eye(2, dtype=np.float32)})

@@ -154,7 +154,8 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
     Raises
     ------
     InputError
-        When the bytes differ from the known checksum (they are thrown away).
+        When the bytes differ from the known checksum (they are thrown away), or the address is, or sends on to, one
+        that is not on the web.
     HumalignError
         When no address answers (what came is kept for the next try).
     """
@@ -186,6 +187,10 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
                 return target
         except InputError as error:  # a mirror may have what was meant
             problems.append(error)
+        except requests.exceptions.InvalidSchema:
+            problems.append(
+                InputError("sends on to what is no address on the web", url, "only http and https are fetched")
+            )
         except (requests.RequestException, OSError) as error:
             problems.append(
                 HumalignError(f"{url}: cannot be fetched ({_short(error)}); try again to go on where it stopped")
