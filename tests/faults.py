@@ -225,7 +225,7 @@ def published(root: Path) -> list[tuple]:
         return read
 
     for one in registry.entries("full"):
-        for path in one.found(root).values():
+        for path in one.files_in(root).values():
             if path.is_file():
                 found.append((one.name, Kind(path, reader(one.name))))
     return found

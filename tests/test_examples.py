@@ -107,7 +107,7 @@ def made(tmp_path_factory):
 
 def make(root: Path) -> Path:
     """Write everything that examples name."""
-    ids = load("things", get_profile("mini")).ids
+    ids = open_source("mini").triplets("things").ids
     rng = np.random.default_rng(0)
     values = rng.normal(size=(len(ids), 4)).astype(np.float32)
     for name in ("features", "my_features"):

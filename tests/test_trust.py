@@ -849,7 +849,7 @@ def test_probe_takes_a_folder_that_extract_wrote(tmp_path, monkeypatch):
     from humalign.data import load
 
     profile = get_profile("mini")
-    ids = load("things", profile).ids
+    ids = open_source(profile).triplets("things").ids
     out = tmp_path / "features"
     values = np.random.default_rng(0).normal(size=(len(ids), 3)).astype(np.float32)
     from humalign.features import shards

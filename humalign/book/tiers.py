@@ -259,7 +259,7 @@ def extract(name: str, profile: Profile, say=print, progress: bool | None = None
             network = load(model, profile=profile)
             for name_ in todo:
                 out = shards.place(root, model, name_)
-                stimuli = features.from_dataset(name_, profile)
+                stimuli = source.published(name_)
                 features.extract(network, stimuli, list(network.layers), device=profile.device, out=out,
                                  dtype=_precision(profile), progress=progress)  # fmt: skip
                 say(f"{model}: features of {len(stimuli)} pictures of {name_}")

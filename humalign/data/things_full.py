@@ -116,7 +116,7 @@ def stand_in(root) -> str:
     one = registered("things/all")
     if one.missing(root):
         return ""
-    told = taken(one.found(root))[1]
+    told = taken(one.files_in(root))[1]
     return "" if told == STAND_INS[0][1] else f"{told}, in the place of {STAND_INS[0][1]}"
 
 
