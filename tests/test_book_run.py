@@ -97,7 +97,7 @@ def test_record_names_what_was_used_and_nothing_else(here):
     files = json.loads(run.target.read_text("utf8"))["metadata"]["humalign"]["files"]
     assert {"humalign:similarity.py", "humalign:arrays.py", "data:numbers.txt"} <= set(files)
     assert "humalign:calibration.py" in files  # read as text, as digests of code do
-    assert "humalign:rsa.py" not in files
+    assert "humalign:crowd.py" not in files
     assert "humalign:book.py" not in files
 
 
@@ -163,7 +163,7 @@ def test_asking_what_data_there_are_is_noted(monkeypatch, tmp_path):
 def test_stale_after_a_changed_module_only_if_imported(here, monkeypatch):
     run, _ = here
     real = depends.state
-    monkeypatch.setattr(book, "state", lambda name: "other" if name == "humalign:rsa.py" else real(name))
+    monkeypatch.setattr(book, "state", lambda name: "other" if name == "humalign:crowd.py" else real(name))
     assert book.why_stale(run) == ""
     monkeypatch.setattr(book, "state", lambda name: "other" if name == "humalign:similarity.py" else real(name))
     assert book.why_stale(run) == "similarity.py changed"

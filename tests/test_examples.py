@@ -16,9 +16,8 @@ import pytest
 from PIL import Image
 
 from humalign import cli
-from humalign.config import get_profile
-from humalign.data import load
 from humalign.errors import HumalignError
+from humalign.source import open_source
 from humalign.store import save_arrays
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,7 +35,11 @@ WORK = (  # where the work of each command begins
     "humalign.world.draw.contact_sheet",
     "humalign.world.folder.write",
     "humalign.world.protocol.drift",
-    "humalign.world.train.main",
+    "humalign.world.train.train",
+    "humalign.world.train.train_many",
+    "humalign.world.train.train_teacher",
+    "humalign.world.train.training_pictures",
+    "humalign.world.train.ladder",
     "humalign.alignet.judged.judged",
     "humalign.alignet.pipeline.make_triplets",
     "humalign.alignet.pipeline.train",

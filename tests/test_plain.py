@@ -10,7 +10,8 @@ from humalign.data import plain
 from humalign.data.types import HumanRDM, Stimuli, Triplets
 from humalign.errors import InputError, MissingData
 
-TEXT = st.text(min_size=1, max_size=12).filter(lambda t: t == t.strip() and t.isprintable())
+INK = st.characters(exclude_categories=("C", "Z"))  # all that is printable (str.isprintable), without blanks
+TEXT = INK | st.tuples(INK, st.text(INK | st.just(" "), max_size=10), INK).map("".join)
 
 
 def pictures(ids, **more):

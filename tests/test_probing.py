@@ -499,8 +499,8 @@ def test_constant_counts_need_no_triplets_in_the_gradient():
 def test_command_prints_a_table_and_stores_the_transform(tmp_path, monkeypatch, capsys):
     """Features lie in another order than the triplets' ids: they are matched by id."""
     from humalign.cli import main
-    from humalign.data import registry
     from humalign.data.types import Triplets
+    from humalign.source import Source
     from humalign.store import save_arrays
 
     ids = tuple(f"object{index}" for index in range(60))
@@ -508,7 +508,8 @@ def test_command_prints_a_table_and_stores_the_transform(tmp_path, monkeypatch, 
     about = {"source": "test", "licence": "none"}
     values = FEATURES[::-1].copy()
     save_arrays(path, {"features": values}, {"ids": ids[::-1], "model": "m", "layer": "penultimate", **about})
-    monkeypatch.setattr(registry, "load", lambda name, profile: Triplets(ids=ids, triplets=TRIPLETS, **about))
+    judged = Triplets(ids=ids, triplets=TRIPLETS, **about)
+    monkeypatch.setattr(Source, "answers_of", lambda self, role: judged)
     out, table = tmp_path / "probe.npz", tmp_path / "probe.json"
     options = ["--triplets", "x", "--penalty", "fro2", "--strengths", "0.1", "0.01", "--device", "cpu"]
     assert main(["probe", str(path), *options, "--out", str(out), "--json", str(table)]) == 0

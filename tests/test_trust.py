@@ -19,6 +19,7 @@ from humalign import cli, features, zoo
 from humalign.config import get_profile
 from humalign.data import features_file, files, known
 from humalign.errors import HumalignError, InputError
+from humalign.source import open_source
 from humalign.store import no_room, read_json, unlike, write_json
 
 world, file = training.world, training.file  # fixtures
@@ -688,16 +689,18 @@ def test_nothing_outlives_a_sweep_that_is_ended(tmp_path, number):
     command = [sys.executable, "-m", "humalign", "sweep", str(source), "-g", "seed", "1", "2", "--workers", "1"]
     env = {**os.environ, "MARK": mark, "PYTHONPATH": os.pathsep.join(sys.path)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    run = subprocess.Popen(command, cwd=tmp_path, env=env, **pipes)
-    try:
-        until(lambda: (tmp_path / "notebooks/begun").exists(), 120)
-        assert len(alive(mark)) >= 3  # command, worker, kernel
-        run.send_signal(number)
-        out, err = run.communicate(timeout=60)
-        until(lambda: not alive(mark), 30)
-    finally:
-        for pid in alive(mark):
-            os.kill(pid, signal.SIGKILL)
+    # a shell starts what runs in its background deaf to Ctrl-C, and children inherit that
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, cwd=tmp_path, env=env, **pipes) as run:
+        try:
+            until(lambda: (tmp_path / "notebooks/begun").exists(), 120)
+            assert len(alive(mark)) >= 3  # command, worker, kernel
+            run.send_signal(number)
+            out, err = run.communicate(timeout=60)
+            until(lambda: not alive(mark), 30)
+        finally:
+            for pid in alive(mark):
+                os.kill(pid, signal.SIGKILL)
     if number != signal.SIGKILL:
         assert "stopping page.md" in out
         assert err.strip().splitlines()[-1].endswith("what was finished is kept")
@@ -846,7 +849,6 @@ def test_one_bad_file_does_not_end_the_verification_of_others(data, monkeypatch,
 
 def test_probe_takes_a_folder_that_extract_wrote(tmp_path, monkeypatch):
     from humalign.commands import probe
-    from humalign.data import load
 
     profile = get_profile("mini")
     ids = open_source(profile).triplets("things").ids
