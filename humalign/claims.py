@@ -78,8 +78,8 @@ def _select(measured: Measured, models: pd.DataFrame, test: dict, key: str = "wh
 def _pairs(measured: Measured, models: pd.DataFrame, test: dict, plus: str = "plus", minus: str = "minus"):
     """Values of both sides, (networks, 1 + B) each, matched by network and training run; and what they rest on.
 
-    A run that one side lacks, as where its transform collapsed, is left out of the other side too, and counted. A side
-    with one run of every network, as networks before they were trained further, goes with all runs of the other.
+    A run that one side lacks, as where its transform collapsed, is left out of the other side too, and counted; a
+    network that one side lacks altogether is not.
     """
     layer, known = test.get("layer", "best"), models.query(test["of"]) if test.get("of") else models
     allowed = measured.table["model"].isin(known["model"]).to_numpy()
@@ -90,9 +90,8 @@ def _pairs(measured: Measured, models: pd.DataFrame, test: dict, plus: str = "pl
     left, right = (runs[mask].unique() for mask in masks)
     both = left.get_level_values(0).intersection(right.get_level_values(0))
     left, right = (side[side.get_level_values(0).isin(both)] for side in (left, right))
-    alone = any(side.get_level_values(0).is_unique for side in (left, right))
-    common = left.union(right) if alone else left.intersection(right)
-    lone = 0 if alone else len(left) + len(right) - 2 * len(common)
+    common = left.intersection(right)
+    lone = len(left) + len(right) - 2 * len(common)
     first, second = (
         networks(measured.select(mask & runs.isin(common)), models, layer) for mask in masks
     )  # fmt: skip

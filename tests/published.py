@@ -12,7 +12,7 @@ from humalign.data import cifar
 from humalign.data.known import MANIFEST
 from humalign.features import shards
 from humalign.source import open_source
-from humalign.store import save_arrays, write_json, write_text
+from humalign.store import digest, save_arrays, write_json, write_text
 from humalign.world.drawing import world
 from humalign.world.stimuli import concept_of
 
@@ -136,8 +136,10 @@ def _features(root, source, networks):
             told = [names.get(role, concept_of)(one) for one in ids]
             if role == "coarse":
                 told = [f"train/{k:05d}" for k in range(len(ids))]
-            about = {"model": other, "weights": "drawn", "order": list(parts),
-                     "layers": {name: {"width": part.values.shape[1]} for name, part in parts.items()}}  # fmt: skip
+            widths = {name: part.values.shape[1] for name, part in parts.items()}
+            about = {"model": other, "weights": "drawn", "weights_digest": "", "preprocess": {}, "dtype": "float32",
+                     "n": len(told), "shard_size": len(told), "ids_digest": digest(tuple(told)), "order": list(parts),
+                     "layers": {name: {"module": name, "width": wide} for name, wide in widths.items()}}  # fmt: skip
             file = shards.place(root, other, place)
             save_arrays(file.with_name(f"{file.name}.safetensors"), {n: p.values for n, p in parts.items()},
                         {"ids": told, "manifest": about})  # fmt: skip

@@ -208,7 +208,7 @@ def contrast_table(found: pd.DataFrame) -> pd.DataFrame:
 
 def verdicts(found: Measured) -> pd.DataFrame:
     """The claims of this page, judged: see :func:`humalign.claims.judge`."""
-    return claims.judge(found, models(), claims.ledger(CLAIMS))
+    return claims.judge(_for_every_seed(found), models(), claims.ledger(CLAIMS))
 
 
 def claim_table(judged: pd.DataFrame) -> pd.DataFrame:
