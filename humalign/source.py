@@ -100,7 +100,7 @@ class Source(AtHand):
         if not set(shown) & set(registry.available(self.profile)) or self.missing(role):
             return []
         path = self._once(("weights", model), [], lambda: weights_here(model, self.profile))
-        return self._once(("running", role, path), [path], lambda: [VERSION, sha256(path), self.pictures(role).checksum]
+        return self._once(("running", role, path), [path], lambda: [VERSION, sha256(path), _held(self.pictures(role))]
                           ) if path else []  # fmt: skip
 
     def _weights(self, model: str, seed: int) -> str:
@@ -318,9 +318,16 @@ class Source(AtHand):
             return {layer: part.values for layer, part in found.items()}
 
         place = self.profile.cache / shards.FOLDER / YOURS.lower()
-        parts = [model.checksum, model.preprocess.describe(), sorted(specs.items()), shown.ids, shown.checksum]
+        parts = [model.checksum, model.preprocess.describe(), sorted(specs.items()), shown.ids, _held(shown)]
         arrays = cached(place, "".join(c if c.isalnum() else "-" for c in shown.name), parts, make)
         return [Features(shown.ids, arrays[layer], model.name, layer) for layer in wanted]
+
+
+def _held(shown: Stimuli) -> str:
+    """Digest of what pictures hold, wherever their files lie and whatever these are called."""
+    from .features.images import MOST, content
+
+    return content(shown, most=MOST) or shown.checksum
 
 
 def open_source(profile: Profile | str | Path | None = None, mine=None) -> Source:

@@ -4,12 +4,13 @@ import os
 
 import numpy as np
 import pytest
+import torch
 
 from humalign import resample, results
 from humalign.alignet.optim import rate_sum
 from humalign.chapters import hierarchy, released, student
 from humalign.config import get_profile
-from humalign.errors import InputError
+from humalign.errors import InputError, MissingData
 from humalign.experiments import diagnose, measures, queue, students
 from humalign.experiments import plan as listed
 from humalign.levels import LEVELS
@@ -183,6 +184,18 @@ def test_diagnosis_decays_as_strongly_as_the_paper():
     assert diagnose.strength(s) * rate_sum(s.lr, s.warmup, s.steps) == pytest.approx(1.5)
     assert len({m.name for m in diagnose.mistakes()}) == len(diagnose.mistakes())
     assert {m.settings.get("towards") for m in diagnose.mistakes()} == {None, "zero"}
+
+
+def test_a_student_starts_from_random_weights_or_its_training_run(tmp_path):
+    profile = get_profile("mini", cache=tmp_path)
+    first, same, other = (
+        students.start(students.StudentRun("softmax-resnet-s", seed=seed, scratch=True), profile) for seed in (0, 0, 1)
+    )
+    for p, q, r in zip(*([v for v in one.state_dict().values() if v.ndim > 1] for one in (first, same, other))):
+        assert torch.equal(p, q)
+        assert not torch.equal(p, r) or not p.any()
+    with pytest.raises(MissingData):  # not trained in this cache: the queue waits for it
+        students.start(students.StudentRun("softmax-vit-m", seed=1), profile)
 
 
 def test_claims_are_exclusive_and_outlive_a_dead_owner(tmp_path):

@@ -82,5 +82,6 @@ def test_table_1(monkeypatch):
     assert both["model"].iloc[-1] == "mine"
     assert both["number"].tolist() == list(range(1, len(both) + 1))
     assert table1.mini(both, run)["network"].iloc[-1] == "mine"
-    out = table1.numbers(pd.DataFrame({"paper": [1, "1", 2]}), {"rq_things_clip_before": 0.3, "rq_things_clip_after": 0.4})
+    told = {"rq_things_clip_before": 0.3, "rq_things_clip_after": 0.4}
+    out = table1.numbers(pd.DataFrame({"paper": [1, "1", 2]}), told)
     assert (out["t1_before"], out["t1_after"], out["t1_networks"].value) == (0.3, 0.4, 2)

@@ -270,3 +270,20 @@ def test_every_published_set_of_a_role_is_in_the_registry():
         names = (*role.answers, *role.pictures, *role.repeated, *role.again, *role.people)
         assert {*names, role.probabilities or names[0] if names else ""} <= {*known, ""}
         assert all(known[name] == "stimuli" for name in role.pictures)
+
+
+def test_features_of_pictures_that_changed_under_the_same_name_and_size_are_made_anew(tmp_path):
+    from PIL import Image
+
+    from humalign import zoo
+    from humalign.data.types import Stimuli
+
+    profile = get_profile("mini", cache=tmp_path)
+    model, paths = zoo.load("mini:softmax-resnet-s", pretrained=False, profile=profile), [tmp_path / "a.bmp"]
+    found = []
+    for colour in ("red", "blue", "red"):
+        Image.new("RGB", (32, 32), colour).save(paths[0])
+        shown = Stimuli(("a",), "", "", images=paths)
+        found.append(open_source(profile).seen_by(model, shown, progress=False)[0].values)
+    assert not np.allclose(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])

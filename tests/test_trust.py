@@ -707,6 +707,25 @@ def test_nothing_outlives_a_sweep_that_is_ended(tmp_path, number):
         assert run.returncode == (143 if number == signal.SIGTERM else 130)
 
 
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="asks /proc")
+def test_no_experiment_outlives_a_queue_that_is_killed(tmp_path):
+    mark = f"TRUST_{os.getpid()}_queue"
+    asked = ["--jobs", "3", "--wait", "300", "--only", "softmax-vit-m.s1.alignet"]
+    command = [sys.executable, "-m", "humalign.experiments", *asked]
+    env = {**os.environ, "MARK": mark, "PYTHONPATH": os.pathsep.join(sys.path), "HUMALIGN_CACHE": str(tmp_path)}
+    with open(tmp_path / "said", "w") as said:
+        run = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=said, stderr=said)
+    try:
+        # the training run is not in the cache: who claims it waits, and so does who finds it claimed
+        until(lambda: "waits" in (tmp_path / "said").read_text() and len(alive(mark)) >= 3, 300)
+        run.kill()
+        until(lambda: not alive(mark), 60)
+    finally:
+        for pid in alive(mark):
+            os.kill(pid, signal.SIGKILL)
+        run.wait(60)
+
+
 def until(true, seconds: float) -> None:
     end = time.monotonic() + seconds
     while not true():

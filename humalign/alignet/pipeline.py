@@ -26,7 +26,6 @@ FOLDERS = {  # of the released files; "permuted" is a control of this package
 }  # fmt: skip
 ALL = "all"  # no stored triplets: a step shows some pictures, and all triplets among them count
 CHUNK = 4096  # pictures or rows at a time
-MOST = 4096  # pictures whose content is looked at when a training goes on; names and sizes of all are
 
 
 # ---- triplets --------------------------------------------------------------------------------------------------------
@@ -277,7 +276,7 @@ def _references(path: Path, pictures: Pictures):
 
 def _batches(path, transform: str, sampling, pictures: Pictures, settings: Settings):
     """What a student sees, from stored triplets or from the pictures of a labelled folder; and a digest of it."""
-    from ..features.images import content
+    from ..features.images import MOST, content
     from .batches import FileBatches, PoolBatches
 
     s = settings

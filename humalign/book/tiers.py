@@ -236,6 +236,7 @@ def extract(name: str, profile: Profile, say=print, progress: bool | None = None
         Without a data folder.
     """
     from .. import features
+    from ..commands.extract import pictures_of
     from ..data import registry
     from ..features import shards
     from ..roles import ROLES
@@ -259,7 +260,7 @@ def extract(name: str, profile: Profile, say=print, progress: bool | None = None
             network = load(model, profile=profile)
             for name_ in todo:
                 out = shards.place(root, model, name_)
-                stimuli = source.published(name_)
+                stimuli = pictures_of(name_, source)
                 features.extract(network, stimuli, list(network.layers), device=profile.device, out=out,
                                  dtype=_precision(profile), progress=progress)  # fmt: skip
                 say(f"{model}: features of {len(stimuli)} pictures of {name_}")

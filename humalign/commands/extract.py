@@ -59,13 +59,11 @@ def configure(parser) -> None:
     add_profile_options(parser)
 
 
-def _pictures(name, profile):
+def pictures_of(name, source):
     """The pictures of a role, a study or a published data set; InputError where it has none."""
     from ..data.types import Stimuli
     from ..errors import InputError
-    from ..source import open_source
 
-    source = open_source(profile)
     found = source.pictures(name) if name in source.roles() else source.published(name)
     if isinstance(found, dict):
         found = next((one for one in found.values() if isinstance(one, Stimuli)), found)
@@ -80,6 +78,7 @@ def main(args) -> int:
     from ..features import extract, from_folder, merge
     from ..features.extraction import Ranks
     from ..features.shards import layers, manifest
+    from ..source import open_source
     from ..zoo import load
 
     if args.tier:
@@ -93,7 +92,7 @@ def main(args) -> int:
     if args.merge and not args.merge.endswith(".safetensors"):
         raise InputError("must end in .safetensors", args.merge, "name another file")
     profile = profile_from(args)
-    stimuli = from_folder(args.images) if args.images else _pictures(args.dataset, profile)
+    stimuli = from_folder(args.images) if args.images else pictures_of(args.dataset, open_source(profile))
     model = load(
         args.model, not args.untrained, args.checkpoint, preprocess=args.preprocess, seed=args.seed, profile=profile
     )

@@ -27,6 +27,7 @@ from ..chapters.student import DIAGNOSIS, FEATURES, LOG, RUNS, STAGES, pictures
 from ..config import get_profile
 from ..errors import HumalignError, InputError, MissingData
 from ..levels import LEVELS
+from ..processes import OwnProcesses
 from ..results import Measured
 from ..source import open_source
 from ..store import load_arrays, read_json, save_arrays, write_json, write_text
@@ -281,6 +282,23 @@ def collect(profile, target: Path | None = None) -> pd.DataFrame:
     return frame
 
 
+def _go_through(real: bool, only: str, wait: float) -> None:
+    """Work until the experiments of a list are finished, or none can be run and there is no waiting for networks."""
+    profile, which = _listed(real)
+    while True:
+        ran = work(profile, only, which=which)
+        left = [e for e in which.plan() if only in e.name and not done(e, which.folder(profile))]
+        if not left or (not wait and not ran):
+            return
+        if not ran:
+            time.sleep(wait)
+
+
+def _listed(real: bool) -> tuple:
+    """The profile of a list and the list."""
+    return get_profile("slice" if real else "mini"), series(real)
+
+
 def main(argv=None) -> int:
     """Command line of the queue."""
     parser = argparse.ArgumentParser(
@@ -295,7 +313,7 @@ def main(argv=None) -> int:
     )
     parser.add_argument("--list", action="store_true", help="show what is finished and stop")
     args = parser.parse_args(argv)
-    profile, which = get_profile("slice" if args.real else "mini"), series(args.real)
+    profile, which = _listed(args.real)
     place = which.folder(profile)
     if args.real and args.choose:
         from . import people
@@ -306,22 +324,11 @@ def main(argv=None) -> int:
         for experiment in which.plan():
             print("done   " if done(experiment, place) else "to do  ", experiment.name)
         return 0
-    children = []
-    if args.jobs > 1:
-        import subprocess
-
-        command = [sys.executable, "-m", "humalign.experiments", "--only", args.only, "--wait", str(args.wait)]
-        command += ["--real"] * args.real
-        children = [subprocess.Popen(command) for _ in range(args.jobs - 1)]
-    while True:
-        ran = work(profile, args.only, which=which)
-        left = [e for e in which.plan() if args.only in e.name and not done(e, place)]
-        if not left or (not args.wait and not ran):
-            break
-        if not ran:
-            time.sleep(args.wait)
-    for child in children:
-        child.wait()
+    rest = args.real, args.only, args.wait
+    with OwnProcesses(max(args.jobs - 1, 1)) as pool:
+        others = [pool.submit(_go_through, *rest) for _ in range(args.jobs - 1)]
+        _go_through(*rest)
+        ended = [error for other in others if (error := other.exception())]
     if not args.real and (not args.only or "diagnosis" in args.only):
         from . import diagnose
 
@@ -330,4 +337,6 @@ def main(argv=None) -> int:
                 diagnose.record(profile, recorded_folder() / DIAGNOSIS)
     frame = which.collect(profile)
     print(frame["state"].str.split(":").str[0].value_counts().to_string())
-    return 0
+    for error in ended:
+        print(f"humalign.experiments: a worker: {error}", file=sys.stderr)
+    return 1 if ended else 0

@@ -110,8 +110,11 @@ def embedding_of(profile, run: StudentRun):
 
 def start(run: StudentRun, profile) -> Student:
     """The student before alignment: its trained weights, or random ones of the same architecture."""
-    s, name = run.settings, f"mini:{run.student}:{run.seed}"
-    base = load(name, not run.scratch, seed=9000 + run.seed, profile=profile, head=False)
+    s, name = run.settings, f"mini:{run.student}"
+    if run.scratch:
+        base = load(name, False, seed=9000 + run.seed, profile=profile, head=False)
+    else:
+        base = load(f"{name}:{run.seed}", profile=profile, head=False)
     return Student(base, s.head, s.input, s.seed)
 
 

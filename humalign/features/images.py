@@ -14,6 +14,7 @@ from ..errors import InputError, MissingData
 from ..store import digest, sha256
 
 SUFFIXES = (*IMAGES, ".gif", ".ppm")
+MOST = 4096  # pictures whose content is looked at where a product or a training is gone on with
 
 
 def from_folder(folder, suffix: bool = False) -> Stimuli:
@@ -66,7 +67,7 @@ def content(stimuli: Stimuli, rows=None, most: int | None = None) -> str:
     most : int, optional
         Of more files, as many are read, spread evenly over the set; names and sizes of all count in any case.
     """
-    if isinstance(stimuli.images, np.ndarray):
+    if stimuli.images is None or isinstance(stimuli.images, np.ndarray):
         return ""
     rows = range(len(stimuli)) if rows is None else rows
     if most is not None and len(rows) > most:
