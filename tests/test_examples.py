@@ -6,6 +6,7 @@ data sets of every example are read and checked. Data of others may be missing; 
 
 import contextlib
 import itertools
+import json
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from test_gallery import card
 
 from humalign import cli
 from humalign.errors import HumalignError
@@ -27,6 +29,7 @@ WORK = (  # where the work of each command begins
     "humalign.source.open_sources",
     "humalign.probing.cross_validation",
     "humalign.book.run.run_all",
+    "humalign.book.tiers._data",
     "humalign.features.extraction.extract",
     "humalign.data.adopt.adopt",
     "humalign.data.fetch.get",
@@ -44,6 +47,7 @@ WORK = (  # where the work of each command begins
     "humalign.alignet.pipeline.make_triplets",
     "humalign.alignet.pipeline.train",
     "humalign.alignet.pipeline.evaluate",
+    "humalign.alignet.pipeline.load_or_make",
     "humalign.chapters.claims.collect",
 )
 
@@ -138,6 +142,11 @@ def make(root: Path) -> Path:
         answers = [f"{b},{c},{a}" for a, b, c in told]
         (root / study / "answers.csv").write_text("\n".join(["first,second,odd", *answers]) + "\n")
     (root / "grid.yml").write_text("seed: [0, 1]\n")
+    for name in ("zoo", "mine"):
+        (root / f"{name}.json").write_text(json.dumps(card(name, 0.5)))
+    held_out = "humalign/recorded/real_alignet_held_out.txt"
+    (root / held_out).parent.mkdir(parents=True)
+    shutil.copy(ROOT / held_out, root / held_out)
     for folder in ("DATA", "humalign-data", "Downloads", "path/to/data"):
         (root / folder).mkdir(parents=True)
     for folder in ("notebooks", "book"):
