@@ -130,7 +130,8 @@ def explorer(points: pd.DataFrame, dimensions, pictures: dict, about: str):
 
     Returns
     -------
-    humalign.plots.explorer.Explorer
+    humalign.plots.explorer.Explorer or None
+        None where no dimension has enough triplets before and after probing.
     """
     from ..plots import explorer
 
@@ -139,6 +140,8 @@ def explorer(points: pd.DataFrame, dimensions, pictures: dict, about: str):
     frame = pd.DataFrame({f"{stage} {name}": wide[stage, name] for stage, name in wide.columns}).reset_index()
     frame = frame.rename(columns={"model": "name"})
     both = [name for name in dimensions if {f"{ZERO} {name}", f"{PROBED} {name}"} <= set(frame)]
+    if not both:
+        return None
     numbers = [
         explorer.Number(f"{stage} {name}", f"{name}: accuracy {TITLES[stage]}")
         for name in both
