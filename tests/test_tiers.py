@@ -258,7 +258,7 @@ def test_the_page_is_built_and_names_its_stand_ins(extracted, fetched, tmp_path)
     lines = Notice(get_profile("full", data=fetched["root"]), "concepts").lines
     of = {line.what.partition(" ")[0]: line for line in lines}
     assert of["things/images"].here
-    assert of["things/images"].what.endswith(": things/images_plus stands in")
+    assert of["things/images"].what.endswith(": things/images_plus takes its place")
     assert of["things/vice_45"].what.endswith(": things/vice_44 stands in")
     assert {"fig-zero-shot", "fig-zero-shot-control"} <= shown(page)
 
