@@ -252,14 +252,14 @@ def test_the_page_is_built_and_names_its_stand_ins(extracted, fetched, tmp_path)
     assert "Pictures: things/images_plus" in said
     assert "in the place of things/images" in said
     assert "People's dimensions: things/vice_44" in said
-    assert "things/images_plus stands in" not in said  # the page does not ask for pictures as data
+    assert "things/images_plus takes its place" not in said  # the page does not ask for pictures as data
     from humalign.book.requirements import Notice
 
     lines = Notice(get_profile("full", data=fetched["root"]), "concepts").lines
     of = {line.what.partition(" ")[0]: line for line in lines}
     assert of["things/images"].here
     assert of["things/images"].what.endswith(": things/images_plus takes its place")
-    assert of["things/vice_45"].what.endswith(": things/vice_44 stands in")
+    assert of["things/vice_45"].what.endswith(": things/vice_44 takes its place")
     assert {"fig-zero-shot", "fig-zero-shot-control"} <= shown(page)
 
 
