@@ -176,3 +176,11 @@ class Study:
         if self.live and not self.missing(profile):
             return Tables(self.compute(profile), "live", datetime.date.today().isoformat())
         return Tables({key: read(self.name, key) for key in self.keys}, "recorded", facts(self.name)["date"])
+
+
+def file_of(name: str, what: str, command: str) -> Path:
+    """Path of a recorded file; MissingData says what is not recorded, and the command that records it."""
+    path = FOLDER / name
+    if not path.is_file():
+        raise MissingData("no run is recorded", what, command)
+    return path

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from .. import claims, record, resample, results, show
-from ..errors import MissingData
 from ..results import Measured
 from ..zoo import facts as zoo
 from . import statements
@@ -65,10 +64,7 @@ SHOWN = [*list(MEASURES)[:4], ("mur92", "accuracy", examples(1), "penultimate"),
 
 
 def _recorded(file: str):
-    path = record.FOLDER / file
-    if not path.is_file():
-        raise MissingData("no run is recorded", "AligNet with real people", "python -m humalign.experiments --real")
-    return path
+    return record.file_of(file, "AligNet with real people", "python -m humalign.experiments --real")
 
 
 def runs() -> Measured:

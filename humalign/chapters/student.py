@@ -14,7 +14,6 @@ from ..alignet.optim import learning_rate
 from ..alignet.settings import PRESETS, PRIMARY, Settings
 from ..cache import kept
 from ..data.types import Triplets
-from ..errors import MissingData
 from ..results import Measured
 from ..similarity import similarity_matrix
 from ..source import Source
@@ -92,10 +91,7 @@ def log() -> pd.DataFrame:
 
 
 def _recorded(name: str) -> Path:
-    path = recording.FOLDER / name
-    if not path.is_file():
-        raise MissingData("no run is recorded", "AligNet experiments", "python -m humalign.experiments")
-    return path
+    return recording.file_of(name, "AligNet experiments", "python -m humalign.experiments")
 
 
 def mistakes() -> pd.DataFrame:
