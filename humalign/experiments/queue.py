@@ -25,6 +25,7 @@ from ..alignet.student import embed
 from ..chapters import teacher
 from ..chapters.student import DIAGNOSIS, FEATURES, LOG, RUNS, STAGES, pictures
 from ..config import get_profile
+from ..edition import NOW
 from ..errors import HumalignError, InputError, MissingData
 from ..levels import LEVELS
 from ..processes import OwnProcesses
@@ -58,7 +59,7 @@ def _of_network(profile, name: str, seed: int) -> dict:
 def _of_student(student, profile) -> dict:
     found = {split: student_features(student, profile, split) for split in measures.SPLITS}
     stimuli = unlabelled(profile, "seen").align(shift_ids())
-    return {**found, "train": embed(student, Pictures(stimuli.ids, stimuli.images, 32), 512)}
+    return {**found, "train": embed(student, Pictures(stimuli.ids, stimuli.images, NOW.side), 512)}
 
 
 def evaluate(profile, student: str) -> pd.DataFrame:

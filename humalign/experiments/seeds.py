@@ -11,7 +11,7 @@ from ..errors import MissingData
 from ..results import Measured, combine
 from ..source import Source, open_source
 
-FURTHER = (1, 2)
+FURTHER = (1, 2)  # of the first world, whose first runs are measured live
 
 
 def measure(source: Source, seeds=FURTHER) -> Measured:

@@ -17,6 +17,7 @@ from ..arrays import one_of
 from ..cache import kept
 from ..chapters.alignet_data import CLUSTERS
 from ..chapters.teacher import concepts, features, fitted
+from ..edition import NOW
 from ..source import open_source
 from ..store import digest
 from ..zoo.loading import load
@@ -27,10 +28,10 @@ PARTS = ("all", "seen", "without H2")  # whose pictures are used for alignment
 
 @lru_cache(maxsize=4)
 def unlabelled(profile, part: str = "all"):
-    """Train pictures of all concepts, of the seen ones, or of all but H2: Stimuli, 32 pixels."""
+    """Train pictures of all concepts, of the seen ones, or of all but H2: Stimuli of this world's size."""
     from ..world.stimuli import images
 
-    stimuli = images("train", 32, profile)
+    stimuli = images("train", profile=profile)
     wanted = set(concepts(part))
     return stimuli.align([i for i, c in zip(stimuli.ids, stimuli.concepts) if c in wanted])
 
@@ -38,7 +39,7 @@ def unlabelled(profile, part: str = "all"):
 def pictures(profile, part: str = "all") -> Pictures:
     """Train pictures without their labels: of all concepts, of the seen ones, or of all but H2."""
     stimuli = unlabelled(profile, one_of(part, PARTS, "pictures"))
-    return Pictures(stimuli.ids, stimuli.images, 32)
+    return Pictures(stimuli.ids, stimuli.images, NOW.side)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class StudentRun:
 
     student: str
     seed: int = 0
-    teacher: str = "teacher-web"
+    teacher: str = NOW.teacher
     kind: str = "uncertainty"
     judged: str = "seen"
     pictures: str = "all"
@@ -142,5 +143,5 @@ def student_features(student: Student, profile, split: str) -> np.ndarray:
     """Features of a split of pictures: float32 (m, p)."""
     from ..world.stimuli import images
 
-    stimuli = images(split, 32, profile)
-    return embed(student, Pictures(stimuli.ids, stimuli.images, 32), 512)
+    stimuli = images(split, profile=profile)
+    return embed(student, Pictures(stimuli.ids, stimuli.images, NOW.side), 512)

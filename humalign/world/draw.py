@@ -9,6 +9,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..edition import NOW
 from ..errors import InputError
 from .drawing import COLOURS, PALETTE, View, World, world
 
@@ -31,7 +32,7 @@ VARIATION = {
     "contrast": 110,  # least sum of absolute differences between background and main colour
     "scene_shift": 0.07,  # sd, share of the picture
 }
-KAPPA = 0.6  # scene coupling: probability that the background is a habitual scene (chosen by the rule in PROTOCOL.md)
+KAPPA = NOW.kappa  # scene coupling: probability that the background is a habitual scene
 _OUTLINE_COLOUR = (20, 20, 24)
 
 

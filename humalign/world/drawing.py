@@ -24,9 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..edition import NOW
 from ..errors import InputError
 
 FOLDER = Path(__file__).parent / "drawings"
+FOLDERS = (FOLDER, NOW.within(Path(__file__).parent) / "drawings") if NOW.folder else (FOLDER,)
 PALETTE = {
     "red": (208, 45, 45),
     "crimson": (150, 25, 50),
@@ -293,8 +295,8 @@ def _lines(path: Path):
             yield f"{path.name}:{number}", line.strip()
 
 
-def load(folder=FOLDER) -> World:  # noqa: C901 (one check after the other, each with its message)
-    """Read all drawings of a folder.
+def load(*folders) -> World:  # noqa: C901 (one check after the other, each with its message)
+    """Read all drawings of some folders (default: those of this world).
 
     Raises
     ------
@@ -302,10 +304,10 @@ def load(folder=FOLDER) -> World:  # noqa: C901 (one check after the other, each
         Naming file, line and problem: unknown shape, colour or scene, wrong numbers, a concept drawn twice, a second
         view without a first.
     """
-    folder = Path(folder)
-    files = sorted(folder.glob("*.txt"), key=lambda path: (path.stem.endswith("_views"), path.name))
+    files = [path for folder in folders or FOLDERS for path in Path(folder).glob("*.txt")]
+    files.sort(key=lambda path: (path.stem.endswith("_views"), path.name))
     if not files:
-        raise InputError("holds no drawings", folder, "point at a folder with <superordinate>.txt files")
+        raise InputError("holds no drawings", folders[0], "point at a folder with <superordinate>.txt files")
     world, where_of = World(), {}
     for path in files:
         superordinate, scenes = None, ()
@@ -368,4 +370,4 @@ def _check_views(world: World, where_of: dict) -> None:
 @lru_cache(maxsize=1)
 def world() -> World:
     """The world of this package (read once)."""
-    return load(FOLDER)
+    return load()

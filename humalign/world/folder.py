@@ -7,13 +7,14 @@ from pathlib import Path
 from ..config import get_profile
 from ..data import plain
 from ..data.known import MANIFEST
+from ..edition import NOW
 from ..store import lock, sha256, write_json
 from . import datasets, observers, stimuli
 from .drawing import world
 from .splits import concept_split
 
 VERSION = 2  # goes up whenever the files change
-SIDE = 32  # pixels; larger or noise-free pictures are drawn anew, see humalign.source
+SIDE = NOW.side  # pixels; larger or noise-free pictures are drawn anew, see humalign.source
 ARRANGEMENTS = tuple(stimuli.ARRANGEMENTS)
 STUDIES = ("things", "test", *ARRANGEMENTS)
 NEAREST = 3  # dimensions that a triplet is attributed to: those of the drawn people nest

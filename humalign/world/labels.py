@@ -9,7 +9,9 @@ from importlib import resources
 import numpy as np
 
 from ..errors import InputError
+from . import kinds
 from .draw import seed_of
+from .stimuli import generator
 
 KINDS = ("concepts", "coarse", "taxonomy", "web", "captions")
 DROPPED, WRONG = 0.20, 0.05  # of the labels of the web set: missing; replaced by a wrong one
@@ -46,7 +48,16 @@ def hierarchy() -> dict[str, tuple[str, tuple[str, ...]]]:
             if not colon or not hypernyms or superordinate is None or concept in table:
                 raise InputError("is no new 'concept: hypernym, ...'", f"taxonomy.txt line {number}", "mend the line")
             table[concept] = (superordinate, hypernyms)
+    for kind, (basic, _) in kinds.table().items():
+        table[kind] = _under(table[basic], basic)
+    for basic in {basic for basic, _ in kinds.table().values()}:
+        table[basic] = _under(table[basic], basic)
     return table
+
+
+def _under(entry, basic: str):
+    """An entry of the taxonomy with the name of a basic concept as its most specific hypernym."""
+    return (entry[0], entry[1] if entry[1][0] == basic else (basic, *entry[1]))
 
 
 def _entry(concept: str):
@@ -110,6 +121,44 @@ def matrix(concepts) -> tuple[np.ndarray, tuple[str, ...]]:
         words += [f"{word} (hypernym)" for word in hypernyms(concept)]
         values[row, [index[word] for word in words]] = 1
     return values, columns
+
+
+def rewiring(concepts, share: float) -> dict[str, str]:
+    """Concept to the concept whose superordinate and hypernyms it is given: a share of them keep their own.
+
+    The concepts that change are drawn by lot and exchange their entries among each other, none keeps its own; so there
+    are as many classes as before, each with as many concepts. What is left at a smaller share is left at a larger one.
+    """
+    known = sorted(set(concepts))
+    rng = generator("rewired taxonomy")
+    order = rng.permutation(len(known))
+    moved = [known[k] for k in order[round(share * len(known)) :]]
+    turn = np.roll(np.arange(len(moved)), 1)  # one cycle through an order by lot
+    return {c: c for c in known} | {c: moved[k] for c, k in zip(moved, turn)}
+
+
+def rewired(concepts, share: float) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels of pictures in a taxonomy of which a share is left as it is; each keeps the name of its own concept.
+
+    Parameters
+    ----------
+    concepts : sequence of str
+        Concept of each picture.
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    labels : float32 (len(concepts), number of labels)
+    names : tuple of str
+        As :func:`matrix`.
+    """
+    known, source = sorted(set(concepts)), rewiring(concepts, share)
+    table, columns = matrix(known)
+    row, own = {c: i for i, c in enumerate(known)}, np.array([name in hierarchy() for name in columns])
+    given = table[[row[source[c]] for c in known]]
+    given[:, own] = table[:, own]
+    return given[[row[c] for c in concepts]], columns
 
 
 def _check(kind: str) -> None:

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ..edition import NOW
 from ..errors import InputError
 from ..odd_one_out import softmax
+from . import kinds
 from .drawing import PALETTE, World, world
 from .stimuli import concept_of, generator, main_colour
 
 DIMENSIONS = Path(__file__).with_name("dims.txt")
-SCALE = 1.16  # chosen by the rule in PROTOCOL.md: Bayes accuracy nearest .672
+SCALE = NOW.scale  # chosen by the rule in PROTOCOL.md: Bayes accuracy nearest .672
 PARAMETERS = {
     "colour_weight": 1.0,  # value of a picture on the dimension of its main colour
     "concept_jitter": 0.25,  # sd of the log of authored values
@@ -111,7 +113,15 @@ def parse_dimensions(text: str, drawings: World, where="dims.txt"):
 
 @lru_cache(maxsize=1)
 def _authored():
-    return parse_dimensions(DIMENSIONS.read_text("utf8"), world())
+    names, values, colours = parse_dimensions(DIMENSIONS.read_text("utf8"), world())
+    row = {concept: i for i, concept in enumerate(world().concepts)}
+    for kind, (basic, changed) in kinds.table().items():
+        values[row[kind]] = values[row[basic]]
+        for dimension, weight in changed.items():
+            if dimension not in names:
+                raise InputError(f"'{kind}' names no dimension of the people: '{dimension}'", kinds.FILE.name)
+            values[row[kind], names.index(dimension)] = weight
+    return names, values, colours
 
 
 def dimension_names() -> tuple[str, ...]:

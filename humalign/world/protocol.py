@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from .. import store
+from ..edition import NOW
 from ..errors import InputError
-from . import datasets, draw, observers, rules, stimuli
-from .drawing import FOLDER, world
+from . import datasets, draw, kinds, observers, rules, stimuli
+from .drawing import FOLDERS, world
 
 HERE = Path(__file__).parent
-FROZEN = HERE / "frozen.json"
-DOCUMENT = HERE / "PROTOCOL.md"
+FROZEN = NOW.within(HERE) / "frozen.json"
+DOCUMENT = NOW.within(HERE) / "PROTOCOL.md"
 THUMBNAILS = 30
 _PIXEL_TOLERANCE = 4.0  # grey levels, mean over a thumbnail; another picture differs by about 60
 
@@ -47,7 +48,8 @@ def _plain(value):
 
 def files() -> dict:
     """SHA-256 of every file that holds the world."""
-    paths = [*sorted(FOLDER.glob("*.txt")), observers.DIMENSIONS, HERE / "taxonomy.txt"]
+    paths = [path for folder in FOLDERS for path in sorted(folder.glob("*.txt"))]
+    paths += [observers.DIMENSIONS, HERE / "taxonomy.txt", kinds.FILE]
     return {str(path.relative_to(HERE)): store.sha256(path) for path in paths if path.is_file()}
 
 

@@ -7,9 +7,10 @@ from functools import lru_cache
 import numpy as np
 
 from ..data.types import Stimuli, Triplets
+from ..edition import NOW
 from ..errors import InputError
 from ..levels import LEVELS
-from . import observers
+from . import kinds, observers
 from .drawing import world
 from .stimuli import COUNTS, LICENCE, SOURCE, concept_of, generator, images, split_ids
 
@@ -18,7 +19,10 @@ SHIFT_PICTURES = 20  # train pictures of each seen concept that a superordinate 
 
 
 def concept_split() -> dict:
-    """Concept -> "seen" (60 %), "H1" or "H2" (held out, to choose and to report), stratified by superordinate."""
+    """Concept -> "seen" (60 %), "H1" or "H2" (held out, to choose and to report), stratified by superordinate.
+
+    A kind goes with its basic concept.
+    """
     return dict(_split())
 
 
@@ -28,13 +32,14 @@ def _split() -> dict:
     spare = 0.0
     turn = 0
     for superordinate in world().superordinates:
-        members = list(rng.permutation(world().members(superordinate)))
+        members = list(rng.permutation([c for c in world().members(superordinate) if kinds.basic(c) == c]))
         exact = 0.6 * len(members) + spare
         seen = round(exact)
         spare = exact - seen
         for k, concept in enumerate(members):
             part[str(concept)] = "seen" if k < seen else ("H1", "H2")[(k + turn) % 2]
         turn += len(members) - seen
+    part |= {kind: part[basic] for kind, (basic, _) in kinds.table().items()}
     return dict(sorted(part.items()))
 
 
@@ -61,7 +66,7 @@ TRAINING_SETS = {
 }
 
 
-def training_images(name: str, size: int = 32, profile=None) -> Stimuli:
+def training_images(name: str, size: int = NOW.side, profile=None) -> Stimuli:
     """Pictures of a training set (see ``TRAINING_SETS``)."""
     if name not in TRAINING_SETS:
         raise InputError(f"no training set is called '{name}'", "name", f"choose one of {', '.join(TRAINING_SETS)}")
@@ -82,7 +87,7 @@ def training_images(name: str, size: int = 32, profile=None) -> Stimuli:
     )
 
 
-def training_set(name: str, size: int = 32, profile=None, seed: int = 0):
+def training_set(name: str, size: int = NOW.side, profile=None, seed: int = 0):
     """Pictures and labels of a training set: (Stimuli, labels).
 
     The labels are what :func:`humalign.world.labels.targets` returns, (targets, names); None for the unlabelled set.

@@ -10,16 +10,17 @@ import numpy as np
 from .. import store
 from ..config import get_profile
 from ..data.types import Stimuli
+from ..edition import NOW
 from ..errors import InputError
 from ..processes import pool as processes
 from . import draw
-from .drawing import FOLDER, world
+from .drawing import FOLDERS, world
 
 SOURCE = "drawn world of humalign (simulated)"
 LICENCE = "MIT"
-SEED = 20260  # master seed of the frozen world; every other seed is derived from it and a name
-COUNTS = {"train": 80, "web": 80, "test": 16, "things": 2}  # pictures per concept
-ARRANGEMENTS = {"cichy": 118, "king1": 144, "king2": 144}  # pictures of as many concepts
+SEED = NOW.seed  # master seed of the frozen world; every other seed is derived from it and a name
+COUNTS = NOW.pictures  # per concept
+ARRANGEMENTS = NOW.arranged  # pictures of as many concepts
 SPLITS = (*COUNTS, *ARRANGEMENTS)
 
 
@@ -78,7 +79,7 @@ def main_colour(name: str) -> str:
 @lru_cache(maxsize=1)
 def drawings_digest() -> str:
     """Digest of all that decides pixels: drawings, parameters of the renderer, its version, the master seed."""
-    files = {path.name: path for path in sorted(FOLDER.glob("*.txt"))}
+    files = {path.name: path for folder in FOLDERS for path in sorted(folder.glob("*.txt"))}
     return store.digest(files, draw.VERSION, draw.VARIATION, draw.PALETTE, draw.SUPERSAMPLING, draw.KAPPA, SEED)
 
 
@@ -156,14 +157,14 @@ def load(ids, size: int, profile=None, name: str = "pictures", kappa: float = dr
     return arrays["pixels"], json.loads(arrays["facts"].tobytes())
 
 
-def images(split: str, size: int = 32, profile=None, *, kappa: float = draw.KAPPA) -> Stimuli:
+def images(split: str, size: int = NOW.side, profile=None, *, kappa: float = draw.KAPPA) -> Stimuli:
     """All pictures of a split.
 
     Parameters
     ----------
     split : {"train", "web", "test", "things", "cichy", "king1", "king2"}
     size : int
-        32 (what networks see) and other divisors of 64 are drawn at 64 and averaged over blocks; other sizes are
+        Default: what networks see. Divisors of 64 are drawn at 64 and averaged over blocks; other sizes are
         drawn directly.
     profile : Profile, optional
         Names the cache folder.

@@ -28,17 +28,25 @@ SEEDS = (0, 1, 2)
 
 
 def training_data(data: str, profile=None):
-    """Images (uint8 tensor (n, 3, 32, 32)), targets (tensor or None), label names.
+    """Images (uint8 tensor (n, 3, side, side)), targets (tensor or None), label names.
 
     ``data`` is a training set of :mod:`humalign.world.splits`; ``captions-seen`` restricts ``captions`` to the seen
-    concepts, so that the pictures are those of ``concepts``.
+    concepts, so that the pictures are those of ``concepts``; ``concepts-10`` has ten pictures of each concept,
+    ``taxonomy-25`` a taxonomy a quarter of which is left as it is (:func:`humalign.world.labels.rewired`).
     """
     import torch
 
     from . import labels, splits
 
-    base = "concepts" if data in ("pictures", "captions-seen") else data
+    name, _, share = data.partition("-")
+    share = int(share) if share.isdigit() else None
+    base = "concepts" if data in ("pictures", "captions-seen") else data if share is None else name
     stimuli, told = splits.training_set(base, small.SIDE, profile)
+    if share is not None and name == "taxonomy":
+        told = labels.rewired(stimuli.concepts, share / 100)
+    elif share is not None:
+        keep = np.flatnonzero([int(i.rpartition("train")[2]) < share for i in stimuli.ids])
+        stimuli, told = stimuli.align([stimuli.ids[k] for k in keep]), (told[0][keep], told[1])
     if data == "pictures":
         told = None
     if data == "captions-seen":

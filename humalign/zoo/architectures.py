@@ -1,4 +1,4 @@
-"""The tiny networks of the drawn world, untrained: architectures for 32 x 32 pictures, and heads."""
+"""The tiny networks of the drawn world, untrained: architectures for pictures of 32 or 64 pixels, and heads."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PATCH = 8  # pixels, for patch-based architectures
 JOINT = 64  # width of the embedding that pictures and captions share
 
 # ---- architectures ---------------------------------------------------------------------------------------------------
-# Each builder returns (encoder, width): encoder maps (n, 3, 32, 32) to (n, width). All but AlexNet are timm classes at
-# reduced width and depth; strides are those of the class except that stem pooling is left out, since 32 pixels are few.
+# Each builder returns (encoder, width): encoder maps (n, 3, SIDE, SIDE) to (n, width). All but AlexNet are timm classes
+# at reduced width and depth; strides are those of the class, but at 32 pixels, which are few, stem pooling is left out.
 
 
 def _alexnet(width):
@@ -35,7 +35,8 @@ def _vgg(plan, features):
     from timm.layers import ClassifierHead
     from timm.models.vgg import VGG, ConvMlp
 
-    net = VGG(cfg=[*plan], num_classes=0, norm_layer=nn.BatchNorm2d, mlp_ratio=1 / 512, drop_rate=0.0)
+    early = [plan[0] // 2, "M"] if SIDE > 32 else []  # one more layer before the resolution of 32 pixels
+    net = VGG(cfg=[*early, *plan], num_classes=0, norm_layer=nn.BatchNorm2d, mlp_ratio=1 / 512, drop_rate=0.0)
     net.pre_logits = ConvMlp(plan[-2], features, kernel_size=2, mlp_ratio=1.0, drop_rate=0.0)
     net.num_features = net.head_hidden_size = features
     net.head = ClassifierHead(features, 0, pool_type="avg")
@@ -49,7 +50,7 @@ def _resnet(channels, layers, bottleneck=False, **more):
     net = ResNet(block, layers, num_classes=0, channels=channels, stem_type="deep", stem_width=stem // 2,
                  zero_init_last=False, **more)  # fmt: skip
     net.conv1 = nn.Conv2d(3, stem, 5, 2, 2, bias=False)
-    net.maxpool = nn.Identity()
+    net.maxpool = nn.MaxPool2d(2) if SIDE > 32 else nn.Identity()
     return net, net.num_features
 
 
@@ -58,7 +59,7 @@ def _densenet(growth, blocks):
     from timm.models.densenet import DenseNet
 
     net = DenseNet(growth_rate=growth, block_config=blocks, num_classes=0, bn_size=3, stem_type="deep")
-    net.features.pool0 = nn.Identity()
+    net.features.pool0 = nn.MaxPool2d(2) if SIDE > 32 else nn.Identity()
     for name in ("conv1", "norm1", "conv2", "norm2"):
         delattr(net.features, name)
     net.features.conv0 = nn.Conv2d(3, 2 * growth, 5, 2, 2, bias=False)
@@ -149,7 +150,7 @@ def encoder(arch: str):
     Returns
     -------
     module : torch.nn.Module
-        (n, 3, 32, 32) float in [-1, 1] to (n, width).
+        (n, 3, side, side) float in [-1, 1] to (n, width).
     width : int
     """
     if arch not in ARCHITECTURES:

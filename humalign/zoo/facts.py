@@ -80,6 +80,7 @@ TRAINING = {  # training group: what a picture came with, under one name for dra
     **dict.fromkeys(("Taxonomy labels", "Web labels"), "many labels"),
     **dict.fromkeys(("Supervised (ImageNet-21K)", "Supervised (JFT-3B)"), "many labels"),
     "Coarse labels": "coarse labels",
+    "Rewired labels": "rewired labels",
     "Supervised (other data)": "other labels",
     "Image/Text": "image/text",
     "Self-Supervised": "self-supervised",
@@ -149,7 +150,7 @@ def _roles(networks: list[dict]) -> list[str]:
     """Comparisons that each network of the drawn world takes part in, from what it was trained on and how."""
 
     def one_label(row):
-        return row["group"] == "Concept labels" and row["augmentation"] == ""
+        return row["group"] == "Concept labels" and row["augmentation"] == "" and row["training_data"] == "concepts"
 
     def other_labels(row):
         return row["group"] in ("Coarse labels", "Taxonomy labels", "Web labels")

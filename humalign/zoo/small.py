@@ -15,12 +15,14 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from ..edition import NOW
 from ..errors import InputError, MissingData
 from ..store import load_arrays, read_json
 from .model import Model
 from .preprocess import Preprocess
 
-SIDE = 32  # pixels
+SIDE = NOW.side  # pixels
+LIST = NOW.within(Path(__file__).parent) / "zoo.toml"
 LAYERS = ("penultimate", "logits")
 BATCH = 512  # pictures at a time; convolutions of other batches differ in the last digits
 TEACHERS = {  # name: training set, epochs; both start from the weights of a network of the list
@@ -35,7 +37,7 @@ TEACHERS = {  # name: training set, epochs; both start from the weights of a net
 @cache
 def zoo() -> dict[str, dict]:
     """The declarative list ``zoo.toml``: name to facts, defaults filled in, in the order of training."""
-    table = tomllib.loads(resources.files(__package__).joinpath("zoo.toml").read_text("utf8"))
+    table = tomllib.loads(LIST.read_text("utf8"))
     networks = {}
     for entry in table["network"]:
         spec = {**table["defaults"], **table["objective"].get(entry.get("objective", "softmax"), {}), **entry}
@@ -65,7 +67,7 @@ def arch_of(name: str) -> str:
 
 def records_path() -> Path:
     """Table of all training runs that come with the package."""
-    return Path(str(resources.files("humalign").joinpath("recorded"))) / "mini_zoo_training.csv"
+    return NOW.within(Path(str(resources.files("humalign"))) / "recorded") / "mini_zoo_training.csv"
 
 
 def records():
@@ -80,7 +82,7 @@ def records():
 
 def weights_folder() -> Path:
     """Folder of the weights that come with the package."""
-    return Path(str(resources.files(__package__).joinpath("weights")))
+    return NOW.within(Path(str(resources.files(__package__).joinpath("weights"))))
 
 
 def weights_path(name: str, seed: int = 0, profile=None) -> Path:
@@ -154,7 +156,7 @@ def trained(name: str, seed: int = 0, profile=None):
 
 @dataclass(frozen=True)
 class SmallPreprocess(Preprocess):
-    """32 x 32 pixels, values in [-1, 1], channels last: the arithmetic that the networks were trained with."""
+    """The pixels of this world, values in [-1, 1], channels last: the arithmetic of training."""
 
     size: int = SIDE
     resize: int = SIDE
