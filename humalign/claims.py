@@ -23,7 +23,8 @@ def ledger(file: str = "claims.toml", prefix: str = "") -> list[dict]:
     Parameters
     ----------
     file : str
-        "claims.toml" of the papers' claims; "claims_people.toml" and "claims_aligned.toml" of pages on real people.
+        "claims.toml" of the papers' claims; "claims_people.toml" and "claims_aligned.toml" of pages on real people;
+        "claims_second.toml" of the second drawn world.
     prefix : str
         Only claims whose id begins so: those of one page.
 
@@ -203,6 +204,33 @@ def slope_within(measured, models, test):
     return (x[:, None] * y).sum(0) / (x**2).sum(), f"{len(x)} networks in {len(np.unique(labels))} families"
 
 
+def _line(cells: Networks, test: dict):
+    """Centre of a fact (``x``), mean value there and slope of the value on it, and the number of networks."""
+    rows = cells.rows(test.get("of"))
+    x, y = cells.facts[test["x"]].to_numpy(float)[rows], cells.both()[rows]
+    x, y = x[np.isfinite(x)], y[np.isfinite(x)]
+    if len(x) < 3 or np.ptp(x) == 0:
+        return None
+    middle = x.mean()
+    return middle, y.mean(0), ((x - middle)[:, None] * y).sum(0) / ((x - middle) ** 2).sum(), len(x)
+
+
+def slope(measured, models, test):
+    """Slope of the value on a fact (``x``) over networks: change per unit of the fact."""
+    found = _line(_select(measured, models, test), test)
+    return (found[2], f"{found[3]} networks") if found else None
+
+
+def line_at(measured, models, test):
+    """The line of :func:`slope` at a value of the fact (``at``) minus the mean of the networks in ``b``."""
+    cells = _select(measured, models, test)
+    found, rows = _line(cells, test), cells.rows(test["b"])
+    if found is None or not len(rows):
+        return None
+    middle, level, rise, n = found
+    return level + rise * (test["at"] - middle) - cells.both()[rows].mean(0), f"{n} networks against {len(rows)}"
+
+
 def _spread(values: np.ndarray) -> np.ndarray:
     """Standard deviation over the rows of (n, B), without the bias of few rows (the factor c4 of normal samples)."""
     from scipy.special import gammaln
@@ -271,6 +299,8 @@ TESTS = {
         share_positive,
         correlation,
         correlation_difference,
+        slope,
+        line_at,
         slope_within,
         spread_difference,
         spread_change,
@@ -387,6 +417,8 @@ def unit(test: dict) -> str:
     words = QUANTITY.get(measure, SHARES.get(measure, measure))
     if kind == "slope_within":
         return f"{words} per doubling"
+    if kind == "slope":
+        return f"{words} per unit of {test['x']}"
     return f"{words} (standard deviation)" if kind.startswith("spread") else words
 
 

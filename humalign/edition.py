@@ -30,6 +30,8 @@ class Edition:
         Concepts of each arrangement set.
     teacher : str
         Network whose features are mapped for students.
+    students : dict
+        Networks that are aligned, with their short names for axes.
     folder : str
         Where what is its own lies in ``world``, ``zoo``, ``recorded`` and the cache; "" of the first.
     """
@@ -42,6 +44,7 @@ class Edition:
     pictures: dict = field(default_factory=dict)
     arranged: dict = field(default_factory=dict)
     teacher: str = ""
+    students: dict = field(default_factory=dict)
     folder: str = ""
 
     def within(self, path) -> Path:
@@ -54,11 +57,15 @@ EDITIONS = {
         number=1, seed=20260, side=32, kappa=0.6, scale=1.16,
         pictures={"train": 80, "web": 80, "test": 16, "things": 2}, arranged={"cichy": 118, "king1": 144, "king2": 144},
         teacher="teacher-web",
+        students={"softmax-resnet-m": "ResNet", "softmax-vit-m": "ViT", "simclr-resnet-m": "SimCLR",
+                  "imagetext-seen-resnet-m": "Image/text"},
     ),
     "2": Edition(
-        number=2, seed=20262, side=64, kappa=0.6, scale=1.16,
+        number=2, seed=20262, side=64, kappa=0.6, scale=1.10,
         pictures={"train": 40, "test": 16, "things": 2}, arranged={"cichy": 118, "king1": 144, "king2": 144},
         teacher="efficientnet-lite0", folder="second",
+        students={"softmax-resnet-m": "ResNet", "softmax-densenet-m": "DenseNet", "simclr-resnet-m": "SimCLR",
+                  "imagetext-resnet-m": "Image/text"},
     ),
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from ..alignet.optim import learning_rate
 from ..alignet.settings import PRESETS, PRIMARY, Settings
 from ..cache import kept
 from ..data.types import Triplets
+from ..edition import NOW
 from ..results import Measured
 from ..similarity import similarity_matrix
 from ..source import Source
@@ -28,12 +29,7 @@ PER_CONCEPT = 4  # test pictures whose features are recorded, of each concept
 SHOTS = (1, 2, 3)  # examples of each concept in the few-shot test
 PART = "H2"  # the held-out concepts that are reported
 STAGES = ("base", "UnAligNet", "AligNet")
-NAMES = {  # short names of the students, for axes
-    "softmax-resnet-m": "ResNet",
-    "softmax-vit-m": "ViT",
-    "simclr-resnet-m": "SimCLR",
-    "imagetext-seen-resnet-m": "Image/text",
-}
+NAMES = NOW.students  # with short names, for axes
 CHOICES = {  # (dataset, measure, detail): title of a panel
     ("things", "accuracy", "cosine"): "odd-one-out choices, all concepts",
     ("things", "accuracy", "cosine, held-out concepts"): "odd-one-out choices, held-out concepts only",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+import pandas as pd
 
 from .. import downstream, odd_one_out, resample, rsa
 from .. import levels as levels_data
-from ..chapters import hierarchy, released
+from ..chapters import hierarchy, released, teacher
 from ..chapters.levels import SHARPNESS, add_levels
 from ..chapters.student import PART, SHOTS, STAGES, level_set, pictures
 from ..results import Measured, Rows
@@ -20,6 +23,7 @@ PARTS = ("seen", "H1", "H2")
 ONE_SHOT_DRAWS, FEW_SHOT_DRAWS = 20, 10  # of the examples
 RIDGE = 0.02  # of the number of rows
 STRENGTH = 1.0  # of the few-shot classifiers, fixed: with so few pictures nothing is left to choose it by
+AGAINST = "softmax-resnet-s"  # the network that pictures are chosen against; it is no student
 KNOWN_SEED = 1  # of the half of the concepts that is known when anomalies are sought
 
 
@@ -58,8 +62,19 @@ def one_shot(features: np.ndarray, ids, part: str) -> np.ndarray:
     return total / ONE_SHOT_DRAWS
 
 
-def shift(train: np.ndarray, train_concepts, test: np.ndarray, test_concepts, part: str) -> np.ndarray:
-    """Superordinate of test pictures by a ridge classifier learned on seen concepts, per concept of ``part``.
+def tasks() -> dict[str, dict]:
+    """Shift tasks: name to (concept to class); concepts outside a task have none. "" is that of all superordinates."""
+    from ..world import labels
+    from ..world.drawing import world
+
+    kind = world().superordinate
+    living = {c: k for c, k in kind.items() if labels.top(c) == "living thing"}
+    made = {c: k for c, k in kind.items() if labels.top(c) == "artifact"}
+    return {"": kind, "living": living, "made": made, "broad": {c: labels.top(c) for c in kind}}
+
+
+def shift(train: np.ndarray, train_concepts, test: np.ndarray, test_concepts, part: str, kind=None) -> np.ndarray:
+    """Class of test pictures by a ridge classifier learned on seen concepts, per concept of ``part``.
 
     Parameters
     ----------
@@ -68,17 +83,64 @@ def shift(train: np.ndarray, train_concepts, test: np.ndarray, test_concepts, pa
     test : (m, p)
     part : {"seen", "H1", "H2"}
         "seen" is the source population, the others are targets.
+    kind : dict, optional
+        A task of :func:`tasks`; default: superordinates.
     """
-    from ..world.drawing import world
-
-    kind = world().superordinate
-    head = downstream.StreamedRidge(sorted(set(kind.values()))).add(train, [kind[c] for c in train_concepts])
-    inside = np.isin(test_concepts, concepts_of(part))
+    kind = tasks()[""] if kind is None else kind
+    known = np.isin(train_concepts, list(kind))
+    train, train_concepts = train[known], np.asarray(train_concepts)[known]
+    classes = sorted({kind[c] for c in train_concepts})
+    head = downstream.StreamedRidge(classes).add(train, [kind[c] for c in train_concepts])
+    inside = np.isin(test_concepts, [c for c in concepts_of(part) if kind.get(c) in classes])
     chosen = head.classes[head.scores(test[inside], RIDGE * len(train)).argmax(1)]
     concepts = np.asarray(test_concepts)[inside]
     right = chosen == np.array([kind[c] for c in concepts])
     codes = np.unique(concepts, return_inverse=True)[1]
     return np.bincount(codes, right) / np.bincount(codes)
+
+
+def _named(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Whether a ridge classifier of the seen concepts, learned on train pictures, names each of their test pictures."""
+    from ..world.stimuli import concept_of, split_ids
+
+    own = np.array([concept_of(i) for i in split_ids("test")])
+    inside = np.isin(own, concepts_of("seen"))
+    head = downstream.StreamedRidge(concepts_of("seen")).add(train, [concept_of(i) for i in shift_ids()])
+    return head.classes[head.scores(test[inside], RIDGE * len(train)).argmax(1)] == own[inside]
+
+
+@lru_cache(maxsize=2)
+def _missed(drawn: Source) -> np.ndarray:
+    """Which test pictures of seen concepts the reference network :data:`AGAINST` does not name: bool."""
+    from ..world.stimuli import split_ids
+
+    rows = pd.Index(split_ids("train")).get_indexer(shift_ids())
+    train, test = (teacher.features(drawn, AGAINST, split) for split in ("train", "test"))
+    return ~_named(train[rows], test)
+
+
+def _further(rows: Rows, features: dict, drawn: Source) -> None:
+    """Four shift tasks, naming pictures that were chosen against a network, and ratings of pairs."""
+    from ..world.datasets import ratings
+    from ..world.stimuli import concept_of, split_ids
+
+    ids = split_ids("test")
+    test, owners, owner = features["test"], [concept_of(i) for i in ids], [concept_of(i) for i in shift_ids()]
+    for name, kind in tasks().items():
+        for part in PARTS:
+            each = shift(features["train"], owner, test, owners, part, kind)
+            rows.add("shift", "accuracy", f"{part}, {name}" if name else part, *resample.unit_means(each), len(each))
+    right, missed = _named(features["train"], test), _missed(drawn)
+    shown = np.array(owners)[np.isin(owners, concepts_of("seen"))]
+    for name, keep in (("all", np.ones_like(missed)), ("chosen against a network", missed)):
+        code = np.unique(shown[keep], return_inverse=True)[1]
+        each = np.bincount(code, right[keep]) / np.bincount(code)
+        rows.add("naming", "accuracy", name, *resample.unit_means(each), int(keep.sum()))
+    rated = ratings()
+    own = rsa.rdm(test[pd.Index(ids).get_indexer(list(rated.ids))], "cosine")
+    people = rated.mean()
+    draws = resample.Pairs(len(people)).correlate(rsa.upper_triangle(own), rsa.upper_triangle(people))
+    rows.add("ratings", "spearman", "cosine", rsa.compare(own, people), draws, len(people))
 
 
 def measure(features: dict, drawn: Source, **common) -> Measured:
@@ -98,23 +160,20 @@ def measure(features: dict, drawn: Source, **common) -> Measured:
     -------
     Measured
         Datasets levels (details ``H2/coarse`` ... on the concept split; ``coarse`` ... on the whole Levels set, also
-        with measure ``entropy-time``), one-shot, shift (seen, H1, H2), things (cosine accuracy of the test choices
-        and of all choices about held-out concepts only), cichy, king1, king2 (Spearman).
+        with measure ``entropy-time``), one-shot, shift (seen, H1, H2; of four :func:`tasks`), naming (pictures of seen
+        concepts: all, and those that a network misnames), ratings (Spearman), things (cosine accuracy of the test
+        choices and of all choices about held-out concepts only), cichy, king1, king2 (Spearman).
     """
     from ..world.datasets import arrangement, things
-    from ..world.stimuli import concept_of, split_ids
+    from ..world.stimuli import split_ids
 
     rows = Rows(**{"profile": drawn.profile.name, **common})
     test, ids = features["test"], split_ids("test")
-    owners = [concept_of(i) for i in ids]
     _levels(rows, similarity_matrix(test, "cosine"), drawn)
     for part in ("H1", "H2"):
         each = one_shot(test, ids, part)
         rows.add("one-shot", "accuracy", part, *resample.unit_means(each), len(each))
-    owner = [concept_of(i) for i in shift_ids()]
-    for part in PARTS:
-        each = shift(features["train"], owner, test, owners, part)
-        rows.add("shift", "accuracy", part, *resample.unit_means(each), len(each))
+    _further(rows, features, drawn)
     data, similarity = things("test"), similarity_matrix(features["things"], "cosine")
     found = resample.triplet_means(odd_one_out.scores(similarity, data.triplets), data.triplets, data.concepts)
     rows.add("things", "accuracy", "cosine", *found, len(data))

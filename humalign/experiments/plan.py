@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from ..alignet.settings import PRIMARY
 from ..chapters.student import NAMES
+from ..edition import NOW
 from .students import StudentRun
 
 STUDENTS = tuple(NAMES)
 MAIN, SEEN_TEACHER = "teacher-web", "teacher-seen"
 SEEDS = (0, 1, 2)
+LEAKY, SEEN = "all-resnet-l", "softmax-resnet-l"  # of the second world: labels of all concepts, of seen ones
+OVERLAP = ("sigmoid-resnet-m", *(f"rewired-{share}-resnet-m" for share in (0, 25, 50, 75)), "taxonomy-resnet-m")
+STEPS = 300  # of students of the second world
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Experiment:
 
 def _aligned(stage: str, model: str, seed: int, run: dict | None = None, **settings) -> Experiment:
     own = "untransformed" if stage.startswith("UnAligNet") else "human-aligned"
-    s = PRIMARY.with_(teacher=own, seed=seed, **settings)
+    steps = {"steps": STEPS, "warmup": STEPS // 20} if NOW.folder else {}
+    s = PRIMARY.with_(teacher=own, seed=seed, **steps, **settings)
     return Experiment(stage, model, seed, StudentRun(student=model, seed=seed, settings=s, **(run or {})))
 
 
@@ -59,7 +64,29 @@ def _both(change: str, model: str, seed: int, run: dict | None = None, **setting
 
 
 def plan() -> list[Experiment]:
-    """All experiments in the order of PROTOCOL.md but the diagnosis of ports (:mod:`humalign.experiments.diagnose`)."""
+    """All experiments of this world, in the order of its protocol."""
+    return _second() if NOW.folder else _first()
+
+
+def _second() -> list[Experiment]:
+    """Students of a teacher that saw photographs only; then what rewired labels and other teachers change."""
+    main = [Experiment("base", NOW.teacher), Experiment("teacher", NOW.teacher, kind="uncertainty")]
+    for seed in SEEDS:
+        for student in STUDENTS:
+            main += [Experiment("base", student, seed), *_both("", student, seed)]
+            main.append(_aligned("permuted", student, seed, {"kind": "permuted"}))
+    for seed in SEEDS:
+        for student in OVERLAP:
+            main += [Experiment("base", student, seed), *_both("overlap", student, seed)]
+    for change, teacher in (("leaky teacher", LEAKY), ("seen teacher", SEEN)):
+        main += [Experiment("base", teacher), Experiment("teacher", teacher, kind="uncertainty")]
+        for seed in SEEDS:
+            main += _both(change, STUDENTS[0], seed, {"teacher": teacher})
+    return main
+
+
+def _first() -> list[Experiment]:
+    """All but the diagnosis of ports (:mod:`humalign.experiments.diagnose`)."""
     first, main = STUDENTS[0], []
     seen = {"teacher": SEEN_TEACHER}
     for name in (MAIN, SEEN_TEACHER):

@@ -54,8 +54,8 @@ class StudentRun:
         Training seed of the student, and seed of the alignment.
     teacher : str
         Network of the mini zoo; its human-aligned or untransformed map, as ``settings.teacher`` says.
-    kind : {"uncertainty", "plain", "glocal"}
-        Of the human-aligned map.
+    kind : {"uncertainty", "plain", "glocal", "permuted"}
+        Of the human-aligned map; "permuted" is that of uncertainty where each concept is given another one's pictures.
     judged : {"seen", "all"}
         Concepts that people judged for the teacher.
     pictures : {"all", "seen", "without H2"}
@@ -91,20 +91,25 @@ class StudentRun:
 
 def embedding_of(profile, run: StudentRun):
     """The teacher's representations of the pictures of a run, the reference of its local term, and the clusters."""
-    from ..world.stimuli import split_ids
+    from ..world.observers import permutation
+    from ..world.stimuli import concept_of, split_ids
 
     kind = run.kind if run.settings.teacher == "human-aligned" else "untransformed"
+    permuted, kind = kind == "permuted", "uncertainty" if kind == "permuted" else kind
     source = open_source(profile)
     found = fitted(source, run.teacher, kind, run.judged)
     row = {name: i for i, name in enumerate(split_ids("train"))}
     rows = [row[name] for name in unlabelled(profile, run.pictures).ids]
     plain = features(source, run.teacher, "train")
+    if permuted:
+        other = [f"{permutation()[concept_of(i)]}/{i.partition('/')[2]}" for i in split_ids("train")]
+        plain = plain[[row[name] for name in other]]
     values = found.apply(plain)[rows]
 
     def make():
         return {"labels": kmeans(values - values.mean(0), run.clusters, seed=0)[0]}
 
-    inputs = [found.key, run.pictures, run.clusters]
+    inputs = [found.key, run.pictures, run.clusters, *(["permuted"] if permuted else [])]
     labels = kept(profile, f"student-clusters-{run.teacher}", VERSION, inputs, make)["labels"]
     return values, (plain - plain.mean(0))[rows], labels
 

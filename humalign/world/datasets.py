@@ -41,6 +41,7 @@ SIZES = {
     "levels_careless": 0.05,  # share of careless people, who lapse in half of the trials
     "levels_limit": 15.0,  # s, later answers count as missed
 }
+RATINGS = {"pictures": 120, "people": 10, "noise": 1.5}  # noise: sd of a rating, on a scale from 0 to 10
 __all__ = [
     "DATASETS",
     "LEVELS",
@@ -207,6 +208,30 @@ def arrangement(name: str = "cichy") -> HumanRDM:
         rdm[person][upper] = distance / distance.mean()
     rdm += rdm.transpose(0, 2, 1)
     return HumanRDM(ids, rdm, SOURCE, LICENCE, name=f"arrangement-{name}")
+
+
+def ratings() -> HumanRDM:
+    """Similarity of pictures as ten people of the main group rate it, 0 to 10 (plays Likert sets).
+
+    Returns
+    -------
+    HumanRDM
+        ``rdm`` (10, m, m): 10 minus the rating, of test pictures of as many different concepts. A rating is ten times
+        the cosine in the person's weighted dimensions with normal noise, rounded and kept within the scale.
+    """
+    rng, n = generator("ratings"), RATINGS["pictures"]
+    shown = rng.permutation(list(world().concepts))[:n]
+    ids = tuple(f"{concept}/test{k}" for concept, k in zip(shown, rng.integers(COUNTS["test"], size=n)))
+    seen, crew = observers.values(ids), observers.people("main")
+    upper = np.triu_indices(n, 1)
+    rdm = np.zeros((RATINGS["people"], n, n))
+    for row, person in enumerate(rng.permutation(len(crew))[: len(rdm)]):
+        x = seen * np.sqrt(crew.weights[person])
+        near = 1 - pdist(x, "cosine")
+        said = np.rint(10 * near + rng.normal(0, RATINGS["noise"], len(near)))
+        rdm[row][upper] = 10 - np.clip(said, 0, 10)
+    rdm += rdm.transpose(0, 2, 1)
+    return HumanRDM(ids, rdm, SOURCE, LICENCE, name="ratings")
 
 
 def embedding() -> ConceptEmbedding:

@@ -22,7 +22,9 @@ _PIXEL_TOLERANCE = 4.0  # grey levels, mean over a thumbnail; another picture di
 
 def parameters() -> dict:
     """Every parameter and seed that decides the world."""
+    own = {"side": NOW.side, "ratings": datasets.RATINGS} if NOW.folder else {}  # not in the first frozen file
     return {
+        **own,
         "seed": stimuli.SEED,
         "counts": stimuli.COUNTS,
         "arrangements": stimuli.ARRANGEMENTS,
@@ -121,6 +123,11 @@ def freeze(profile) -> dict:
             "calibration": _plain(rules.calibrate(profile)),
             "observed": rules.observed(),
             "overlap": rules.overlap(),
+            **(
+                {"rewired": _plain(rules.rewired_overlap(profile)), "naming": rules.naming(profile)}
+                if NOW.folder
+                else {}
+            ),
         },
     )
     frozen = store.read_json(FROZEN)
@@ -205,7 +212,12 @@ def tables(frozen: dict) -> dict:
         f"permuted taxonomy {over['mantel_control']:.3f}. Pairs of concepts put under one superordinate by both "
         f"the drawing files and the label taxonomy, as a share of those put together by either: {over['purity']:.2f}."
     )
+    shares = frozen.get("rewired", {})
+    lines = [[name, *(f"{row[k]:.3f}" for k in ("mantel", "r2"))] for name, row in shares.items()]
+    names = [[name, f"{value:.3f}"] for name, value in frozen.get("naming", {}).items()]
     return {
+        "rewired": _table(["labels", "Mantel correlation", "mean adjusted R2"], lines),
+        "naming": _table(["description", "test pictures named"], names),
         "calibration": _table(head, rows),
         "coupling": _table(["kappa", *features], coupling),
         "observed": _table(["quantity", "value"], [[k, f"{v:.3f}"] for k, v in flat.items()]) + f"\n\n{people}",

@@ -157,8 +157,6 @@ def overlap(permutations: int = 999) -> dict:
         permutation p; ``mantel_control``: the same for the permuted taxonomy; ``purity``: share of superordinate pairs
         that both files put together.
     """
-    from scipy.stats import rankdata
-
     from . import labels
 
     concepts = list(world().concepts)
@@ -168,38 +166,13 @@ def overlap(permutations: int = 999) -> dict:
     coarse = np.array([labels.superordinate(c) for c in concepts])
     one_hot = (coarse[:, None] == np.unique(coarse)[None]).astype(float)
 
-    def adjusted(design):
-        basis = np.linalg.svd(np.c_[np.ones(len(design)), design], full_matrices=False)
-        basis = basis[0][:, basis[1] > 1e-9 * basis[1][0]]
-        rest = target - basis @ (basis.T @ target)
-        unexplained = (rest**2).sum(0) / ((target - target.mean(0)) ** 2).sum(0)
-        return 1 - unexplained * (len(design) - 1) / (len(design) - basis.shape[1])
-
-    superordinate, full = adjusted(one_hot), adjusted(shared)
-    common = shared @ shared.T
-    jaccard = 1 - common / (shared.sum(1)[:, None] + shared.sum(1) - common)
+    superordinate, full = adjusted(one_hot, target), adjusted(shared, target)
     values = observers.concept_values()
-    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
-    seen = 1 - unit @ unit.T
-    upper = np.triu_indices(len(concepts), 1)
-
-    def ranks(rdm):
-        r = rankdata(rdm[upper])
-        return (r - r.mean()) / r.std()
-
-    label_ranks = np.zeros_like(jaccard)
-    label_ranks[upper] = ranks(jaccard)
-    label_ranks += label_ranks.T
-    other = ranks(seen)
-    rng = stimuli.generator("overlap")
-    rho = float((label_ranks[upper] * other).mean())
-    null = []
-    for _ in range(permutations):
-        order = rng.permutation(len(concepts))
-        null.append((label_ranks[np.ix_(order, order)][upper] * other).mean())
     row = {c: k for k, c in enumerate(concepts)}
     order = [row[observers.permutation()[c]] for c in concepts]
-    control = float((label_ranks[upper] * ranks(seen[np.ix_(order, order)])).mean())
+    rho, null = mantel(shared, values, permutations)
+    control = mantel(shared, values[order])[0]
+    upper = np.triu_indices(len(concepts), 1)
     drawn = np.array([world().superordinate[c] for c in concepts])
     same = (drawn[:, None] == drawn)[upper]
     told = (coarse[:, None] == coarse)[upper]
@@ -214,3 +187,113 @@ def overlap(permutations: int = 999) -> dict:
         "mantel_control": control,
         "purity": float((same & told).sum() / (same | told).sum()),
     }
+
+
+def adjusted(design: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Adjusted R2 of each column of ``target`` (n, d) on a design (n, k) with a constant: (d,)."""
+    basis = np.linalg.svd(np.c_[np.ones(len(design)), design], full_matrices=False)
+    basis = basis[0][:, basis[1] > 1e-9 * basis[1][0]]
+    rest = target - basis @ (basis.T @ target)
+    unexplained = (rest**2).sum(0) / ((target - target.mean(0)) ** 2).sum(0)
+    return 1 - unexplained * (len(design) - 1) / (len(design) - basis.shape[1])
+
+
+def mantel(labels: np.ndarray, values: np.ndarray, permutations: int = 0) -> tuple[float, list[float]]:
+    """Spearman correlation of the dissimilarities of concepts in labels and in what people see.
+
+    Parameters
+    ----------
+    labels : (n, k) of 0 and 1
+        Every concept with at least one; their dissimilarity is Jaccard's.
+    values : (n, d)
+        Their dissimilarity is one minus the cosine.
+    permutations : int
+
+    Returns
+    -------
+    float, and the list of its values where the concepts of the labels are permuted
+    """
+    from scipy.stats import rankdata
+
+    common = labels @ labels.T
+    jaccard = 1 - common / (labels.sum(1)[:, None] + labels.sum(1) - common)
+    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+    upper = np.triu_indices(len(labels), 1)
+
+    def ranks(rdm):
+        r = rankdata(rdm[upper])
+        return (r - r.mean()) / r.std()
+
+    told = np.zeros_like(jaccard)
+    told[upper] = ranks(jaccard)
+    told, seen, rng, null = told + told.T, ranks(1 - unit @ unit.T), stimuli.generator("overlap"), []
+    for _ in range(permutations):
+        order = rng.permutation(len(labels))
+        null.append(float((told[np.ix_(order, order)][upper] * seen).mean()))
+    return float((told[upper] * seen).mean()), null
+
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the taxonomy that is left as it is
+
+
+def rewired_overlap(profile) -> dict:
+    """How far each rewired taxonomy, and THINGS' 27 categories, contain what people attend to.
+
+    Parameters
+    ----------
+    profile : Profile
+        With the real data folder, for THINGS; without it that row is missing.
+
+    Returns
+    -------
+    dict
+        Label set to ``mantel`` (:func:`mantel`) and ``r2`` (mean of :func:`adjusted`): taxonomies over the seen
+        concepts and the observers' dimensions; THINGS' categories, over the concepts that have one, and SPoSE-49.
+    """
+    from ..data import registry
+    from . import labels, splits
+
+    concepts = list(splits.concepts_of("seen"))
+    rows = [k for k, c in enumerate(world().concepts) if c in set(concepts)]
+    values, authored, out = observers.concept_values()[rows], observers.authored_values()[rows], {}
+    authored = authored[:, authored.std(0) > 0]
+    for share in SHARES:
+        found, names = labels.rewired(concepts, share)
+        shared = found[:, [n not in labels.hierarchy() for n in names]].astype(float)
+        out[f"taxonomy, {share:.0%} left"] = {
+            "mantel": mantel(shared, values)[0], "r2": float(adjusted(shared, authored).mean())
+        }  # fmt: skip
+    real = profile.with_(name="slice")
+    if {"things/categories_27", "things/spose_49"} <= set(registry.available(real)):
+        told = registry.load("things/categories_27", real)
+        spose = registry.load("things/spose_49", real).align(told.index[told.any(axis=1)]).values
+        told = told[told.any(axis=1)].to_numpy(float)
+        out["THINGS, 27 categories, and SPoSE-49"] = {
+            "mantel": mantel(told, spose)[0], "r2": float(adjusted(told, spose).mean())
+        }  # fmt: skip
+    return out
+
+
+def naming(profile, pictures: int = 20) -> dict:
+    """Share of the test pictures that a linear probe of trivial descriptions names, as networks are probed.
+
+    Parameters
+    ----------
+    profile : Profile
+        Keeps the drawn pictures.
+    pictures : int
+        Training pictures of each concept.
+
+    Returns
+    -------
+    dict
+        Description (:func:`humalign.features.simple.descriptions`, of 32 pixels) to accuracy.
+    """
+    from .fitting import linear_probe
+
+    train, test = (stimuli.images(split, 32, profile) for split in ("train", "test"))
+    train = train.align([i for i in train.ids if int(i.rpartition("train")[2]) < pictures])
+    number = {c: k for k, c in enumerate(world().concepts)}
+    y, z = ([number[c] for c in s.concepts] for s in (train, test))
+    tested = descriptions(test.images)
+    return {name: linear_probe(x, y, tested[name], z) for name, x in descriptions(train.images).items()}

@@ -57,6 +57,7 @@ def concepts_of(part: str) -> tuple[str, ...]:
 # name: (splits, part of the concepts, kind of labels)
 TRAINING_SETS = {
     "concepts": (("train",), "seen", "concepts"),
+    "all": (("train",), "all", "concepts"),
     "coarse": (("train",), "seen", "coarse"),
     "taxonomy": (("train",), "seen", "taxonomy"),
     "web": (("train", "web"), "all", "web"),

@@ -179,7 +179,7 @@ def accuracies(network, objective, spec, labels, profile=None) -> dict:
     )
     own = None
     if objective.head is not None:
-        seen = set(splits.concepts_of("all" if spec["data"] in ("web", "captions", "captions-web") else "seen"))
+        seen = set(splits.concepts_of("all" if spec["data"] in ("all", "web", "captions", "captions-web") else "seen"))
         rows = np.array([c in seen for c in shown])
         with torch.inference_mode():
             logits = objective.head(torch.from_numpy(tested[rows])).numpy()

@@ -81,6 +81,7 @@ TRAINING = {  # training group: what a picture came with, under one name for dra
     **dict.fromkeys(("Supervised (ImageNet-21K)", "Supervised (JFT-3B)"), "many labels"),
     "Coarse labels": "coarse labels",
     "Rewired labels": "rewired labels",
+    "Labels of all concepts": "labels of all concepts",
     "Supervised (other data)": "other labels",
     "Image/Text": "image/text",
     "Self-Supervised": "self-supervised",
@@ -163,7 +164,9 @@ def _roles(networks: list[dict]) -> list[str]:
         softmax = one_label(row) and row["objective"] == "Softmax"
         several = one_label(row) and row["objective"] in ("Softmax", "Sigmoid")
         found = {
-            "objective": row["arch"] == BASE and row["group"] == "Concept labels",
+            "objective": row["arch"] == BASE
+            and row["group"] == "Concept labels"
+            and row["training_data"] == "concepts",
             "architecture": softmax and row["size"] == "m",
             "size": softmax and len(sizes[row["family"]]) > 1,
             "labels": row["arch"] in both and (other_labels(row) or several),
