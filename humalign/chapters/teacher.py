@@ -59,11 +59,14 @@ def _drawn(network: str) -> bool:
 
 def _seen_by(network: str, split: str, profile) -> np.ndarray:
     """Penultimate features of a network of photographs for a split, drawn anew at the size that it sees."""
+    import torch
+
     from ..features import extract
     from ..world import stimuli
     from ..zoo import load
 
     model, parts = load(network, profile=profile), []
+    model.module.to(memory_format=torch.channels_last)  # twice as fast
     names = stimuli.split_ids(split)
     for start in tqdm(range(0, len(names), AT_ONCE), desc=f"{network}, {split}", leave=False):
         ids = names[start : start + AT_ONCE]
