@@ -20,7 +20,8 @@ from .errors import InputError, MissingData
 from .source import Source, open_source
 from .store import content, read_json, sha256, write_json, write_text
 
-FOLDER = NOW.within(Path(str(resources.files("humalign"))) / "recorded")
+RECORDED = Path(str(resources.files("humalign"))) / "recorded"
+FOLDER = NOW.within(RECORDED)
 PACKAGES = ("numpy", "scipy", "torch", "scikit-learn", "timm")
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .. import resample, results, show
+from .. import record, resample, results, show
 from ..cache import kept
 from ..errors import MissingData
 from ..results import Measured, combine, farthest
@@ -108,7 +107,7 @@ def identity(part) -> dict:
 
 def recorded_path() -> Path:
     """Results of further training runs that come with the package."""
-    return Path(str(resources.files("humalign").joinpath("recorded", "mini_seeds.csv")))
+    return record.FOLDER / "mini_seeds.csv"
 
 
 @lru_cache(maxsize=1)

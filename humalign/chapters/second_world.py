@@ -1,0 +1,293 @@
+"""The second drawn world: labels whose overlap with observers varies, fair pairs, a teacher that knows no drawing."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import claims as ledger
+from .. import record, resample, show
+from ..edition import EDITIONS
+from ..results import Measured, interval
+from ..store import read_json
+from ..zoo.facts import kinds
+from . import claims, statements, student
+from .world import FROZEN
+
+ROLES, OPTIONAL = (), ()  # recorded runs
+WORLD = EDITIONS["2"]
+FILES = {"networks": "mini_seeds.csv", "facts": "networks.csv", "students": student.RUNS, "log": student.LOG}
+CONTROLS = ("Rewired labels", "Labels of all concepts")  # groups that no paper has: not part of the papers' claims
+LEDGER = "claims_second.toml"
+REAL = "THINGS, 27 categories, and SPoSE-49"
+NAMES_ONLY, LINE = "sigmoid-resnet-m", "resnet-m"  # the network that labels are compared with; architecture of the line
+STAGES = ("base", "permuted", "UnAligNet", "AligNet")
+TEACHERS = {  # end of a stage: what the teacher knew
+    "": "photographs only",
+    ", seen teacher": "labels of seen concepts",
+    ", leaky teacher": "labels of all concepts",
+}
+WAYS = ("labels", "linear transform", "UnAligNet", "AligNet")  # to gain agreement, in the figure of overlap
+ODD = {"dataset": "things", "measure": "accuracy"}
+MEASURES = {  # dataset, measure, detail: words
+    ("levels", "accuracy", "H2/coarse"): "coarse",
+    ("levels", "accuracy", "H2/fine"): "fine",
+    ("levels", "accuracy", "H2/boundary"): "boundary",
+    ("one-shot", "accuracy", "H2"): "one example each",
+    ("shift", "accuracy", "H2"): "new superordinates",
+    ("ratings", "spearman", "cosine"): "ratings of pairs (ρ)",
+    ("naming", "accuracy", "chosen against a network"): "pictures chosen against a network",
+}
+
+
+def _path(what: str) -> Path:
+    name = str(WORLD.within(Path()) / FILES[what])
+    return record.file_of(name, "the second drawn world", "HUMALIGN_WORLD=2 humalign record --profile mini")
+
+
+@lru_cache(maxsize=1)
+def frozen() -> dict:
+    """What was frozen before any network: overlaps of labels, naming by trivial descriptions, the data."""
+    return read_json(WORLD.within(FROZEN.parent) / FROZEN.name)
+
+
+def networks() -> Measured:
+    """Results of all training runs, with draws; MissingData where none is recorded."""
+    return Measured.load(_path("networks"), "recorded")
+
+
+def students() -> Measured:
+    """Results of all students, with draws; MissingData where none is recorded."""
+    return Measured.load(_path("students"), "recorded")
+
+
+def log() -> pd.DataFrame:
+    """One line a planned student: stage, model, seed, state (done, failed, not run) and facts of training."""
+    return pd.read_csv(_path("log"))
+
+
+def overlaps() -> dict[str, float]:
+    """Training set of a network to the Mantel correlation of its labels with what observers see."""
+    found = {name: row["mantel"] for name, row in frozen()["rewired"].items() if name != REAL}
+    shares = {name: name.split()[1].rstrip("%") for name in found}
+    return {"taxonomy" if shares[n] == "100" else f"taxonomy-{shares[n]}": value for n, value in found.items()}
+
+
+def facts() -> pd.DataFrame:
+    """Facts of the networks (:func:`humalign.zoo.facts.kinds`), with ``overlap`` of those with a taxonomy."""
+    table = pd.read_csv(_path("facts"))
+    for column in ("role", "augmentation", "objective", "family", "training_data"):
+        table[column] = table[column].fillna("")
+    return kinds(table).assign(overlap=table["training_data"].map(overlaps()))
+
+
+# ---- verdicts --------------------------------------------------------------------------------------------------------
+
+
+def judged(measured: Measured | None = None, models: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Every claim of both papers, those of the ledger that was added later with a criterion, and this world's own.
+
+    Returns
+    -------
+    DataFrame
+        Of :func:`humalign.claims.judge`. The papers' claims leave networks out that no paper has
+        (:data:`CONTROLS`).
+    """
+    measured = claims.join(networks(), claims.reported(students())) if measured is None else measured
+    models = facts() if models is None else models
+    papers = models[~models["group"].isin(CONTROLS)]
+    own = ledger.judge(measured, models, ledger.ledger(LEDGER))
+    return pd.concat([ledger.judge(measured, papers), own], ignore_index=True)
+
+
+def own(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The claims of this world's own ledger among :func:`judged`."""
+    return verdicts[verdicts["id"].str.startswith("w2-")]
+
+
+# ---- overlap ---------------------------------------------------------------------------------------------------------
+
+
+def _cells(measured: Measured, models: pd.DataFrame, **where) -> resample.Networks:
+    keep = np.all([measured.table[key] == value for key, value in where.items()], axis=0)
+    return resample.networks(measured.select(keep), models, "")
+
+
+def _gain(after: resample.Networks, before: resample.Networks) -> pd.DataFrame:
+    """Value of each network in ``after`` minus that of the same, or of the only, network in ``before``."""
+    left, right = after.both(), before.both()
+    at = before.facts["model"].tolist()
+    rows = []
+    for k, model in enumerate(after.facts["model"]):
+        if len(at) == 1 or model in at:
+            gain = left[k] - right[0 if len(at) == 1 else at.index(model)]
+            rows.append((model, gain[0], *interval(gain[1:])))
+    return pd.DataFrame(rows, columns=["model", "value", "low", "high"])
+
+
+def overlap_points(runs: Measured, aligned: Measured, models: pd.DataFrame) -> pd.DataFrame:
+    """What labels, a linear transform and alignment add to odd-one-out accuracy, at each overlap, one architecture.
+
+    Parameters
+    ----------
+    runs, aligned : Measured
+        Of :func:`networks` and :func:`students`.
+    models : DataFrame
+        Of :func:`facts`.
+
+    Returns
+    -------
+    DataFrame
+        way (one of :data:`WAYS`), model, overlap, value, low, high. "labels": minus the network that was told the names
+        of concepts only; "linear transform": minus the same network in the same folds; others: minus the same network.
+    """
+    line = models[models["overlap"].notna() & (models["arch"] == LINE)]
+    names, both = models[models["model"] == NAMES_ONLY], {**ODD, "layer": "penultimate"}
+    zero = {**both, "stage": "zero-shot", "detail": "cosine"}
+    parts = {"labels": _gain(_cells(runs, line, **zero), _cells(runs, names, **zero))}
+    folds = _cells(runs, line, **both, stage="zero-shot, same folds")
+    parts["linear transform"] = _gain(_cells(runs, line, **both, stage="probed"), folds)
+    base = _cells(aligned, line, **ODD, stage="base", detail="cosine")
+    for way in WAYS[2:]:
+        after = _cells(aligned, line, **ODD, stage=f"{way}, overlap", detail="cosine")
+        parts[way] = _gain(after, base)
+    out = pd.concat([part.assign(way=way) for way, part in parts.items()], ignore_index=True)
+    return out.merge(line[["model", "overlap"]], on="model").sort_values(["way", "overlap"], ignore_index=True)
+
+
+def real_overlap() -> float:
+    """Mantel correlation of THINGS' categories with SPoSE: real labels, real people."""
+    return frozen()["rewired"][REAL]["mantel"]
+
+
+# ---- networks --------------------------------------------------------------------------------------------------------
+
+
+def zero_shot_points(runs: Measured, models: pd.DataFrame) -> pd.DataFrame:
+    """Zero-shot odd-one-out accuracy of every network, better layer: model, facts, value, low, high."""
+    where = {**ODD, "stage": "zero-shot", "detail": "cosine"}
+    keep = np.all([runs.table[key] == value for key, value in where.items()], axis=0)
+    cells = resample.networks(runs.select(keep), models)
+    ends = np.array([interval(draws) for draws in cells.draws])
+    columns = ["model", "name", "arch", "group", "objective", "training_data", "runs"]
+    return cells.facts[columns].assign(value=cells.value, low=ends[:, 0], high=ends[:, 1])
+
+
+def naming(models: pd.DataFrame) -> pd.DataFrame:
+    """Test pictures that a linear probe names: of trivial descriptions, untrained and self-supervised networks.
+
+    Returns
+    -------
+    DataFrame
+        name, group ("Description" or that of the network), value.
+    """
+    trivial = pd.DataFrame(frozen()["naming"].items(), columns=["name", "value"]).assign(group="Description")
+    shown = models[models["group"].isin(["Self-Supervised", "Untrained"]) & models["reference_accuracy"].notna()]
+    nets = shown.rename(columns={"reference_accuracy": "value"})[["name", "group", "value"]]
+    return pd.concat([trivial, nets], ignore_index=True).sort_values("value", ignore_index=True)
+
+
+def fair_pairs(runs: Measured, models: pd.DataFrame) -> pd.DataFrame:
+    """Mean accuracy of the three architectures by what they were told, with matched pictures and steps.
+
+    Returns
+    -------
+    DataFrame
+        told, value, low, high, and each (values of the networks).
+    """
+    points = zero_shot_points(runs, models[models["arch"].str.endswith("-m")])
+    told = {
+        ("Untrained", "pictures"): "nothing (untrained)",
+        ("Self-Supervised", "pictures"): "nothing (SimCLR)",
+        ("Concept labels", "concepts-10"): "one label, 10 pictures",
+        ("Concept labels", "concepts-20"): "one label, 20 pictures",
+        ("Concept labels", "concepts"): "one label, 40 pictures",
+        ("Coarse labels", "coarse"): "superordinate only",
+        ("Image/Text", "captions-seen"): "captions",
+        ("Rewired labels", "taxonomy-0"): "taxonomy, rewired",
+        ("Taxonomy labels", "taxonomy"): "taxonomy",
+    }
+    keep = points["objective"].isin(["Softmax", "Sigmoid", "SimCLR", "Image/text", "none"])
+    one_label = (points["group"] != "Concept labels") | (points["objective"] == "Softmax")
+    points = points[keep & one_label]
+    rows = []
+    for key, words in told.items():
+        part = points[(points["group"] == key[0]) & (points["training_data"] == key[1])]
+        if len(part):
+            each = " ".join(f"{v:.6g}" for v in part["value"])
+            rows.append((words, part["value"].mean(), part["value"].min(), part["value"].max(), each))
+    return pd.DataFrame(rows, columns=["told", "value", "low", "high", "each"])
+
+
+# ---- students --------------------------------------------------------------------------------------------------------
+
+
+def student_points(aligned: Measured) -> pd.DataFrame:
+    """Students before and after alignment, mean over networks and seeds: panel, stage, value, low, high."""
+    found = aligned.select(aligned.table["stage"].isin(STAGES) & aligned.table["model"].isin(WORLD.students))
+    keys = pd.Series(list(zip(*(found.table[c] for c in ("dataset", "measure", "detail")))))
+    parts = []
+    for key, words in MEASURES.items():
+        rows = found.select((keys == key).to_numpy())
+        if not len(rows.table):
+            continue
+        for stage in STAGES:
+            part = rows.select((rows.table["stage"] == stage).to_numpy())
+            if len(part.table):
+                cells = resample.networks(part, pd.DataFrame({"model": list(WORLD.students)}), "")
+                parts.append((words, stage, cells.value.mean(), *interval(cells.draws.mean(0)), len(cells.value)))
+    return pd.DataFrame(parts, columns=["panel", "stage", "value", "low", "high", "networks"])
+
+
+def teacher_points(aligned: Measured) -> pd.DataFrame:
+    """One student after alignment by teachers that knew different things: panel, teacher, stage, value, low, high."""
+    first, rows = next(iter(WORLD.students)), []
+    models = pd.DataFrame({"model": [first]})
+    for (dataset, measure, detail), words in MEASURES.items():
+        where = {"dataset": dataset, "measure": measure, "detail": detail}
+        for end, knew in TEACHERS.items():
+            for stage in ("UnAligNet", "AligNet"):
+                cells = _cells(aligned, models, **where, stage=f"{stage}{end}")
+                if len(cells.value):
+                    rows.append((words, knew, stage, cells.value[0], *interval(cells.draws[0])))
+    return pd.DataFrame(rows, columns=["panel", "teacher", "stage", "value", "low", "high"])
+
+
+# ---- the page --------------------------------------------------------------------------------------------------------
+
+
+def numbers(verdicts: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -> dict:
+    """Numbers for the prose.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        Of :func:`judged`.
+    models : DataFrame
+        Of :func:`facts`.
+    lines : DataFrame
+        Of :func:`log`.
+    """
+    out = statements.numbers(own(verdicts), "recorded", "w2")
+    naming = frozen()["naming"]
+    out |= {
+        "w2_real": show.number(real_overlap(), None, "recorded"),
+        "w2_first_overlap": show.number(read_json(FROZEN)["overlap"]["mantel"], None, "recorded"),
+        "w2_networks": show.number(int(models["seeds"].notna().sum()), None, "recorded"),
+        "w2_runs": show.number(
+            int(models["seeds"].fillna("").astype(str).str.split().str.len().sum()), None, "recorded"
+        ),
+        "w2_done": show.number(int((lines["state"] == "done").sum()), None, "recorded"),
+        "w2_planned": show.number(len(lines), None, "recorded"),
+        "w2_pixels": show.number(naming["pixels"], None, "recorded"),
+        "w2_colours": show.number(naming["colour histogram"], None, "recorded"),
+        "w2_bayes": show.number(frozen()["observed"]["bayes"], None, "recorded"),
+    }
+    for row in verdicts.itertuples():
+        key = row.id.replace("-", "_")
+        out[f"w2_v_{key}"] = show.number(row.effect, (row.low, row.high), "recorded")
+        out[f"w2_v_{key}_word"] = show.Words(statements.WORDS.get(row.verdict, row.verdict))
+    return out
