@@ -97,19 +97,12 @@ def main(argv: list[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"humalign: no command is called '{name}'; 'humalign --help' lists them", file=sys.stderr)
         return 2
-    module = importlib.import_module(f".commands.{name}", __package__)
-    parser = Parser(
-        prog=f"humalign {name}",
-        description=textwrap.dedent(module.__doc__ or COMMANDS[name]).strip(),
-        epilog="example:\n" + textwrap.indent(textwrap.dedent(module.EXAMPLE).strip(), "  "),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.configure(parser)
     for stream in (sys.stdout, sys.stderr):  # names of files need not be text
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")
     try:
-        args = parser.parse_args(argv[1:])
+        module = importlib.import_module(f".commands.{name}", __package__)
+        args = _parser(name, module).parse_args(argv[1:])
         _no_empty(args)
         _writable(args)
         with terminable():
@@ -129,6 +122,17 @@ def main(argv: list[str] | None = None) -> int:
             raise
         where = f"{error.filename}: " if error.filename is not None else ""
         return _told(name, f"{where}{error.strerror}", HumalignError.exit_code)
+
+
+def _parser(name: str, module) -> Parser:
+    parser = Parser(
+        prog=f"humalign {name}",
+        description=textwrap.dedent(module.__doc__ or COMMANDS[name]).strip(),
+        epilog="example:\n" + textwrap.indent(textwrap.dedent(module.EXAMPLE).strip(), "  "),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.configure(parser)
+    return parser
 
 
 def _told(name: str, message, code: int) -> int:
