@@ -410,15 +410,16 @@ def _tables(source: Source) -> dict:
     mean, drawn = resample.triplet_means(same, triplets.triplets, triplets.concepts)
     rows = [{"model": a, "detail": b, "measure": "agreement", "value": v} for (a, b), v in zip(both, mean)]
     table = Measured.of(rows, drawn, profile="slice", dataset="things/testset1 and 2", n=len(triplets)).table
-    cka = measures.cka_matrix(values)
-    more = [{"model": a, "detail": b, "value": cka.loc[a, b]} for a, b in both if "people" not in (a, b)]
+    forms = {"CKA": measures.cka_matrix(values), DEBIASED: measures.cka_matrix(values, debiased=True)}
+    forms[NOISE] = noise(values)
+    more = [{"model": a, "detail": b, "measure": form, "value": found.loc[a, b]}
+            for form, found in forms.items() for a, b in both if "people" not in (a, b)]  # fmt: skip
     common = {"profile": "slice", "dataset": f"{len(triplets.ids):,} concepts", "n": len(triplets.ids)}
-    more = results.table(more, measure="CKA", **common)
-    return {"pairs": pd.concat([table, more], ignore_index=True)}
+    return {"pairs": pd.concat([table, results.table(more, **common)], ignore_index=True)}
 
 
-# version 2: rows of CLIP by their right names
-PUBLIC = record.Study("slice_comparison", PUBLIC_FILES, ("pairs",), 2, _tables)
+# version 2: rows of CLIP by their right names; 3: debiased CKA and that of random features
+PUBLIC = record.Study("slice_comparison", PUBLIC_FILES, ("pairs",), 3, _tables)
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------

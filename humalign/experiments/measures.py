@@ -119,6 +119,11 @@ def _missed(drawn: Source) -> np.ndarray:
     return ~_named(train[rows], test)
 
 
+def at_hand(drawn: Source) -> None:
+    """MissingData where a network is not trained that :func:`measure` needs, so that no student is trained in vain."""
+    teacher.state(drawn, AGAINST)
+
+
 def _further(rows: Rows, features: dict, drawn: Source) -> None:
     """Four shift tasks, naming pictures that were chosen against a network, and ratings of pairs."""
     from ..world.datasets import ratings

@@ -90,6 +90,7 @@ def perform(experiment: Experiment, profile, progress=None) -> tuple[Measured, d
             found = {split: fitted.apply(x) for split, x in found.items()}
     else:
         start(experiment.run, profile)  # weights at hand?
+        measures.at_hand(open_source(profile))
         ended = trainer(experiment.run, profile).run(progress=progress)
         found = _of_student(ended.student, profile)
         losses = [row["loss"] for row in ended.log]
