@@ -12,6 +12,7 @@ from .. import claims as ledger
 from .. import record, resample, show
 from ..edition import EDITIONS
 from ..results import Measured, interval
+from ..source import Source
 from ..store import read_json
 from ..zoo.facts import kinds
 from . import claims, statements, student
@@ -23,6 +24,7 @@ FILES = {"networks": "mini_seeds.csv", "facts": "networks.csv", "students": stud
 CONTROLS = ("Rewired labels", "Labels of all concepts")  # groups that no paper has: not part of the papers' claims
 LEDGER = "claims_second.toml"
 REAL = "THINGS, 27 categories, and SPoSE-49"
+RUNS_PLANNED = 3  # training runs of each network
 NAMES_ONLY, LINE = "sigmoid-resnet-m", "resnet-m"  # the network that labels are compared with; architecture of the line
 STAGES = ("base", "permuted", "UnAligNet", "AligNet")
 TEACHERS = {  # end of a stage: what the teacher knew
@@ -108,6 +110,40 @@ def own(verdicts: pd.DataFrame) -> pd.DataFrame:
     return verdicts[verdicts["id"].str.startswith("w2-")]
 
 
+def _first(source: Source) -> dict:
+    """Verdicts of the papers' claims in a drawn world, as it is measured there."""
+    return {"verdicts": ledger.judge(*claims.collect(source))}
+
+
+# the first world's verdicts, readable beside the second one's also where nothing is measured
+FIRST = record.Study("mini_verdicts", frozenset(), ("verdicts",), 1, _first, live=False, profile="mini")
+
+
+def own_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """This world's own claims with criterion, effect and verdict, for display."""
+    return statements.table(own(verdicts), "recorded")
+
+
+def both_worlds(verdicts: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
+    """The papers' claims in both drawn worlds, for display.
+
+    Parameters
+    ----------
+    verdicts, first : DataFrame
+        Of :func:`judged`; of the first world.
+    """
+    both = first.merge(verdicts, on="id", suffixes=("_first", "_second"))
+    out = {"claim": both["claim_first"], "criterion": both["criterion_first"]}
+    for world in ("first", "second"):
+        rows = both[[f"effect_{world}", f"low_{world}", f"high_{world}"]].itertuples(index=False)
+        out[f"{world} world"] = [
+            "" if np.isnan(e) else show.number(e, (low, high), "recorded") for e, low, high in rows
+        ]
+        words = both[f"verdict_{world}"]
+        out[f"verdict, {world}"] = [statements.WORDS.get(v, v) for v in words]
+    return pd.DataFrame(out)
+
+
 # ---- overlap ---------------------------------------------------------------------------------------------------------
 
 
@@ -161,6 +197,12 @@ def overlap_points(runs: Measured, aligned: Measured, models: pd.DataFrame) -> p
 def real_overlap() -> float:
     """Mantel correlation of THINGS' categories with SPoSE: real labels, real people."""
     return frozen()["rewired"][REAL]["mantel"]
+
+
+def line_at(points: pd.DataFrame, overlap: float, way: str = "labels") -> float:
+    """The straight line through the points of one way, at an overlap."""
+    part = points[points["way"] == way]
+    return float(np.polyval(np.polyfit(part["overlap"], part["value"], 1), overlap))
 
 
 # ---- networks --------------------------------------------------------------------------------------------------------
@@ -256,7 +298,35 @@ def teacher_points(aligned: Measured) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["panel", "teacher", "stage", "value", "low", "high"])
 
 
+def teacher_table(aligned: Measured) -> pd.DataFrame:
+    """:func:`teacher_points` for display, a row a teacher and a column a measure."""
+    points = teacher_points(aligned)
+    told = [show.number(r.value, (r.low, r.high), "recorded") for r in points.itertuples()]
+    wide = points.assign(value=told, student=points["stage"]).pivot(
+        index=["teacher", "student"], columns="panel", values="value"
+    )
+    rows = pd.MultiIndex.from_product([list(TEACHERS.values()), ["UnAligNet", "AligNet"]], names=wide.index.names)
+    return wide.reindex(rows.intersection(wide.index))[list(dict.fromkeys(points["panel"]))].reset_index()
+
+
 # ---- the page --------------------------------------------------------------------------------------------------------
+
+
+def bayes() -> float:
+    """Accuracy that no model of the observers can exceed, on random triplets of things."""
+    return frozen()["observed"]["bayes"]
+
+
+def state(models: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
+    """Training runs and alignment experiments of the protocol: what, planned, done."""
+    done = models.assign(runs=models["seeds"].fillna("").astype(str).str.split().str.len())
+    rows = [(f"networks: {group}", RUNS_PLANNED * len(part), int(part["runs"].sum()))
+            for group, part in done.groupby("group", sort=False)]  # fmt: skip
+    kinds_of = lines["stage"].str.replace(r"^(AligNet|UnAligNet)$", "AligNet and UnAligNet", regex=True)
+    kinds_of = kinds_of.str.replace(r"^(AligNet|UnAligNet), ", "students: ", regex=True)
+    for kind, part in lines.groupby(kinds_of, sort=False):
+        rows.append((kind, len(part), int((part["state"] == "done").sum())))
+    return pd.DataFrame(rows, columns=["what", "planned", "done"])
 
 
 def numbers(verdicts: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -> dict:
@@ -274,7 +344,7 @@ def numbers(verdicts: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -
     out = statements.numbers(own(verdicts), "recorded", "w2")
     naming = frozen()["naming"]
     out |= {
-        "w2_real": show.number(real_overlap(), None, "recorded"),
+        "w2_real_overlap": show.number(real_overlap(), None, "recorded"),
         "w2_first_overlap": show.number(read_json(FROZEN)["overlap"]["mantel"], None, "recorded"),
         "w2_networks": show.number(int(models["seeds"].notna().sum()), None, "recorded"),
         "w2_runs": show.number(
@@ -284,7 +354,7 @@ def numbers(verdicts: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -
         "w2_planned": show.number(len(lines), None, "recorded"),
         "w2_pixels": show.number(naming["pixels"], None, "recorded"),
         "w2_colours": show.number(naming["colour histogram"], None, "recorded"),
-        "w2_bayes": show.number(frozen()["observed"]["bayes"], None, "recorded"),
+        "w2_bayes": show.number(bayes(), None, "recorded"),
     }
     for row in verdicts.itertuples():
         key = row.id.replace("-", "_")

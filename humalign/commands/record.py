@@ -39,10 +39,10 @@ def main(args) -> int:
     if not args.out and registry.rehearsal(profile.data):
         raise InputError("holds tiny files for rehearsing, not data", profile.data, "name another folder with --out")
     if profile.kind == "drawn":
-        from ..chapters import photographs
+        from ..chapters import photographs, second_world
         from ..experiments import seeds
 
-        parts = {"seeds": seeds, photographs.TABLES.name: photographs.TABLES}
+        parts = {"seeds": seeds, **{study.name: study for study in (photographs.TABLES, second_world.FIRST)}}
     else:
         from ..chapters import choosers, levels, real_data, real_doubt, real_networks, real_probing, real_teacher
         from ..chapters import representation_comparison as comparison
