@@ -121,7 +121,7 @@ FIRST = record.Study("mini_verdicts", frozenset(), ("verdicts",), 1, _first, liv
 
 def own_table(verdicts: pd.DataFrame) -> pd.DataFrame:
     """This world's own claims with criterion, effect and verdict, for display."""
-    return statements.table(own(verdicts), "recorded")
+    return statements.table(own(verdicts), "recorded", (*statements.COLUMNS[:3], "basis", "verdict"))
 
 
 def both_worlds(verdicts: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
@@ -139,6 +139,7 @@ def both_worlds(verdicts: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
         out[f"{world} world"] = [
             "" if np.isnan(e) else show.number(e, (low, high), "recorded") for e, low, high in rows
         ]
+        out[f"basis, {world}"] = both[f"basis_{world}"]
         words = both[f"verdict_{world}"]
         out[f"verdict, {world}"] = [statements.WORDS.get(v, v) for v in words]
     return pd.DataFrame(out)
@@ -270,6 +271,8 @@ def fair_pairs(runs: Measured, models: pd.DataFrame) -> pd.DataFrame:
 def student_points(aligned: Measured) -> pd.DataFrame:
     """Students before and after alignment, mean over networks and seeds: panel, stage, value, low, high."""
     found = aligned.select(aligned.table["stage"].isin(STAGES) & aligned.table["model"].isin(WORLD.students))
+    runs = found.table.groupby(["model", "seed"])["stage"].transform("nunique")
+    found = found.select((runs == len(STAGES)).to_numpy())  # runs that have all of them
     keys = pd.Series(list(zip(*(found.table[c] for c in ("dataset", "measure", "detail")))))
     parts = []
     for key, words in MEASURES.items():

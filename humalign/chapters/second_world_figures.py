@@ -41,7 +41,11 @@ def overlap(points: pd.DataFrame, real: float):
         end = part.iloc[-1]
         ax.annotate(way, (end["overlap"], end["value"]), xytext=(9, 0), textcoords="offset points", va="center",
                     fontsize=10, color=style.GREY)  # fmt: skip
-    style.reference_line(ax, real, "THINGS and real people", axis="x")
+    ax.axvline(real, color=style.GREY, ls=":", lw=1.4)
+    top = points["high"].max()
+    ax.set_ylim(top=top + 0.12 * (top - min(0, points["low"].min())))
+    ax.annotate("THINGS and real people", (real, 1), xycoords=ax.get_xaxis_transform(), xytext=(-5, -2),
+                textcoords="offset points", ha="right", va="top", fontsize=9.5)  # fmt: skip
     ax.set_xlim(-0.03, points["overlap"].max() * 1.28)
     ax.set_xlabel("overlap of labels and observers (Mantel correlation)")
     ax.set_ylabel("gain in odd-one-out accuracy")

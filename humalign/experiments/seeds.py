@@ -12,6 +12,8 @@ from ..errors import MissingData
 from ..results import Measured, combine
 from ..source import Source, open_source
 from ..store import write_text
+from ..world.train import write_records
+from ..zoo import small
 from ..zoo.facts import table
 
 RUNS = (0, 1, 2) if NOW.folder else (1, 2)  # weights of the first runs come with the package: measured live
@@ -50,6 +52,8 @@ def measure(source: Source, seeds=RUNS) -> Measured:
 def record(profile, folder=None) -> list[Path]:
     """Measure the further training runs and store them beside the package's other records."""
     path = networks.recorded_path() if folder is None else Path(folder) / networks.recorded_path().name
+    if NOW.folder:  # no weights come with the package, so that facts of training runs are recorded here
+        write_records([profile.cache / "zoo"], path.with_name(small.records_path().name))
     found = measure(open_source(profile))
     found.table["provenance"], found.table["source"] = "recorded", "humalign record --profile mini"
     if not NOW.folder:
