@@ -75,13 +75,9 @@ def paper_two(source: Source) -> Measured | None:
     try:
         if zero_shot.known(source) is None:
             return released.measure(source)
-        runs = student.runs()
+        return student.as_claimed(student.runs())
     except MissingData:
         return None
-    table, part = runs.table, f"{student.PART}/"
-    told = (table["detail"] + "/").str.startswith(part) & table["dataset"].isin(["levels", "one-shot", "shift"])
-    detail = released.REPORTED + table["detail"].str.removeprefix(student.PART)
-    return Measured(table.assign(detail=table["detail"].where(~told, detail)), runs.draws)
 
 
 def collect(source: Source) -> tuple[Measured, pd.DataFrame]:
