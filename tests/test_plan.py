@@ -145,7 +145,7 @@ def test_every_notebook_declares_its_needs(notebook):
     assert f'"{notebook}")' in text.split("requirements.notice(")[1].split("\n")[0]
     for profile in ("slice", "full"):
         wanted = requirements.of_notebook(profile, notebook)
-        assert wanted.data or wanted.drawn or wanted.elsewhere
+        assert wanted.data or wanted.students or wanted.drawn or wanted.elsewhere
         for name in (*wanted.data, *wanted.also):
             registry.entry(name, profile)  # raises for a name that the profile does not have
         for name in wanted.features:

@@ -1,4 +1,4 @@
-"""Networks before and after alignment as the pages show them: the released ones, or the recorded ones of the drawn world.
+"""Networks before and after alignment as pages show them: the released ones, or the recorded ones of the drawn world.
 
 A source of real people whose networks hold released students with features shows these; any other one the students of
 the drawn world. Both are one table of results and the same few questions, so that a page has one way.

@@ -182,8 +182,8 @@ def measure(source: Source) -> Measured:
     -------
     Measured
         model = key of the base, stage = "base", "UnAligNet" or "AligNet"; data sets "levels" (accuracy and gain with
-        details "reported/coarse" ..., entropy-time with "coarse" ...), "things" (accuracy of choices, detail the kernel),
-        "cichy", "king1", "king2" and other sets of arrangements or ratings of likeness (spearman), "one-shot"
+        details "reported/coarse" ..., entropy-time with "coarse" ...), "things" (accuracy of choices, detail the
+        kernel), "cichy", "king1", "king2" and other sets of arrangements or ratings of likeness (spearman), "one-shot"
         and "shift" (accuracy, detail "reported": the mean over the data sets that all states of a student have),
         "hierarchy" (distance-change by relation) and "model-similarity" (spearman). What lacks data is left out.
 

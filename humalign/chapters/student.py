@@ -200,14 +200,14 @@ def level_panels(runs: Measured) -> pd.DataFrame:
 
 
 def arranged_panels(runs: Measured) -> pd.DataFrame:
-    """Agreement with every set of arrangements, and of ratings of likeness, training runs averaged: :func:`by_panel`."""
+    """Agreement with every set of arrangements and of ratings of likeness, training runs averaged: :func:`by_panel`."""
     t = runs.table
     own = t[(t["measure"] == "spearman") & (t["detail"] == "correlation") & (t["dataset"] != "model-similarity")]
     found = {(name, "spearman", "correlation"): name for name in dict.fromkeys(own["dataset"])}
     return by_panel(runs, {**ARRANGED, **{key: title for key, title in found.items() if key not in ARRANGED}})
 
 
-def words(dataset: str, detail: str) -> str:
+def named(dataset: str, detail: str) -> str:
     """What a row of :func:`contrasts` is about, see :data:`MEASURES`."""
     return MEASURES[dataset, PART + detail.removeprefix(WHOLE) if detail.startswith(WHOLE) else detail]
 
@@ -431,7 +431,7 @@ def published_levels() -> pd.DataFrame:
 def mean_table(table: pd.DataFrame) -> pd.DataFrame:
     """The means over students of :func:`contrasts` for display: contrast, measure, difference, low, high, runs."""
     own = table[table["model"] == "all"]
-    told = [words(*key) for key in zip(own["dataset"], own["detail"])]
+    told = [named(*key) for key in zip(own["dataset"], own["detail"])]
     out = own.assign(contrast=own["plus"] + " minus " + own["minus"], measure=told)
     columns = ["contrast", "measure", "value", "low", "high", "seeds", "provenance"]
     return out[columns].rename(columns={"value": "difference", "seeds": "runs"}).reset_index(drop=True)
@@ -472,9 +472,12 @@ def verdict(low: float, high: float) -> str:
 
 
 def numbers(contrasts: pd.DataFrame, log: pd.DataFrame) -> dict:
-    """Numbers and verdicts of the prose, by key; see :func:`contrasts` and :func:`log`. What was not measured has none."""
+    """Numbers and verdicts of the prose, by key; see :func:`contrasts` and :func:`log`.
+
+    What was not measured has none.
+    """
     own = contrasts[(contrasts["model"] == "all") & (contrasts["plus"] == "AligNet")]
-    told, out = [words(*key) for key in zip(own["dataset"], own["detail"])], {}
+    told, out = [named(*key) for key in zip(own["dataset"], own["detail"])], {}
     for name in ("coarse", "fine", "boundary", "shot"):
         for row in own[[one == MEASURES[REPORTED[name]] for one in told]].to_dict("records"):
             key = f"st_{name}_{'base' if row['minus'] == 'base' else 'un'}"

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from ..plots import style
-from .student import MEASURES, NAMES, words
+from .student import MEASURES, NAMES, named
 
 CHANCE = 1 / 3
 SHAPES = {"base": "o", "UnAligNet": "^", "AligNet": "D"}
@@ -37,7 +37,7 @@ def contrasts(table: pd.DataFrame):
         :func:`humalign.chapters.student.contrasts`.
     """
     pairs = list(dict.fromkeys(zip(table["plus"], table["minus"])))
-    told = pd.Series([words(*key) for key in zip(table["dataset"], table["detail"])], index=table.index)
+    told = pd.Series([named(*key) for key in zip(table["dataset"], table["detail"])], index=table.index)
     measures = [one for one in MEASURES.values() if one in set(told)]
     fig, axes = plt.subplots(
         len(pairs), 1, figsize=(style.WIDTH * 0.86, (0.52 * len(measures) + 1.0) * len(pairs)), squeeze=False
