@@ -8,13 +8,14 @@ import pytest
 from rehearsing import NOTEBOOKS, adopt, figures, notes, notice, run
 
 from humalign.book import requirements
-from humalign.chapters import aligned, student, verdicts
+from humalign.chapters import aligned, rated_pairs, student, verdicts
 from humalign.config import get_profile
+from humalign.errors import MissingData
 from humalign.source import open_source
 
 BASES, STATES = ("SigLIP-B", "DINOv2-B"), ("", "+UnAligNet", "+AligNet")
 SEEN = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images", "levels/images",
-        "imagenet/val", "caltech101")  # fmt: skip
+        "levels/validation_images", "imagenet/val", "caltech101")  # fmt: skip
 DRAWN = set(student.NAMES)  # networks of the drawn world
 PAGES = ("student", "hierarchy", "levels")
 
@@ -79,6 +80,29 @@ def test_every_figure_is_there_and_no_page_says_drawn(done, name):
     assert figures(page) == set(re.findall(r"^\s+name: (fig-[\w-]+)$", (NOTEBOOKS / f"{name}.md").read_text(), re.M))
     assert "as in every profile" not in notice(page)
     assert "Rehearsal" in notice(page)
+
+
+def test_ratings_of_people_reach_the_page(done):
+    raters = shown(done, "fig-levels-validation")
+    assert set(raters["student"]) == {rated_pairs.STUDY, *BASES}
+    assert raters.groupby("student")["participant"].nunique().eq(3).all()  # the fourth had another slider
+    table = shown(done, "fig-levels-rated")
+    assert set(table["model"]) == {rated_pairs.STUDY, *BASES}
+    assert set(table.loc[table["model"] == BASES[0], "stage"]) == {"base", "UnAligNet", "AligNet"}
+    study = table[(table["model"] == rated_pairs.STUDY)].set_index("stage")["value"]
+    assert study["AligNet"] > 0.5 > study["UnAligNet"]  # the tiny ratings follow the tiny AligNet
+    pairs = shown(done, "fig-levels-pairs")
+    assert set(pairs["closer"]) == {"AligNet", "UnAligNet"}
+    assert all(re.fullmatch(r"n\d{8}_\d+\.JPEG", name) for name in pairs["image1"])
+
+
+def test_without_ratings_the_section_is_one_sentence(done, tmp_path):
+    from dataclasses import replace
+
+    source = open_source(done[2])
+    found = aligned.Students(open_source(get_profile("full", data=tmp_path, cache=tmp_path)), source, False)
+    with pytest.raises(MissingData, match="levels/validation_ratings"):
+        rated_pairs.rated(replace(found, runs=aligned.students(source).runs))
 
 
 def test_training_itself_stays_drawn_and_says_so(done):

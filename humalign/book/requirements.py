@@ -123,9 +123,9 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
         form = f"; by hand: {one.by_hand}" if one.by_hand and not here else ""
         out.append(Line(f"{name} ({one.title}{size}{form})", here, f"humalign data fetch {name}", name in wanted.also))
     if wanted.students:
-        out.append(_students(profile, wanted.features))
+        out.append(_students(profile, wanted.features, optional=bool(wanted.data)))
     for name in wanted.features:
-        out.append(_features(profile, name, optional=wanted.students or name != wanted.features[0]))
+        out.append(_features(profile, name, optional=name != wanted.features[0] or not wanted.data))
     return list(dict.fromkeys([*out, _between(profile)] if wanted.layers else out))
 
 
@@ -153,7 +153,7 @@ def _between(profile: Profile) -> Line:
     return Line(told, bool(found), stages, optional=True)
 
 
-def _students(profile: Profile, roles) -> Line:
+def _students(profile: Profile, roles, optional: bool) -> Line:
     """Released networks after alignment: those with features of the pictures of some roles."""
     from ..chapters import released
     from ..source import open_source
@@ -164,7 +164,7 @@ def _students(profile: Profile, roles) -> Line:
     found = known[known.index.isin(here) & (known["state"] == "AligNet")]
     told = f"features of {len(found)} released networks after alignment"
     get = "humalign data fetch --tier paper2, then humalign extract --tier paper2"
-    return Line(told, bool(len(found)), get)
+    return Line(told, bool(len(found)), get, optional)
 
 
 def _features(profile: Profile, dataset: str, optional: bool) -> Line:
