@@ -255,7 +255,7 @@ def beside(measured: Measured) -> pd.DataFrame:
     -------
     DataFrame
         what, network, published, here (the same network, or the lowest or highest student; NaN where there is none),
-        whose (whose number stands here), source, caveat, provenance (of the published number).
+        whose (whose number stands here), what it is, source, caveat, provenance (of the published number).
     """
     shown, t = zoo.published_numbers(), measured.table
     shown = shown[shown["work"] == "Paper 2"]
@@ -275,6 +275,6 @@ def beside(measured: Measured) -> pd.DataFrame:
             here = mean.get((f"{REPORTED}/{level}", state or "base", base), np.nan)
             whose = "the same network" if np.isfinite(here) else ""
         rows.append({"what": row.responses, "network": row.network, "published": row.value, "here": here,
-                     "whose": whose, "source": row.source, "caveat": row.caveat,
+                     "whose": whose, "what it is": row.what, "source": row.source, "caveat": row.caveat,
                      "provenance": row.provenance})  # fmt: skip
     return pd.DataFrame(rows)
