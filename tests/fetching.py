@@ -26,8 +26,9 @@ def main(settings, *command) -> int:
     from humalign.data.describe import open_downloads
 
     told = json.loads(Path(settings).read_text("utf8"))
-    get, server, sums = requests.get, told["server"], told["sums"]
+    get, head, server, sums = requests.get, requests.head, told["server"], told["sums"]
     requests.get = lambda url, **more: get(server + url, **more)
+    requests.head = lambda url, **more: head(server + url, **more)
     known.published = lambda: sums
     fetch.open_downloads = lambda entry: [mapped(item, sums) for item in open_downloads(entry)]
     tiers._file().update(told["tiers"])

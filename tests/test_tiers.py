@@ -301,7 +301,7 @@ def test_what_has_to_be_had_by_hand_is_told_in_one_sentence(tmp_path, monkeypatc
 def test_a_killed_command_goes_on_in_the_middle_of_the_file(world, tmp_path):
     """SIGKILL while bytes come: what came stays, the next call asks for the rest alone, and no scrap is left."""
     pictures, sums = address("things/images_plus"), {}
-    told = {"title": "one", "notebooks": [], "data": ["things/images_plus"], "roles": [], "networks": []}
+    told = {"title": "one", "notebooks": ["world"], "data": ["things/images_plus"], "roles": [], "networks": []}
     settings, root = tmp_path / "settings.json", tmp_path / "data"
     root.mkdir()
     (root / known.MANIFEST).write_text('{"rehearsal": true}')

@@ -339,7 +339,7 @@ def pairs_shown(table: pd.DataFrame, pictures: dict):
     """
     kinds = list(dict.fromkeys(table["closer"]))
     most = int(table["closer"].value_counts().max())
-    fig, axes = panels.axes(2.5 * len(kinds) + 0.3, len(kinds), most, squeeze=False)
+    fig, axes = panels.axes(1.9 * len(kinds) + 0.2, len(kinds), most, squeeze=False)
     for row, kind in zip(axes, kinds):
         own = table[table["closer"] == kind].to_dict("records")
         for ax, pair in zip(row, own):
