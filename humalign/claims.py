@@ -460,13 +460,13 @@ def _absent(measured: Measured, models: pd.DataFrame, test: dict) -> str:
         return f"nothing was measured on {test.get('select', {}).get('dataset', 'these data')}"
     queries = [test[key] for key in ("a", "b", "of") if key in test] + test.get("order", [])
     sides = [models.query(query) for query in queries]
-    least = min(sides, key=lambda part: int(part["model"].isin(seen).sum()), default=None)
-    if least is None:
+    if not sides:
         return f"features of {len(seen)} of the networks that it compares"
-    told = f"features of {int(least['model'].isin(seen).sum())} of the {len(least)} networks that it compares"
-    if "public" in least and (closed := int((~least["public"].astype(bool)).sum())):
-        told += f"; {closed} of them have no public weights: {NEEDED}"
-    return told
+    found = [int(part["model"].isin(seen).sum()) for part in sides]
+    closed = [int((~part["public"].astype(bool)).sum()) if "public" in part else 0 for part in sides]
+    few, closed, of = min(zip(found, closed, map(len, sides)), key=lambda side: (side[0], -side[1]))
+    told = f"features of {few} of the {of} networks that it compares"
+    return told + (f"; {closed} of them have no public weights: {NEEDED}" if closed else "")
 
 
 def later() -> list[dict]:
