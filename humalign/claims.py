@@ -15,6 +15,10 @@ from .results import LEVEL, Measured, farthest, interval
 
 VERDICTS = ("replicates", "does not replicate", "undecided", "not measured")
 REQUIRED = {"id", "paper", "claim", "source", "status", "test", "criterion"}
+NEEDED = (  # by a claim about networks without public weights
+    "needed are features of these very networks, as files features/MODEL/PICTURES of the data folder, since others "
+    "were trained otherwise"
+)
 
 
 def ledger(file: str = "claims.toml", prefix: str = "") -> list[dict]:
@@ -480,14 +484,21 @@ def effect(measured: Measured, models: pd.DataFrame, claim: dict, level: float =
 
 
 def _absent(measured: Measured, models: pd.DataFrame, test: dict) -> str:
-    """Why a claim was not measured, in words: no results of its kind, or too few of the networks it compares."""
+    """Why a claim was not measured, in words: no results of its kind, or too few of the networks it compares; and what
+    would be needed where those have no public weights."""
     keys = [key for key in ("plus", "minus", "with") if key in test] or ["where"]
     seen = set(measured.table["model"][np.any([_mask(measured, test, key) for key in keys], 0)])
     if not seen:
         return f"nothing was measured on {test.get('select', {}).get('dataset', 'these data')}"
     queries = [test[key] for key in ("a", "b", "of") if key in test] + test.get("order", [])
-    few = min((int(models.query(query)["model"].isin(seen).sum()) for query in queries), default=len(seen))
-    return f"features of {few} of the networks that it compares"
+    sides = [models.query(query) for query in queries]
+    if not sides:
+        return f"features of {len(seen)} of the networks that it compares"
+    found = [int(part["model"].isin(seen).sum()) for part in sides]
+    closed = [int((~part["public"].astype(bool)).sum()) if "public" in part else 0 for part in sides]
+    few, closed, of = min(zip(found, closed, map(len, sides)), key=lambda side: (side[0], -side[1]))
+    told = f"features of {few} of the {of} networks that it compares"
+    return told + (f"; {closed} of them have no public weights: {NEEDED}" if closed else "")
 
 
 def later() -> list[dict]:

@@ -217,13 +217,7 @@ def shift(
     -----
     Protocol of BREEDS (Santurkar et al. 2021).
     """
-    superclass, subclass = np.asarray(superclass), np.asarray(subclass)
-    is_source = np.isin(subclass, list(source))
-    for name in np.unique(superclass):
-        inside = is_source[superclass == name]
-        if inside.all() or not inside.any():
-            kind = "target" if inside.all() else "source"
-            raise InputError(f"superclass '{name}' has no {kind} subclass", "shift", "leave it out or split it")
+    superclass, subclass, is_source = _sides(superclass, subclass, source)
     train, held = _split(np.flatnonzero(is_source), subclass, holdout, seed)
     fitting, validation = _split(train, subclass, 0.25, seed + 1)
     accuracy = [
@@ -233,9 +227,66 @@ def shift(
         for s in strengths
     ]
     model = Ridge(strengths[int(np.argmax(accuracy))]).fit(features[train], superclass[train])
+    return _populations(model.predict, features, superclass, subclass, held, np.flatnonzero(~is_source))
+
+
+def shift_of_head(
+    head: StreamedRidge, features, superclass, subclass, source, strengths, *, holdout: float = 0.25, seed: int = 0
+) -> pd.DataFrame:
+    """Subpopulation shift of a classifier that learned the superclasses elsewhere, as on training images.
+
+    Parameters
+    ----------
+    head : StreamedRidge
+        Has seen rows of the source subclasses; its classes are the superclasses.
+    features, superclass, subclass, source
+        Of the pictures that test it, as for :func:`shift`.
+    strengths : sequence of float
+        Ridge strengths; one is chosen on source pictures, the target is never looked at.
+    holdout : float
+        Share of every source subclass that chooses the strength, and does not count for the source accuracy.
+    seed : int
+        Of the draw of that share.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`shift`.
+
+    Raises
+    ------
+    InputError
+        When a superclass has no source or no target subclass.
+    """
+    superclass, subclass, is_source = _sides(superclass, subclass, source)
+    features = _features(features, "features")
+    held, choosing = _split(np.flatnonzero(is_source), subclass, holdout, seed)
+
+    def predict(x, strength):
+        return head.classes[head.scores(x, strength).argmax(1)]
+
+    right = [(predict(features[choosing], s) == superclass[choosing]).mean() for s in strengths]
+    best = strengths[int(np.argmax(right))]
+    return _populations(lambda x: predict(x, best), features, superclass, subclass, held, np.flatnonzero(~is_source))
+
+
+def _sides(superclass, subclass, source):
+    """Superclasses, subclasses, and which rows are of the source; InputError where a superclass lacks a side."""
+    superclass, subclass = np.asarray(superclass), np.asarray(subclass)
+    is_source = np.isin(subclass, list(source))
+    for name in np.unique(superclass):
+        inside = is_source[superclass == name]
+        if inside.all() or not inside.any():
+            kind = "target" if inside.all() else "source"
+            raise InputError(f"superclass '{name}' has no {kind} subclass", "shift", "leave it out or split it")
+    return superclass, subclass, is_source
+
+
+def _populations(predict, features, superclass, subclass, held, target) -> pd.DataFrame:
+    """Accuracy of a classifier on held-out source rows and on target rows, one row a subclass."""
     out = []
-    for population, index in (("source", held), ("target", np.flatnonzero(~is_source))):
-        right = model.predict(features[index]) == superclass[index]
+    for population, index in (("source", held), ("target", target)):
+        right = predict(features[index]) == superclass[index]
         frame = pd.DataFrame({"superclass": superclass[index], "subclass": subclass[index], "right": right})
         grouped = frame.groupby(["superclass", "subclass"], sort=True)["right"].agg(["mean", "size"]).reset_index()
         grouped.insert(0, "population", population)

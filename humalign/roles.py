@@ -93,6 +93,7 @@ ROLES = {
         "caltech101": "caltech101", "cars196": "cars196", "cifar100-train": "cifar100/train",
         "cifar100-test": "cifar100/test", "dtd": "dtd", "pets": "pets", "ucmerced": "ucmerced",
         "imagenet-val": "imagenet/val", "imagenet-train": "imagenet/train", "imagenet-a": "imagenet_a",
+        "validation": "levels/validation_images",
     }.items()},
 }  # fmt: skip
 TRIPLETS = ("things", "things-permuted", "coarse")

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign import claims, multiplicity, results
+from humalign import claims, multiplicity, results, zoo
 from humalign.claims import describe, judge, ledger, verdict
 from humalign.errors import InputError
 from humalign.resample import networks
 from humalign.results import Measured, combine, interval
+from humalign.zoo.facts import kinds
 
 B = 400
 
@@ -178,7 +179,26 @@ def test_judge_marks_what_was_not_measured_and_can_fail():
     assert frame.loc[0, "low"] < frame.loc[0, "effect"] < frame.loc[0, "high"] < 0
     assert frame.loc[1, "basis"] == "nothing was measured on elsewhere"
     frame = judge(made({"b1": 0.5, "b2": 0.5}), MODELS, [claim])
-    assert frame["basis"].tolist() == ["features of 0 of the networks that it compares"]
+    count = (MODELS["group"] == "A").sum()
+    assert frame["basis"].tolist() == [f"features of 0 of the {count} networks that it compares"]
+
+
+def test_a_claim_about_networks_that_are_not_public_says_what_it_needs():
+    """In full: the sixteen networks of one recipe; nobody publishes their weights, and no other network counts."""
+    facts = kinds(zoo.table("full"))
+    seen = facts.loc[facts["source"] == "torchvision", "model"].tolist()[:4]
+    rows = [dict(profile="full", dataset="things", model=m, stage="zero-shot", layer="penultimate", measure="accuracy",
+                 detail="cosine", value=0.4, n=10) for m in seen]  # fmt: skip
+    measured = Measured.of(rows, np.full((len(rows), 4), 0.4))
+    wanted = [claim for claim in ledger() if claim["id"] in ("p1-architecture", "p1-objective")]
+    frame = judge(measured, facts, wanted)
+    assert frame["verdict"].tolist() == ["not measured"] * 2
+    for basis in frame["basis"]:
+        assert "16 of them have no public weights: needed are features of these very networks" in basis
+    from humalign.chapters import claims as page
+
+    (told, *_) = page.verdict_table(frame.assign(provenance="live"))["statistic (basis)"]
+    assert "features of 0 of the 16 networks that it compares; 16 of them" in told  # where the claim stands
 
 
 def test_units_say_what_an_effect_is_measured_in():

@@ -904,6 +904,7 @@ def subjects():
         "alignet/clusters",
         "levels/triplets",
         "levels/images",
+        "levels/validation_images",
     }  # of others' files
     for entry in registry.entries("full"):
         if entry.name in skip or (entry.name.startswith("glocal/") and "slice" not in entry.profiles):

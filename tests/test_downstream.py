@@ -53,6 +53,30 @@ def test_streamed_ridge_refuses_what_it_cannot_use():
     assert head.n == 1
 
 
+def test_shift_of_a_head_that_learned_elsewhere():
+    """The strength is chosen on a part of the source, whose other rows give its accuracy; never on the target."""
+    rng = np.random.default_rng(4)
+    supers = np.repeat(np.arange(3), 40)
+    subs = np.repeat(np.arange(12), 10)  # the first two of each four are the source
+    source = [s for s in range(12) if s % 4 < 2]
+    x = np.eye(3)[supers] @ rng.normal(size=(3, 8)) + 0.5 * rng.normal(size=(120, 8))
+    learned = np.isin(subs, source)
+    head = downstream.StreamedRidge([0, 1, 2]).add(x[learned], supers[learned])
+    found = downstream.shift_of_head(head, x, supers, subs, source, [0.5])
+    own = downstream.Ridge(0.5).fit(x[learned], supers[learned]).predict(x) == supers
+    target = found[found["population"] == "target"].set_index("subclass")["accuracy"]
+    assert target.to_dict() == {s: own[subs == s].mean() for s in range(12) if s % 4 >= 2}
+    assert found[found["population"] == "source"]["n"].sum() == 60 - 12  # a quarter of ten, rounded: two each
+    chosen = downstream.shift_of_head(head, x, supers, subs, source, [0.5, 1e9])
+    wrong = supers.copy()
+    wrong[~learned] = (wrong[~learned] + 1) % 3  # what the target holds does not matter for the choice
+    other = downstream.shift_of_head(head, x, wrong, subs, source, [0.5, 1e9])
+    same = chosen["population"] == "source"
+    assert chosen.loc[same, "accuracy"].tolist() == other.loc[other["population"] == "source", "accuracy"].tolist()
+    with pytest.raises(InputError, match="has no target subclass"):
+        downstream.shift_of_head(head, x, supers, subs, range(12), [1.0])
+
+
 def test_few_shot_is_perfect_on_blobs_and_chance_on_noise():
     x, labels = blobs(dims=6)
     assert downstream.few_shot(x, labels, seeds=range(3), strength=1.0)["accuracy"].mean() > 0.99

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign.chapters import alignet_data, levels, student, table1, teacher, world, zoo
+from humalign.chapters import alignet_data, rated_pairs, student, table1, teacher, world, zoo
 from humalign.data.types import Features
 from humalign.experiments import diagnose
 from humalign.results import Measured
@@ -52,7 +52,7 @@ def test_confidences_compare_the_same_rules():
 
 
 def test_published_ratings_are_lower_for_the_unaligned():
-    assert levels.published_ratings() == [3.14, 3.93]
+    assert rated_pairs.published_ratings() == [3.14, 3.93]
 
 
 def test_table_1(monkeypatch):

@@ -118,8 +118,10 @@ def test_command_prints_tables_and_json(tmp_path, capsys):
     assert main([*asked, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     data = {item["name"] for item in said["items"] if item["kind"] == "data"}
-    assert data == {"levels", "levels/images", "levels/trials", "levels/alignet_pairs"}
-    assert [item["name"] for item in said["items"] if item["kind"] == "features"] == ["levels/images"]
+    rated = {"levels/alignet_pairs", "levels/validation_ratings", "levels/validation_images"}
+    assert data == {"levels", "levels/images", "levels/trials", *rated}
+    shown = [item["name"] for item in said["items"] if item["kind"] == "features"]
+    assert shown == ["levels/images", "levels/validation_images"]
     assert main(["plan", "--profile", "mini"]) == 0
     assert "nothing to download" in capsys.readouterr().out
     assert main([*asked, "--tflops", "0"]) == 2
@@ -145,7 +147,7 @@ def test_every_notebook_declares_its_needs(notebook):
     assert f'"{notebook}")' in text.split("requirements.notice(")[1].split("\n")[0]
     for profile in ("slice", "full"):
         wanted = requirements.of_notebook(profile, notebook)
-        assert wanted.data or wanted.drawn or wanted.elsewhere
+        assert wanted.data or wanted.students or wanted.drawn or wanted.elsewhere
         for name in (*wanted.data, *wanted.also):
             registry.entry(name, profile)  # raises for a name that the profile does not have
         for name in wanted.features:

@@ -11,7 +11,7 @@ import pytest
 from humalign import claims, resample, zoo
 from humalign.answers import joined
 from humalign.at_hand import UNKNOWN
-from humalign.chapters import real_networks, statements
+from humalign.chapters import networks, rated_pairs, real_networks, statements
 from humalign.chapters import real_networks_figures as figures
 from humalign.config import get_profile
 from humalign.data.types import Triplets
@@ -288,6 +288,35 @@ def test_without_data_the_page_shows_what_was_recorded(recorded):
     assert len(real_networks.notes(recorded, models)) == len(table) == 19
     sums = real_networks.beside(recorded, models)
     assert set(sums["here"]) <= set(models["name"])
+
+
+def test_other_published_numbers_stand_on_the_page_that_can_use_them():
+    """Each says what it is, and each page named in the file shows its table."""
+    found = zoo.published_others("")
+    assert (found[["work", "quantity", "network", "responses", "what", "source", "caveat"]] != "").all(axis=None)
+    assert set(found["model"]) - {""} <= set(zoo.table()["model"])
+    assert found["value"].between(-1, 1).all()  # shares and correlations, no per cent
+    for page in found["page"].unique():
+        text = (Path(__file__).resolve().parents[1] / f"notebooks/{page}.md").read_text("utf8")
+        assert f'networks.published("{page}")' in text
+        table = networks.published(page)
+        numbers = table.select_dtypes("number")
+        assert numbers.notna().to_numpy().sum() == (found["page"] == page).sum()  # none is lost
+    assert (zoo.published_numbers()["what"] != "").all()
+
+
+@needs_data
+def test_every_number_that_was_gathered_is_in_the_package():
+    gathered = pd.read_csv(Path(DATA) / "published/paper_numbers.csv", dtype=str).fillna("")
+    shown = pd.concat([zoo.published_numbers()["value"], zoo.published_others("")["value"]])
+    known = np.array([*shown, *rated_pairs.RATED.values()])
+    lost = []
+    for row in gathered.itertuples():
+        for one in row.value.split("/"):
+            value = float(one) / (100 if row.unit in ("%", "points") else 1)
+            if np.abs(known - value).min() > 6e-5:
+                lost.append((row.paper, row.quantity, row.network, row.value))
+    assert lost == []
 
 
 def test_published_numbers_carry_source_and_caveat():

@@ -65,6 +65,43 @@ def test_figures_have_a_panel_a_task_and_a_point_a_network(drawn):
     assert len(fig.axes) == 3
 
 
+def test_breeds_learns_from_training_images_where_a_network_saw_them(tmp_path):
+    """Training images whose superclasses are turned round make every answer wrong: so it is these that were learned."""
+    import rehearsal
+
+    from humalign.data import registry
+
+    profile = get_profile("full", data=rehearsal.write(tmp_path / "data"), cache=tmp_path / "cache", device="cpu")
+    groups = registry.load("tables/breeds", profile)["living17"]
+    train, val = (registry.load(f"imagenet/{part}", profile) for part in ("train", "val"))
+    place = {wnid: k for k, wnid in enumerate(sorted(set(val.concepts)))}
+    of = {number: k for k, group in enumerate(groups) for side in ("source", "target") for number in group[side]}
+
+    def store(model, part, shown, turn=0):
+        path = profile.data / "features" / model / "imagenet" / f"{part}.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        codes = [(of[place[c]] + turn) % len(groups) if place[c] in of else len(groups) for c in shown.concepts]
+        np.savez(path, ids=np.array(shown.ids), penultimate=np.eye(len(groups) + 1, dtype=np.float32)[codes])
+
+    for model, turn in (("resnet18", 0), ("resnet50", 1)):
+        store(model, "val", val)
+        store(model, "train", train, turn)
+    store("vgg16", "val", val)
+    measured = generalisation.measure(open_source(profile), (1,), 2, kinds=("shift",))
+    found = measured.table[measured.table["dataset"] == "breeds/living17"].set_index(["model", "detail"])
+    value = found["value"]
+    assert (value["resnet18"] == 1).all()
+    assert (value["resnet50"] == 0).all()
+    assert (value["vgg16"] == 1).all()
+    assert found["source"].groupby("model").first().to_dict() == {
+        "resnet18": "training images", "resnet50": "training images", "vgg16": "validation images"}  # fmt: skip
+    told = generalisation.learned_from(measured)
+    assert told == "training images of ImageNet (2 networks) and validation images of ImageNet (1 networks)"
+    (profile.data / "features/resnet18/imagenet/train.npz").unlink()  # without them it is another measurement
+    again = generalisation.measure(open_source(profile), (1,), 2, models=["resnet18"], kinds=("shift",))
+    assert set(again.table["source"]) == {"validation images"}
+
+
 def test_halves_of_every_superclass_are_known():
     concepts = np.array(list("aabbccddee"))
     owner = np.array(list("xxxxyyyyyy"))

@@ -5,6 +5,13 @@ import functools
 import hashlib
 import http.server
 import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -13,8 +20,9 @@ import numpy as np
 import pytest
 import rehearsal
 import requests
+from fetching import mapped
+from rehearsing import NOTEBOOKS, adopt, notice, run
 from rehearsing import figures as shown
-from rehearsing import notice, run
 
 from humalign.book import tiers
 from humalign.cli import main
@@ -66,6 +74,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if body:
             if trouble == "cut":
                 data = data[: len(data) // 2]
+            if trouble == "hang":  # half of it, then nothing, until the reader is gone
+                self.wfile.write(data[: len(data) // 2])
+                self.wfile.flush()
+                self.state["go on"].wait(60)
+                return
             with contextlib.suppress(OSError):  # the reader may have given up
                 self.wfile.write(data[start:])
             self.state["sent"].append((address, start))
@@ -124,7 +137,7 @@ def world(tmp_path_factory):
     state["files"]["resnet18"] = weights()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, state)) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
-        server = f"http://127.0.0.1:{running.server_port}/"
+        server = state["server"] = f"http://127.0.0.1:{running.server_port}/"
         patch = pytest.MonkeyPatch()
         get, head = requests.get, requests.head
         patch.setattr(requests, "get", lambda url, **more: get(server + url, **more))
@@ -134,7 +147,7 @@ def world(tmp_path_factory):
         patch.setattr(checkpoints, "fetch", lambda url, name, digest="": load(f"{server}resnet18", name))
         patch.setattr(known, "published", lambda: sums)
         patch.setattr(fetch, "TIMEOUT", 1)
-        patch.setattr(fetch, "open_downloads", lambda entry: [_known(item, sums) for item in open_downloads(entry)])
+        patch.setattr(fetch, "open_downloads", lambda entry: [mapped(item, sums) for item in open_downloads(entry)])
         told = dict(tiers._file()["small"])
         patch.setitem(tiers._file(), "small", {**told, "networks": list(NETWORKS)})
         patch.setenv("TORCH_HOME", str(folder / "torch"))
@@ -144,14 +157,6 @@ def world(tmp_path_factory):
         yield state
         patch.undo()
         running.shutdown()
-
-
-def _known(item, sums):
-    """The download with the checksum of the tiny file in the place of the published one."""
-    from dataclasses import replace
-
-    found = sums.get(item.path, {}).get("sha256")
-    return replace(item, checksum=f"sha256:{found}" if found else "", size=None)
 
 
 def address(name, end=""):
@@ -288,6 +293,157 @@ def test_what_has_to_be_had_by_hand_is_told_in_one_sentence(tmp_path, monkeypatc
     assert "cichy2019" in line
     assert "Not fetched" not in " ".join(said)
     assert any("rsa: missing cichy2019" in line for line in said)
+
+
+# ---- killed in the middle of a file ----------------------------------------------------------------------------------
+
+
+def test_a_killed_command_goes_on_in_the_middle_of_the_file(world, tmp_path):
+    """SIGKILL while bytes come: what came stays, the next call asks for the rest alone, and no scrap is left."""
+    pictures, sums = address("things/images_plus"), {}
+    told = {"title": "one", "notebooks": ["world"], "data": ["things/images_plus"], "roles": [], "networks": []}
+    settings, root = tmp_path / "settings.json", tmp_path / "data"
+    root.mkdir()
+    (root / known.MANIFEST).write_text('{"rehearsal": true}')
+    settings.write_text(json.dumps({"server": world["server"], "sums": sums, "tiers": {"small": told}}))
+    command = [sys.executable, str(NOTEBOOKS.parent / "tests/fetching.py"), str(settings), "data", "fetch", "--tier",
+               "small", "--data", str(root)]  # fmt: skip
+    half = len(world["files"][pictures]) // 2
+    world["trouble"][pictures], world["go on"] = "hang", threading.Event()
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    came, until = 0, time.monotonic() + 90
+    while not came and running.poll() is None and time.monotonic() < until:
+        came = sum(p.stat().st_size for p in (root / ".partial").glob("*") if p.is_file() and p.suffix != ".mark")
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    assert running.wait(10) == -signal.SIGKILL
+    world["go on"].set()
+    (partial,) = [p for p in (root / ".partial").iterdir() if p.is_file() and p.suffix != ".mark"]
+    kept = partial.stat().st_size
+    assert 0 < kept <= half
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [start for name, start in world["sent"] if name == pictures][-1] == kept
+    whole = {name: zipfile.ZipFile(io.BytesIO(world["files"][pictures])).read(name)
+             for name in zipfile.ZipFile(io.BytesIO(world["files"][pictures])).namelist()}  # fmt: skip
+    assert {name: (root / "things" / name).read_bytes() for name in whole} == whole
+    assert not (root / ".partial").exists()
+
+
+# ---- the other tiers -------------------------------------------------------------------------------------------------
+
+
+def packed(item, entries, root) -> tuple[bytes, bytes]:
+    """An archive at the address of a download, of the tiny files of the data sets it fills; and the one inside it."""
+    out, top = io.BytesIO(), root / item.path
+    filled = {path for entry in entries for path in entry.files_in(root).values()}
+    files = sorted({file for path in filled if path.is_relative_to(top)
+                    for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()})  # fmt: skip
+    if item.inner:
+        packed_inside = io.BytesIO()
+        with tarfile.open(fileobj=packed_inside, mode="w:gz") as tar:
+            for file in files:
+                tar.add(file, file.relative_to(top))
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr(item.inner[0], packed_inside.getvalue())
+        return out.getvalue(), packed_inside.getvalue()
+    if item.url.endswith((".tgz", ".tar", ".tar.gz")):
+        with tarfile.open(fileobj=out, mode="w" if item.url.endswith(".tar") else "w:gz") as tar:
+            for file in files:
+                tar.add(file, file.relative_to(top))
+    else:
+        with zipfile.ZipFile(out, "w") as archive:
+            for file in files:
+                archive.write(file, file.relative_to(top))
+    return out.getvalue(), b""
+
+
+CLOSED = ("imagenet", "king2019", "cichy2019")  # what a reader gets by hand: folders of the tiny data
+NOWHERE = {  # the tiny files are not those that are published: sessions for a pickle, other names
+    "levels", "levels/images", "levels/triplets", "peterson/animals", "peterson/animals/images",
+}  # fmt: skip
+SEEN = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images", "imagenet/val",
+        "caltech101", "cifar100/train", "cifar100/test", "dtd", "pets", "ucmerced", "cars196")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def served(world):
+    """The same server with the files of every tier."""
+    from humalign.data.describe import open_downloads
+
+    tiny, files, sums = world["folder"] / "tiny", {}, known.published()
+    filling = {}
+    for entry in registry.entries("full"):
+        for item in open_downloads(entry):
+            filling.setdefault(item.url, (item, []))[1].append(entry)
+    for item, entries in filling.values():
+        if item.url not in world["files"]:
+            if item.unpack:
+                files[item.url], inside = packed(item, entries, tiny)
+                if inside:
+                    sums[item.inner[0]] = {"sha256": hashlib.sha256(inside).hexdigest()}
+            elif (tiny / item.path).is_file():
+                files[item.url] = (tiny / item.path).read_bytes()
+                sums[item.path] = {"sha256": hashlib.sha256(files[item.url]).hexdigest()}
+    world["files"] |= files
+    yield world
+    for url in files:
+        del world["files"][url]
+
+
+def fetched_tier(served, name, folder, monkeypatch):
+    """An empty folder after the fetch of a tier, with what is got by hand and with features of its networks."""
+    root = folder / "data"
+    root.mkdir()
+    (root / known.MANIFEST).write_text('{"rehearsal": true}')
+    monkeypatch.setitem(tiers._file(), name, {**tiers._file()[name], "networks": []})
+    profile, said = get_profile("full", data=root, cache=folder / "cache", device="cpu"), []
+    tiers.fetch(name, profile, said.append, progress=False)
+    for part in CLOSED:
+        shutil.copytree(served["folder"] / "tiny" / part, root / part, dirs_exist_ok=True)
+    for part in ("tables", "levels"):
+        shutil.copytree(served["folder"] / "tiny" / part, root / part, dirs_exist_ok=True)
+    models = ["resnet18", "vgg16", *(f"SigLIP-B{state}" for state in ("", "+UnAligNet", "+AligNet"))]
+    here = set(registry.available(profile))
+    adopt(root, profile, {model: {"penultimate": 6} for model in models}, [one for one in SEEN if one in here])
+    return profile, said
+
+
+nightly = pytest.mark.skipif(
+    not os.environ.get("HUMALIGN_NIGHTLY"), reason="takes minutes: HUMALIGN_NIGHTLY=FOLDER runs it"
+)
+
+
+@nightly
+@pytest.mark.parametrize(("name", "pages"), [
+    ("paper1", {"zero_shot", "rsa", "probing", "concepts", "calibration", "claims", "table1"}),
+    ("paper2", {"student", "hierarchy", "generalisation"}),
+    ("all", {"zero_shot", "rsa", "probing", "student", "hierarchy", "generalisation", "claims"}),
+])  # fmt: skip
+def test_everything_open_of_a_tier_is_fetched_and_its_figures_are_real(served, name, pages, tmp_path, monkeypatch):
+    profile, said = fetched_tier(served, name, tmp_path, monkeypatch)
+    wrong = {line.split(": ")[1] for line in said if line.startswith("Not fetched: ")}
+    assert wrong <= NOWHERE, said
+    assert said[0].startswith(f"Tier {name}: ")
+    end = tiers.figures(tiers.tier(name), profile, NOTEBOOKS)
+    real = {line.strip().partition(":")[0] for line in end[1 : end.index("Empty:") if "Empty:" in end else None]}
+    assert pages <= real, end
+    told = next((line for line in end if line.startswith("  student: ")), "")
+    assert name == "paper1" or ("fig-student-levels" in told and "fig-student-controls" not in told)
+
+
+@nightly
+@pytest.mark.parametrize("name", tiers.names())
+def test_the_whole_book_runs_on_what_a_tier_has(served, name, monkeypatch):
+    """Every notebook in the profile full; the folder stays, for the build of the pages."""
+    folder = NOTEBOOKS.parent / os.environ["HUMALIGN_NIGHTLY"] / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    profile, _ = fetched_tier(served, name, folder, monkeypatch)
+    every = tuple(path.stem for path in NOTEBOOKS.glob("*.md"))
+    less = {"claims": {"trials": 500}, "probing": {"max_epochs": 2}, "generalisation": {"shots": [1], "draws": 2}}
+    done = run(every, profile.data, folder, **less)
+    assert set(done) == set(every)
 
 
 # ---- what tiers are --------------------------------------------------------------------------------------------------

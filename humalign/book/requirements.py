@@ -19,7 +19,8 @@ from ..errors import InputError
 from ..roles import ROLES
 from .missing import REQUIREMENTS, guard, plain
 
-KEYS = {"data", "also", "features", "layers", "probing", "drawn", "recorded", "elsewhere", "real", "like"}
+LISTS = ("data", "also", "features", "simulated")
+KEYS = {*LISTS, "layers", "students", "probing", "drawn", "recorded", "elsewhere", "real", "like"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Requirements:
     also: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     layers: bool = False
+    students: bool = False
+    simulated: tuple[str, ...] = ()
     probing: bool = False
     drawn: str = ""
     recorded: str = ""
@@ -80,12 +83,12 @@ def of_notebook(profile, notebook: str) -> Requirements:
     if own:  # studies of the owner play the roles, in place of published data sets
         roles = [one for one in said.get("features", ()) if ROLES[one].file]
         asked = bool(roles) and roles[0] == said["features"][0]
-        said = {key: value for key, value in said.items() if key not in ("data", "also", "features")}
-        said |= {"features": roles} if asked else {"drawn": said["recorded"]} if "recorded" in said else {}
+        said = {key: value for key, value in said.items() if key not in (*LISTS, "students")}
+        said |= {"drawn": said["recorded"]} if "recorded" in said else {"features": roles} if asked else {}
     if unknown := sorted(set(said) - KEYS):
         told = f"[{notebook}.{name}] has unknown keys {', '.join(unknown)}"
         raise InputError(told, "requirements.toml", f"use {', '.join(sorted(KEYS))}")
-    lists = {key: tuple(said[key]) for key in ("data", "also", "features") if key in said}
+    lists = {key: tuple(said[key]) for key in LISTS if key in said}
     return Requirements(notebook, name, **{**said, **lists})
 
 
@@ -119,8 +122,10 @@ def lines(profile: Profile, notebook: str) -> list[Line]:
         size = f", {one.size}" if one.size and one.bytes else ""
         form = f"; by hand: {one.by_hand}" if one.by_hand and not here else ""
         out.append(Line(f"{name} ({one.title}{size}{form})", here, f"humalign data fetch {name}", name in wanted.also))
+    if wanted.students:
+        out.append(_students(profile, wanted.features, optional=bool(wanted.data)))
     for name in wanted.features:
-        out.append(_features(profile, name, optional=name != wanted.features[0]))
+        out.append(_features(profile, name, optional=name != wanted.features[0] or not wanted.data))
     return list(dict.fromkeys([*out, _between(profile)] if wanted.layers else out))
 
 
@@ -146,6 +151,20 @@ def _between(profile: Profile) -> Line:
     told = f"features of {len(found)} networks for {pictures} that hold layers between input and penultimate"
     stages = shards.command("MODEL", pictures, layers="$(humalign models MODEL --stages)")
     return Line(told, bool(found), stages, optional=True)
+
+
+def _students(profile: Profile, roles, optional: bool) -> Line:
+    """Released networks after alignment: those with features of the pictures of some roles."""
+    from ..chapters import released
+    from ..source import open_source
+
+    source = open_source(profile)
+    here = {model for role in roles for model in source.models(role)}
+    known = released.students(source)
+    found = known[known.index.isin(here) & (known["state"] == "AligNet")]
+    told = f"features of {len(found)} released networks after alignment"
+    get = "humalign data fetch --tier paper2, then humalign extract --tier paper2"
+    return Line(told, bool(len(found)), get, optional)
 
 
 def _features(profile: Profile, dataset: str, optional: bool) -> Line:
@@ -192,7 +211,9 @@ class Notice:
 
     def ribbon(self) -> tuple[str, str]:
         """Whose judgments the page is about: a class of style, and words."""
-        if self.complete or (self.asked.drawn and not self.asked.real):
+        asked = self.asked
+        instead = asked.recorded if self.missing else ""
+        if self.complete or (asked.drawn and not asked.real) or "drawn world" in instead:
             return "simulated", "Simulated observers"
         return ("simulated", "Made-up files") if self.rehearsal else ("people", "Real people")
 
@@ -216,6 +237,8 @@ class Notice:
         if self.missing:
             instead = asked.recorded or "notes in place of the figures that need them"
             out.append(f"Missing: {len(self.missing)} of {len(self.lines)} things; the page shows {instead}.")
+        if asked.simulated and not self.missing:
+            out.append(f"Of the drawn world in every profile: {', '.join(asked.simulated)}.")
         out += self.standing_in()
         gone = [line for line in self.lines if not line.here]
         if not gone:

@@ -325,6 +325,7 @@ def figures(one: Tier, profile: Profile, folder: Path | None = None) -> list[str
             continue
         less = [_short(line.what) for line in said.lines if not line.here]
         but = f"; those that need {', '.join(less)} stay empty" if less else ""
+        found = [one for one in found if one not in said.asked.simulated]
         real.append(f"  {name}: {', '.join(found) or 'its figures'}{but}")
     out = ["Real once the book is built:", *real] if real else ["No figure is real yet."]
     return out + (["Empty:", *empty] if empty else [])
@@ -332,6 +333,8 @@ def figures(one: Tier, profile: Profile, folder: Path | None = None) -> list[str
 
 def _short(what: str) -> str:
     """What is missing without its title: the name of a data set, or "features for ..."."""
+    if what == "features of 0 released networks after alignment":
+        return "features of aligned networks"
     if what.startswith("features of 0 networks for "):
         return f"features for {what.removeprefix('features of 0 networks for ').partition(' ')[0]}"
     return "layers along the depth" if what.startswith("features of ") else what.partition(" (")[0]

@@ -75,17 +75,9 @@ def paper_two(source: Source) -> Measured | None:
     try:
         if zero_shot.known(source) is None:
             return released.measure(source)
-        return reported(student.runs())
+        return student.as_claimed(student.runs())
     except MissingData:
         return None
-
-
-def reported(runs: Measured) -> Measured:
-    """Recorded students, with "reported" for the held-out concepts that are reported (H2) in each detail."""
-    table = runs.table
-    told = table["detail"].str.match(f"{student.PART}(/|,|$)") & table["dataset"].isin(["levels", "one-shot", "shift"])
-    detail = released.REPORTED + table["detail"].str.removeprefix(student.PART)
-    return Measured(table.assign(detail=table["detail"].where(~told, detail)), runs.draws)
 
 
 def collect(source: Source) -> tuple[Measured, pd.DataFrame]:

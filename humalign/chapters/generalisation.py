@@ -24,6 +24,7 @@ VERSION = 1  # of what is kept: goes up when its numbers change
 STAGE = "transfer"
 PLAN = "'humalign plan --profile full' says what is missing"
 MAIN = ("base", "UnAligNet", "AligNet")
+LEARNED = {True: "training images", False: "validation images"}  # of ImageNet, that classifiers of BREEDS learn from
 STUDENT_TASKS = {  # words: (dataset, measure, detail)
     "one example, H2": ("one-shot", "accuracy", "H2"),
     "three examples, H2": ("few-shot", "accuracy", "3"),
@@ -154,10 +155,14 @@ def measure(source: Source, shots=(1, 2, 5), draws: int = 10, models=None, kinds
     tasks = [task for task in at_hand(source) if kinds is None or task.kind in kinds]
     for task in tqdm(tasks, desc="transfer", unit="task", leave=False):
         wanted = [model for model in with_features(source, task) if models is None or model in models]
+        training = () if not task.train or source.missing(task.train) else source.models(task.train)
         fixed = [_shown(source, task), [shots, draws] if task.kind == FEW else []] if wanted else []
         for model in tqdm(wanted, desc=task.title, unit="network", leave=False):
+            at = At(source, model, shots, draws, learns=model in training)
             inputs = [[source.state(role, [model]) for role in task.pictures], *fixed]
-            make = partial(of_network, task, At(source, model, shots, draws))
+            if task.train:  # which pictures its classifier learns from
+                inputs += [task.train, source.state(task.train, [model]) if at.learns else []]
+            make = partial(of_network, task, at)
             try:
                 out.append(kept(source.profile, f"transfer-{task.name}-{model}", VERSION, inputs, make))
             except MissingData as error:  # this network cannot do it: all others stand
@@ -188,13 +193,29 @@ def of_network(task: Task, at: At) -> Measured:
     for detail, found in task.measure(task, at).items():
         each = found[task.value].to_numpy(float)
         value, draws = resample.unit_means(each)
+        told = LEARNED[at.learns] if task.train else ""
         layer = "logits" if detail == "own head" else LAYER
         rows.append({"model": at.model, "seed": 0, "layer": layer, "dataset": task.name, "measure": task.value,
-                     "detail": detail, "stage": STAGE, "n": len(each), "value": value})  # fmt: skip
+                     "detail": detail, "stage": STAGE, "n": len(each), "value": value,
+                     "source": told})  # fmt: skip
         drawn.append(draws)
     if not rows:
         raise MissingData(f"{at.model} has not what {task.title} needs", task.name, "extract logits, too")
     return Measured.of(rows, np.stack(drawn), profile=at.source.profile.name)
+
+
+def learned_from(measured: Measured) -> str:
+    """Which images the classifiers of BREEDS learned from, in words, with how many networks each.
+
+    Parameters
+    ----------
+    measured : Measured
+        :func:`measure`.
+    """
+    t = measured.table
+    found = t[t["source"].isin(list(LEARNED.values()))].groupby("source")["model"].nunique()
+    told = [f"{words} of ImageNet ({found[words]} networks)" for words in LEARNED.values() if words in found]
+    return " and ".join(told) or "seen concepts of the drawn world"
 
 
 # ---- tables for figures ----------------------------------------------------------------------------------------------

@@ -43,6 +43,9 @@ class Task:
         Further data sets of the registry, which say what the pictures show.
     columns : tuple of str
         What has to be known of the pictures (``Stimuli.meta``).
+    train : str
+        Role of the pictures that the classifier of a shift learns from, for a network that has features of them; "":
+        it learns from a part of the task's own pictures.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Task:
     classes: Callable | None = None
     also: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    train: str = ""
 
     @property
     def value(self) -> str:
@@ -68,12 +72,14 @@ class Task:
 
 @dataclass(frozen=True)
 class At:
-    """One network at a task: source, network, numbers of examples and draws of them."""
+    """One network at a task: source, network, numbers of examples and draws of them; whether it has features of the
+    task's training pictures."""
 
     source: Source
     model: str
     shots: tuple[int, ...]
     draws: int
+    learns: bool = False
 
     def features(self, role: str, layer: str = LAYER) -> Features | None:
         """Features of the network for all pictures of a role; None where it has no such layer."""
@@ -86,6 +92,24 @@ class At:
             told = f"{self.model} has no layer '{LAYER}' for these pictures"
             raise MissingData(told, role, "extract that layer, too")
         return found.align(ids).values
+
+    def stream(self, role: str):
+        """Features of the network for all pictures of a role, batch by batch, with their concepts.
+
+        Raises
+        ------
+        InputError, MissingData
+            For features of strange pictures; for features that lack some.
+        """
+        shown, seen = self.source.pictures(role), 0
+        name, of = self.source.shown(role), dict(zip(shown.ids, shown.concepts))
+        for ids, values in shards.stream(self.source.stored(role, self.model), LAYER):
+            if strange := [one for one in ids if one not in of]:
+                raise InputError(f"has features of {strange[0]}, which is no training picture", name, "extract again")
+            seen += len(ids)
+            yield values, np.array([of[one] for one in ids])
+        if seen != len(shown):
+            raise MissingData(f"has features of {seen} of {len(shown)} pictures", name, "extract the rest")
 
     def together(self, task: Task) -> tuple[list[Stimuli], np.ndarray]:
         """All pictures of a task, role by role, and the features of all, (n, p)."""
@@ -144,8 +168,24 @@ def _shift(task, at):
     """Superclasses of new subclasses."""
     table = task.classes(task, at.source)
     values, known = at.values(task.pictures[0], table["id"].tolist()), set(table["subclass"][table["known"]])
-    found = downstream.shift(values, table["superclass"].to_numpy(), table["subclass"].to_numpy(), known)
+    shown = values, table["superclass"].to_numpy(), table["subclass"].to_numpy(), known
+    if at.learns:
+        head = _trained(task, at, table)
+        found = downstream.shift_of_head(head, *shown, [s * head.n for s in HEAD_STRENGTHS])
+    else:
+        found = downstream.shift(*shown)
     return {name: part.rename(columns={"subclass": "label"}) for name, part in found.groupby("population")}
+
+
+def _trained(task, at, table: pd.DataFrame) -> downstream.StreamedRidge:
+    """A classifier of superclasses that learned from the training pictures of the known subclasses."""
+    of = dict(zip(table["subclass"][table["known"]], table["superclass"][table["known"]]))
+    head = downstream.StreamedRidge(sorted(set(of.values())))
+    for values, concepts in at.stream(task.train):
+        known = np.isin(concepts, list(of))
+        if known.any():
+            head.add(values[known], [of[one] for one in concepts[known]])
+    return head
 
 
 # ---- ImageNet-A ------------------------------------------------------------------------------------------------------
@@ -161,17 +201,10 @@ def _own_head(_task, at):
 
 def _fitted_head(_task, at):
     classes, shown = _classes(at), at.source.pictures("imagenet-a")
-    names, train = sorted(classes), at.source.pictures("imagenet-train")
-    of = dict(zip(train.ids, train.concepts))
+    names = sorted(classes)
     head = downstream.StreamedRidge(names)
-    for ids, values in shards.stream(at.source.stored("imagenet-train", at.model), LAYER):
-        if strange := [name for name in ids if name not in of]:
-            raise InputError(
-                f"has features of {strange[0]}, which is no training picture", "imagenet/train", "extract again"
-            )
-        head.add(values, [of[name] for name in ids])
-    if head.n != len(train):
-        raise MissingData(f"has features of {head.n} of {len(train)} pictures", "imagenet/train", "extract the rest")
+    for values, concepts in at.stream("imagenet-train"):
+        head.add(values, concepts)
     val = at.source.pictures("imagenet-val")
     known, truth = at.values("imagenet-val", val.ids), np.asarray(val.concepts)
     right = {s: np.asarray(names)[head.scores(known, s * head.n).argmax(1)] == truth for s in HEAD_STRENGTHS}
@@ -217,7 +250,8 @@ def _anomaly(task, at, label="concept", halves=False):
 
 def _breed(name: str) -> Task:
     data = f"breeds/{name.lower().replace('-', '')}"
-    return Task(data, "shift", f"BREEDS {name}", ("imagenet-val",), _shift, _breeds, (data,))
+    return Task(data, "shift", f"BREEDS {name}", ("imagenet-val",), _shift, _breeds, (data,),
+                train="imagenet-train")  # fmt: skip
 
 
 _CIFAR, _DRAWN = ("cifar100-train", "cifar100-test"), ("test",)

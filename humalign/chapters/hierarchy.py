@@ -9,7 +9,7 @@ from scipy.spatial.distance import squareform
 from .. import resample
 from ..hierarchy import distance_change, model_similarity, principal_components
 from ..plots import panels, style
-from ..results import Measured, Rows
+from ..results import Measured, Rows, farthest
 from ..rsa import compare
 from .student import NAMES, STAGES, averaged
 
@@ -167,14 +167,21 @@ def change_table(runs: Measured) -> pd.DataFrame:
     t = runs.table
     wanted = (t["dataset"] == "hierarchy") & (t["measure"] == "distance-change")
     found = averaged(runs.select(wanted.to_numpy()), STAGES)
-    found["model"] = found["model"].map(NAMES)
+    found["model"] = found["model"].map(lambda m: NAMES.get(m, m))
     columns = ["model", "stage", "detail", "value", "low", "high", "seeds"]
     named = {"model": "student", "detail": "relation", "value": "change"}
-    return found[columns].rename(columns=named).assign(provenance="recorded")
+    return found[columns].rename(columns=named).assign(provenance=farthest(runs.table["provenance"], "live"))
 
 
-def scale_table(features: dict, shown: pd.DataFrame) -> pd.DataFrame:
+def scale_table(features: dict, shown: pd.DataFrame, provenance: str = "recorded") -> pd.DataFrame:
     """Mean change by relation in both units: relative to the mean distance, and in standard deviations (z).
+
+    Parameters
+    ----------
+    features, shown
+        As for :func:`changes`.
+    provenance : str
+        Of the features.
 
     Returns
     -------
@@ -185,9 +192,11 @@ def scale_table(features: dict, shown: pd.DataFrame) -> pd.DataFrame:
              for scale, unit in (("mean", "mean distance"), ("z", "standard deviation"))]  # fmt: skip
     grouped = pd.concat(parts).groupby(["model", "stage", "unit", "relation"], observed=True)["change"].mean()
     out = grouped.unstack()[list(RELATIONS)].reset_index()
-    out["model"] = pd.Categorical(out["model"].map(NAMES), list(NAMES.values()))
-    out = out.sort_values(["unit", "model", "stage"], ignore_index=True)
-    return out.astype({"model": str}).rename(columns={"model": "student"}).assign(provenance="recorded")
+    order = _ordered(out["model"])
+    out = out.sort_values(["unit", "model", "stage"], ignore_index=True,
+                          key=lambda c: c.map(order.index) if c.name == "model" else c)  # fmt: skip
+    out["model"] = out["model"].map(lambda m: NAMES.get(m, m))
+    return out.rename(columns={"model": "student"}).assign(provenance=provenance)
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Three levels of abstraction: how people agree and how long they take, networks on the same triplets, rated pairs."""
+"""Three levels of abstraction: how people agree and how long they take, and networks on the same triplets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .. import levels as measures
 from .. import odd_one_out, resample, show
 from .. import record as recording
 from ..data.types import Triplets
-from ..errors import InputError, MissingData
+from ..errors import MissingData
 from ..results import Measured, Rows
-from ..rsa import compare_vectors, rdm
+from ..rsa import compare_vectors
 from ..similarity import similarity_matrix
 from ..source import Source
 from . import networks, zero_shot
@@ -52,18 +52,6 @@ SIMULATED, REAL = (
     ("simulated observers", "real people"),
     ("these sessions", "as reported"),
 )  # whose answers, beside whose
-RATERS = 49  # as many as the published study kept
-PAIRS = 100  # of each kind, as published
-MOST = 10  # of one superordinate and kind
-RATED = {  # quantity of :func:`validate`, as published; the correlations include five raters on another scale
-    "mean rating, pairs closer under AligNet": 3.93,
-    "mean rating, pairs closer under UnAligNet": 3.14,
-    "paired t over participants": 20.260,
-    "Pearson's r of rating and alignet distance": -0.640,
-    "Spearman's ρ of rating and alignet distance": -0.641,
-    "Pearson's r of rating and unalignet distance": 0.068,
-    "Spearman's ρ of rating and unalignet distance": 0.122,
-}
 
 # ---- people ----------------------------------------------------------------------------------------------------------
 
@@ -330,139 +318,3 @@ def numbers(people: pd.DataFrame, table: pd.DataFrame) -> dict:
     """
     found = {"people": len(people), "kept": int(people["kept"].sum()), "triplets": len(table)}
     return {f"lv_{key}": show.number(value, None, "live", digits=0) for key, value in found.items()}
-
-
-# ---- rated pairs -----------------------------------------------------------------------------------------------------
-
-
-def validate(ratings: pd.DataFrame, pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The AligNet validation study: do people rate pairs as AligNet or as UnAligNet places them?
-
-    Parameters
-    ----------
-    ratings : DataFrame
-        participant, image1, image2, rating (1 to 5).
-    pairs : DataFrame
-        image1, image2, alignet, unalignet (model distances), difference (z-scored AligNet minus UnAligNet; negative =
-        closer under AligNet).
-
-    Returns
-    -------
-    summary : DataFrame
-        quantity, value, p, n: mean rating of the pairs closer under either model, paired t over participants, Pearson
-        and Spearman correlation of the mean rating with each model's distance.
-    people : DataFrame
-        participant, AligNet, UnAligNet: mean rating of the pairs that are closer under either.
-    """
-    from scipy import stats
-
-    key = ["image1", "image2"]
-    merged = ratings.merge(pairs, on=key, how="left", validate="many_to_one")
-    if merged["difference"].isna().any():
-        told = "a rating names a pair that the list does not have"
-        raise InputError(told, "validation study", "align the file names")
-    merged["closer"] = np.where(merged["difference"] < 0, "AligNet", "UnAligNet")
-    means = merged.pivot_table(index="participant", columns="closer", values="rating").dropna()
-    test = stats.ttest_rel(means["AligNet"], means["UnAligNet"])
-    rows = [{"quantity": f"mean rating, pairs closer under {name}", "value": means[name].mean()}
-            for name in ("AligNet", "UnAligNet")]  # fmt: skip
-    rows.append({"quantity": "paired t over participants", "value": test.statistic, "p": test.pvalue})
-    rows = [{**row, "n": len(means)} for row in rows]
-    by_pair = merged.groupby(key)[["rating", "alignet", "unalignet"]].mean()
-    for model in ("alignet", "unalignet"):
-        for name, method in (("Pearson's r", stats.pearsonr), ("Spearman's ρ", stats.spearmanr)):
-            found = method(by_pair[model], by_pair["rating"])
-            label = f"{name} of rating and {model} distance"
-            rows.append({"quantity": label, "value": found.statistic, "p": found.pvalue, "n": len(by_pair)})
-    return pd.DataFrame(rows), means.reset_index()
-
-
-def divergent(aligned: np.ndarray, control: np.ndarray, shown: pd.DataFrame, n: int = PAIRS) -> pd.DataFrame:
-    """Pairs that one network places much closer than the other.
-
-    Parameters
-    ----------
-    aligned, control : arrays (m, p), (m, q)
-        Features of the same pictures by AligNet and UnAligNet.
-    shown : DataFrame
-        id, concept, superordinate of the pictures. Pairs are two concepts of one superordinate.
-    n : int
-        Pairs of each kind, at most 10 of one superordinate.
-
-    Returns
-    -------
-    DataFrame
-        first, second (picture numbers), image1, image2, alignet, unalignet (cosine distances, z-scored over all such
-        pairs), difference (alignet - unalignet; negative: closer under AligNet).
-    """
-    kinds, concepts = shown["superordinate"].to_numpy(), shown["concept"].to_numpy()
-    i, j = np.triu_indices(len(shown), 1)
-    near = (kinds[i] == kinds[j]) & (concepts[i] != concepts[j])
-    i, j = i[near], j[near]
-    out = {"first": i, "second": j, "image1": shown["id"].to_numpy()[i], "image2": shown["id"].to_numpy()[j]}
-    for name, values in (("alignet", aligned), ("unalignet", control)):
-        distance = np.asarray(rdm(values, "cosine"), float)[i, j]
-        out[name] = (distance - distance.mean()) / distance.std()
-    table = pd.DataFrame(out).assign(difference=lambda t: t["alignet"] - t["unalignet"], kind=kinds[i])
-    parts = []
-    for rising in (True, False):
-        order = table.sort_values("difference", ascending=rising, kind="stable")
-        parts.append(order[order.groupby("kind").cumcount() < MOST].head(n))
-    return pd.concat(parts, ignore_index=True).drop(columns="kind")
-
-
-def drawn_ratings(pairs: pd.DataFrame, ids) -> pd.DataFrame:
-    """Drawn people rate pairs from 1 to 5: each sorts all pairs by own similarity into five equal piles.
-
-    Returns
-    -------
-    DataFrame
-        participant, image1, image2, rating.
-    """
-    from scipy.stats import rankdata
-
-    from ..world import observers
-
-    seen, weights = observers.values(tuple(ids)), observers.people("main").weights[:RATERS]
-    similarity = (seen[pairs["first"]] * seen[pairs["second"]]) @ weights.T  # pairs x people
-    pile = np.ceil(5 * rankdata(similarity, axis=0) / len(pairs)).clip(1, 5)
-    frame = pairs[["image1", "image2"]]
-    return pd.concat([frame.assign(participant=k, rating=pile[:, k]) for k in range(RATERS)], ignore_index=True)
-
-
-def rated(features: dict, shown: pd.DataFrame, names: dict[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The validation study of the second paper, held with simulated observers, for every student.
-
-    Parameters
-    ----------
-    features : dict
-        (student, "AligNet" or "UnAligNet") to array (m, p); students that lack one are left out.
-    shown : DataFrame
-        See :func:`divergent`.
-    names : dict of str to str
-        Of the students, for readers.
-
-    Returns
-    -------
-    summary : DataFrame
-        quantity, one column a student (simulated observers), real people (published), source of the latter.
-    people : DataFrame
-        student, participant, AligNet, UnAligNet: mean rating of the pairs that are closer under either.
-    """
-    columns, people = {}, []
-    for model, name in names.items():
-        if (model, "AligNet") not in features or (model, "UnAligNet") not in features:
-            continue
-        pairs = divergent(features[model, "AligNet"], features[model, "UnAligNet"], shown)
-        ratings = drawn_ratings(pairs, shown["id"])
-        summary, means = validate(ratings, pairs.drop(columns=["first", "second"]))
-        columns[name] = summary.set_index("quantity")["value"]
-        people.append(means.assign(student=name))
-    found = pd.DataFrame(columns).reset_index()
-    found["real people"] = found["quantity"].map(RATED)
-    return found.assign(**{"source of the latter": "published"}), pd.concat(people, ignore_index=True)
-
-
-def published_ratings() -> list[float]:
-    """Mean ratings of real people, pairs closer under UnAligNet and under AligNet, as published."""
-    return [RATED[f"mean rating, pairs closer under {name}"] for name in ("UnAligNet", "AligNet")]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from .. import record, resample, results, show
+from .. import record, resample, results, show, zoo
 from ..cache import kept
 from ..errors import MissingData
 from ..results import Measured, combine, farthest
@@ -277,6 +277,29 @@ def wide(points: pd.DataFrame) -> pd.DataFrame:
     told = points.groupby(keys)["provenance"].agg(results.farthest)
     table = values.assign(provenance=told).reset_index().rename_axis(columns=None)
     return table.rename(columns={"number": "no.", "name": "network", "group": "training group"})
+
+
+def published(page: str) -> pd.DataFrame:
+    """What others published that belongs beside a page: one row a work, quantity and network, a column a data set.
+
+    Parameters
+    ----------
+    page : str
+        Name of the notebook.
+
+    Returns
+    -------
+    DataFrame
+        by, quantity, network, the data sets, what it is, caveat, provenance.
+    """
+    found = zoo.published_others(page)
+    keys = ["work", "quantity", "network", "what", "caveat"]
+    values = found.pivot(index=keys, columns="responses", values="value")[list(dict.fromkeys(found["responses"]))]
+    order = found[keys].drop_duplicates()
+    table = order.merge(values.reset_index(), on=keys, validate="one_to_one").rename_axis(columns=None)
+    told = {"work": "by", "what": "what it is"}
+    columns = ["work", "quantity", "network", *values.columns, "what", "caveat"]
+    return table[columns].rename(columns=told).assign(provenance="published")
 
 
 def stacked(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

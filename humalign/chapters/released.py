@@ -15,7 +15,7 @@ from ..roles import ROLES as PLAYED
 from ..source import Source
 from ..store import digest
 from ..zoo.facts import STATES, kinds
-from . import generalisation, hierarchy, levels, student
+from . import generalisation, hierarchy, levels, student, zero_shot
 from . import rsa as arranged
 from .generalisation_tasks import FEW, LAYER
 
@@ -24,7 +24,7 @@ ROLES = ("levels", "imagenet-val", "caltech101", "cifar100-train", "cifar100-tes
 OPTIONAL = ("things", "cichy", "king1", "king2")
 GET = "humalign data fetch --tier paper2, then humalign extract --tier paper2"
 VERSION = 1  # of what is kept: goes up when its numbers change
-REPORTED = "reported"  # detail of results on the concepts that the claims are about
+REPORTED = student.WHOLE  # detail of results on the concepts that the claims are about
 PANELS = {  # (dataset, measure, detail): title
     **{("levels", "accuracy", f"{REPORTED}/{level}"): f"Levels, {level}" for level in LEVELS},
     ("one-shot", "accuracy", REPORTED): "one example",
@@ -81,6 +81,11 @@ def _arrangements(source: Source, known: pd.DataFrame) -> list[Measured]:
     return [_of_students(arranged.measure(source, models=list(known.index), roles=(*roles, *others)), known)]
 
 
+def _choices(source: Source, known: pd.DataFrame) -> list[Measured]:
+    """Odd-one-out choices of THINGS."""
+    return [_of_students(zero_shot.measure(source, models=list(known.index), roles=("things",)), known)]
+
+
 def _transfer(source: Source, known: pd.DataFrame) -> list[Measured]:
     """One example a class, and new subclasses: each the mean over the tasks that all states of a student have."""
     found = generalisation.measure(source, SHOTS, DRAWS, models=list(known.index), kinds=(FEW, "shift"))
@@ -105,6 +110,21 @@ def related(source: Source) -> pd.DataFrame:
     shown = registry.load(RELATED, source.profile)
     table = pd.DataFrame({"id": shown.ids, "concept": shown.meta["wnid"], "superordinate": shown.concepts})
     return table[table.groupby("concept").cumcount() < PER_CLASS].reset_index(drop=True)
+
+
+def features(source: Source, role: str, ids) -> dict[tuple[str, str], np.ndarray]:
+    """Features of every student for some pictures of a role, by base and state: (m, p) each.
+
+    Raises
+    ------
+    MissingData
+        Where no student has any.
+    """
+    known, here = students(source), source.models(role)
+    found = known[known.index.isin(here)]
+    if found.empty:
+        raise source.no_features(role)
+    return {(row.base, row.state): _features(source, role, row.Index, ids) for row in found.itertuples()}
 
 
 def _features(source: Source, role: str, model: str, ids) -> np.ndarray:
@@ -162,7 +182,8 @@ def measure(source: Source) -> Measured:
     -------
     Measured
         model = key of the base, stage = "base", "UnAligNet" or "AligNet"; data sets "levels" (accuracy and gain with
-        details "reported/coarse" ..., entropy-time with "coarse" ...), "cichy", "king1", "king2" (spearman), "one-shot"
+        details "reported/coarse" ..., entropy-time with "coarse" ...), "things" (accuracy of choices, detail the
+        kernel), "cichy", "king1", "king2" and other sets of arrangements or ratings of likeness (spearman), "one-shot"
         and "shift" (accuracy, detail "reported": the mean over the data sets that all states of a student have),
         "hierarchy" (distance-change by relation) and "model-similarity" (spearman). What lacks data is left out.
 
@@ -172,7 +193,7 @@ def measure(source: Source) -> Measured:
         When nothing can be measured.
     """
     known, parts, gone = students(source), [], []
-    for each in (_levels, _arrangements, _transfer, _hierarchy, _alike):
+    for each in (_levels, _choices, _arrangements, _transfer, _hierarchy, _alike):
         try:
             parts += each(source, known)
         except MissingData as error:
@@ -234,7 +255,7 @@ def beside(measured: Measured) -> pd.DataFrame:
     -------
     DataFrame
         what, network, published, here (the same network, or the lowest or highest student; NaN where there is none),
-        whose (whose number stands here), source, caveat, provenance (of the published number).
+        whose (whose number stands here), what it is, source, caveat, provenance (of the published number).
     """
     shown, t = zoo.published_numbers(), measured.table
     shown = shown[shown["work"] == "Paper 2"]
@@ -254,6 +275,6 @@ def beside(measured: Measured) -> pd.DataFrame:
             here = mean.get((f"{REPORTED}/{level}", state or "base", base), np.nan)
             whose = "the same network" if np.isfinite(here) else ""
         rows.append({"what": row.responses, "network": row.network, "published": row.value, "here": here,
-                     "whose": whose, "source": row.source, "caveat": row.caveat,
+                     "whose": whose, "what it is": row.what, "source": row.source, "caveat": row.caveat,
                      "provenance": row.provenance})  # fmt: skip
     return pd.DataFrame(rows)

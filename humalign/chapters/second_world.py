@@ -98,7 +98,7 @@ def judged(measured: Measured | None = None, models: pd.DataFrame | None = None)
         Of :func:`humalign.claims.judge`. The papers' claims leave networks out that no paper has
         (:data:`CONTROLS`).
     """
-    measured = claims.join(networks(), claims.reported(students())) if measured is None else measured
+    measured = claims.join(networks(), student.as_claimed(students())) if measured is None else measured
     models = facts() if models is None else models
     papers = models[~models["group"].isin(CONTROLS)]
     own = ledger.judge(measured, models, ledger.ledger(LEDGER))

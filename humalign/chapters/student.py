@@ -15,7 +15,7 @@ from ..alignet.settings import PRESETS, PRIMARY, Settings
 from ..cache import kept
 from ..data.types import Triplets
 from ..edition import NOW
-from ..results import Measured
+from ..results import Measured, farthest
 from ..similarity import similarity_matrix
 from ..source import Source
 from ..store import load_arrays
@@ -28,6 +28,7 @@ FEATURES = "alignet_features.safetensors"
 PER_CONCEPT = 4  # test pictures whose features are recorded, of each concept
 SHOTS = (1, 2, 3)  # examples of each concept in the few-shot test
 PART = "H2"  # the held-out concepts that are reported
+WHOLE = "reported"  # stands for it where people judged pictures that no concept is split by
 STAGES = ("base", "UnAligNet", "AligNet")
 NAMES = NOW.students  # with short names, for axes
 CHOICES = {  # (dataset, measure, detail): title of a panel
@@ -39,7 +40,7 @@ ARRANGED = {
     ("king1", "spearman", "correlation"): "arrangement, first 144 pictures",
     ("king2", "spearman", "correlation"): "arrangement, second 144 pictures",
 }
-LEVELS = {("levels", "accuracy", level): level for level in levels.LEVELS}
+LEVELS = {("levels", "accuracy", before + level): level for before in ("", f"{WHOLE}/") for level in levels.LEVELS}
 TIMES = {("levels", "entropy-time", level): level for level in levels.LEVELS}
 # Levels accuracies of the paper, as others quote them: level, lowest and highest base, lowest and highest AligNet
 SECOND_HAND = (
@@ -127,6 +128,15 @@ def pictures(split: str = "test") -> pd.DataFrame:
     return pd.DataFrame({"id": ids, "concept": concepts, "superordinate": [world().superordinate[c] for c in concepts]})
 
 
+def as_claimed(runs: Measured) -> Measured:
+    """The same rows as claims select them: on the concepts of :data:`PART` the detail is, or begins with,
+    :data:`WHOLE`."""
+    table = runs.table
+    told = table["detail"].str.match(f"{PART}(/|,|$)") & table["dataset"].isin(["levels", "one-shot", "shift"])
+    detail = WHOLE + table["detail"].str.removeprefix(PART)
+    return Measured(table.assign(detail=table["detail"].where(~told, detail)), runs.draws)
+
+
 # ---- runs averaged -------------------------------------------------------------------------------------------------
 
 
@@ -136,15 +146,24 @@ def of_measure(measured: Measured, detail: str, dataset: str = "levels", measure
     return measured.select(((t["dataset"] == dataset) & (t["measure"] == measure) & (t["detail"] == detail)).to_numpy())
 
 
-def averaged(measured: Measured, stages=STAGES, models=tuple(NAMES)) -> pd.DataFrame:
+def aligned(measured: Measured) -> list[str]:
+    """Networks that some results know after alignment: those of :data:`NAMES` first, in their order."""
+    t = measured.table
+    found = list(dict.fromkeys(t.loc[t["stage"].str.partition(",")[0] == "AligNet", "model"]))
+    return [m for m in NAMES if m in found] + [m for m in found if m not in NAMES]
+
+
+def averaged(measured: Measured, stages=STAGES, models=None) -> pd.DataFrame:
     """Mean over training runs of every network, stage and measure.
 
     Parameters
     ----------
     measured : Measured
         Rows of result tables with draws over objects.
-    stages, models : sequences of str
+    stages : sequence of str
         Those to keep, in order.
+    models : sequence of str, optional
+        The same; default: :func:`aligned`.
 
     Returns
     -------
@@ -152,7 +171,7 @@ def averaged(measured: Measured, stages=STAGES, models=tuple(NAMES)) -> pd.DataF
         model, stage, dataset, measure, detail, value, low, high (95 %, objects and training runs resampled), seeds,
         each (the single runs in words, where there are several).
     """
-    t = measured.table
+    t, models = measured.table, aligned(measured) if models is None else models
     known = t["stage"].isin(list(stages)) & t["model"].isin(list(models))
     out = resample.averaged(measured.select(known.to_numpy()), ["model", "stage", "dataset", "measure", "detail"])
     order = {"model": list(models), "stage": list(stages)}
@@ -165,26 +184,53 @@ def by_panel(runs: Measured, wanted: dict) -> pd.DataFrame:
     """The rows of :func:`averaged` that belong to some panels, with the title of the panel in column ``panel``."""
     t = runs.table
     keys = pd.Series(list(zip(t["dataset"], t["measure"], t["detail"])), index=t.index)
-    found = averaged(runs.select(keys.isin(list(wanted)).to_numpy()), STAGES, tuple(NAMES))
+    found = averaged(runs.select(keys.isin(list(wanted)).to_numpy()), STAGES, aligned(runs))
     titles = [wanted[key] for key in zip(found["dataset"], found["measure"], found["detail"])]
-    return found.assign(panel=pd.Categorical(titles, list(wanted.values()))).astype({"panel": str})
+    return found.assign(panel=pd.Categorical(titles, list(dict.fromkeys(wanted.values())))).astype({"panel": str})
 
 
 def level_panels(runs: Measured) -> pd.DataFrame:
-    """Accuracy by level on concepts of one part of the split, training runs averaged: :func:`by_panel`."""
-    return by_panel(runs, {("levels", "accuracy", f"{PART}/{level}"): f"{level}, {PART}" for level in levels.LEVELS})
+    """Accuracy by level on the concepts that are reported, training runs averaged: :func:`by_panel`."""
+    split = {("levels", "accuracy", f"{PART}/{level}"): f"{level}, {PART}" for level in levels.LEVELS}
+    return by_panel(runs, split | {("levels", "accuracy", f"{WHOLE}/{level}"): level for level in levels.LEVELS})
+
+
+def arranged_panels(runs: Measured) -> pd.DataFrame:
+    """Agreement with every set of arrangements and of ratings of likeness, training runs averaged: :func:`by_panel`."""
+    t = runs.table
+    own = t[(t["measure"] == "spearman") & (t["detail"] == "correlation") & (t["dataset"] != "model-similarity")]
+    found = {(name, "spearman", "correlation"): name for name in dict.fromkeys(own["dataset"])}
+    return by_panel(runs, {**ARRANGED, **{key: title for key, title in found.items() if key not in ARRANGED}})
+
+
+def named(dataset: str, detail: str) -> str:
+    """What a row of :func:`contrasts` is about, see :data:`MEASURES`."""
+    return MEASURES[dataset, PART + detail.removeprefix(WHOLE) if detail.startswith(WHOLE) else detail]
 
 
 def contrasts(runs: Measured, pairs=CONTRASTS) -> pd.DataFrame:
-    """All differences of :data:`MEASURES` as one table: plus, minus, dataset, detail, and what
-    :func:`humalign.resample.difference` gives."""
-    parts = []
+    """All differences of :data:`MEASURES` as one table.
+
+    Parameters
+    ----------
+    runs : Measured
+    pairs : sequence of pairs of str
+        Stages.
+
+    Returns
+    -------
+    DataFrame
+        plus, minus, dataset, detail, provenance, and what :func:`humalign.resample.difference` gives; no rows for what
+        was not measured.
+    """
+    parts, provenance = [], farthest(runs.table["provenance"], "live")
+    whole = {(dataset, detail.replace(PART, WHOLE)) for dataset, detail in MEASURES if detail.startswith(PART)}
     for plus, minus in pairs:
-        for dataset, detail in MEASURES:
+        for dataset, detail in [*MEASURES, *sorted(whole)]:
             own = of_measure(runs, detail, dataset)
             found = resample.difference(own, {"stage": plus}, {"stage": minus})
-            parts.append(found.assign(detail=detail, dataset=dataset, plus=plus, minus=minus))
-    return pd.concat(parts, ignore_index=True)
+            parts.append(found.assign(detail=detail, dataset=dataset, plus=plus, minus=minus, provenance=provenance))
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
 def controls(runs: Measured, model: str = "softmax-resnet-m") -> pd.DataFrame:
@@ -233,9 +279,9 @@ def people_lines(source: Source) -> dict:
     for (dataset, measure, detail), title in {**CHOICES, **ARRANGED}.items():
         if measure == "accuracy":
             out[title] = {"chance": 1 / 3}
-            if detail == "cosine":  # all concepts, as the ceiling
+            if detail == "cosine" and best is not None:  # all concepts, as the ceiling
                 out[title]["best possible"] = best
-        else:
+        elif not source.missing(dataset):
             own = rsa.limits(rsa.ceilings(source, (dataset,)), measure)
             out[title] = {"best possible": float(own[dataset])}
     return out
@@ -258,11 +304,11 @@ def level_lines(source: Source) -> tuple[dict, dict]:
     -------
     accuracy, times : dicts of level to {label: value}
     """
-    from .levels import QUANTITIES, people_summary
+    from .levels import QUANTITIES, judged, people_summary, whose
 
-    found = people_summary(source, source.profile.seed).set_index(["quantity", "level"])["simulated observers"]
-    agree, time = QUANTITIES["ceiling"], QUANTITIES["time_entropy"]
-    table = level_set(source)[1]
+    found = people_summary(source, source.profile.seed).set_index(["quantity", "level"])
+    found, agree, time = found[whose(found)[0]], QUANTITIES["ceiling"], QUANTITIES["time_entropy"]
+    table = judged(source)[1]
     right = table["top"].map(lambda mask: int(mask).bit_count() / 3).groupby(table["level"]).mean()
     return (
         {k: {"chance": float(right[k]), "people": float(found[agree, k])} for k in levels.LEVELS},
@@ -381,8 +427,8 @@ def published_levels() -> pd.DataFrame:
 def mean_table(table: pd.DataFrame) -> pd.DataFrame:
     """The means over students of :func:`contrasts` for display: contrast, measure, difference, low, high, runs."""
     own = table[table["model"] == "all"]
-    words = [MEASURES[key] for key in zip(own["dataset"], own["detail"])]
-    out = own.assign(contrast=own["plus"] + " minus " + own["minus"], measure=words, provenance="recorded")
+    told = [named(*key) for key in zip(own["dataset"], own["detail"])]
+    out = own.assign(contrast=own["plus"] + " minus " + own["minus"], measure=told)
     columns = ["contrast", "measure", "value", "low", "high", "seeds", "provenance"]
     return out[columns].rename(columns={"value": "difference", "seeds": "runs"}).reset_index(drop=True)
 
@@ -422,16 +468,19 @@ def verdict(low: float, high: float) -> str:
 
 
 def numbers(contrasts: pd.DataFrame, log: pd.DataFrame) -> dict:
-    """Numbers and verdicts of the prose, by key; see :func:`contrasts` and :func:`log`."""
-    own = contrasts[contrasts["model"] == "all"].set_index(["plus", "minus", "dataset", "detail"])
-    out = {}
+    """Numbers and verdicts of the prose, by key; see :func:`contrasts` and :func:`log`.
+
+    What was not measured has none.
+    """
+    own = contrasts[(contrasts["model"] == "all") & (contrasts["plus"] == "AligNet")]
+    told, out = [named(*key) for key in zip(own["dataset"], own["detail"])], {}
     for name in ("coarse", "fine", "boundary", "shot"):
-        for minus in ("base", "UnAligNet"):
-            row, key = own.loc[("AligNet", minus, *REPORTED[name])], f"st_{name}_{'base' if minus == 'base' else 'un'}"
-            out[key] = show.number(row["value"], (row["low"], row["high"]), "recorded")
+        for row in own[[one == MEASURES[REPORTED[name]] for one in told]].to_dict("records"):
+            key = f"st_{name}_{'base' if row['minus'] == 'base' else 'un'}"
+            out[key] = show.number(row["value"], (row["low"], row["high"]), row["provenance"])
             out[f"{key}_word"] = show.Words(verdict(row["low"], row["high"]))
     single = contrasts[contrasts["model"] != "all"]
-    out["st_seeds"] = show.number(int(single["seeds"].max()), None, "recorded", digits=0)
+    out["st_seeds"] = show.number(int(single["seeds"].max()), None, farthest(single["provenance"]), digits=0)
     out["st_done"] = show.number(int((log["state"] == "done").sum()), None, "recorded", digits=0)
     out["st_planned"] = show.number(len(log), None, "recorded", digits=0)
     return out

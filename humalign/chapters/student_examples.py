@@ -7,6 +7,7 @@ import pandas as pd
 
 from .. import odd_one_out
 from ..similarity import similarity_matrix
+from ..source import Source
 from .student import PART, pictures
 
 NEAR, FAR = ("dog", "cat", "giraffe"), ("banana", "car")  # concepts of one superordinate; of two others
@@ -52,6 +53,46 @@ def judged(features: dict, model: str = "softmax-resnet-m", part: str = PART) ->
     right = [(table[name] == table["odd"]).tolist() for name in ("before", "after")]
     table["kind"] = [KINDS[key] for key in zip(*right)]
     return table.drop_duplicates(["first", "second", "odd"], ignore_index=True)
+
+
+def judged_by_people(source: Source, model: str, stages=("base", "AligNet")) -> pd.DataFrame:
+    """Triplets of Levels that real people judged, and what a released student says of them before and after alignment.
+
+    Parameters
+    ----------
+    source : Source
+    model : str
+        Key of the untouched network.
+    stages : pair of str
+        Before and after.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :func:`judged`; triplets that people are of two minds about, with equal shares, are left out.
+
+    Raises
+    ------
+    MissingData
+        Where answers or features are not on this machine.
+    """
+    from . import levels, released
+
+    data, told = levels.judged(source)
+    found = released.features(source, "levels", data.ids)
+    ids, rows = np.array(data.ids), data.triplets
+    share = told[["p0", "p1", "p2"]].to_numpy(float)
+    order = np.argsort(share, 1, kind="stable")
+    odd, top = order[:, 2], np.sort(share, 1)
+    table = pd.DataFrame(ids[np.take_along_axis(rows, order, 1)], columns=["first", "second", "odd"])
+    table["level"], table["people"] = data.level, top[:, 2]
+    at = np.arange(len(rows))
+    for name, stage in zip(("before", "after"), stages):
+        chosen, _ = levels.choices(found[model, stage], rows, levels.SHARPNESS)
+        table[name] = ids[rows[at, chosen]]
+    right = [(table[name] == ids[rows[at, odd]]).tolist() for name in ("before", "after")]
+    table["kind"] = [KINDS[key] for key in zip(*right)]
+    return table[top[:, 2] > top[:, 1]].reset_index(drop=True)
 
 
 def most_agreed(table: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from ..plots import style
-from .student import MEASURES, NAMES
+from .student import MEASURES, NAMES, named
 
 CHANCE = 1 / 3
 SHAPES = {"base": "o", "UnAligNet": "^", "AligNet": "D"}
@@ -37,26 +37,28 @@ def contrasts(table: pd.DataFrame):
         :func:`humalign.chapters.student.contrasts`.
     """
     pairs = list(dict.fromkeys(zip(table["plus"], table["minus"])))
+    told = pd.Series([named(*key) for key in zip(table["dataset"], table["detail"])], index=table.index)
+    measures = [one for one in MEASURES.values() if one in set(told)]
     fig, axes = plt.subplots(
-        len(pairs), 1, figsize=(style.WIDTH * 0.86, (0.52 * len(MEASURES) + 1.0) * len(pairs)), squeeze=False
+        len(pairs), 1, figsize=(style.WIDTH * 0.86, (0.52 * len(measures) + 1.0) * len(pairs)), squeeze=False
     )
-    marks = dict(zip(NAMES, "os^D"))
+    present = [m for m in dict.fromkeys(table["model"]) if m != "all"]
+    present.sort(key=lambda m: [*NAMES, m].index(m))
+    marks = dict(zip(present, "os^DvPX*"))
     for ax, (plus, minus) in zip(axes[:, 0], pairs):
-        own = table[(table["plus"] == plus) & (table["minus"] == minus)]
-        for y, (key, _) in enumerate(reversed(MEASURES.items())):
-            rows = own[(own["dataset"] == key[0]) & (own["detail"] == key[1])]
-            for row in rows.itertuples():
+        own = (table["plus"] == plus) & (table["minus"] == minus)
+        for y, measure in enumerate(reversed(measures)):
+            for row in table[own & (told == measure)].itertuples():
                 if row.model == "all":
                     ax.hlines(y, row.low, row.high, color=style.STAGES["AligNet"], lw=3, zorder=2)
                     ax.plot(row.value, y, "o", color=style.STAGES["AligNet"], ms=9, mec="white", zorder=4)
                 else:
                     ax.plot(row.value, y + 0.24, marks.get(row.model, "o"), color=style.GREY, ms=5, zorder=3)
         ax.axvline(0, color=style.GREY, lw=1.2)
-        ax.set_yticks(range(len(MEASURES)), list(reversed(MEASURES.values())))
+        ax.set_yticks(range(len(measures)), list(reversed(measures)))
         ax.set_title(f"{plus} minus {minus}", loc="left")
         ax.set_xlabel("difference of accuracy")
-    present = [m for m in marks if m in set(table["model"])]
-    handles = [Line2D([], [], ls="", marker=marks[m], color=style.GREY, label=NAMES[m]) for m in present]
+    handles = [Line2D([], [], ls="", marker=marks[m], color=style.GREY, label=NAMES.get(m, m)) for m in present]
     handles.append(Line2D([], [], ls="-", lw=3, marker="o", color=style.STAGES["AligNet"], label="mean, 95 %"))
     axes[0, 0].legend(handles=handles, fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.12))
     return fig
@@ -178,6 +180,7 @@ def by_stage(table: pd.DataFrame, ylabel: str, lines: dict | None = None):
             style.reference_line(ax, value, label, style=":" if label in ("chance", "none") else "--", at=0.995)
         ax.set(ylabel=ylabel, xlim=(-0.5, len(models) - 0.2))
         ax.set_title(title, loc="left")
-    axes[-1, 0].set_xticks(range(len(models)), [NAMES.get(m, m) for m in models])
+    tilted = {"rotation": 30, "ha": "right"} if len(models) > len(NAMES) else {}
+    axes[-1, 0].set_xticks(range(len(models)), [NAMES.get(m, m) for m in models], **tilted)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9.5, ncols=3, loc="outside upper center")
     return fig

@@ -11,7 +11,8 @@ from ..record import Tables
 from ..results import Measured
 from ..source import Source
 from ..zoo.facts import kinds
-from . import claims, recovery, student
+from . import aligned, claims, recovery
+from .aligned import Students
 
 ROLES, OPTIONAL = claims.ROLES, claims.OPTIONAL
 SAID = {
@@ -48,15 +49,15 @@ def of_measured(measured: Measured, models: pd.DataFrame) -> dict:
     return numbers(ledger.judge(measured, facts))
 
 
-def of_students(models: pd.DataFrame) -> dict:
-    """:func:`numbers` of the claims about alignment, from the recorded students."""
-    return of_measured(student.runs(), models)
+def of_students(shown: Students) -> dict:
+    """:func:`numbers` of the claims about alignment, from the students of a page (:func:`aligned.students`)."""
+    return of_measured(shown.evidence, shown.source.networks())
 
 
-def of_papers(measured: Measured, models: pd.DataFrame) -> dict:
-    """:func:`numbers` of the first paper's claims from some results, of the second's from the recorded students."""
-    second = {key: value for key, value in of_students(models).items() if key.startswith("p2")}
-    return of_measured(measured, models) | second
+def of_papers(measured: Measured, source: Source) -> dict:
+    """:func:`numbers` of the first paper's claims from some results of a source, of the second's from its students."""
+    second = {key: value for key, value in of_students(aligned.students(source)).items() if key.startswith("p2")}
+    return of_measured(measured, source.networks()) | second
 
 
 def of_people(tables: Tables) -> dict:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import tarfile
-import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -170,8 +169,8 @@ def download(item: registry.Download, root: Path, progress: bool = True) -> Path
         try:
             if not url.startswith(("https://", "http://")):
                 raise InputError("is no address on the web", url, "only http and https are fetched")
-            with tempfile.TemporaryDirectory(dir=_made(partial.parent)) as scratch:
-                got = Path(scratch) / name
+            with _emptied(partial.with_name(f"{partial.name}.came")) as scratch:
+                got = scratch / name
                 resuming(url, got)
                 _same(got, item.checksum, url)
                 if not item.unpack:
@@ -216,9 +215,15 @@ def _short(error) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+@contextlib.contextmanager
+def _emptied(folder: Path):
+    """An empty folder that goes afterwards; what a killed process left in it goes before."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -229,15 +234,14 @@ def unpack(archive: Path, target: Path) -> None:
     InputError
         For a damaged archive, or one that points outside.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target, prefix=".unpack-") as scratch:
+    with _emptied(target / f".unpack-{archive.name}") as scratch:
         try:
             if tarfile.is_tarfile(archive):
                 with tarfile.open(archive) as file:
                     file.extractall(scratch, filter="data")
             elif zipfile.is_zipfile(archive):
                 with zipfile.ZipFile(archive) as file:
-                    inside = Path(scratch).resolve()
+                    inside = scratch.resolve()
                     for member in file.namelist():
                         if not (inside / member).resolve().is_relative_to(inside):
                             raise InputError(f"points outside ({member[:60]})", archive, "do not use this archive")
@@ -246,7 +250,7 @@ def unpack(archive: Path, target: Path) -> None:
                 raise InputError("is neither a tar nor a zip archive", archive, "fetch it again")
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
             raise InputError(f"cannot be unpacked ({_short(error)})", archive, "fetch it again") from None
-        for item in Path(scratch).iterdir():
+        for item in scratch.iterdir():
             _merge(item, target / item.name)
 
 

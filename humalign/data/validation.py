@@ -8,6 +8,7 @@ from ..errors import InputError
 from . import files as read
 from .levels import PAPER, image_name
 from .registry import File, dataset, raw_file
+from .types import Stimuli
 
 _FACTS = {
     "kind": "levels",
@@ -75,6 +76,34 @@ def _distances(models_path, pairs, path) -> np.ndarray:
     return values.to_numpy(dtype=float)[[row_of[pair] for pair in pairs]]
 
 
+def _ratings(path):
+    """The answered trials of the ratings' file: DataFrame participant, image1, image2, response, slider."""
+    import pandas as pd
+
+    columns = ("prolific_id", "exp_trial_type", "response", "image1Path", "image2Path")
+    frame = read.read_frame(path, columns, text=("prolific_id", "exp_trial_type", "image1Path", "image2Path"))
+    frame = frame[frame["exp_trial_type"] == "exp_trial"]
+    if frame.empty:
+        raise InputError("holds no experimental trials", path, "exp_trial_type is 'exp_trial' for these")
+    try:  # other screens of the same column may hold text
+        response = pd.to_numeric(frame["response"]).to_numpy(dtype=float)
+    except (ValueError, TypeError):
+        raise InputError("responses are not numbers", path, read.AGAIN) from None
+    answered = np.isfinite(response)
+    frame, response = frame[answered], response[answered]
+    if len(response) == 0 or response.min() < 1 or response.max() > 10:
+        raise InputError("responses are not between 1 and 10", path, read.AGAIN)
+    if frame["prolific_id"].isna().any():
+        raise InputError(f"row {int(np.argmax(frame['prolific_id'].isna()))} names no participant", path, read.AGAIN)
+    pairs = _pairs(frame[["image1Path", "image2Path"]], path)
+    result = pd.DataFrame(pairs, columns=["image1", "image2"])
+    result.insert(0, "participant", frame["prolific_id"].to_numpy())
+    result["response"] = response
+    top = result.groupby("participant")["response"].transform("max")
+    result["slider"] = np.where(top > 5, "1-10", "1-5")
+    return result
+
+
 @dataset(
     "levels/validation_ratings",
     title="AligNet validation study: rated similarity of the 200 pairs",
@@ -108,32 +137,33 @@ def validation_ratings(at):
     ``alignet`` and ``unalignet`` are the models' distances; ``closer`` = "alignet" where the signed difference is
     negative. Without the file of the models there are no columns alignet, unalignet, z and closer.
     """
-    import pandas as pd
-
     path, models_path = at.path("ratings"), at.get("models")
-    columns = ("prolific_id", "exp_trial_type", "response", "image1Path", "image2Path")
-    frame = read.read_frame(path, columns, text=("prolific_id", "exp_trial_type", "image1Path", "image2Path"))
-    frame = frame[frame["exp_trial_type"] == "exp_trial"]
-    if frame.empty:
-        raise InputError("holds no experimental trials", path, "exp_trial_type is 'exp_trial' for these")
-    try:  # other screens of the same column may hold text
-        response = pd.to_numeric(frame["response"]).to_numpy(dtype=float)
-    except (ValueError, TypeError):
-        raise InputError("responses are not numbers", path, read.AGAIN) from None
-    answered = np.isfinite(response)
-    frame, response = frame[answered], response[answered]
-    if len(response) == 0 or response.min() < 1 or response.max() > 10:
-        raise InputError("responses are not between 1 and 10", path, read.AGAIN)
-    if frame["prolific_id"].isna().any():
-        raise InputError(f"row {int(np.argmax(frame['prolific_id'].isna()))} names no participant", path, read.AGAIN)
-    pairs = _pairs(frame[["image1Path", "image2Path"]], path)
-    result = pd.DataFrame(pairs, columns=["image1", "image2"])
-    result.insert(0, "participant", frame["prolific_id"].to_numpy())
-    result["response"] = response
-    top = result.groupby("participant")["response"].transform("max")
-    result["slider"] = np.where(top > 5, "1-10", "1-5")
+    result = _ratings(path)
     if models_path is None:
         return result
+    pairs = list(zip(result["image1"], result["image2"]))
     result[["alignet", "unalignet", "z"]] = _distances(models_path, pairs, path)
     result["closer"] = np.where(result["z"] < 0, "alignet", "unalignet")
     return result
+
+
+@dataset(
+    "levels/validation_images",
+    title="AligNet validation study: the pictures of the 200 pairs",
+    files={
+        "ratings": File("levels/AligNet_Human_Validation_results.csv", "as levels/validation_ratings", shared=True),
+        "images": File("imagenet/train", "as imagenet/train", folder=True, shared=True),
+    },
+    size="part of imagenet/train",
+    steps=("get levels/validation_ratings and imagenet/train",),
+    **{**_FACTS, "kind": "stimuli", "licence": "research use (ImageNet terms)"},
+)
+def validation_images(at):
+    """Stimuli; ids = file names, concepts = WordNet ids; only pictures of rated pairs."""
+    rated, folder = _ratings(at.path("ratings")), at.path("images")
+    ids = sorted({*rated["image1"], *rated["image2"]})
+    classes = [name.split("_")[0] for name in ids]
+    paths = [folder / wnid / name for wnid, name in zip(classes, ids)]
+    if gone := [path for path in paths if not path.is_file()]:
+        raise InputError(f"lacks {len(gone)} pictures, for instance {gone[0].name}", folder, read.AGAIN)
+    return at.make(Stimuli, folder, ids=ids, images=[str(path) for path in paths], concepts=classes)

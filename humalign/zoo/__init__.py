@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 
-_HOME = {"table": "facts", "facts_of": "facts", "published_numbers": "facts", "load": "loading",
-         "weights_here": "loading", "Model": "model", "Preprocess": "preprocess"}  # fmt: skip
-__all__ = ["Model", "Preprocess", "facts_of", "load", "published_numbers", "table", "weights_here"]
+_HOME = {"table": "facts", "facts_of": "facts", "published_numbers": "facts", "published_others": "facts",
+         "load": "loading", "weights_here": "loading", "Model": "model", "Preprocess": "preprocess"}  # fmt: skip
+__all__ = ["Model", "Preprocess", "facts_of", "load", "published_numbers", "published_others", "table", "weights_here"]
 
 
 def __getattr__(name):

@@ -244,15 +244,39 @@ def published_numbers():
     DataFrame
         work, network, model (key in the table, where it is there), layer, responses, value (share), here and here_layer
         (the row of the page on real networks to set it beside; "" where none is near enough), why (they differ),
-        source, caveat, provenance ("second-hand" where others quote it).
+        source, caveat, what (it is: README of a draft, text, notebook output ...), provenance ("second-hand" where
+        others quote it).
     """
-    import pandas as pd
-
-    text = resources.files(__package__).joinpath("published_accuracy.csv").read_text("utf8")
-    out = pd.DataFrame(csv.DictReader(io.StringIO(text)))
+    out = _published_table("published_accuracy.csv")
     quoted = out["caveat"].str.startswith("second-hand")
     told = quoted.map({True: "second-hand", False: "published"})
     return out.assign(value=out["value"].astype(float), provenance=told)
+
+
+def published_others(page: str):
+    """What else others published that a page can set beside its own numbers (``published_others.csv``).
+
+    Parameters
+    ----------
+    page : str
+        Name of a notebook; "" for all.
+
+    Returns
+    -------
+    DataFrame
+        page, work, quantity, network, model (key in the table, where it is there), responses, value (as published;
+        shares, not per cent), what (it is: README of a draft, script, notebook output ...), source, caveat, provenance.
+    """
+    out = _published_table("published_others.csv")
+    found = out[out["page"] == page] if page else out
+    return found.assign(value=found["value"].astype(float), provenance="published").reset_index(drop=True)
+
+
+def _published_table(name: str):
+    import pandas as pd
+
+    text = resources.files(__package__).joinpath(name).read_text("utf8")
+    return pd.DataFrame(csv.DictReader(io.StringIO(text)))
 
 
 def kinds(models):
