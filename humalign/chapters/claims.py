@@ -73,11 +73,20 @@ def paper_two(source: Source) -> Measured | None:
     Results on the concepts that are reported have the detail "reported", or begin with "reported/".
     """
     try:
-        if zero_shot.known(source) is None:
-            return released.measure(source)
-        runs = student.runs()
+        return released.measure(source) if zero_shot.known(source) is None else drawn_students()
     except MissingData:
         return None
+
+
+def drawn_students() -> Measured:
+    """The recorded runs of the drawn students; what concerns the concepts that are reported has the detail "reported".
+
+    Raises
+    ------
+    MissingData
+        Where no run is recorded.
+    """
+    runs = student.runs()
     table, part = runs.table, f"{student.PART}/"
     told = (table["detail"] + "/").str.startswith(part) & table["dataset"].isin(["levels", "one-shot", "shift"])
     detail = released.REPORTED + table["detail"].str.removeprefix(student.PART)
@@ -123,8 +132,11 @@ def collect(source: Source) -> tuple[Measured, pd.DataFrame]:
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 
-def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """What a reader wants of :func:`humalign.claims.judge`: each effect with its unit, interval and provenance."""
+def verdict_table(verdicts: pd.DataFrame, beside: pd.DataFrame | None = None) -> pd.DataFrame:
+    """What a reader wants of :func:`humalign.claims.judge`: each effect with its unit, interval and provenance.
+
+    ``beside``: further columns, row by row, such as those of :func:`humalign.chapters.pairings.beside`.
+    """
     effects = [
         "" if row.verdict == "not measured" else show.number(row.effect, (row.low, row.high), row.provenance)
         for row in verdicts.itertuples()
@@ -141,7 +153,7 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
     if "holm" in verdicts:
         decided = verdicts["verdict"].isin(["replicates", "does not replicate"])
         columns["survives Holm"] = np.where(decided, np.where(verdicts["holm"] < ALPHA, "yes", "no"), "")
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns if beside is None else columns | dict(beside.items()))
 
 
 def effect_table(effects: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from ..record import Tables
 from ..results import Measured
 from ..source import Source
 from ..zoo.facts import kinds
-from . import claims, recovery, student
+from . import claims, recovery
 
 ROLES, OPTIONAL = claims.ROLES, claims.OPTIONAL
 SAID = {
@@ -50,7 +50,7 @@ def of_measured(measured: Measured, models: pd.DataFrame) -> dict:
 
 def of_students(models: pd.DataFrame) -> dict:
     """:func:`numbers` of the claims about alignment, from the recorded students."""
-    return of_measured(student.runs(), models)
+    return of_measured(claims.drawn_students(), models)
 
 
 def of_papers(measured: Measured, models: pd.DataFrame) -> dict:
