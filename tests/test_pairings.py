@@ -80,3 +80,13 @@ def test_a_cell_may_hold_texts_and_numbers():
     text = show.table(frame).markdown()
     assert "from 0.500 [live]" in text
     assert "to 1.000 [recorded]" in text
+
+
+def test_every_claim_on_drawn_students_is_measured():
+    from humalign.chapters import verdicts
+    from humalign.source import open_source
+
+    said = verdicts.of_students(open_source("mini").networks())
+    words = {key: word for key, word in said.items() if key.startswith("p2_") and key.endswith("_word")}
+    assert len(words) > 10
+    assert "was not measured" not in words.values()
