@@ -126,21 +126,23 @@ class Table:
         self.name, self.caption, self.digits = name, caption, digits
 
     def _cells(self, markup: str) -> list[list[str]]:
-        escape = html.escape if markup == "html" else _escape
         badges = {c for c in self.frame.columns if set(map(str, self.frame[c])) <= {*PROVENANCE, "", "nan", "None"}}
         rows = []
         for values in self.frame.itertuples(index=False, name=None):
             row = []
             for column, value in zip(self.frame.columns, values):
-                if isinstance(value, Number):
-                    text = escape(value.text()) + " " + badge(value.provenance, value.source, markup)
-                elif column in badges and value in PROVENANCE:
-                    text = badge(value, "", markup)
+                if column in badges and value in PROVENANCE:
+                    row.append(badge(value, "", markup))
                 else:
-                    text = escape(_format(value, self.digits))
-                row.append(text)
+                    row.append(" ".join(self._part(v, markup) for v in (value if isinstance(value, list) else [value])))
             rows.append(row)
         return rows
+
+    def _part(self, value, markup: str) -> str:
+        escape = html.escape if markup == "html" else _escape
+        if isinstance(value, Number):
+            return escape(value.text()) + " " + badge(value.provenance, value.source, markup)
+        return escape(_format(value, self.digits))
 
     def _right(self) -> list[bool]:
         return [self.frame[c].dtype.kind in "fiu" for c in self.frame.columns]
@@ -177,7 +179,7 @@ def table(frame, name: str | None = None, caption: str | None = None, digits: in
     Parameters
     ----------
     frame : pandas.DataFrame
-        A column of provenances is shown as badges; a cell may hold a :func:`number`.
+        A column of provenances is shown as badges; a cell may hold a :func:`number`, or a list of texts and numbers.
     name : str
         Label for references, ``{numref}`tab-...```.
     caption : str

@@ -69,3 +69,67 @@ def test_words(path):
 
 def test_allowed_files_are_there():
     assert set(ALLOWED) <= {name(path) for path in files()}
+
+
+# ---- captions and exercises ------------------------------------------------------------------------------------------
+
+NO_FINDING = re.compile(r"how to read|the same\b|spare\b|as \{|form of|key\b|legend|shown|\*\*[a-z]\*\*", re.I)
+FINITE = re.compile(  # verbs that captions of this book open with; a list of nouns holds none of them
+    r"\b(is|are|was|has|have|had|do|does|can|could|will|would|may|holds?|helps?|shows?|reach|reaches|stays?|comes?|"
+    r"adds?|takes?|brings?|gives?|names?|finds?|gains?|loses?|costs?|falls?|rises?|lies?|grows?|differs?|agrees?|"
+    r"matters?|makes?|mends?|bounds?|ends?|errs?|fails?|doubts?|prefers?|chooses?|orders?|sorts?|separates?|changes?|"
+    r"transfers?|lifts?|tells?|depends?|shares?|needs?|puts?|asks?|follows?|classify|learns?|says|replicates?|arrange)\b"
+)  # fmt: skip
+
+
+def opening(caption: str) -> str:
+    """What a caption says before its first full stop or colon; roles in braces count as a word."""
+    text = re.sub(r"\{glue:\}`\w+_word`", "holds", " ".join(caption.split()))  # a verdict is a verb
+    text = re.sub(r"\{(\w+):?\}`[^`]*`", r"<\1>", text)
+    return re.split(r"[:.] ", text)[0]
+
+
+def says_something(caption: str) -> bool:
+    """Whether a caption opens with a statement: a sentence with a verb, and no key or list of what is drawn."""
+    first = opening(caption)
+    return not NO_FINDING.match(caption.strip()) and len(first.split()) > 2 and bool(FINITE.search(first))
+
+
+def figures() -> list:
+    found = []
+    for path in sorted(ROOT.glob("notebooks/*.md")):
+        text = path.read_text("utf8")
+        block = r"    name: (fig-\S+)\n    caption: \|\n((?:      .*\n)+)  image:\n    alt: (.*)\n"
+        parts = re.findall(block, text)
+        assert len(parts) == text.count("\n    name: fig-"), f"a figure of {path.name} lacks caption or alt text"
+        found += [pytest.param(caption, alt, id=name) for name, caption, alt in parts]
+    return found
+
+
+@pytest.mark.parametrize(("caption", "alt"), figures())
+def test_a_caption_opens_with_what_the_figure_shows(caption, alt):
+    assert says_something(caption), opening(caption)
+    assert len(alt.split()) >= 8
+
+
+def test_a_list_of_what_is_drawn_is_no_finding():
+    for caption in (
+        "Zero-shot odd-one-out accuracy, in the form of Fig. 2. **a** All networks are shown.",
+        "Control. Accuracy for other observers against accuracy for the ordinary ones.",
+        "How to read: points are networks.",
+        "Spare: it is cosine distance between features.",
+        "**a** is the accuracy of all networks.",
+    ):
+        assert not says_something(caption)
+    assert says_something("Networks agree with people: accuracy, one point a network.")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.md")), ids=name)
+def test_every_page_ends_with_an_exercise_whose_solution_runs_with_it(path):
+    text = path.read_text("utf8")
+    assert text.count("} Exercise\n") == 1
+    after = text.partition("} Exercise\n")[2]
+    assert "The solution is folded below." in after
+    assert ":tags: [hide-cell, solution]" in after
+    if path.stem != "explore":
+        assert text.index("## What was learned\n") < text.index("} Exercise\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from .. import show
 from ..alignet import sampling
 from ..alignet.dataset import dot_products, order_rows
 from ..cache import kept
@@ -120,6 +121,23 @@ def confidences(aligned: dict, plain: dict, bins: int = 20) -> pd.DataFrame:
             named = {"rule": rule, "teacher": name}
             parts.append(pd.DataFrame({**named, "probability": (edges[1:] + edges[:-1]) / 2, "share": share}))
     return pd.concat(parts, ignore_index=True)
+
+
+def numbers(triplets: dict, shares: pd.DataFrame) -> dict:
+    """Numbers of the prose, by key: of three rules the share with two pictures of one concept, and how sure labels are.
+
+    Parameters
+    ----------
+    triplets : dict of str to DataFrame
+        :func:`sampled`.
+    shares : DataFrame
+        :func:`shares`.
+    """
+    two, out = shares.set_index("rule")["two concepts"], {}
+    for rule, key in {"random": "random", "cluster_border": "border", "cluster": "cluster"}.items():
+        sure = softmax(triplets[rule][SIMILARITIES].to_numpy()).max(1).mean()
+        out |= {f"ad_two_{key}": show.number(two[rule], digits=2), f"ad_sure_{key}": show.number(sure, digits=2)}
+    return out
 
 
 # ---- the way from people to a student --------------------------------------------------------------------------------

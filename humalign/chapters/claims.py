@@ -119,8 +119,16 @@ def collect(source: Source) -> tuple[Measured, pd.DataFrame]:
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 
-def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """What a reader wants of :func:`humalign.claims.judge`: each effect with its unit, interval and provenance."""
+def verdict_table(verdicts: pd.DataFrame, beside: pd.DataFrame | None = None) -> pd.DataFrame:
+    """What a reader wants of :func:`humalign.claims.judge`: each effect with its unit, interval and provenance.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+    beside : DataFrame, optional
+        Real people and what was published, row by row (:func:`humalign.chapters.pairings.beside`): they follow the
+        verdict, and what decided it comes last.
+    """
     effects = [
         "" if row.verdict == "not measured" else show.number(row.effect, (row.low, row.high), row.provenance)
         for row in verdicts.itertuples()
@@ -137,7 +145,12 @@ def verdict_table(verdicts: pd.DataFrame) -> pd.DataFrame:
     if "holm" in verdicts:
         decided = verdicts["verdict"].isin(["replicates", "does not replicate"])
         columns["survives Holm"] = np.where(decided, np.where(verdicts["holm"] < ALPHA, "yes", "no"), "")
-    return pd.DataFrame(columns)
+    if beside is None:
+        return pd.DataFrame(columns)
+    here = [[effect, unit] if effect else "not measured" for effect, unit in zip(effects, columns.pop("unit"))]
+    first = {"claim": verdicts["claim"].to_numpy(), "here": here, "verdict": columns.pop("verdict")}
+    last = {key: values for key, values in columns.items() if key not in ("claim (source)", "effect")}
+    return pd.DataFrame(first | dict(beside.items()) | last)
 
 
 def effect_table(effects: pd.DataFrame) -> pd.DataFrame:

@@ -54,7 +54,7 @@ VICE_LABELS = {  # columns of the public embedding, with the paper's label for t
 def title(source: Source) -> str:
     """Where people's dimensions come from, in words."""
     found = source.people("things")
-    return found.title if found.known else f"{found.title} ({found.name})"
+    return "those that the simulated observers see by" if found.known else f"{found.title} ({found.name})"
 
 
 def dimensions(source: Source) -> tuple[tuple[str, ...], np.ndarray]:

@@ -318,3 +318,12 @@ def numbers(people: pd.DataFrame, table: pd.DataFrame) -> dict:
     """
     found = {"people": len(people), "kept": int(people["kept"].sum()), "triplets": len(table)}
     return {f"lv_{key}": show.number(value, None, "live", digits=0) for key, value in found.items()}
+
+
+def numbers_of_people(summary: pd.DataFrame) -> dict:
+    """Noise ceiling and median seconds at each level, of the answers here, for the prose; of :func:`people_summary`."""
+    own, out = summary.set_index(["quantity", "level"])[whose(summary)[0]], {}
+    for level in measures.LEVELS:
+        out[f"lv_ceiling_{level}"] = show.number(own[QUANTITIES["ceiling"], level])
+        out[f"lv_seconds_{level}"] = show.number(own[QUANTITIES["median_seconds"], level], digits=1, unit=" s")
+    return out

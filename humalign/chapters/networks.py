@@ -206,6 +206,18 @@ def worst(points: pd.DataFrame) -> pd.Series:
     return part.loc[part["value"].idxmin()]
 
 
+def above(pairs: pd.DataFrame, key: str) -> dict:
+    """In how many networks y exceeds x, and in how many it could, as ``key`` and ``key_of`` for the prose.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Of :func:`pairs`; networks that lack a side do not count.
+    """
+    both = pairs.dropna(subset=["x", "y"])
+    return {key: count(both["y"] > both["x"], both), f"{key}_of": show.number(len(both))}
+
+
 def count(mask: pd.Series, points: pd.DataFrame) -> show.Number:
     """How many rows a mask holds, with the provenance farthest from live of all rows that were asked.
 

@@ -320,6 +320,11 @@ def numbers(points: dict[str, pd.DataFrame], ceilings: pd.DataFrame, method: str
     return out
 
 
+def numbers_of_tasks(pairs: pd.DataFrame) -> dict:
+    """Pearson's correlation of both tasks over networks, for the prose; of :func:`humalign.chapters.networks.pairs`."""
+    return {"rsa_tasks": show.number(float(np.corrcoef(pairs["x"], pairs["y"])[0, 1]), digits=2)}
+
+
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 

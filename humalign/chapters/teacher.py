@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from .. import show
 from ..alignet import teacher as maps
 from ..arrays import one_of
 from ..cache import kept
@@ -218,3 +219,19 @@ def strength_table(table: pd.DataFrame) -> pd.DataFrame:
     """One row a kind of map and strength, one column a measure: mean over folds; of :func:`strengths`."""
     found = table[table["kind"] != "untransformed"]
     return found.pivot_table(index=["kind", "strength"], columns="measure", values="value").reset_index()
+
+
+def numbers(table: pd.DataFrame) -> dict:
+    """Numbers of the prose, by key: accuracy and cross-entropy of the features alone and of maps at :data:`STRENGTH`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`strengths`.
+    """
+    found = table[table["strength"].isna() | (table["strength"] == STRENGTH)].set_index(["kind", "measure"])["value"]
+    out = {}
+    for kind, key in {"untransformed": "before", "plain": "plain", "uncertainty": "uncertainty"}.items():
+        out[f"te_drawn_{key}"] = show.number(found[kind, "accuracy"])
+        out[f"te_drawn_{key}_surprise"] = show.number(found[kind, "cross-entropy"])
+    return out
