@@ -249,6 +249,7 @@ def _ends(criterion: dict) -> tuple[float, float]:
     return (criterion["above"], np.inf) if "above" in criterion else (-np.inf, criterion["below"])
 
 
+@panels.figure
 def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
     """One row a claim: its effect with 95 % interval, and shaded the range that agrees with the claim.
 
@@ -261,10 +262,8 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
     criteria : dict of str to dict
         Claim id to criterion.
     """
-    from matplotlib import pyplot as plt
-
     rows = verdicts.reset_index(drop=True)
-    fig, axes = plt.subplots(len(rows), 1, figsize=(style.WIDTH, 0.3 + 0.72 * len(rows)), squeeze=False, layout="none")
+    fig, axes = panels.axes(0.3 + 0.72 * len(rows), len(rows), 1, squeeze=False, layout="none")
     fig.subplots_adjust(left=0.52, right=0.985, top=0.995, bottom=0.02, hspace=1.0)
     for ax, row in zip(axes[:, 0], rows.itertuples()):
         low, high = _ends(criteria[row.id])
@@ -296,6 +295,7 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
     return fig
 
 
+@panels.figure
 def tally(verdicts: pd.DataFrame):
     """How many claims of each paper replicate, do not, or stay open; one bar a paper, and one for the controls."""
     bar = verdicts["paper"].map("paper {}".format)
@@ -316,10 +316,11 @@ def tally(verdicts: pd.DataFrame):
     ax.invert_yaxis()
     ax.set_xlabel("claims")
     ax.locator_params(axis="x", integer=True)
-    fig.legend(loc="outside lower center", ncols=4, fontsize=9)
+    style.legend(fig, *ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig
 
 
+@panels.figure
 def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "zero_shot")):
     """Who fits best the choices that each network made: one matrix with the probe, one without.
 

@@ -58,6 +58,7 @@ def limits(points: pd.DataFrame) -> tuple[float, float]:
     return np.floor(20 * ends.min()) / 20, np.ceil(20 * ends.max()) / 20
 
 
+@panels.figure
 def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(ZERO, PROBED)):
     """Up to three dimensions: leading pictures, accuracy before, accuracy after probing (form of Fig. 5).
 
@@ -111,7 +112,7 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
             else:
                 ax.set_yticklabels([])
             bottom = stage == stages[-1]
-            ax.set_xticks(range(len(kinds)), kinds if bottom else [], rotation=90, fontsize=7.5)
+            ax.set_xticks(range(len(kinds)), kinds if bottom else [], rotation=90, fontsize=8.5)
     for ax in axes[0]:
         ax.axis("off")
     style.group_legend(fig, points["group"], loc="outside lower center", ncols=1 + len(dimensions))
@@ -167,13 +168,14 @@ def _address(pictures) -> str:
 def _strip(ax, part, kinds, ylim) -> None:
     ax.set_ylim(ylim)
     ax.set_xlim(-0.7, len(kinds) - 0.3)
-    ax.tick_params(labelsize=8, length=2)
+    ax.tick_params(labelsize=8.5, length=2)
     place = {k: i for i, k in enumerate(kinds)}
     for kind, rows in part.groupby("kind"):
         x = swarm(rows["value"], place[kind], step=0.21, gap=0.045 * (ylim[1] - ylim[0]))
         style.points(ax, x, rows["value"], rows["group"], size=15, alpha=0.75)
 
 
+@panels.figure
 def ranking(table: dict[str, pd.DataFrame]):
     """Mean accuracy of each training group within each dimension, dimensions sorted, one panel a stage.
 
@@ -206,6 +208,7 @@ def ranking(table: dict[str, pd.DataFrame]):
     return fig
 
 
+@panels.figure
 def r2(table: dict[str, pd.DataFrame], order):
     """R2 of every dimension from heavy to light: thin lines networks, thick lines means of the training groups.
 
@@ -228,11 +231,12 @@ def r2(table: dict[str, pd.DataFrame], order):
             groups.add(group)
         ax.axhline(0, color=style.GREY, lw=1, ls=":")
         ax.set(ylabel="R², held-out concepts", title=title, ylim=(max(-0.35, part["value"].min() - 0.05), 1))
-    axes[-1, 0].set_xticks(x, order, rotation=90, fontsize=8)
+    axes[-1, 0].set_xticks(x, order, rotation=90, fontsize=8.5)
     style.group_legend(fig, groups, **panels.BELOW)
     return fig
 
 
+@panels.figure
 def regression(pairs: dict[str, pd.DataFrame]):
     """Accuracy of the regressed dimensions (y) against probed accuracy (x), one panel a layer (appendix A9)."""
     fig = panels.identities(pairs, "accuracy, probed", "accuracy, regression", 4.5, chance=CHANCE)

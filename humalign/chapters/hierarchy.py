@@ -199,6 +199,7 @@ def _ordered(models) -> list[str]:
     return [m for m in NAMES if m in present] + [m for m in present if m not in NAMES]
 
 
+@panels.figure
 def density_curves(table: pd.DataFrame):
     """Density of the change of relative distance by relation: a row a student, a column a stage.
 
@@ -223,10 +224,11 @@ def density_curves(table: pd.DataFrame):
             ax.set_title(f"{NAMES.get(model, model)}: {stage}", fontsize=10)
     for ax in axes[-1]:
         ax.set_xlabel("change of relative distance")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
+    style.legend(fig, *axes[0, 0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
     return fig
 
 
+@panels.figure
 def maps(table: pd.DataFrame, shown: int = 8):
     """Principal components at each stage, the largest superordinates in colour.
 
@@ -251,10 +253,11 @@ def maps(table: pd.DataFrame, shown: int = 8):
             ax.scatter(own["x"], own["y"], label=kind, **look)
         ax.set(title=stage, xlabel="component 1", xticks=[], yticks=[])
     axes[0, 0].set_ylabel("component 2")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    style.legend(fig, *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig
 
 
+@panels.figure
 def heat_maps(table: pd.DataFrame):
     """RSA between students at each stage, with the values in the cells.
 

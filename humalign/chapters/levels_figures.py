@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from ..levels import LEVELS
-from ..plots import style
+from ..plots import panels, style
 from ..rsa import compare_vectors
 from . import levels
 
 
+@panels.figure
 def people(table: pd.DataFrame, answers: pd.DataFrame):
     """Three panels: response entropy per level, log response time against entropy, log response time per level.
 
@@ -22,7 +22,7 @@ def people(table: pd.DataFrame, answers: pd.DataFrame):
     answers : DataFrame
         One row a response.
     """
-    fig, axes = plt.subplots(3, 1, figsize=(style.WIDTH * 0.86, 9.2))
+    fig, axes = panels.axes(9.2, 3, 1, width=style.WIDTH * 0.86)
     grid = np.unique(np.round(table["entropy"], 3))
     for k, level in enumerate(LEVELS):
         part = table[table["level"] == level]
@@ -59,6 +59,7 @@ def people(table: pd.DataFrame, answers: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def ceilings(summary: pd.DataFrame):
     """Leave-one-out ceilings of drawn and of real people per level, with chance.
 
@@ -69,7 +70,7 @@ def ceilings(summary: pd.DataFrame):
     """
     rows = summary[summary["quantity"] == "leave-one-out ceiling"].set_index("level").loc[list(LEVELS)]
     own, theirs = levels.whose(summary)
-    fig, ax = plt.subplots(figsize=(style.WIDTH * 0.86, 3.2))
+    fig, ax = panels.axes(3.2, width=style.WIDTH * 0.86)
     for x, (level, row) in enumerate(rows.iterrows()):
         ax.plot([x - 0.12, x - 0.12], [row["low"], row["high"]], color=style.GREY, lw=1.5)
         ax.plot(x - 0.12, row[own], "o", ms=9, color=style.LEVELS[level], mec=style.OUTLINE,
@@ -83,6 +84,7 @@ def ceilings(summary: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def validation(people: pd.DataFrame, published: tuple[float, float]):
     """Mean rating of the pairs closer under UnAligNet and under AligNet, student by student, a line a person.
 
@@ -95,7 +97,7 @@ def validation(people: pd.DataFrame, published: tuple[float, float]):
     """
     colours = {"UnAligNet": "#2e8b57", "AligNet": "#7b4ea3"}
     students = list(dict.fromkeys(people["student"]))
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.8))
+    fig, ax = panels.axes(3.8)
     for x, student in enumerate(students):
         own = people[people["student"] == student]
         ends = own[list(colours)].to_numpy().T

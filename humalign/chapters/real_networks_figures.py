@@ -13,6 +13,7 @@ FILLS = {"penultimate": 1.0, "logits": 0.45}
 CHANCE = zero_shot.CHANCE
 
 
+@panels.figure
 def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFrame, published: pd.DataFrame):
     """Every network in order, as in the drawn world, with what others published of the nearest network as hollow marks.
 
@@ -36,10 +37,11 @@ def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFram
     handles = [*style.group_legend(ax, points["group"]).legend_handles, ax.collections[-1]]
     ax.get_legend().remove()
     words = [*style.order(points["group"]), "published, nearest network"]
-    fig.legend(handles, words, fontsize=9.5, loc="outside lower center", ncols=2)
+    style.legend(fig, handles, words, fontsize=9.5, loc="outside lower center", ncols=2)
     return fig
 
 
+@panels.figure
 def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame, published: pd.DataFrame):
     """Four panels: ImageNet top-1, layer, size within families, and the other task.
 
@@ -52,9 +54,7 @@ def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame,
     published : DataFrame
         Columns reference_accuracy, value and layer: drawn hollow in a.
     """
-    from matplotlib import pyplot as plt
-
-    fig, axes = plt.subplots(2, 2, figsize=(style.WIDTH, 7.4), layout="constrained")
+    fig, axes = panels.axes(7.4, 2, 2)
     low, high = panels.limits(points, CHANCE)
     ax = axes[0, 0]
     known, told = points[points["reference_accuracy"].notna()], published[published["reference_accuracy"].notna()]
@@ -92,6 +92,7 @@ def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame,
     return fig
 
 
+@panels.figure
 def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel="Spearman's ρ", chance=0.0):
     """Networks in rows, one column a comparison, the layers of each network, and the ceiling of each comparison.
 
@@ -110,8 +111,7 @@ def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel="Sp
 
     rows = pd.concat(parts.values()).groupby(["model", "name", "number"], sort=False)["value"].max()
     rows = rows.sort_values().reset_index()
-    fig, axes = plt.subplots(1, len(parts), figsize=(style.WIDTH, 1.8 + 0.3 * len(rows)), sharey=True,
-                             sharex=isinstance(xlabel, str), layout="constrained")  # fmt: skip
+    fig, axes = panels.axes(1.8 + 0.3 * len(rows), 1, len(parts), sharey=True, sharex=isinstance(xlabel, str))
     place = {model: k for k, model in enumerate(rows["model"])}
     for ax, (title, part) in zip(np.atleast_1d(axes), parts.items()):
         if title in limits:
@@ -148,5 +148,5 @@ def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel="Sp
     layers = layers if len(layers) > 1 else []
     handles += [plt.Line2D([], [], ls="", marker="s", color=style.GREY, alpha=FILLS[layer], ms=7) for layer in layers]
     words = [*style.order(everything["group"]), *layers]
-    fig.legend(handles, words, fontsize=9.5, loc="outside lower center", ncols=3)
+    style.legend(fig, handles, words, fontsize=9.5, loc="outside lower center", ncols=3)
     return fig

@@ -25,6 +25,7 @@ CATEGORIES = {  # the paper's colours of the superordinates, brightened where th
 }
 
 
+@panels.figure
 def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame):
     """Agreement and CKA of all pairs of networks, one row of panels a layer (appendix A10).
 
@@ -63,6 +64,7 @@ def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def failures(table: pd.DataFrame):
     """How many networks miss the human choice: counted, expected if they erred independently, and what people find."""
     fig, (left, right) = panels.axes(3.7, 1, 2)
@@ -80,6 +82,7 @@ def failures(table: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def doubt(table: pd.DataFrame, groups: pd.DataFrame):
     """Error by people's entropy: thin lines networks, thick lines training groups, dashed people's dimensions.
 
@@ -108,6 +111,7 @@ def doubt(table: pd.DataFrame, groups: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
     """Example triplets: framed what people set apart, marked what each group does (form of Fig. 1).
 
@@ -142,6 +146,7 @@ def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
     return fig
 
 
+@panels.figure
 def maps(table: pd.DataFrame, names: dict[str, str]):
     """t-SNE maps side by side, coloured by the kind of object (appendix A11)."""
     models = list(dict.fromkeys(table["model"]))
@@ -155,10 +160,11 @@ def maps(table: pd.DataFrame, names: dict[str, str]):
         ax.set(xticks=[], yticks=[], title=names.get(model, model))
         ax.spines[:].set(visible=True, alpha=0.4)
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=4, fontsize=9.5)
+    style.legend(fig, handles[::-1], labels[::-1], loc="outside lower center", ncols=4, fontsize=9.5)
     return fig
 
 
+@panels.figure
 def layers(table: pd.DataFrame, models: pd.DataFrame):
     """Zero-shot accuracy along the depth of networks (x: share of the layers passed), two panels.
 
@@ -198,15 +204,14 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def public_pairs(table: pd.DataFrame, names: dict[str, str], measures: dict[str, str] = MEASURES):
     """How alike the public embeddings, features and people are, by two measures, as numbers on colour."""
-    from matplotlib import pyplot as plt
-
     beside = len(measures) if len(names) <= MOST else 1  # panels in a row
     high = len(measures) // beside
     wide = style.WIDTH if beside > 1 else 0.72 * style.WIDTH + 0.08 * len(names)
-    fig, axes = plt.subplots(high, beside, figsize=(wide, (3.9 if len(names) <= MOST else 4.5) * high),
-                             layout="constrained", squeeze=False)  # fmt: skip
+    tall = (3.9 if len(names) <= MOST else 4.5) * high
+    fig, axes = panels.axes(tall, high, beside, width=wide, squeeze=False)
     for ax, (measure, title) in zip(axes.flat, measures.items()):
         part = table[table["measure"] == measure]
         known = list(dict.fromkeys([*part["detail"], *part["model"]]))

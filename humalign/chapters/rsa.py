@@ -328,6 +328,7 @@ def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = ""
     return panels.six(points, YLABEL[method], ceiling=ceiling, title=title, ceiling_label="noise ceiling")
 
 
+@panels.figure
 def sets(
     points: dict[str, pd.DataFrame], ceilings: dict[str, float], references: dict[str, pd.DataFrame] | None = None
 ):
@@ -377,6 +378,7 @@ def sets(
     return fig
 
 
+@panels.figure
 def matrices(rdms: dict[str, np.ndarray], groups=None):
     """Dissimilarity matrices side by side, each scaled to its own ranks; lines separate the groups of pictures.
 
@@ -413,6 +415,7 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
     return fig
 
 
+@panels.figure
 def tasks(pairs: pd.DataFrame):
     """Agreement with arrangements (y) against odd-one-out accuracy (x), one point a network."""
     fig, ax = panels.axes(4.8, width=5.6)

@@ -150,6 +150,7 @@ def numbers(table: pd.DataFrame) -> dict:
     return out
 
 
+@panels.figure
 def figure(table: pd.DataFrame):
     """One bar a simulated study: share of each verdict.
 
@@ -175,5 +176,5 @@ def figure(table: pd.DataFrame):
     ax.set_yticks(y, words, fontsize=8.5)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="share of simulated studies (numbers: per cent)")
-    fig.legend(loc="outside lower center", ncols=3, fontsize=9)
+    style.legend(fig, *ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     return fig

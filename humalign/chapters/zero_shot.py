@@ -278,6 +278,7 @@ def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = ""
     return panels.six(points, YLABEL, chance=CHANCE, ceiling=ceiling, title=title)
 
 
+@panels.figure
 def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFrame):
     """Every network as one bar of a ladder, with simple descriptions, chance and noise ceilings beside them.
 
@@ -303,6 +304,7 @@ def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFram
     return fig
 
 
+@panels.figure
 def coarse(things: pd.DataFrame, coarse_points: pd.DataFrame, ceiling: float | None = None):
     """Accuracy on the coarse category task and on human choices against classification accuracy (appendix A1)."""
     fig, axes = panels.axes(4.0, 1, 2)
@@ -346,6 +348,7 @@ def objective_class(facts: pd.DataFrame) -> pd.Series:
     return pd.Series([name(row) for row in facts.itertuples()], index=facts.index, dtype=object)
 
 
+@panels.figure
 def two_layers(pairs: pd.DataFrame, ceiling: float | None = None, what: str = YLABEL, chance: float | None = CHANCE):
     """Logits against penultimate layer, every network one point, marked by its objective (appendix A2 and A3)."""
     pairs = pairs.assign(group=objective_class(pairs))
@@ -356,6 +359,7 @@ def two_layers(pairs: pd.DataFrame, ceiling: float | None = None, what: str = YL
     return fig
 
 
+@panels.figure
 def differences(pairs: pd.DataFrame, label: str = "logits minus penultimate, percentage points"):
     """Bars of the difference of two values, network by network, sorted; bars below zero are hatched."""
     rows = pairs.sort_values("difference").reset_index(drop=True)
@@ -370,6 +374,7 @@ def differences(pairs: pd.DataFrame, label: str = "logits minus penultimate, per
     return fig
 
 
+@panels.figure
 def control(pairs: pd.DataFrame):
     """Accuracy for the observers whose concepts are permuted (y) against the ordinary observers (x)."""
     fig, ax = panels.axes(4.6, width=5.6)

@@ -77,6 +77,7 @@ def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
+@panels.figure
 def learned(facts: pd.DataFrame, chance: float | None = None):
     """What the networks of the drawn world learned: accuracy of a linear probe, by network, sorted within groups.
 
@@ -101,6 +102,7 @@ def learned(facts: pd.DataFrame, chance: float | None = None):
     return fig
 
 
+@panels.figure
 def sizes(facts: pd.DataFrame):
     """Parameters and linear-probe accuracy of all networks, one point each, numbered where there is room."""
     rows = facts.dropna(subset=["reference_accuracy", "parameters"])

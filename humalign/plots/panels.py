@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 
 import numpy as np
@@ -20,16 +21,81 @@ OFFSETS = [(7, -5), (-7, -5), (6, 3), (6, -13), (-6, 3), (-6, -13), (0, 7), (0, 
 BELOW = {"loc": "outside lower center", "ncols": 3}  # where the legend of a figure stands
 
 
-def axes(height: float, rows: int = 1, columns: int = 1, width: float = style.WIDTH, **options):
-    """A figure (size in inches) and its axes, as ``plt.subplots`` gives them; pyplot is imported here, when needed."""
+def figure(draw):
+    """Decorator of a function that draws a figure: :func:`humalign.show.figure` can have it drawn for a phone, too.
+
+    The function gives the figure, or a tuple that begins with it; the figure then has ``again()``, which calls the
+    function with the same arguments.
+    """
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs):
+        made = draw(*args, **kwargs)
+        fig = made[0] if isinstance(made, tuple) else made
+        if style.narrow():
+            _fold(fig)
+        fig.again = functools.partial(drawn, *args, **kwargs)
+        return made
+
+    return drawn
+
+
+def _fold(fig) -> None:
+    """Break titles and names of axes that are wider than what they belong to."""
+    fig.canvas.draw()
+    for ax in fig.axes:
+        box = ax.get_window_extent()
+        for text, room in ((ax.title, box.width), (ax.xaxis.label, box.width), (ax.yaxis.label, box.height)):
+            _wrap(text, room, text is ax.yaxis.label)
+    if fig.get_suptitle():
+        _wrap(fig._suptitle, fig.bbox.width)
+
+
+def _wrap(text, room: float, upright: bool = False) -> None:
+    """Break a text that is longer than ``room`` (dots of the screen) into lines."""
+    words = text.get_text()
+    if not words or "\n" in words or not text.get_visible():
+        return
+    box = text.get_window_extent()
+    long = box.height if upright else box.width
+    if long > 1.02 * room:
+        text.set_text(textwrap.fill(words, max(int(len(words) * room / long), 8)))
+
+
+@figure
+def axes(height: float, rows: int = 1, columns: int = 1, width: float = style.WIDTH, *, stack: bool = True, **options):
+    """A figure (size in inches) and its axes, as ``plt.subplots`` gives them; pyplot is imported here, when needed.
+
+    For a phone (:func:`humalign.plots.style.phone`) the panels lie below each other, in the order of reading; the axes
+    keep their places in the array. ``stack=False`` keeps panels beside each other, and their proportions.
+    """
     from matplotlib import pyplot as plt
 
-    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+    options = {"layout": "constrained", **options}
+    if not style.narrow():
+        return plt.subplots(rows, columns, figsize=(width, height), **options)
+    if columns == 1 or not stack:
+        size = (style.NARROW, height if stack else height * style.NARROW / width)
+        return plt.subplots(rows, columns, figsize=size, **options)
+    shared = {which: options.pop(which, False) for which in ("sharex", "sharey")}
+    options.pop("width_ratios", None)
+    squeeze = options.pop("squeeze", True)
+    ratios = np.repeat(options.pop("height_ratios", np.ones(rows)), columns)
+    size = (style.NARROW, height * columns)
+    look = {"squeeze": False, "height_ratios": ratios}
+    fig, found = plt.subplots(rows * columns, 1, figsize=size, **look, **options)
+    found = found.reshape(rows, columns)
+    for row, column in np.ndindex(rows, columns):
+        firsts = {True: (0, 0), "all": (0, 0), "row": (row, 0), "col": (0, column)}
+        for which, how in shared.items():
+            if how in firsts and firsts[how] != (row, column):
+                getattr(found[row, column], which)(found[firsts[how]])
+    return fig, found.squeeze() if squeeze else found
 
 
 def grid(n: int, height: float = 2.5, columns: int = 3, **options):
     """Axes of ``n`` panels in rows of ``columns``; those left over are hidden. Returns the figure and a flat list."""
-    columns = min(columns, n)
+    columns = 1 if style.narrow() else min(columns, n)
     rows = -(-n // columns)
     fig, found = axes(height * rows + 0.7, rows, columns, squeeze=False, **options)
     for ax in found.flat[n:]:
@@ -185,6 +251,7 @@ def _detail(ax, points, shapes, colours, ylim, title, names, xlabel, chance) -> 
     ax.set_xlabel(f"{xlabel}\n{key(points, names)}", fontsize=9)
 
 
+@figure
 def six(
     points: pd.DataFrame, ylabel: str, *, chance=None, ceiling=None, xlabel: str = "classification accuracy",
     title: str = "", ceiling_label: str = "noise ceiling",
@@ -345,6 +412,7 @@ def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = 
     ax.set_aspect("equal")
 
 
+@figure
 def identities(parts, xlabel: str, ylabel: str, side: float = 4.4, **options):
     """Two values a network against the identity: one panel, or several side by side.
 
@@ -364,6 +432,7 @@ def identities(parts, xlabel: str, ylabel: str, side: float = 4.4, **options):
     return fig
 
 
+@figure
 def examples(table: pd.DataFrame, pictures: dict):
     """One row a triplet: three pictures, and below each the marks of those who call it odd.
 
@@ -390,10 +459,11 @@ def examples(table: pd.DataFrame, pictures: dict):
         row[0].set_title(f"{triplet['kind']} ({triplet['count']})", loc="left", fontsize=10, pad=16)
     handles = [Line2D([], [], ls="", marker=m, color=c, mec=style.OUTLINE, ms=8, label=f"odd one, {words}")
                for words, c, m in MARKS.values()]  # fmt: skip
-    fig.legend(handles=handles, ncols=3, fontsize=9.5, loc="outside lower center")
+    style.legend(fig, handles, ncols=3, fontsize=9.5, loc="outside lower center")
     return fig
 
 
+@figure
 def strips(table: pd.DataFrame, floor: str = "chance"):
     """Every network in every task: a panel a task, networks sorted inside their training group.
 

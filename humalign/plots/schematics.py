@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.patches import FancyBboxPatch, Patch
 
-from . import style
+from . import panels, style
 
 WHO = {  # whose answers: how their bars look
     "people": {"fc": "#d55e00"},
@@ -35,7 +34,7 @@ BAND, BAR = 2.42, 0.5  # inches: height of a step, of a bar of probability 1
 
 def _canvas(width: float, height: float):
     """Axes whose units are inches, without a frame."""
-    fig, ax = plt.subplots(figsize=(width, height))
+    fig, ax = panels.axes(height, width=width, stack=False)
     ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
     ax.set_axis_off()
     return fig, ax
@@ -74,6 +73,7 @@ def _answers(ax, answers: pd.DataFrame, places, base: float, target: bool) -> No
     ax.add_artist(ax.legend(handles=keys, **spot, **thin))
 
 
+@panels.figure
 def pipeline(table: pd.DataFrame, pictures: dict):
     """The steps from people's choices to a student, one above the other: pictures, what works on them, answers.
 
@@ -112,6 +112,7 @@ def pipeline(table: pd.DataFrame, pictures: dict):
     return fig
 
 
+@panels.figure
 def relations(table: pd.DataFrame, pictures: dict):
     """A tree of superordinates, concepts and pictures; below it a triplet of each level, with who calls which odd.
 
