@@ -36,7 +36,7 @@ def _points(frame, title: str, label: str):
         "  (" + frame["layer"] + frame["whose"].map({"simulated": ", simulated observers", "people": ""}) + ")"
     )
     lines = list(dict.fromkeys(frame["line"]))[::-1]
-    fig, ax = _figure(0.9 + 0.34 * len(lines))
+    fig, ax = _figure(0.9 + (0.62 if style.narrow() else 0.34) * len(lines))
     y = frame["line"].map({name: k for k, name in enumerate(lines)}).to_numpy(float)
     for stage in dict.fromkeys(frame["stage"]):
         at = (frame["stage"] == stage).to_numpy()
@@ -50,6 +50,7 @@ def _points(frame, title: str, label: str):
         height = known["line"].map({name: k for k, name in enumerate(lines)}).to_numpy(float)
         ax.vlines(known["ceiling"], height - 0.35, height + 0.35, color=style.GREY, lw=2.2, label="ceiling: people")
     ax.set(yticks=range(len(lines)), yticklabels=lines, xlabel=label, ylim=(-0.6, len(lines) - 0.4), title=title)
+    ax.tick_params(axis="y", labelsize=9)
     ax.grid(axis="x")
     return fig, ax
 

@@ -243,9 +243,9 @@ def table(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> pd
     rules = {"T, grid": "grid", "T, lowest ECE": "continuous", "T, log loss": "log loss"}
     columns = {heading: wide["temperature", rule] for heading, rule in rules.items()}
     columns |= {"log loss": wide["nll", "log loss"], "accuracy": wide["accuracy", "1"]}
-    facts = of_networks(models, wide.index).set_index("model")[["number", "name", "group"]].assign(**columns)
+    facts = of_networks(models, wide.index).set_index("model")[["name", "group"]].assign(**columns)
     headings = {"entropy": "ρ, people's entropy", "time": "ρ, response time"}
-    return networks.numbered(facts.join(doubt.set_index("model").rename(columns=headings)))
+    return facts.join(doubt.set_index("model").rename(columns=headings))
 
 
 def numbers(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> dict:
@@ -440,6 +440,6 @@ def doubt(table: pd.DataFrame, models: pd.DataFrame):
     ax.set(xlabel="Spearman's ρ with people's entropy", ylabel="Spearman's ρ with response times")
     style.group_legend(fig, rows["group"], loc="outside lower center", ncols=2)
     fig.canvas.draw()
-    best = rows.sort_values("entropy", ascending=False).head(6)
-    panels.label_points(ax, best["entropy"], best["time"], best["number"])
+    best = rows.sort_values("entropy", ascending=False).head(3)
+    panels.label_points(ax, best["entropy"], best["time"], best["name"], first=range(len(best)))
     return fig

@@ -263,8 +263,12 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
         Claim id to criterion.
     """
     rows = verdicts.reset_index(drop=True)
-    fig, axes = panels.axes(0.3 + 0.72 * len(rows), len(rows), 1, squeeze=False, layout="none")
-    fig.subplots_adjust(left=0.52, right=0.985, top=0.995, bottom=0.02, hspace=1.0)
+    tall = 1.25 if style.narrow() else 0.72  # inches a row: words beside the interval, on a phone above it
+    fig, axes = panels.axes(0.3 + tall * len(rows), len(rows), 1, squeeze=False, layout="none")
+    beside = (
+        {"left": 0.03, "right": 0.97, "hspace": 3.2} if style.narrow() else {"left": 0.52, "right": 0.985, "hspace": 1}
+    )
+    fig.subplots_adjust(top=1 - 0.75 / (0.3 + tall * len(rows)) if style.narrow() else 0.995, bottom=0.02, **beside)
     for ax, row in zip(axes[:, 0], rows.itertuples()):
         low, high = _ends(criteria[row.id])
         marks = [v for v in (row.effect, row.low, row.high, low, high) if np.isfinite(v)]
@@ -287,9 +291,13 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
         ax.locator_params(axis="x", nbins=4)
         measured = f" [{row.unit}]" if getattr(row, "unit", "") else ""
         text = textwrap.fill(row.claim + measured, width)
+        place = {"transform": ax.transAxes, "fontsize": 8.5}
+        if style.narrow():
+            ax.text(0, 1.55, text, color=style.GREY, va="bottom", **place)
+            ax.text(0, 1.12, row.verdict, color=colour, weight="bold", va="bottom", **place)
+            continue
         lines, step = text.count("\n") + 2, 0.4  # height of a line, in heights of the axes
-        top = 0.5 + lines / 2 * step
-        place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 8.5}
+        top, place = 0.5 + lines / 2 * step, {"ha": "right", "va": "top", **place}
         ax.text(-0.03, top, text, color=style.GREY, **place)
         ax.text(-0.03, top - (lines - 1) * step, row.verdict, color=colour, weight="bold", **place)
     return fig
@@ -344,14 +352,17 @@ def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "z
         for i, j in np.ndindex(values.shape):
             look = {"color": "#111111" if lost[i, j] > lost.min() / 2 else "white",
                     "weight": "bold" if lost[i, j] == 0 else "normal"}  # fmt: skip
-            ax.text(j, i, f"{values[i, j]:.1f}", ha="center", va="center", fontsize=8.5, **look)
+            ax.text(
+                j, i, f"{values[i, j]:.{0 if style.narrow() else 1}f}", ha="center", va="center", fontsize=8.5, **look
+            )
             if i == j:
                 ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, ec="#cc3311", lw=1.8))
         shown = [names.get(m, m) for m in order]
-        ax.set_xticks(range(len(order)), shown, rotation=35, ha="right", fontsize=8.5)
+        ax.set_xticks(range(len(order)), shown, rotation=55 if style.narrow() else 35, ha="right", fontsize=8.5)
         ax.set_yticks(range(len(order)), shown, fontsize=8.5)
         ax.set(title=titles[column], ylabel="who made the choices")
         ax.tick_params(length=0)
-        fig.colorbar(picture, ax=ax, label="points behind the best", shrink=0.8)
+        where = {"location": "bottom"} if style.narrow() else {"shrink": 0.8}
+        fig.colorbar(picture, ax=ax, label="points behind the best", **where)
     axes[-1, 0].set_xlabel("who is fitted to them")
     return fig

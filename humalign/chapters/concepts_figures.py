@@ -87,7 +87,7 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
         raise MissingData(told, "this figure", "nothing is missing: the others follow below")
     heights, wide = [1.15, *[1.5] * len(stages)], max(4.2, 0.65 + (style.WIDTH - 0.65) * len(dimensions) / 3)
     fig, axes = panels.axes(sum(heights) + 1.35, len(heights), len(dimensions), wide, height_ratios=heights,
-                            squeeze=False)  # fmt: skip
+                            stack="columns", squeeze=False)  # fmt: skip
     for column, name in enumerate(dimensions):
         top = axes[0, column]
         top.imshow(_mosaic(pictures[name]), interpolation="antialiased")
@@ -107,7 +107,7 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
                 beside = {"xytext": (2, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
                 place = ax.get_yaxis_transform()
                 ax.annotate("chance", (1, CHANCE), xycoords=place, fontsize=8.5, color=style.GREY, **beside)
-            if column == 0:
+            if column == 0 or style.narrow():
                 ax.set_ylabel(f"accuracy,\n{TITLES.get(stage, stage)}", fontsize=9.5)
             else:
                 ax.set_yticklabels([])
@@ -219,19 +219,29 @@ def r2(table: dict[str, pd.DataFrame], order):
     order : sequence of str
         Dimensions, the heaviest first.
     """
-    fig, axes = panels.axes(3.0 * len(table) + 1.4, len(table), sharex=True, squeeze=False)
+    if upright := style.narrow():  # dimensions below each other, so that their names have room
+        fig, axes = panels.axes((0.16 * len(order) + 0.8) * len(table), len(table), squeeze=False)
+    else:
+        fig, axes = panels.axes(3.0 * len(table) + 1.4, len(table), sharex=True, squeeze=False)
     x, groups = np.arange(len(order)), set()
     for ax, (title, part) in zip(axes[:, 0], table.items()):
         for _, rows in part.groupby("model"):
-            ax.plot(x, rows.set_index("detail")["value"].reindex(order), **style.thin(rows["group"].iloc[0]))
+            line = (x, rows.set_index("detail")["value"].reindex(order))
+            ax.plot(*(line[::-1] if upright else line), **style.thin(rows["group"].iloc[0]))
         for group in style.order(part["group"]):
             mean = part[part["group"] == group].groupby("detail")["value"].mean().reindex(order)
             look = {"color": style.color(group), "marker": style.marker(group), "mec": style.OUTLINE}
-            ax.plot(x, mean, ms=4.5, lw=1.3, mew=0.5, path_effects=style.casing(group, 1.3), **look)
+            line = (mean, x) if upright else (x, mean)
+            ax.plot(*line, ms=4.5, lw=1.3, mew=0.5, path_effects=style.casing(group, 1.3), **look)
             groups.add(group)
-        ax.axhline(0, color=style.GREY, lw=1, ls=":")
-        ax.set(ylabel="R², held-out concepts", title=title, ylim=(max(-0.35, part["value"].min() - 0.05), 1))
-    axes[-1, 0].set_xticks(x, order, rotation=90, fontsize=8.5)
+        (ax.axvline if upright else ax.axhline)(0, color=style.GREY, lw=1, ls=":")
+        ends, label = (max(-0.35, part["value"].min() - 0.05), 1), "R², held-out concepts"
+        ax.set(title=title, **({"xlim": ends, "xlabel": label} if upright else {"ylim": ends, "ylabel": label}))
+        if upright:
+            ax.set_yticks(x, order, fontsize=8.5)
+            ax.set_ylim(len(order), -1)
+    if not upright:
+        axes[-1, 0].set_xticks(x, order, rotation=90, fontsize=8.5)
     style.group_legend(fig, groups, **panels.BELOW)
     return fig
 

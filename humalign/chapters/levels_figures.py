@@ -44,7 +44,9 @@ def people(table: pd.DataFrame, answers: pd.DataFrame):
         ends = np.percentile(x, [1, 99])
         axes[1].plot(ends, slope * ends + intercept, color=style.LEVELS[level], lw=2.2, label=f"{level}, ρ = {rho:.2f}")
     axes[1].set(xlabel="mean log response time (log s)", ylabel="response entropy (nats)")
-    axes[1].legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    style.legend(
+        axes[1], *axes[1].get_legend_handles_labels(), fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0)
+    )
 
     data = [np.log(answers[answers["level"] == level]["seconds"]) for level in LEVELS]
     parts = axes[2].violinplot(data, orientation="horizontal", showextrema=False, widths=0.8)

@@ -112,7 +112,7 @@ def concept_map(places: pd.DataFrame, shown: int = 7):
     for category, colour, marker in zip(largest, colours, "os^PXDv"):
         part = places[places.category == category]
         ax.scatter(part.x, part.y, s=16, color=colour, marker=marker, lw=0, alpha=0.9, label=category)
-    ax.legend(fontsize=9, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.02))
+    style.legend(fig, *ax.get_legend_handles_labels(), fontsize=9, ncols=4, loc="outside lower center")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return fig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..plots import panels, style
+from ..plots import factors, panels, style
 from . import networks, zero_shot
 
 HOLLOW = {"facecolors": "none", "linewidths": 1.1, "zorder": 2.5}
@@ -33,7 +33,7 @@ def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFram
     ax.scatter(shown["value"], y, s=42, marker="D", edgecolors=style.GREY, label="published, nearest network", **HOLLOW)
     for legend in list(fig.legends):
         legend.remove()
-    fig.set_size_inches(style.WIDTH, 2.8 + 0.25 * len(order))
+    fig.set_size_inches(fig.get_figwidth(), 2.8 + 0.25 * len(order))
     handles = [*style.group_legend(ax, points["group"]).legend_handles, ax.collections[-1]]
     ax.get_legend().remove()
     words = [*style.order(points["group"]), "published, nearest network"]
@@ -75,7 +75,7 @@ def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame,
     panels.identity(ax, pairs, "penultimate", "logits", title="b  Layer", chance=CHANCE)
 
     ax, part = axes[1, 0], panels.role(layers["penultimate"], "size").sort_values("number")
-    panels.sizes_in_families(ax, part, (low, high), CHANCE)
+    factors.sizes_in_families(ax, part, (low, high), CHANCE)
     ax.set(title="c  Size, within families", ylabel=zero_shot.YLABEL)
 
     ax, tasks = axes[1, 1], networks.pairs(points, arranged)
@@ -87,8 +87,9 @@ def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame,
                        ncols=3)  # fmt: skip
     fig.canvas.draw()
     for ax, frame, x, y in ((axes[0, 0], known, "reference_accuracy", "value"), (axes[0, 1], pairs, "x", "y"),
-                            (axes[1, 0], part, "parameters", "value"), (axes[1, 1], tasks, "x", "y")):  # fmt: skip
-        panels.label_points(ax, frame[x], frame[y], frame["number"])
+                            (axes[1, 1], tasks, "x", "y")):  # fmt: skip
+        panels.label_points(ax, frame[x], frame[y], frame["name"], most=factors.ROOM)
+    factors.name_families(axes[1, 0], part)
     return fig
 
 
@@ -138,9 +139,7 @@ def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel="Sp
         ax.set_ylim(-0.7, len(rows) - 0.3)
         ax.grid(axis="y", lw=0.5)
         ax.tick_params(axis="y", length=0)
-    np.atleast_1d(axes)[0].set_yticks(
-        range(len(rows)), [f"{r.number}  {r.name}" for r in rows.itertuples()], fontsize=8.5
-    )
+    np.atleast_1d(axes)[0].set_yticks(range(len(rows)), rows["name"], fontsize=9)
     everything = pd.concat(parts.values())
     handles = list(style.group_legend(fig, everything["group"]).legend_handles)
     fig.legends[0].remove()

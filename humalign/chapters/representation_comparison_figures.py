@@ -7,8 +7,10 @@ import pandas as pd
 import seaborn
 
 from ..plots import panels, style
-from ..plots.panels import FAMILIES, SHAPES, limits, lines
+from ..plots.panels import limits, lines
 
+HUES = seaborn.color_palette("colorblind").as_hex()
+SHAPES = ("o", "s", "^", "D", "P", "X", "v", "<", ">", "p", "h")
 FLARE = seaborn.color_palette("flare", as_cmap=True)
 ONE_LABEL = "Supervised (ImageNet-1K)"  # or the group that plays it in the drawn world
 MOST = 6  # names of rows and columns, so that numbers of two panels fit side by side
@@ -124,7 +126,8 @@ def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
         The two training groups.
     """
     high = -(-max(len(rows), 1) // 2)
-    fig, axes = panels.axes(1.5 * high + 0.6, high, 7, width_ratios=[1, 1, 1, 0.15, 1, 1, 1], squeeze=False)
+    ratios = [1, 1, 1, 0.15, 1, 1, 1]
+    fig, axes = panels.axes(1.5 * high + 0.6, high, 7, width_ratios=ratios, squeeze=False, stack=False)
     for ax in axes.ravel():
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -192,14 +195,19 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
             part = part.assign(depth=part["detail"].astype(int)).sort_values("depth")
             x = (part["depth"] - 1) / max(part["depth"].max() - 1, 1)
             group = facts.loc[model, "group"]
-            colour = FAMILIES[k % len(FAMILIES)] if shown is plain else style.color(group)
+            colour = HUES[k % len(HUES)] if shown is plain else style.color(group)
             rim = None if shown is plain else style.casing(group, 1.6)
             ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.08, lw=0)
             look = {"color": colour, "marker": SHAPES[k % len(SHAPES)], "ms": 5.5, "mec": style.OUTLINE, "mew": 0.6}
             ax.plot(x, part["value"], lw=1.6, label=facts.loc[model, "name"], path_effects=rim, **look)
         ax.set(title=f"{letter}  {title}", ylabel="odd-one-out accuracy", ylim=limits(table, 1 / 3))
         lines(ax, 1 / 3, None)
-        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+        place = (
+            {"loc": "upper left", "bbox_to_anchor": (0, -0.42)}
+            if style.narrow()
+            else {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+        )
+        ax.legend(**place, fontsize=9)
     ax.set_xlabel("depth (0: first block or stage, 1: last layer)")
     return fig
 
@@ -220,7 +228,8 @@ def public_pairs(table: pd.DataFrame, names: dict[str, str], measures: dict[str,
         for row in part.itertuples():
             grid.loc[row.model, row.detail] = grid.loc[row.detail, row.model] = row.value
         labels = [names[n] for n in here]
-        seaborn.heatmap(grid, vmin=0, vmax=1, cmap=FLARE, annot=True, fmt=".2f", annot_kws={"fontsize": 9},
+        short = grid.map(lambda v: f"{v:.2f}".removeprefix("0"))
+        seaborn.heatmap(grid, vmin=0, vmax=1, cmap=FLARE, annot=short, fmt="", annot_kws={"fontsize": 9},
                         square=True, cbar=False, yticklabels=labels, ax=ax)  # fmt: skip
         ax.set_xticks(ax.get_xticks(), labels, rotation=40, ha="right")
         ax.tick_params(length=0, labelsize=8.5)

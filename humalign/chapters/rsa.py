@@ -10,7 +10,7 @@ from .. import rsa as measures
 from ..config import OWN
 from ..data.types import HumanRDM
 from ..errors import MissingData
-from ..plots import panels, style
+from ..plots import factors, panels, style
 from ..results import Measured
 from ..roles import ARRANGEMENTS
 from ..source import LAYERS, Source
@@ -295,7 +295,7 @@ def table(points: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFra
     """
     first = points["cichy"]
     columns = {titles[name]: show.estimates(part, first["model"]) for name, part in points.items()}
-    return networks.numbered(first[["number", "name", "group"]].assign(**columns))
+    return first[["name", "group"]].assign(**columns)
 
 
 def numbers(points: dict[str, pd.DataFrame], ceilings: pd.DataFrame, method: str) -> dict:
@@ -324,8 +324,8 @@ def numbers(points: dict[str, pd.DataFrame], ceilings: pd.DataFrame, method: str
 
 
 def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = "", method: str = "spearman"):
-    """Six panels of agreement with one arrangement set (form of Fig. 3); see :func:`humalign.plots.panels.six`."""
-    return panels.six(points, YLABEL[method], ceiling=ceiling, title=title, ceiling_label="noise ceiling")
+    """Six panels of agreement with one arrangement set (form of Fig. 3); see :func:`humalign.plots.factors.six`."""
+    return factors.six(points, YLABEL[method], ceiling=ceiling, title=title, ceiling_label="noise ceiling")
 
 
 @panels.figure

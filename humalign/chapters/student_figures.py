@@ -59,7 +59,7 @@ def contrasts(table: pd.DataFrame):
     present = [m for m in marks if m in set(table["model"])]
     handles = [Line2D([], [], ls="", marker=marks[m], color=style.GREY, label=NAMES[m]) for m in present]
     handles.append(Line2D([], [], ls="-", lw=3, marker="o", color=style.STAGES["AligNet"], label="mean, 95 %"))
-    axes[0, 0].legend(handles=handles, fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.12))
+    style.legend(fig, handles, fontsize=9, loc="outside upper center")
     return fig
 
 

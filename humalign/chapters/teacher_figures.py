@@ -58,7 +58,9 @@ def dots(table: pd.DataFrame, measures=("accuracy", "cross-entropy")):
     tests = list(dict.fromkeys(zip(rows_of["model"], rows_of["detail"])))
     sizes = [rows_of[(rows_of["model"] == m) & (rows_of["detail"] == d)]["stage"].nunique() for m, d in tests]
     look = {"height_ratios": [k + 1 for k in sizes], "sharex": "col", "squeeze": False}
-    fig, axes = panels.axes(0.31 * sum(sizes) + 1.0 * len(tests), len(tests), 2, **look)
+    fig, axes = panels.axes(0.31 * sum(sizes) + 1.0 * len(tests), len(tests), 2, stack=False, **look)
+    if style.narrow():
+        fig.set_size_inches(style.NARROW, 0.31 * sum(sizes) + 1.0 * len(tests))
     for row, (model, detail) in zip(axes, tests):
         own = part[(part["model"] == model) & (part["detail"] == detail)]
         stages = list(dict.fromkeys(own.loc[own["stage"] != "people", "stage"]))[::-1]

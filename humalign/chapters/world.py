@@ -175,8 +175,9 @@ def contact_sheet(names=None, *, columns: int = 10, seed: int = 0, views: bool =
     if names is None:
         names = [drawings.members(s)[0] for s in drawings.superordinates]
     cells = [(n, v.number) for n in names for v in (drawings.views[n] if views else drawings.views[n][:1])]
+    columns = min(columns, 5) if style.narrow() else columns
     rows = -(-len(cells) // columns)
-    fig, axes = panels.axes(1.22 * style.WIDTH / columns * rows, rows, columns, squeeze=False)
+    fig, axes = panels.axes(1.22 * style.WIDTH / columns * rows, rows, columns, squeeze=False, stack=False)
     for ax in axes.flat:
         ax.set_axis_off()
     table, place = [], {"ha": "center", "va": "top", "fontsize": 8.5, "color": style.GREY}
@@ -203,7 +204,7 @@ def variety(
     """
     from ..world import stimuli
 
-    fig, axes = panels.axes(style.WIDTH / each * len(names), len(names), each, squeeze=False)
+    fig, axes = panels.axes(style.WIDTH / each * len(names), len(names), each, squeeze=False, stack=False)
     rows = []
     for line, name in zip(axes, names):
         for k, ax in enumerate(line):
@@ -280,7 +281,8 @@ def attention(table: pd.DataFrame):
     beside = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
     place = (len(names) - 0.5, len(means) - colours / 2 - 0.5)
     ax.annotate("colours", place, rotation=90, fontsize=8.5, color=style.GREY, **beside)
-    fig.colorbar(image, ax=ax, label="mean value", shrink=0.35, anchor=(0, 1), fraction=0.06)
+    beside = {"location": "bottom"} if style.narrow() else {"shrink": 0.35, "anchor": (0, 1), "fraction": 0.06}
+    fig.colorbar(image, ax=ax, label="mean value", **beside)
     return fig
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from .. import odd_one_out, resample, results, show
 from ..data.types import Features, Triplets
 from ..errors import MissingData
-from ..plots import groups, panels, style
+from ..plots import factors, groups, panels, style
 from ..results import Measured
 from ..similarity import similarity_matrix
 from ..source import LAYERS, Source
@@ -212,11 +212,11 @@ def table(points: pd.DataFrame, layers: dict[str, pd.DataFrame]) -> pd.DataFrame
     layers : dict of str to DataFrame
         :func:`by_layer`.
     """
-    out = points[["number", "name", "group", "reference_accuracy"]].copy()
+    out = points[["name", "group", "reference_accuracy"]].copy()
     for name, part in layers.items():
         out[name] = points["model"].map(part.set_index("model")["value"]).to_numpy()
     out = out.assign(runs=points["runs"], best=show.estimates(points, points["model"]))
-    return networks.numbered(out).rename(columns={"reference_accuracy": "linear probe"})
+    return out.rename(columns={"reference_accuracy": "linear probe"})
 
 
 def slopes(points: pd.DataFrame) -> pd.DataFrame:
@@ -274,8 +274,8 @@ def numbers_of_control(points: pd.DataFrame) -> dict:
 
 
 def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = ""):
-    """Six panels of zero-shot accuracy (form of Fig. 2); see :func:`humalign.plots.panels.six`."""
-    return panels.six(points, YLABEL, chance=CHANCE, ceiling=ceiling, title=title)
+    """Six panels of zero-shot accuracy (form of Fig. 2); see :func:`humalign.plots.factors.six`."""
+    return factors.six(points, YLABEL, chance=CHANCE, ceiling=ceiling, title=title)
 
 
 @panels.figure
@@ -353,9 +353,9 @@ def two_layers(pairs: pd.DataFrame, ceiling: float | None = None, what: str = YL
     """Logits against penultimate layer, every network one point, marked by its objective (appendix A2 and A3)."""
     pairs = pairs.assign(group=objective_class(pairs))
     fig = panels.identities(pairs, f"{what}, penultimate", f"{what}, logits", 5.5, chance=chance, ceiling=ceiling)
-    far = pairs.reindex(pairs["difference"].abs().sort_values(ascending=False).index).head(8)
+    far = pairs.reindex(pairs["difference"].abs().sort_values(ascending=False).index).head(4)
     fig.canvas.draw()
-    panels.label_points(fig.axes[0], far["x"], far["y"], far["number"])
+    panels.label_points(fig.axes[0], far["x"], far["y"], far["name"], first=range(len(far)), most=0.3)
     return fig
 
 
