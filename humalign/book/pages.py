@@ -11,7 +11,12 @@ from ..show import ORIGIN as SAID
 
 PLACES = ("figcaption", "caption", "p", "li", "dd", "dt", "h1", "h2", "h3", "h4")  # what has a line of its own
 MARKS = {"live": "c", "recorded": "r", "published": "p", "second-hand": "s"}
-INKS = {"#7f7f7f": "var(--ha-ink)", "#a8a8a8": "var(--ha-outline)", "#000000": "var(--ha-black)"}  # follow the theme
+INKS = {
+    "#7f7f7f": "var(--ha-ink)",
+    "#a8a8a8": "var(--ha-outline)",
+    "#000000": "var(--ha-black)",
+    "#fefefe": "var(--ha-paper)",
+}  # follow the theme
 DARK = (
     "8b008b",
     "a52a2a",
@@ -30,6 +35,8 @@ DARK = (
     "bb5566",
     "666666",
     "d55e00",
+    "cc3311",
+    "8a6400",
 )  # too dark for a dark page; see humalign.css
 HEAVY = 600_000  # bytes; a larger figure stays a file of its own
 

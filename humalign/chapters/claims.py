@@ -19,7 +19,7 @@ ROLES, OPTIONAL = ("things", "cichy", "king1", "king2"), ("coarse", *released.RO
 COLOURS = {
     "replicates": "#228833",
     "does not replicate": "#cc3311",
-    "undecided": "#bb8800",
+    "undecided": "#8a6400",
     "not measured": style.GREY,
 }
 ALPHA = 0.05  # level of Holm's correction
@@ -312,13 +312,13 @@ def tally(verdicts: pd.DataFrame):
     order = [*sorted(set(bar) - {"controls"}), *({"controls"} & set(bar))]
     counts = pd.crosstab(bar, verdicts["verdict"]).reindex(index=order, columns=list(COLOURS), fill_value=0)
     fig, ax = panels.axes(0.9 + 0.55 * len(counts))
-    left, look = np.zeros(len(counts)), {"alpha": 0.8, "edgecolor": "white", "lw": 0.5}
+    left, look = np.zeros(len(counts)), {"edgecolor": style.PAPER, "lw": 0.5}
     for verdict, colour in COLOURS.items():
         value = counts[verdict].to_numpy()
         ax.barh(np.arange(len(counts)), value, left=left, color=colour, label=verdict, **look)
         for k, v in enumerate(value):
             if v:
-                ax.text(left[k] + v / 2, k, str(v), ha="center", va="center", color="white", fontsize=10)
+                ax.text(left[k] + v / 2, k, str(v), ha="center", va="center", color=style.PAPER, fontsize=10)
         left += value
     ax.set_yticks(np.arange(len(counts)), counts.index)
     ax.invert_yaxis()
@@ -348,21 +348,20 @@ def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "z
         order = list(dict.fromkeys(table["generator"]))
         values = 100 * wide.reindex(index=order, columns=order).to_numpy()
         lost = values - values.max(axis=1, keepdims=True)  # to the best candidate of the row
-        picture = ax.imshow(lost, cmap="viridis", vmin=min(-1, np.nanpercentile(lost, 5)), vmax=0, aspect="auto")
-        for i, j in np.ndindex(values.shape):
-            look = {"color": "#111111" if lost[i, j] > lost.min() / 2 else "white",
-                    "weight": "bold" if lost[i, j] == 0 else "normal"}  # fmt: skip
-            ax.text(
-                j, i, f"{values[i, j]:.{0 if style.narrow() else 1}f}", ha="center", va="center", fontsize=8.5, **look
-            )
-            if i == j:
-                ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, ec="#cc3311", lw=1.8))
-        shown = [names.get(m, m) for m in order]
-        ax.set_xticks(range(len(order)), shown, rotation=55 if style.narrow() else 35, ha="right", fontsize=8.5)
-        ax.set_yticks(range(len(order)), shown, fontsize=8.5)
+        digits, shown = 0 if style.narrow() else 1, [names.get(m, m) for m in order]
+        words = [[f"{v:.{digits}f}" for v in row] for row in values]
+        look = {"cmap": "viridis", "vmin": min(-1, np.nanpercentile(lost, 5)), "vmax": 0, "cbar": False, "fmt": ""}
+        panels.heat_map(ax, lost, annot=words, annot_kws={"fontsize": 8.5}, **look)
+        for k, text in enumerate(ax.texts):
+            text.set_weight("bold" if lost.flat[k] == 0 else "normal")
+        for k in range(len(order)):
+            ax.add_patch(Rectangle((k, k), 1, 1, fill=False, ec="#cc3311", lw=1.8))
+        at = np.arange(len(order)) + 0.5
+        ax.set_xticks(at, shown, rotation=55 if style.narrow() else 35, ha="right", fontsize=8.5)
+        ax.set_yticks(at, shown, fontsize=8.5, rotation=0)
         ax.set(title=titles[column], ylabel="who made the choices")
         ax.tick_params(length=0)
         where = {"location": "bottom"} if style.narrow() else {"shrink": 0.8}
-        fig.colorbar(picture, ax=ax, label="points behind the best", **where)
+        fig.colorbar(ax.collections[0], ax=ax, label="points behind the best", **where)
     axes[-1, 0].set_xlabel("who is fitted to them")
     return fig

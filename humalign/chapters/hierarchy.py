@@ -266,15 +266,13 @@ def heat_maps(table: pd.DataFrame):
     table : DataFrame
         :func:`likeness`.
     """
-    import seaborn
-
     stages, models = list(dict.fromkeys(table["stage"])), _ordered(table["first"])
     names = [NAMES.get(m, m) for m in models]
     fig, axes = panels.axes(3.2, 1, len(stages), sharey=True, squeeze=False)
     for ax, (stage, part) in zip(axes[0], table.groupby("stage", sort=False)):
         grid = part.pivot(index="first", columns="second", values="spearman").loc[models, models]
         look = {"vmin": 0, "vmax": 1, "cmap": "viridis", "cbar": False, "square": True}
-        seaborn.heatmap(grid, annot=True, fmt=".2f", annot_kws={"size": 9}, ax=ax, **look)
+        panels.heat_map(ax, grid, annot=True, fmt=".2f", annot_kws={"size": 9}, **look)
         ax.set(title=stage, xlabel="", ylabel="")
         ax.set_xticks(np.arange(len(models)) + 0.5, names, rotation=40, ha="right", fontsize=9)
         ax.set_yticks(np.arange(len(models)) + 0.5, names, rotation=0, fontsize=9)

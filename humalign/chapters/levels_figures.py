@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import seaborn
 
 from ..levels import LEVELS
 from ..plots import panels, style
@@ -48,16 +49,11 @@ def people(table: pd.DataFrame, answers: pd.DataFrame):
         axes[1], *axes[1].get_legend_handles_labels(), fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0)
     )
 
-    data = [np.log(answers[answers["level"] == level]["seconds"]) for level in LEVELS]
-    parts = axes[2].violinplot(data, orientation="horizontal", showextrema=False, widths=0.8)
-    for body, level in zip(parts["bodies"], LEVELS):
-        body.set(facecolor=style.LEVELS[level], alpha=0.55)
-    for y, values in enumerate(data, 1):
-        low, middle, high = np.percentile(values, [25, 50, 75])
-        axes[2].plot([low, high], [y, y], color=style.GREY, lw=4, solid_capstyle="butt")
-        axes[2].plot(middle, y, "o", color="white", mec=style.GREY, ms=6)
-    axes[2].set_yticks([1, 2, 3], LEVELS)
-    axes[2].set(xlabel="log response time of single answers (log s)")
+    look = {"order": LEVELS[::-1], "hue_order": LEVELS[::-1], "palette": dict(style.LEVELS), "legend": False}
+    own = answers.assign(log_seconds=np.log(answers["seconds"]))
+    seaborn.violinplot(own, x="log_seconds", y="level", hue="level", inner="quart", linewidth=1.2, linecolor=style.GREY,
+                       alpha=0.55, ax=axes[2], **look)  # fmt: skip
+    axes[2].set(xlabel="log response time of single answers (log s)", ylabel="")
     return fig
 
 

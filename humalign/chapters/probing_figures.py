@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..plots import panels, style
+from ..plots.slider import Panel, slider
 from .zero_shot import CHANCE
 
 EXACT, PAPER = "#4477aa", "#ee6677"  # of two ways to do the same
@@ -137,6 +138,25 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame, top: float | None = No
     axes[1].set_ylabel("held-out accuracy")
     style.group_legend(fig, group[curves["model"].unique()], loc="outside lower center", ncols=3)
     return fig
+
+
+def slide(curves: pd.DataFrame, names: dict[str, str], about: str):
+    """Cross-entropy on the triplets of training and on held-out ones, and accuracy, at one strength, with a slider.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        model, strength, train_ce, ce, accuracy; those of ``names`` are shown.
+    names : dict of str to str
+        Model to the name shown, the first one first.
+    about : str
+        Whose judgments these are.
+    """
+    rows = curves[curves["model"].isin(list(names))]
+    rows = pd.concat([rows[rows["model"] == model].assign(network=name) for model, name in names.items()])
+    shown = (Panel("cross-entropy, nats", {"train_ce": "triplets of training", "ce": "held-out triplets"}),
+             Panel("held-out accuracy", {"accuracy": "held-out accuracy"}))  # fmt: skip
+    return slider(rows, "strength", "strength of the penalty", shown, "slide-strength", about, rows["strength"].min())
 
 
 @panels.figure

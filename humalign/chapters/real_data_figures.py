@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn
 
 from ..plots import panels, style
 
@@ -91,8 +90,8 @@ def category_rdms(table: pd.DataFrame):
     for ax, one in zip(np.atleast_1d(axes), who):
         part = table[table["model"] == one]
         grid = part.pivot(index="first", columns="second", values="rank").loc[names, names]
-        seaborn.heatmap(grid, vmin=0, vmax=100, cmap="viridis", annot=True, fmt=".0f", annot_kws={"fontsize": 8.5},
-                        square=True, cbar=False, ax=ax)  # fmt: skip
+        look = {"vmin": 0, "vmax": 100, "cmap": "viridis", "square": True, "cbar": False}
+        panels.heat_map(ax, grid, annot=True, fmt=".0f", annot_kws={"fontsize": 8.5}, **look)
         ax.tick_params(length=0, labelsize=9)
         ax.set_xticks(ax.get_xticks(), names, rotation=40, ha="right")
         ax.set(title=one, xlabel="", ylabel="")

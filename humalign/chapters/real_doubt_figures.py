@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import seaborn
 
 from ..plots import panels, style
 from . import zero_shot
@@ -50,12 +51,12 @@ def persons(table: pd.DataFrame):
     """
     order = table.groupby("name")["value"].median().sort_values().index
     fig, ax = panels.axes(1.3 + 0.5 * len(order))
-    spread = np.random.default_rng(0)
+    group = table.groupby("name")["group"].first()
+    colours = [BLUE if group[name] == "Crowd" else style.line_color(group[name]) for name in order]
+    look = {"order": order, "hue": "name", "hue_order": order, "palette": colours, "legend": False}
+    seaborn.swarmplot(table, x="value", y="name", size=2.6, alpha=0.6, linewidth=0, warn_thresh=1, ax=ax, **look)
     for y, name in enumerate(order):
         part = table[table["name"] == name]
-        group = part["group"].iloc[0]
-        colour = BLUE if group == "Crowd" else style.line_color(group)
-        ax.scatter(part["value"], y + spread.uniform(-0.27, 0.27, len(part)), s=9, color=colour, alpha=0.45, lw=0)
         ax.vlines(part["value"].median(), y - 0.36, y + 0.36, color=style.GREY, lw=2.6, zorder=4)
         ax.annotate(f"{part['value'].median():.2f}", (part["value"].median(), y + 0.36), ha="center", va="bottom",
                     fontsize=9, color=style.GREY)  # fmt: skip

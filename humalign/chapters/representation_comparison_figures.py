@@ -229,8 +229,8 @@ def public_pairs(table: pd.DataFrame, names: dict[str, str], measures: dict[str,
             grid.loc[row.model, row.detail] = grid.loc[row.detail, row.model] = row.value
         labels = [names[n] for n in here]
         short = grid.map(lambda v: f"{v:.2f}".removeprefix("0"))
-        seaborn.heatmap(grid, vmin=0, vmax=1, cmap=FLARE, annot=short, fmt="", annot_kws={"fontsize": 9},
-                        square=True, cbar=False, yticklabels=labels, ax=ax)  # fmt: skip
+        look = {"vmin": 0, "vmax": 1, "cmap": FLARE, "square": True, "cbar": False, "yticklabels": labels}
+        panels.heat_map(ax, grid, annot=short, fmt="", annot_kws={"fontsize": 9}, **look)
         ax.set_xticks(ax.get_xticks(), labels, rotation=40, ha="right")
         ax.tick_params(length=0, labelsize=8.5)
         ax.set_title(title)

@@ -389,8 +389,6 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
     groups : sequence of str (m,), optional
         Label of each picture, equal labels adjacent.
     """
-    import seaborn
-
     fig, axes = panels.grid(len(rdms), 3.4, 2)
     look = {"vmin": 0, "vmax": 1, "cmap": "viridis", "square": True, "cbar": False, "rasterized": True,
             "xticklabels": False, "yticklabels": False}  # fmt: skip
@@ -398,7 +396,7 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
         i, j = np.triu_indices(len(rdm), 1)
         shown = np.full(rdm.shape, np.nan)
         shown[i, j] = shown[j, i] = _as_ranks(rdm)
-        seaborn.heatmap(shown, ax=ax, **look)
+        panels.heat_map(ax, shown, **look)
         ax.set_title(title)
         if groups is not None:
             labels = np.asarray(groups)

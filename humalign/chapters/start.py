@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn
 
 from .. import odd_one_out, resample
 from ..plots import panels, style
@@ -59,8 +58,8 @@ def similarity(matrix, names):
     names = [str(name) for name in names]
     fig, ax = panels.axes(4.4, width=5.2)
     bar = {"label": "cosine similarity", "shrink": 0.9}
-    seaborn.heatmap(matrix, vmin=0, vmax=1, cmap="viridis", square=True, xticklabels=names, yticklabels=names,
-                    cbar_kws=bar, ax=ax)  # fmt: skip
+    look = {"vmin": 0, "vmax": 1, "cmap": "viridis", "square": True, "cbar_kws": bar}
+    panels.heat_map(ax, matrix, xticklabels=names, yticklabels=names, **look)
     ax.set_xticks(ax.get_xticks(), names, rotation=60, ha="right")
     ax.set_yticks(ax.get_yticks(), names, rotation=0)
     first, second = np.triu_indices(len(names), 1)

@@ -163,12 +163,11 @@ def figure(table: pd.DataFrame):
     left, y = np.zeros(len(table)), np.arange(len(table))
     for name in claims.VERDICTS[:3]:
         share = table[name].to_numpy()
-        ax.barh(y, share, left=left, color=COLOURS[name], alpha=0.8, label=name, edgecolor="white", lw=0.5)
+        ax.barh(y, share, left=left, color=COLOURS[name], label=name, edgecolor=style.PAPER, lw=0.5)
         for k, value in enumerate(share):
             if value >= 0.06:
-                ax.text(
-                    left[k] + value / 2, k, f"{100 * value:.0f}", ha="center", va="center", color="white", fontsize=9
-                )
+                place = {"ha": "center", "va": "center", "color": style.PAPER}
+                ax.text(left[k] + value / 2, k, f"{100 * value:.0f}", fontsize=9, **place)
         left += share
     for place in (0.025, 0.975):
         ax.axvline(place, color=style.GREY, ls=":", lw=1)

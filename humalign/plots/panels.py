@@ -106,6 +106,18 @@ def mosaic(places: str, height: float, narrow: float, height_ratios=None):
     return plt.subplot_mosaic(places, figsize=size, layout="constrained", height_ratios=height_ratios)
 
 
+def heat_map(ax, values, **look) -> None:
+    """:func:`seaborn.heatmap` with numbers in black or white, whichever reads better on its cell."""
+    import seaborn
+
+    seaborn.heatmap(values, ax=ax, **look)
+    mesh = ax.collections[0]
+    mesh.update_scalarmappable()
+    shown = ~np.ma.getmaskarray(mesh.get_array()).ravel()
+    for text, colour in zip(ax.texts, mesh.get_facecolors()[shown]):
+        text.set_color(style.ink_on(colour))
+
+
 def grid(n: int, height: float = 2.5, columns: int = 3, **options):
     """Axes of ``n`` panels in rows of ``columns``; those left over are hidden. Returns the figure and a flat list."""
     columns = 1 if style.narrow() else min(columns, n)

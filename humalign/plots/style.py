@@ -16,6 +16,7 @@ import numpy as np
 YOURS = "Yours"  # the group of the reader's own network, in every figure
 GREY = "#7f7f7f"
 OUTLINE = "#a8a8a8"
+PAPER = "#fefefe"  # text on bars: white, on a dark page black, as bars are lighter there
 
 PALETTE: Mapping[str, str] = {
     "Image/Text": "darkmagenta",
@@ -109,6 +110,15 @@ def color(group: str) -> str:
 def marker(group: str) -> str:
     """Marker of a training group or class of objectives; a circle for one that has none."""
     return MARKERS.get(ALIASES.get(group, group)) or OBJECTIVES.get(group, (GREY, "o"))[1]
+
+
+def ink_on(colour) -> str:
+    """Black or white: what reads better on a colour, in any mode of the page."""
+    from matplotlib.colors import to_rgb
+
+    rgb = np.asarray(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "#010101" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "#ffffff"
 
 
 def casing(group: str, width: float) -> list | None:
