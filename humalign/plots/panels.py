@@ -54,15 +54,15 @@ def _fold(fig) -> None:
 def _wrap(text, room: float, upright: bool = False) -> None:
     """Break a text that is longer than ``room`` (dots of the screen) into lines."""
     words = text.get_text()
-    if not words or "\n" in words or not text.get_visible():
+    if not words.strip() or not text.get_visible():
         return
     box = text.get_window_extent()
-    long = box.height if upright else box.width
+    long, longest = box.height if upright else box.width, max(map(len, words.split("\n")))
     if long > 1.02 * room:
-        text.set_text(textwrap.fill(words, max(int(len(words) * room / long), 8)))
+        most = max(int(longest * room / long), 8)
+        text.set_text("\n".join(textwrap.fill(line, most) for line in words.split("\n")))
 
 
-@figure
 def axes(height: float, rows: int = 1, columns: int = 1, width: float = style.WIDTH, *, stack=True, **options):
     """A figure (size in inches) and its axes, as ``plt.subplots`` gives them; pyplot is imported here, when needed.
 
@@ -209,7 +209,7 @@ def label_points(ax, x, y, texts, size: float = 9, most: float | None = None, fi
             low = at[k, 1] + dy
             box = (left, low, left + wide, low + high)
             out = max(left_end - left, 0) + max(left + wide - right_end, 0)
-            covered = sum(_overlap(box, other) for other in boxes) + out * high
+            covered = sum(_overlap(box, other) for other in boxes) + 4 * out * high
             cost = covered + 0.02 * (abs(dx) + abs(dy))
             if best is None or cost < best[0]:
                 best = (cost, dx, dy, box, covered)
