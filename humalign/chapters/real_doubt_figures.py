@@ -62,7 +62,7 @@ def persons(table: pd.DataFrame):
                     fontsize=9, color=style.GREY)  # fmt: skip
     ax.set_yticks(range(len(order)), order)
     style.reference_line(ax, zero_shot.CHANCE, "chance", axis="x", at=0.02)
-    ax.set(xlabel="share of the questions on which it agrees with a person", ylim=(-0.6, len(order) - 0.3))
+    ax.set(xlabel="share of the questions on which it agrees with a person", ylabel="", ylim=(-0.6, len(order) - 0.3))
     ax.tick_params(axis="y", length=0)
     return fig
 

@@ -8,7 +8,7 @@ import pandas as pd
 from . import groups, panels, style
 
 AUGMENTATION = {"MixUp": "^", "Automatic augmentation": "D"}
-ROOM = 0.12  # share of a name that may cover points or other names
+ROOM = 0.03  # share of a name that may cover points or other names
 
 
 def _means(ax, points, ceiling) -> None:

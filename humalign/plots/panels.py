@@ -102,7 +102,8 @@ def mosaic(places: str, height: float, narrow: float, height_ratios=None):
     size = (style.WIDTH, height)
     if style.narrow():
         names = dict.fromkeys(places.replace(";", ""))
-        places, size, height_ratios = ";".join(names), (style.NARROW, narrow * len(names)), None
+        places, size = ";".join(names), (style.NARROW, narrow * len(names))
+        height_ratios = [*height_ratios[:1], *[1] * (len(names) - 1)] if height_ratios else None
     return plt.subplot_mosaic(places, figsize=size, layout="constrained", height_ratios=height_ratios)
 
 
@@ -197,6 +198,7 @@ def label_points(ax, x, y, texts, size: float = 9, most: float | None = None, fi
     frame = ax.get_window_extent()
     left_end, right_end = frame.x0 * scale, frame.x1 * scale
     boxes = [(px - 4, py - 4, px + 4, py + 4) for px, py in at[good]]
+    boxes += [tuple(text.get_window_extent().extents * scale) for text in ax.texts if text.get_text()]
     if first is None:
         first = np.argsort(-np.abs(y - np.median(y[good]))) if good.any() else []
     for k in first:
