@@ -253,7 +253,7 @@ def test_recovery_marks_the_best_of_each_row():
     )
     fig = claims.recovery(frame, {"a": "A", "b": "B"})
     bold = [t for t in fig.axes[0].texts if t.get_weight() == "bold"]
-    assert [t.get_position() for t in bold] == [(0, 0), (1, 1)]
+    assert [t.get_position() for t in bold] == [(0.5, 0.5), (1.5, 1.5)]
     assert all(t.get_text() == "50.0" for t in bold)
 
 

@@ -146,14 +146,13 @@ def slide(curves: pd.DataFrame, names: dict[str, str], about: str):
     Parameters
     ----------
     curves : DataFrame
-        model, strength, train_ce, ce, accuracy; those of ``names`` are shown.
+        model, strength, train_ce, ce, accuracy; the network of the first row is shown at first.
     names : dict of str to str
-        Model to the name shown, the first one first.
+        Model to the name shown.
     about : str
         Whose judgments these are.
     """
-    rows = curves[curves["model"].isin(list(names))]
-    rows = pd.concat([rows[rows["model"] == model].assign(network=name) for model, name in names.items()])
+    rows = curves.assign(network=curves["model"].map(names))
     shown = (Panel("cross-entropy, nats", {"train_ce": "triplets of training", "ce": "held-out triplets"}),
              Panel("held-out accuracy", {"accuracy": "held-out accuracy"}))  # fmt: skip
     return slider(rows, "strength", "strength of the penalty", shown, "slide-strength", about, rows["strength"].min())
