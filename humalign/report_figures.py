@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import MissingData
-from .plots import style
+from .plots import panels, style
 from .report import CHANCE, Report, summary
 from .store import write_text
 
@@ -24,7 +24,7 @@ def _figure(height: float):
     from matplotlib.figure import Figure
 
     style.use()
-    fig = Figure(figsize=(style.WIDTH, height), layout="constrained")
+    fig = Figure(figsize=(style.NARROW if style.narrow() else style.WIDTH, height), layout="constrained")
     return fig, fig.add_subplot()
 
 
@@ -36,7 +36,7 @@ def _points(frame, title: str, label: str):
         "  (" + frame["layer"] + frame["whose"].map({"simulated": ", simulated observers", "people": ""}) + ")"
     )
     lines = list(dict.fromkeys(frame["line"]))[::-1]
-    fig, ax = _figure(0.9 + 0.34 * len(lines))
+    fig, ax = _figure(0.9 + (0.62 if style.narrow() else 0.34) * len(lines))
     y = frame["line"].map({name: k for k, name in enumerate(lines)}).to_numpy(float)
     for stage in dict.fromkeys(frame["stage"]):
         at = (frame["stage"] == stage).to_numpy()
@@ -50,26 +50,30 @@ def _points(frame, title: str, label: str):
         height = known["line"].map({name: k for k, name in enumerate(lines)}).to_numpy(float)
         ax.vlines(known["ceiling"], height - 0.35, height + 0.35, color=style.GREY, lw=2.2, label="ceiling: people")
     ax.set(yticks=range(len(lines)), yticklabels=lines, xlabel=label, ylim=(-0.6, len(lines) - 0.4), title=title)
+    ax.tick_params(axis="y", labelsize=9)
     ax.grid(axis="x")
     return fig, ax
 
 
+@panels.figure
 def accuracy(frame):
     """Odd-one-out accuracies with chance and ceilings."""
     fig, ax = _points(frame, "Odd-one-out accuracy", "share of triplets in which the model picks the human odd one")
     style.reference_line(ax, CHANCE, "chance", axis="x")
-    fig.legend(loc="outside lower center", ncols=4, fontsize=9)
+    style.legend(fig, *ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig
 
 
+@panels.figure
 def similarity(frame):
     """RSA with people's dissimilarities."""
     fig, ax = _points(frame, "Agreement with people's dissimilarities", "Spearman's rho with the mean of the people")
     style.reference_line(ax, 0.0, "none", axis="x")
-    fig.legend(loc="outside lower center", ncols=4, fontsize=9)
+    style.legend(fig, *ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig
 
 
+@panels.figure
 def reliability(frame):
     """Reliability diagram before and after a temperature was fitted."""
     fig, ax = _figure(4.6)
@@ -85,7 +89,7 @@ def reliability(frame):
             ax.plot(more["confidence"], more["accuracy"], label=name, **line)
     ax.set(xlabel="confidence: probability of the chosen odd one", ylabel="share that agrees with people",
            xlim=(0.3, 1.02), ylim=(0.2, 1.02), title="Calibration of cosine similarities")  # fmt: skip
-    fig.legend(loc="outside lower center", ncols=2, fontsize=8)
+    style.legend(fig, *ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8.5)
     return fig
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import os
 import re
 from pathlib import Path
@@ -250,30 +251,80 @@ def figure_data(frame, name: str) -> DownloadLink:
 
 
 def figure(fig, frame=None, name: str | None = None) -> None:
-    """Show a matplotlib figure and, below it, the link to its numbers; in the book also keep it as ``data/NAME.svg``.
+    """Show a matplotlib figure and, below it, the link to its numbers.
+
+    In the book it is also kept as ``data/NAME.svg``, and, as it looks on a phone, as ``data/NAME.narrow.svg``.
 
     Parameters
     ----------
     fig : matplotlib.figure.Figure
+        Drawn by a function that :func:`humalign.plots.panels.figure` decorates; others have no second picture.
     frame : pandas.DataFrame, optional
         The table the figure was drawn from.
     name : str, optional
         Label of the figure and name of the CSV file.
     """
-    from IPython.display import display
+    from IPython.display import SVG, display
     from matplotlib import pyplot
 
-    folder = os.environ.get("HUMALIGN_OUTPUT")
-    if folder and name:
-        from .store import atomic_path
+    from .plots import style
 
-        with atomic_path(produces(Path(folder) / f"{_file_name(name)}.svg")) as partial:
-            fig.savefig(partial, format="svg", metadata={"Date": None})
+    picture, folder = svg(fig), os.environ.get("HUMALIGN_OUTPUT")
+    if folder and name:
+        from .store import write_text
+
+        write_text(produces(Path(folder) / f"{_file_name(name)}.svg"), picture)
+        if again := getattr(fig, "again", None):
+            with style.phone():
+                small = again()
+            small = small[0] if isinstance(small, tuple) else small
+            write_text(produces(Path(folder) / f"{name}.narrow.svg"), svg(small))
+            pyplot.close(small)
     data = None if frame is None else figure_data(frame, name or "figure")
-    display(fig)
+    display(SVG(picture))
     if data:
         display(data)
     pyplot.close(fig)
+
+
+def svg(fig) -> str:
+    """A matplotlib figure as short SVG: coordinates of a hundredth of a point, one style a group, pictures as WebP."""
+    made = io.StringIO()
+    fig.savefig(made, format="svg", metadata={"Date": None})
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", made.getvalue(), flags=re.S)
+    text = re.sub(r"data:image/png;base64,([^\"]*)", lambda match: _webp(match[1]), text)
+    text = re.sub(r'(<g) id="[^"]*_[^"]*"', r"\1", text)  # nothing refers to groups
+    text = re.sub(r"font-family: [^;\"]*;", "font-family: sans-serif;", text)
+    text = re.sub(r'; stroke-linejoin: miter(?=["])| transform="rotate\(-0 [^"]*\)"', "", text)
+    text = re.sub(r'(\s)(d|x|y|points)="([^"]*)"', lambda match: f'{match[1]}{match[2]}="{_short(match[3])}"', text)
+    text = re.sub(r"<g([^>]*)>\s*((?:<use [^>]*/>\s*)+)</g>", _once, text)
+    return re.sub(r">\s+<", ">\n<", text)
+
+
+def _short(numbers: str) -> str:
+    text = re.sub(r"\d+\.\d+", lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), numbers)
+    return re.sub(r"\s*([A-Za-z])\s*", r"\1", text).strip()
+
+
+def _once(match) -> str:
+    """A group of marks of one style, with the style at the group."""
+    styles = set(re.findall(r' style="([^"]*)"', match[2]))
+    if len(styles) != 1 or "style=" in match[1] or match[2].count(" style=") != match[2].count("<use"):
+        return match[0]
+    marks = re.sub(r' style="[^"]*"', "", match[2])
+    return f'<g{match[1]} style="{styles.pop()}">{marks}</g>'
+
+
+def _webp(png: str) -> str:
+    """The address of a picture (PNG, base64): the shorter one of WebP without loss and WebP of high quality."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
+        made = []
+        for how in ({"lossless": True}, {"quality": 92}):
+            made.append(io.BytesIO())
+            picture.save(made[-1], "WEBP", **how)
+    return "data:image/webp;base64," + base64.b64encode(min((m.getvalue() for m in made), key=len)).decode()
 
 
 class Words(str):

@@ -56,7 +56,7 @@ def test_levels_and_contrasts():
         for n, d in student.MEASURES for m in (*MODELS, "all")
     ]  # fmt: skip
     axes = drawn(figures.contrasts(pd.DataFrame(rows)))
-    assert {t.get_text() for t in axes[0].get_legend().get_texts()} == {"ResNet", "ViT", "mean, 95 %"}
+    assert {t.get_text() for t in axes[0].figure.legends[0].get_texts()} == {"ResNet", "ViT", "mean, 95 %"}
     assert len(axes[0].get_yticklabels()) == len(student.MEASURES)
 
 

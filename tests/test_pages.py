@@ -67,7 +67,7 @@ def test_rsa_numbers_and_limits():
 
 def test_rsa_table_follows_the_first_set():
     table = rsa.table({"cichy": points(0.2, 0.4, 0.9), "king1": points(0.3, 0.1, 0.9)[::-1]}, rsa.TITLES)
-    assert list(table.columns) == ["no.", "name", "group", "118 pictures", "144, set 1"]
+    assert list(table.columns) == ["name", "group", "118 pictures", "144, set 1"]
     assert [n.value for n in table["144, set 1"]] == [0.3, 0.1, 0.9]
 
 
@@ -132,7 +132,7 @@ def test_zero_shot_table_and_layers():
     assert {name: list(part["value"]) for name, part in layers.items()} == {"penultimate": [0.1, 0.2], "logits": [0.3]}
     best = points(0.3, 0.2, 0.1)[:2].assign(reference_accuracy=0.5, runs=1)
     table = zero_shot.table(best, layers)
-    assert list(table.columns) == ["no.", "name", "group", "linear probe", "penultimate", "logits", "runs", "best"]
+    assert list(table.columns) == ["name", "group", "linear probe", "penultimate", "logits", "runs", "best"]
     assert table["logits"].isna().tolist() == [False, True]
     assert [n.value for n in table["best"]] == [0.3, 0.2]
 
@@ -154,7 +154,7 @@ def test_probing_table_follows_the_probed_networks():
     after = points(0.2, 0.4, 0.9)[:2]
     turned = points(0.1, 0.3, 0.5)[::-1]
     table = probing.table(turned, after, turned, turned[turned["model"] == "b"])
-    assert list(table.columns)[3:] == ["zero-shot, same triplets", "probed", "gain", "probed, logits"]
+    assert list(table.columns)[2:] == ["zero-shot, same triplets", "probed", "gain", "probed, logits"]
     assert [n.value for n in table["gain"]] == [0.1, 0.3]
     assert table["probed, logits"].isna().tolist() == [True, False]
 
@@ -207,7 +207,7 @@ def test_every_network_in_a_row_every_panel_in_a_column():
         "panel": ["second", "second", "first"], "value": [0.2, 0.1, 0.3], "provenance": ["live", "live", "recorded"],
     })  # fmt: skip
     table = networks.wide(points)
-    assert table.columns.tolist() == ["no.", "network", "training group", "second", "first", "provenance"]
+    assert table.columns.tolist() == ["network", "training group", "second", "first", "provenance"]
     assert table["network"].tolist() == ["a", "b"]
     assert table["first"].isna().tolist() == [False, True]
     assert table["provenance"].tolist() == ["recorded", "live"]

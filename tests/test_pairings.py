@@ -83,10 +83,10 @@ def test_a_cell_may_hold_texts_and_numbers():
 
 
 def test_every_claim_on_drawn_students_is_measured():
-    from humalign.chapters import verdicts
+    from humalign.chapters import aligned, verdicts
     from humalign.source import open_source
 
-    said = verdicts.of_students(open_source("mini").networks())
+    said = verdicts.of_students(aligned.students(open_source("mini")))
     words = {key: word for key, word in said.items() if key.startswith("p2_") and key.endswith("_word")}
     assert len(words) > 10
     assert "was not measured" not in words.values()

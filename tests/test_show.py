@@ -1,6 +1,7 @@
 """What notebooks show: numbers with provenance, tables, figures with their CSV, a palette that is told apart."""
 
 import itertools
+import re
 
 import matplotlib
 import numpy as np
@@ -12,7 +13,7 @@ matplotlib.use("Agg")
 
 from humalign import results, show
 from humalign.errors import InputError
-from humalign.plots import style
+from humalign.plots import panels, style
 
 
 def test_number_in_all_three_forms():
@@ -121,7 +122,41 @@ def test_a_figure_of_the_book_is_kept_beside_its_numbers(tmp_path, monkeypatch):
     monkeypatch.delenv("HUMALIGN_OUTPUT")
     shown.clear()
     show.figure(plt.figure(), pd.DataFrame({"a": [1]}), "fig-x")
-    assert [type(one).__name__ for one in shown] == ["Figure", "DownloadLink"]
+    assert [type(one).__name__ for one in shown] == ["SVG", "DownloadLink"]
+
+
+def test_a_figure_has_a_second_picture_for_a_phone(tmp_path, monkeypatch):
+    from IPython import display
+
+    @panels.figure
+    def drawn(title):
+        fig, axes = panels.axes(2, 1, 3, sharey=True)
+        axes[0].set(ylabel="y", title=title)
+        return fig
+
+    monkeypatch.setattr(display, "display", lambda _: None)
+    monkeypatch.setenv("HUMALIGN_OUTPUT", str(tmp_path))
+    show.figure(drawn("a title that is longer than a third of a column, and longer than a phone is wide"), name="fig-x")
+    sizes = {}
+    for name in ("fig-x", "fig-x.narrow"):
+        text = (tmp_path / f"{name}.svg").read_text()
+        sizes[name] = [float(v) / 72 for v in re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', text).groups()]
+    assert sizes["fig-x.narrow"][0] <= style.NARROW + 0.05
+    assert sizes["fig-x.narrow"][1] > 2 * sizes["fig-x"][1]  # panels lie below each other
+
+
+def test_svg_is_short_and_says_the_same():
+    from matplotlib import pyplot as plt
+
+    fig, ax = plt.subplots()
+    ax.scatter([1, 2, 3], [1 / 3, 2 / 3, 1], color="#123456", label="a")
+    ax.imshow(np.zeros((4, 4, 3)), extent=(0, 1, 0, 1))
+    text = show.svg(fig)
+    plt.close(fig)
+    assert "data:image/webp;base64," in text
+    assert "image/png" not in text
+    assert text.count("#123456") <= 3  # not once more for each point
+    assert not re.search(r' (x|y|d)="[^"]*\.\d{3}', text)
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a b", "/x"])

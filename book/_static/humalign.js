@@ -20,7 +20,8 @@ document.addEventListener("DOMContentLoaded", () => {
     image.replaceWith(button);
     button.append(image);
     button.addEventListener("click", () => {
-      const large = image.cloneNode(true);
+      const wide = image.closest("figure")?.querySelector(".ha-wide .dark-light"); // a phone enlarges the wide picture
+      const large = (wide || image).cloneNode(true);
       large.removeAttribute("id");
       if (!dialog.isConnected) document.body.append(dialog);
       holder.replaceChildren(large);

@@ -11,7 +11,12 @@ from ..show import ORIGIN as SAID
 
 PLACES = ("figcaption", "caption", "p", "li", "dd", "dt", "h1", "h2", "h3", "h4")  # what has a line of its own
 MARKS = {"live": "c", "recorded": "r", "published": "p", "second-hand": "s"}
-INKS = {"#7f7f7f": "var(--ha-ink)", "#a8a8a8": "var(--ha-outline)", "#000000": "var(--ha-black)"}  # follow the theme
+INKS = {
+    "#7f7f7f": "var(--ha-ink)",
+    "#a8a8a8": "var(--ha-outline)",
+    "#000000": "var(--ha-black)",
+    "#fefefe": "var(--ha-paper)",
+}  # follow the theme
 DARK = (
     "8b008b",
     "a52a2a",
@@ -30,11 +35,13 @@ DARK = (
     "bb5566",
     "666666",
     "d55e00",
+    "cc3311",
+    "8a6400",
 )  # too dark for a dark page; see humalign.css
 HEAVY = 600_000  # bytes; a larger figure stays a file of its own
 
 
-def inline(body: str, find: Callable[[str], Path | None]) -> str:
+def inline(body: str, find: Callable[[str], Path | None], narrow: Callable[[str], Path]) -> str:
     """The HTML of a page with its figures (class dark-light) inside, so that their text is text and follows the theme.
 
     Parameters
@@ -43,18 +50,30 @@ def inline(body: str, find: Callable[[str], Path | None]) -> str:
         HTML.
     find : callable
         The file of an image by its name in the built book; None where there is none.
+    narrow : callable
+        Where the picture for a phone lies, by the label of the figure; the style sheet shows one of both.
     """
+    label = ""
 
     def put(match):
+        nonlocal label
         tag = match[0]
         said = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if tag.startswith("<figure"):
+            label = said.get("id", "")
+            return tag
         name = said.get("src", "").rpartition("/")[2]
         path = find(name) if "dark-light" in said.get("class", "") and name.endswith(".svg") else None
         if path is None or not path.is_file() or path.stat().st_size > HEAVY:
             return tag
-        return drawing(path.read_text("utf8"), html.unescape(said.get("alt", "")), "f" + path.stem[:8])
+        alt, prefix = html.unescape(said.get("alt", "")), "f" + path.stem[:8]
+        wide, small = drawing(path.read_text("utf8"), alt, prefix), narrow(label)
+        if not label or not small.is_file():
+            return wide
+        small = drawing(small.read_text("utf8"), alt, prefix + "n")
+        return f'<span class="ha-wide">{wide}</span><span class="ha-phone">{small}</span>'
 
-    return re.sub(r"<img\b[^>]*>", put, body)
+    return re.sub(r"<(?:img|figure)\b[^>]*>", put, body)
 
 
 def drawing(svg: str, alt: str, prefix: str) -> str:

@@ -111,7 +111,9 @@ def finish(app, _pagename, _templatename, context, _doctree) -> None:
     """Figures become part of the page; one line of provenance replaces a label at every number."""
     if context.get("body"):
         places = {name: Path(app.srcdir, path) for path, name in app.builder.images.items()}
-        context["body"] = inline(one_line(context["body"]), places.get)
+        folder = Path(app.srcdir, app.config.humalign_output_dir, "data")
+        narrow = lambda label: folder / f"{label}.narrow.svg"  # noqa: E731
+        context["body"] = inline(one_line(context["body"]), places.get, narrow)
     context["script_files"] = list(_once(context.get("script_files", ())))
 
 

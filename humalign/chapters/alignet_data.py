@@ -207,6 +207,7 @@ def pipeline(source: Source) -> pd.DataFrame:
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
+@panels.figure
 def bars(shares: pd.DataFrame):
     """What each sampling rule draws: shares of kinds of triplets (rows sum to one); see :func:`shares`."""
     fig, ax = panels.axes(0.42 * len(shares) + 1.4, width=style.WIDTH * 0.9)
@@ -221,6 +222,7 @@ def bars(shares: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def confidence(labels: pd.DataFrame):
     """Distribution of the largest label probability, by sampling rule and teacher; see :func:`confidences`."""
     rules = list(dict.fromkeys(labels["rule"]))

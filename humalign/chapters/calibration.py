@@ -243,9 +243,9 @@ def table(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> pd
     rules = {"T, grid": "grid", "T, lowest ECE": "continuous", "T, log loss": "log loss"}
     columns = {heading: wide["temperature", rule] for heading, rule in rules.items()}
     columns |= {"log loss": wide["nll", "log loss"], "accuracy": wide["accuracy", "1"]}
-    facts = of_networks(models, wide.index).set_index("model")[["number", "name", "group"]].assign(**columns)
+    facts = of_networks(models, wide.index).set_index("model")[["name", "group"]].assign(**columns)
     headings = {"entropy": "ρ, people's entropy", "time": "ρ, response time"}
-    return networks.numbered(facts.join(doubt.set_index("model").rename(columns=headings)))
+    return facts.join(doubt.set_index("model").rename(columns=headings))
 
 
 def numbers(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> dict:
@@ -281,6 +281,7 @@ def numbers(models: pd.DataFrame, chosen: pd.DataFrame, doubt: pd.DataFrame) -> 
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
+@panels.figure
 def search(curves: pd.DataFrame, chosen: pd.DataFrame, names: dict[str, str], models, top: float = 0.5):
     """Criteria along the temperature, one panel a network (the form of the paper's search).
 
@@ -308,10 +309,11 @@ def search(curves: pd.DataFrame, chosen: pd.DataFrame, names: dict[str, str], mo
             ax.set_xlabel("temperature")
         if k % 2 == 0:
             ax.set_ylabel("criterion")
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5)
+    style.legend(fig, *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9.5)
     return fig
 
 
+@panels.figure
 def curves(table: pd.DataFrame, models: pd.DataFrame):
     """Expected calibration error and log loss of all networks along the temperature.
 
@@ -337,6 +339,7 @@ def curves(table: pd.DataFrame, models: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def reliability(table: pd.DataFrame, names: dict[str, str], models, rules=tuple(RULES)):
     """Share of choices that agree with people against the probability the network gives them; one panel a network.
 
@@ -362,10 +365,11 @@ def reliability(table: pd.DataFrame, names: dict[str, str], models, rules=tuple(
     handles, labels = axes[0].get_legend_handles_labels()
     for handle in handles[1:]:
         handle.set_sizes([45])
-    fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=9.5)
+    style.legend(fig, handles, labels, loc="outside lower center", ncols=3, fontsize=9.5)
     return fig
 
 
+@panels.figure
 def improvement(chosen: pd.DataFrame, models: pd.DataFrame):
     """Expected calibration error at temperature 1 and at the chosen one, network by network, sorted.
 
@@ -387,6 +391,7 @@ def improvement(chosen: pd.DataFrame, models: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def entropy(table: pd.DataFrame, models: pd.DataFrame):
     """Mean entropy of the networks' choices in bins of people's entropy: beside people's own, and by themselves.
 
@@ -421,6 +426,7 @@ def entropy(table: pd.DataFrame, models: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def doubt(table: pd.DataFrame, models: pd.DataFrame):
     """Rank correlation of each network's entropy with people's entropy (x) and with their response times (y)."""
     rows = models.merge(table, on="model")
@@ -434,6 +440,6 @@ def doubt(table: pd.DataFrame, models: pd.DataFrame):
     ax.set(xlabel="Spearman's ρ with people's entropy", ylabel="Spearman's ρ with response times")
     style.group_legend(fig, rows["group"], loc="outside lower center", ncols=2)
     fig.canvas.draw()
-    best = rows.sort_values("entropy", ascending=False).head(6)
-    panels.label_points(ax, best["entropy"], best["time"], best["number"])
+    best = rows.sort_values("entropy", ascending=False).head(3)
+    panels.label_points(ax, best["entropy"], best["time"], best["name"], first=range(len(best)))
     return fig

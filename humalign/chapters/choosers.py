@@ -9,7 +9,7 @@ import pandas as pd
 
 from .. import choices, claims, crowd, odd_one_out, record, resample, results, show
 from ..data.types import Triplets
-from ..plots import style
+from ..plots import panels, style
 from ..record import Tables
 from ..results import Measured
 from ..similarity import similarity_matrix
@@ -289,6 +289,7 @@ def numbers(tables: Tables, models: pd.DataFrame) -> dict:
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
+@panels.figure
 def categories(table: pd.DataFrame, names: dict[str, str]):
     """Two choosers category by category, sorted by their difference; a bar where its interval excludes zero.
 
@@ -298,10 +299,8 @@ def categories(table: pd.DataFrame, names: dict[str, str]):
         category, n, one column each of :data:`TWO`, difference, low, high.
     names : dict of str to str
     """
-    from matplotlib import pyplot as plt
-
     rows = table.sort_values("difference").reset_index(drop=True)
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.2 + 0.27 * len(rows)), layout="constrained")
+    fig, ax = panels.axes(1.2 + 0.27 * len(rows))
     y = np.arange(len(rows))
     sure = (rows["low"] > 0) | (rows["high"] < 0)
     ax.hlines(y, rows[TWO[0]], rows[TWO[1]], color=style.GREY, lw=np.where(sure, 3.5, 1), alpha=0.7, zorder=1)
@@ -318,6 +317,7 @@ def categories(table: pd.DataFrame, names: dict[str, str]):
     return fig
 
 
+@panels.figure
 def at_places(table: pd.DataFrame):
     """How often each chooser makes SPoSE's choice, where it is the first, the second and the third of the row.
 
@@ -326,11 +326,9 @@ def at_places(table: pd.DataFrame):
     table : DataFrame
         name, group, detail (place), value, low, high.
     """
-    from matplotlib import pyplot as plt
-
     own = table[table["model"] != "vice_42"]  # the twin of SPoSE
     names = list(dict.fromkeys(own["name"]))
-    fig, axes = plt.subplots(1, len(names), figsize=(style.WIDTH, 3.1), sharey=True, layout="constrained")
+    fig, axes = panels.axes(3.1, 1, len(names), sharey=True)
     for ax, name in zip(np.atleast_1d(axes), names):
         part = own[own["name"] == name].set_index("detail").loc[list(PLACES)]
         group = part["group"].iloc[0]

@@ -19,7 +19,7 @@ ROLES, OPTIONAL = ("things", "cichy", "king1", "king2"), ("coarse", *released.RO
 COLOURS = {
     "replicates": "#228833",
     "does not replicate": "#cc3311",
-    "undecided": "#bb8800",
+    "undecided": "#8a6400",
     "not measured": style.GREY,
 }
 ALPHA = 0.05  # level of Holm's correction
@@ -258,6 +258,7 @@ def _ends(criterion: dict) -> tuple[float, float]:
     return (criterion["above"], np.inf) if "above" in criterion else (-np.inf, criterion["below"])
 
 
+@panels.figure
 def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
     """One row a claim: its effect with 95 % interval, and shaded the range that agrees with the claim.
 
@@ -270,11 +271,13 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
     criteria : dict of str to dict
         Claim id to criterion.
     """
-    from matplotlib import pyplot as plt
-
     rows = verdicts.reset_index(drop=True)
-    fig, axes = plt.subplots(len(rows), 1, figsize=(style.WIDTH, 0.3 + 0.72 * len(rows)), squeeze=False, layout="none")
-    fig.subplots_adjust(left=0.52, right=0.985, top=0.995, bottom=0.02, hspace=1.0)
+    tall = 1.25 if style.narrow() else 0.72  # inches a row: words beside the interval, on a phone above it
+    fig, axes = panels.axes(0.3 + tall * len(rows), len(rows), 1, squeeze=False, layout="none")
+    beside = (
+        {"left": 0.03, "right": 0.97, "hspace": 3.2} if style.narrow() else {"left": 0.52, "right": 0.985, "hspace": 1}
+    )
+    fig.subplots_adjust(top=1 - 0.75 / (0.3 + tall * len(rows)) if style.narrow() else 0.995, bottom=0.02, **beside)
     for ax, row in zip(axes[:, 0], rows.itertuples()):
         low, high = _ends(criteria[row.id])
         marks = [v for v in (row.effect, row.low, row.high, low, high) if np.isfinite(v)]
@@ -297,14 +300,19 @@ def forest(verdicts: pd.DataFrame, criteria: dict[str, dict], width: int = 58):
         ax.locator_params(axis="x", nbins=4)
         measured = f" [{row.unit}]" if getattr(row, "unit", "") else ""
         text = textwrap.fill(row.claim + measured, width)
+        place = {"transform": ax.transAxes, "fontsize": 8.5}
+        if style.narrow():
+            ax.text(0, 1.55, text, color=style.GREY, va="bottom", **place)
+            ax.text(0, 1.12, row.verdict, color=colour, weight="bold", va="bottom", **place)
+            continue
         lines, step = text.count("\n") + 2, 0.4  # height of a line, in heights of the axes
-        top = 0.5 + lines / 2 * step
-        place = {"transform": ax.transAxes, "ha": "right", "va": "top", "fontsize": 8.5}
+        top, place = 0.5 + lines / 2 * step, {"ha": "right", "va": "top", **place}
         ax.text(-0.03, top, text, color=style.GREY, **place)
         ax.text(-0.03, top - (lines - 1) * step, row.verdict, color=colour, weight="bold", **place)
     return fig
 
 
+@panels.figure
 def tally(verdicts: pd.DataFrame):
     """How many claims of each paper replicate, do not, or stay open; one bar a paper, and one for the controls."""
     bar = verdicts["paper"].map("paper {}".format)
@@ -313,22 +321,23 @@ def tally(verdicts: pd.DataFrame):
     order = [*sorted(set(bar) - {"controls"}), *({"controls"} & set(bar))]
     counts = pd.crosstab(bar, verdicts["verdict"]).reindex(index=order, columns=list(COLOURS), fill_value=0)
     fig, ax = panels.axes(0.9 + 0.55 * len(counts))
-    left, look = np.zeros(len(counts)), {"alpha": 0.8, "edgecolor": "white", "lw": 0.5}
+    left, look = np.zeros(len(counts)), {"edgecolor": style.PAPER, "lw": 0.5}
     for verdict, colour in COLOURS.items():
         value = counts[verdict].to_numpy()
         ax.barh(np.arange(len(counts)), value, left=left, color=colour, label=verdict, **look)
         for k, v in enumerate(value):
             if v:
-                ax.text(left[k] + v / 2, k, str(v), ha="center", va="center", color="white", fontsize=10)
+                ax.text(left[k] + v / 2, k, str(v), ha="center", va="center", color=style.PAPER, fontsize=10)
         left += value
     ax.set_yticks(np.arange(len(counts)), counts.index)
     ax.invert_yaxis()
     ax.set_xlabel("claims")
     ax.locator_params(axis="x", integer=True)
-    fig.legend(loc="outside lower center", ncols=4, fontsize=9)
+    style.legend(fig, *ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig
 
 
+@panels.figure
 def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "zero_shot")):
     """Who fits best the choices that each network made: one matrix with the probe, one without.
 
@@ -348,18 +357,20 @@ def recovery(table: pd.DataFrame, names: dict[str, str], columns=("accuracy", "z
         order = list(dict.fromkeys(table["generator"]))
         values = 100 * wide.reindex(index=order, columns=order).to_numpy()
         lost = values - values.max(axis=1, keepdims=True)  # to the best candidate of the row
-        picture = ax.imshow(lost, cmap="viridis", vmin=min(-1, np.nanpercentile(lost, 5)), vmax=0, aspect="auto")
-        for i, j in np.ndindex(values.shape):
-            look = {"color": "#111111" if lost[i, j] > lost.min() / 2 else "white",
-                    "weight": "bold" if lost[i, j] == 0 else "normal"}  # fmt: skip
-            ax.text(j, i, f"{values[i, j]:.1f}", ha="center", va="center", fontsize=8.5, **look)
-            if i == j:
-                ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, ec="#cc3311", lw=1.8))
-        shown = [names.get(m, m) for m in order]
-        ax.set_xticks(range(len(order)), shown, rotation=35, ha="right", fontsize=8.5)
-        ax.set_yticks(range(len(order)), shown, fontsize=8.5)
+        digits, shown = 0 if style.narrow() else 1, [names.get(m, m) for m in order]
+        words = [[f"{v:.{digits}f}" for v in row] for row in values]
+        look = {"cmap": "viridis", "vmin": min(-1, np.nanpercentile(lost, 5)), "vmax": 0, "cbar": False, "fmt": ""}
+        panels.heat_map(ax, lost, annot=words, annot_kws={"fontsize": 8.5}, **look)
+        for k, text in enumerate(ax.texts):
+            text.set_weight("bold" if lost.flat[k] == 0 else "normal")
+        for k in range(len(order)):
+            ax.add_patch(Rectangle((k, k), 1, 1, fill=False, ec="#cc3311", lw=1.8))
+        at = np.arange(len(order)) + 0.5
+        ax.set_xticks(at, shown, rotation=55 if style.narrow() else 35, ha="right", fontsize=8.5)
+        ax.set_yticks(at, shown, fontsize=8.5, rotation=0)
         ax.set(title=titles[column], ylabel="who made the choices")
         ax.tick_params(length=0)
-        fig.colorbar(picture, ax=ax, label="points behind the best", shrink=0.8)
+        where = {"location": "bottom"} if style.narrow() else {"shrink": 0.8}
+        fig.colorbar(ax.collections[0], ax=ax, label="points behind the best", **where)
     axes[-1, 0].set_xlabel("who is fitted to them")
     return fig

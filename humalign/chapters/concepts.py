@@ -428,7 +428,7 @@ def regression_table(pairs: dict[str, pd.DataFrame], fit: pd.DataFrame) -> pd.Da
     for row in networks.labelled(pairs, "layer").to_dict("records"):
         estimates = {label: show.number(row[at], (row[f"{at}_low"], row[f"{at}_high"]), row["provenance"])
                      for label, at in (("regression", "y"), ("probed", "x"))}  # fmt: skip
-        known = {"no.": row["number"], "network": row["name"], "layer": row["layer"]}
+        known = {"network": row["name"], "layer": row["layer"]}
         out.append({**known, "mean R²": mean[row["layer"], row["model"]], **estimates})
     return pd.DataFrame(out)
 

@@ -58,6 +58,7 @@ def limits(points: pd.DataFrame) -> tuple[float, float]:
     return np.floor(20 * ends.min()) / 20, np.ceil(20 * ends.max()) / 20
 
 
+@panels.figure
 def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(ZERO, PROBED)):
     """Up to three dimensions: leading pictures, accuracy before, accuracy after probing (form of Fig. 5).
 
@@ -86,7 +87,7 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
         raise MissingData(told, "this figure", "nothing is missing: the others follow below")
     heights, wide = [1.15, *[1.5] * len(stages)], max(4.2, 0.65 + (style.WIDTH - 0.65) * len(dimensions) / 3)
     fig, axes = panels.axes(sum(heights) + 1.35, len(heights), len(dimensions), wide, height_ratios=heights,
-                            squeeze=False)  # fmt: skip
+                            stack="columns", squeeze=False)  # fmt: skip
     for column, name in enumerate(dimensions):
         top = axes[0, column]
         top.imshow(_mosaic(pictures[name]), interpolation="antialiased")
@@ -106,12 +107,12 @@ def page(points: pd.DataFrame, dimensions, pictures: dict, kinds, ylim, stages=(
                 beside = {"xytext": (2, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
                 place = ax.get_yaxis_transform()
                 ax.annotate("chance", (1, CHANCE), xycoords=place, fontsize=8.5, color=style.GREY, **beside)
-            if column == 0:
+            if column == 0 or style.narrow():
                 ax.set_ylabel(f"accuracy,\n{TITLES.get(stage, stage)}", fontsize=9.5)
             else:
                 ax.set_yticklabels([])
             bottom = stage == stages[-1]
-            ax.set_xticks(range(len(kinds)), kinds if bottom else [], rotation=90, fontsize=7.5)
+            ax.set_xticks(range(len(kinds)), kinds if bottom else [], rotation=90, fontsize=8.5)
     for ax in axes[0]:
         ax.axis("off")
     style.group_legend(fig, points["group"], loc="outside lower center", ncols=1 + len(dimensions))
@@ -167,13 +168,14 @@ def _address(pictures) -> str:
 def _strip(ax, part, kinds, ylim) -> None:
     ax.set_ylim(ylim)
     ax.set_xlim(-0.7, len(kinds) - 0.3)
-    ax.tick_params(labelsize=8, length=2)
+    ax.tick_params(labelsize=8.5, length=2)
     place = {k: i for i, k in enumerate(kinds)}
     for kind, rows in part.groupby("kind"):
         x = swarm(rows["value"], place[kind], step=0.21, gap=0.045 * (ylim[1] - ylim[0]))
         style.points(ax, x, rows["value"], rows["group"], size=15, alpha=0.75)
 
 
+@panels.figure
 def ranking(table: dict[str, pd.DataFrame]):
     """Mean accuracy of each training group within each dimension, dimensions sorted, one panel a stage.
 
@@ -206,6 +208,7 @@ def ranking(table: dict[str, pd.DataFrame]):
     return fig
 
 
+@panels.figure
 def r2(table: dict[str, pd.DataFrame], order):
     """R2 of every dimension from heavy to light: thin lines networks, thick lines means of the training groups.
 
@@ -216,23 +219,34 @@ def r2(table: dict[str, pd.DataFrame], order):
     order : sequence of str
         Dimensions, the heaviest first.
     """
-    fig, axes = panels.axes(3.0 * len(table) + 1.4, len(table), sharex=True, squeeze=False)
+    if upright := style.narrow():  # dimensions below each other, so that their names have room
+        fig, axes = panels.axes((0.16 * len(order) + 0.8) * len(table), len(table), squeeze=False)
+    else:
+        fig, axes = panels.axes(3.0 * len(table) + 1.4, len(table), sharex=True, squeeze=False)
     x, groups = np.arange(len(order)), set()
     for ax, (title, part) in zip(axes[:, 0], table.items()):
         for _, rows in part.groupby("model"):
-            ax.plot(x, rows.set_index("detail")["value"].reindex(order), **style.thin(rows["group"].iloc[0]))
+            line = (x, rows.set_index("detail")["value"].reindex(order))
+            ax.plot(*(line[::-1] if upright else line), **style.thin(rows["group"].iloc[0]))
         for group in style.order(part["group"]):
             mean = part[part["group"] == group].groupby("detail")["value"].mean().reindex(order)
             look = {"color": style.color(group), "marker": style.marker(group), "mec": style.OUTLINE}
-            ax.plot(x, mean, ms=4.5, lw=1.3, mew=0.5, path_effects=style.casing(group, 1.3), **look)
+            line = (mean, x) if upright else (x, mean)
+            ax.plot(*line, ms=4.5, lw=1.3, mew=0.5, path_effects=style.casing(group, 1.3), **look)
             groups.add(group)
-        ax.axhline(0, color=style.GREY, lw=1, ls=":")
-        ax.set(ylabel="R², held-out concepts", title=title, ylim=(max(-0.35, part["value"].min() - 0.05), 1))
-    axes[-1, 0].set_xticks(x, order, rotation=90, fontsize=8)
+        (ax.axvline if upright else ax.axhline)(0, color=style.GREY, lw=1, ls=":")
+        ends, label = (max(-0.35, part["value"].min() - 0.05), 1), "R², held-out concepts"
+        ax.set(title=title, **({"xlim": ends, "xlabel": label} if upright else {"ylim": ends, "ylabel": label}))
+        if upright:
+            ax.set_yticks(x, order, fontsize=8.5)
+            ax.set_ylim(len(order), -1)
+    if not upright:
+        axes[-1, 0].set_xticks(x, order, rotation=90, fontsize=8.5)
     style.group_legend(fig, groups, **panels.BELOW)
     return fig
 
 
+@panels.figure
 def regression(pairs: dict[str, pd.DataFrame]):
     """Accuracy of the regressed dimensions (y) against probed accuracy (x), one panel a layer (appendix A9)."""
     fig = panels.identities(pairs, "accuracy, probed", "accuracy, regression", 4.5, chance=CHANCE)

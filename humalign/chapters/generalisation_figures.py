@@ -11,6 +11,7 @@ from ..plots import panels, style
 # ---- students before and after alignment -----------------------------------------------------------------------------
 
 
+@panels.figure
 def bars(table: pd.DataFrame, names: dict, titles: dict, ylabel: str, chance: dict | None = None):
     """Base, UnAligNet and AligNet side by side for every student, a panel for each detail, with intervals.
 
@@ -41,10 +42,11 @@ def bars(table: pd.DataFrame, names: dict, titles: dict, ylabel: str, chance: di
             ax.axhline(chance[detail], color=style.GREY, ls=":", lw=1.4, zorder=4)
         ax.set_title(title)
     axes[0, 0].set_ylabel(ylabel)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
+    style.legend(fig, *axes[0, 0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
     return fig
 
 
+@panels.figure
 def few_shot(table: pd.DataFrame, names: dict):
     """Accuracy by number of examples, a panel for each student."""
     models = [m for m in names if m in set(table["model"])]
@@ -63,10 +65,11 @@ def few_shot(table: pd.DataFrame, names: dict):
         ax.set_xlabel("examples of each concept")
     for ax in axes[::2]:
         ax.set_ylabel("accuracy")
-    fig.legend(*axes[0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
+    style.legend(fig, *axes[0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
     return fig
 
 
+@panels.figure
 def anomalies(table: pd.DataFrame, names: dict):
     """AUROC of anomaly detection per student and stage."""
     titles = {"all": "one superordinate against the rest"}
@@ -78,6 +81,7 @@ def anomalies(table: pd.DataFrame, names: dict):
 # ---- all networks ----------------------------------------------------------------------------------------------------
 
 
+@panels.figure
 def shots(table: pd.DataFrame):
     """Few-shot accuracy by number of examples: a panel a set, a thin line a network, a bold one a group's median.
 
@@ -109,6 +113,7 @@ def shots(table: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def against_people(table: pd.DataFrame):
     """Transfer against agreement with people, a panel a task, with the least-squares line over trained networks.
 

@@ -208,6 +208,7 @@ def _ordered(models) -> list[str]:
     return [m for m in NAMES if m in present] + [m for m in present if m not in NAMES]
 
 
+@panels.figure
 def density_curves(table: pd.DataFrame):
     """Density of the change of relative distance by relation: a row a student, a column a stage.
 
@@ -232,10 +233,11 @@ def density_curves(table: pd.DataFrame):
             ax.set_title(f"{NAMES.get(model, model)}: {stage}", fontsize=10)
     for ax in axes[-1]:
         ax.set_xlabel("change of relative distance")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
+    style.legend(fig, *axes[0, 0].get_legend_handles_labels(), fontsize=9, **panels.BELOW)
     return fig
 
 
+@panels.figure
 def maps(table: pd.DataFrame, shown: int = 8):
     """Principal components at each stage, the largest superordinates in colour.
 
@@ -260,10 +262,11 @@ def maps(table: pd.DataFrame, shown: int = 8):
             ax.scatter(own["x"], own["y"], label=kind, **look)
         ax.set(title=stage, xlabel="component 1", xticks=[], yticks=[])
     axes[0, 0].set_ylabel("component 2")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    style.legend(fig, *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig
 
 
+@panels.figure
 def heat_maps(table: pd.DataFrame):
     """RSA between students at each stage, with the values in the cells.
 
@@ -272,15 +275,13 @@ def heat_maps(table: pd.DataFrame):
     table : DataFrame
         :func:`likeness`.
     """
-    import seaborn
-
     stages, models = list(dict.fromkeys(table["stage"])), _ordered(table["first"])
     names = [NAMES.get(m, m) for m in models]
     fig, axes = panels.axes(3.2, 1, len(stages), sharey=True, squeeze=False)
     for ax, (stage, part) in zip(axes[0], table.groupby("stage", sort=False)):
         grid = part.pivot(index="first", columns="second", values="spearman").loc[models, models]
         look = {"vmin": 0, "vmax": 1, "cmap": "viridis", "cbar": False, "square": True}
-        seaborn.heatmap(grid, annot=True, fmt=".2f", annot_kws={"size": 9}, ax=ax, **look)
+        panels.heat_map(ax, grid, annot=True, fmt=".2f", annot_kws={"size": 9}, **look)
         ax.set(title=stage, xlabel="", ylabel="")
         ax.set_xticks(np.arange(len(models)) + 0.5, names, rotation=40, ha="right", fontsize=9)
         ax.set_yticks(np.arange(len(models)) + 0.5, names, rotation=0, fontsize=9)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn
 
 from ..levels import LEVELS
-from ..plots import style
+from ..plots import panels, style
 from ..rsa import compare_vectors
 from . import levels
 
 
+@panels.figure
 def people(table: pd.DataFrame, answers: pd.DataFrame):
     """Three panels: response entropy per level, log response time against entropy, log response time per level.
 
@@ -22,7 +23,7 @@ def people(table: pd.DataFrame, answers: pd.DataFrame):
     answers : DataFrame
         One row a response.
     """
-    fig, axes = plt.subplots(3, 1, figsize=(style.WIDTH * 0.86, 9.2))
+    fig, axes = panels.axes(9.2, 3, 1, width=style.WIDTH * 0.86)
     grid = np.unique(np.round(table["entropy"], 3))
     for k, level in enumerate(LEVELS):
         part = table[table["level"] == level]
@@ -44,21 +45,19 @@ def people(table: pd.DataFrame, answers: pd.DataFrame):
         ends = np.percentile(x, [1, 99])
         axes[1].plot(ends, slope * ends + intercept, color=style.LEVELS[level], lw=2.2, label=f"{level}, ρ = {rho:.2f}")
     axes[1].set(xlabel="mean log response time (log s)", ylabel="response entropy (nats)")
-    axes[1].legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    style.legend(
+        axes[1], *axes[1].get_legend_handles_labels(), fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0)
+    )
 
-    data = [np.log(answers[answers["level"] == level]["seconds"]) for level in LEVELS]
-    parts = axes[2].violinplot(data, orientation="horizontal", showextrema=False, widths=0.8)
-    for body, level in zip(parts["bodies"], LEVELS):
-        body.set(facecolor=style.LEVELS[level], alpha=0.55)
-    for y, values in enumerate(data, 1):
-        low, middle, high = np.percentile(values, [25, 50, 75])
-        axes[2].plot([low, high], [y, y], color=style.GREY, lw=4, solid_capstyle="butt")
-        axes[2].plot(middle, y, "o", color="white", mec=style.GREY, ms=6)
-    axes[2].set_yticks([1, 2, 3], LEVELS)
-    axes[2].set(xlabel="log response time of single answers (log s)")
+    look = {"order": LEVELS[::-1], "hue_order": LEVELS[::-1], "palette": dict(style.LEVELS), "legend": False}
+    own = answers.assign(log_seconds=np.log(answers["seconds"]))
+    seaborn.violinplot(own, x="log_seconds", y="level", hue="level", inner="quart", linewidth=1.2, linecolor=style.GREY,
+                       alpha=0.55, ax=axes[2], **look)  # fmt: skip
+    axes[2].set(xlabel="log response time of single answers (log s)", ylabel="")
     return fig
 
 
+@panels.figure
 def ceilings(summary: pd.DataFrame):
     """Leave-one-out ceilings of drawn and of real people per level, with chance.
 
@@ -69,7 +68,7 @@ def ceilings(summary: pd.DataFrame):
     """
     rows = summary[summary["quantity"] == "leave-one-out ceiling"].set_index("level").loc[list(LEVELS)]
     own, theirs = levels.whose(summary)
-    fig, ax = plt.subplots(figsize=(style.WIDTH * 0.86, 3.2))
+    fig, ax = panels.axes(3.2, width=style.WIDTH * 0.86)
     for x, (level, row) in enumerate(rows.iterrows()):
         ax.plot([x - 0.12, x - 0.12], [row["low"], row["high"]], color=style.GREY, lw=1.5)
         ax.plot(x - 0.12, row[own], "o", ms=9, color=style.LEVELS[level], mec=style.OUTLINE,
@@ -83,6 +82,7 @@ def ceilings(summary: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def validation(people: pd.DataFrame, published: tuple[float, float]):
     """Mean rating of the pairs closer under UnAligNet and under AligNet, student by student, a line a person.
 
@@ -95,7 +95,7 @@ def validation(people: pd.DataFrame, published: tuple[float, float]):
     """
     colours = {"UnAligNet": "#2e8b57", "AligNet": "#7b4ea3"}
     students = list(dict.fromkeys(people["student"]))
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.8))
+    fig, ax = panels.axes(3.8)
     for x, student in enumerate(students):
         own = people[people["student"] == student]
         ends = own[list(colours)].to_numpy().T

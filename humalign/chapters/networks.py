@@ -245,11 +245,6 @@ def examples(source: Source, wanted, role: str = "things") -> list[str]:
     return found
 
 
-def numbered(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with its column of numbers headed "no."."""
-    return table.rename(columns={"number": "no."})
-
-
 def pairs(x: pd.DataFrame, y: pd.DataFrame) -> pd.DataFrame:
     """The networks that two tables of points share, by name: facts, x, y, their intervals, and the difference y - x.
 
@@ -281,14 +276,14 @@ def wide(points: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        no., network, training group, the panels in their order (empty where a network was not measured), provenance (of
-        several the one farthest from live); in the order of the numbers.
+        network, training group, the panels in their order (empty where a network was not measured), provenance (of
+        several the one farthest from live); in the order of ``number``.
     """
     keys = ["number", "name", "group"]
     values = points.pivot(index=keys, columns="panel", values="value")[list(dict.fromkeys(points["panel"]))]
     told = points.groupby(keys)["provenance"].agg(results.farthest)
     table = values.assign(provenance=told).reset_index().rename_axis(columns=None)
-    return table.rename(columns={"number": "no.", "name": "network", "group": "training group"})
+    return table.drop(columns="number").rename(columns={"name": "network", "group": "training group"})
 
 
 def published(page: str) -> pd.DataFrame:

@@ -442,7 +442,7 @@ def table(before: pd.DataFrame, after: pd.DataFrame, gains: pd.DataFrame, logits
     parts = {"zero-shot, same triplets": before, "probed": after, "gain": gains}
     columns = {label: show.estimates(part, after["model"]) for label, part in parts.items()}
     columns["probed, logits"] = after["model"].map(logits.set_index("model")["value"]).to_numpy()
-    return networks.numbered(after[["number", "name", "group"]].assign(**columns))
+    return after[["name", "group"]].assign(**columns)
 
 
 def solver_table(solved: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:

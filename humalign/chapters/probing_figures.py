@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..plots import panels, style
+from ..plots.slider import Panel, slider
 from .zero_shot import CHANCE
 
 EXACT, PAPER = "#4477aa", "#ee6677"  # of two ways to do the same
@@ -30,6 +31,7 @@ def effect(accuracy: pd.DataFrame, agreement: dict[str, pd.DataFrame], ceiling: 
     return _before_after(shown, {"Choices on held-out concepts": ceiling}, words)
 
 
+@panels.figure
 def effects(accuracy: dict[str, pd.DataFrame], ceilings: dict[str, float]):
     """The same for accuracy on several sets of answers; few networks, so each is named.
 
@@ -47,6 +49,7 @@ def effects(accuracy: dict[str, pd.DataFrame], ceilings: dict[str, float]):
     return fig
 
 
+@panels.figure
 def photographs(parts: dict[str, pd.DataFrame], group: str):
     """The transform, and regression after it, of all networks; those of one group are named.
 
@@ -68,6 +71,7 @@ def photographs(parts: dict[str, pd.DataFrame], group: str):
     return fig
 
 
+@panels.figure
 def _before_after(parts: dict[str, pd.DataFrame], ceilings: dict, words: dict):
     """Panels of values after against before, with letters; titles that are not among ``words`` are about accuracy."""
     fig, axes = panels.axes(7.9, 2, 2)
@@ -81,6 +85,7 @@ def _before_after(parts: dict[str, pd.DataFrame], ceilings: dict, words: dict):
     return fig
 
 
+@panels.figure
 def gains(points: pd.DataFrame):
     """What the probe adds, network by network, sorted (percentage points, with intervals).
 
@@ -98,6 +103,7 @@ def gains(points: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def strengths(curves: pd.DataFrame, models: pd.DataFrame, top: float | None = None):
     """Held-out cross-entropy and accuracy along the strength of the penalty, one line a network; dots: selected.
 
@@ -134,6 +140,25 @@ def strengths(curves: pd.DataFrame, models: pd.DataFrame, top: float | None = No
     return fig
 
 
+def slide(curves: pd.DataFrame, names: dict[str, str], about: str):
+    """Cross-entropy on the triplets of training and on held-out ones, and accuracy, at one strength, with a slider.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        model, strength, train_ce, ce, accuracy; the network of the first row is shown at first.
+    names : dict of str to str
+        Model to the name shown.
+    about : str
+        Whose judgments these are.
+    """
+    rows = curves.assign(network=curves["model"].map(names))
+    shown = (Panel("cross-entropy, nats", {"train_ce": "triplets of training", "ce": "held-out triplets"}),
+             Panel("held-out accuracy", {"accuracy": "held-out accuracy"}))  # fmt: skip
+    return slider(rows, "strength", "strength of the penalty", shown, "slide-strength", about, rows["strength"].min())
+
+
+@panels.figure
 def solvers(table: pd.DataFrame, names: dict[str, str] | None = None):
     """Training objective and time of the exact solver beside the paper's, network by network.
 
@@ -161,10 +186,11 @@ def solvers(table: pd.DataFrame, names: dict[str, str] | None = None):
     for k, (fast, slow) in enumerate(zip(wide["seconds", "exact"], wide["seconds", "paper"])):
         place = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center", "fontsize": 9, "color": style.GREY}
         axes[1].annotate(f"{slow / fast:.0f} times", ((fast * slow) ** 0.5, k), **place)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    style.legend(fig, *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return fig
 
 
+@panels.figure
 def nested(table: pd.DataFrame, names: dict[str, str] | None = None):
     """Accuracy with the strength chosen on the reported folds and by nested folds, side by side."""
     wide = table.pivot(index="model", columns="selection", values="accuracy").reindex(table["model"].unique())
@@ -176,5 +202,5 @@ def nested(table: pd.DataFrame, names: dict[str, str] | None = None):
     ax.set_yticks(y, [names.get(m, m) for m in wide.index])
     ax.set(xlabel="held-out accuracy", ylim=(-0.6, len(wide) - 0.4))
     ax.locator_params(axis="x", nbins=5)
-    fig.legend(loc="outside lower center", ncols=2, fontsize=9)
+    style.legend(fig, *ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return fig

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from ..plots import style
+from ..plots import panels, style
 from .real_alignet import MEASURES, STAGES, STUDENTS, rate_text
 
 SHAPES = {"base": "o", "permuted": "X", "UnAligNet": "^", "AligNet": "D"}
@@ -31,6 +31,7 @@ def _ceiling(ax, low: float, high: float) -> None:
     ax.annotate(words, (high, 1.0), xycoords=ax.get_xaxis_transform(), fontsize=9, color=style.GREY, **place)
 
 
+@panels.figure
 def agreement(parts: dict[str, pd.DataFrame], limits: dict[str, tuple]):
     """Agreement with people before and after, one row a student, one column a comparison, each with its own limit.
 
@@ -41,10 +42,8 @@ def agreement(parts: dict[str, pd.DataFrame], limits: dict[str, tuple]):
     limits : dict of str to (low, high)
     """
     models = [model for model in STUDENTS if model in set(next(iter(parts.values()))["model"])]
-    fig, axes = plt.subplots(
-        1, len(parts), figsize=(style.WIDTH, 1.35 * len(models) + 1.5), sharey=True, layout="constrained",
-        gridspec_kw={"width_ratios": [1.5, *[1] * (len(parts) - 1)]},
-    )  # fmt: skip
+    ratios = [1.5, *[1] * (len(parts) - 1)]
+    fig, axes = panels.axes(1.35 * len(models) + 1.5, 1, len(parts), sharey=True, width_ratios=ratios)
     axes = np.atleast_1d(axes)
     for ax, (title, part) in zip(axes, parts.items()):
         _ceiling(ax, *limits[title])
@@ -77,10 +76,11 @@ def agreement(parts: dict[str, pd.DataFrame], limits: dict[str, tuple]):
     names = [STUDENTS[model].replace("-Lite", "\nLite") for model in models]
     axes[0].set_yticks([-k for k in range(len(models))], names)
     handles = [plt.Line2D([], [], ls="", marker=SHAPES[s], color=COLOURS[s], mec=style.OUTLINE, ms=7) for s in STAGES]
-    fig.legend(handles, [WORDS[s] for s in STAGES], fontsize=9.5, ncols=2, loc="outside lower center")
+    style.legend(fig, handles, [WORDS[s] for s in STAGES], fontsize=9.5, ncols=2, loc="outside lower center")
     return fig
 
 
+@panels.figure
 def trade_off(table: pd.DataFrame):
     """Agreement with people against what the old classifier still says, one line a kind of labels.
 
@@ -90,7 +90,7 @@ def trade_off(table: pd.DataFrame):
         label, change, lr, kept, top, near, near_low, near_high: :func:`humalign.chapters.real_alignet.curve`.
     """
     columns = {"kept": "ImageNet answers as before", "top": "ImageNet top-1"}
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.3), sharey=True, layout="constrained")
+    fig, axes = panels.axes(4.3, 1, 2, sharey=True)
     base = table[table["label"] == "base"].iloc[0]
     for ax, (column, title) in zip(axes, columns.items()):
         for label in ("UnAligNet", "AligNet"):
@@ -120,10 +120,11 @@ def trade_off(table: pd.DataFrame):
     handles += [plt.Line2D([], [], ls="", marker="s", color=style.GREY, ms=7),
                 plt.Line2D([], [], ls="", marker="D", mfc="none", mec=style.GREY, mew=1.6, ms=7)]  # fmt: skip
     words = ["before", "UnAligNet", "AligNet", "200 steps", "pulled to the start"]
-    fig.legend(handles, words, fontsize=9.5, ncols=5, loc="outside lower center", columnspacing=1.2)
+    style.legend(fig, handles, words, fontsize=9.5, ncols=5, loc="outside lower center", columnspacing=1.2)
     return fig
 
 
+@panels.figure
 def differences(table: pd.DataFrame):
     """Differences with intervals: one column a contrast, one row a measure, small marks single students.
 
@@ -136,10 +137,8 @@ def differences(table: pd.DataFrame):
     """
     pairs = list(dict.fromkeys(zip(table["plus"], table["minus"])))
     parts = [[name for name in MEASURES.values() if name.startswith("ImageNet") == kept] for kept in (False, True)]
-    fig, axes = plt.subplots(
-        2, len(pairs), figsize=(style.WIDTH, 0.4 * len(MEASURES) + 2.3), sharey="row", layout="constrained",
-        gridspec_kw={"height_ratios": [len(part) for part in parts]}, squeeze=False,
-    )  # fmt: skip
+    ratios = [len(part) for part in parts]
+    fig, axes = panels.axes(0.4 * len(MEASURES) + 2.3, 2, len(pairs), sharey="row", height_ratios=ratios, squeeze=False)
     for column, (plus, minus) in enumerate(pairs):
         own = table[(table["plus"] == plus) & (table["minus"] == minus)]
         for ax, names in zip(axes[:, column], parts):
@@ -160,5 +159,5 @@ def differences(table: pd.DataFrame):
         axes[1, column].set_xlabel("difference")
     handles = [plt.Line2D([], [], ls="", marker=MARKS[m], color=style.GREY, ms=5) for m in MARKS]
     handles.append(plt.Line2D([], [], lw=3, marker="o", color=COLOURS["AligNet"], mec="white", ms=8))
-    fig.legend(handles, [*STUDENTS.values(), "mean, 95 %"], fontsize=9.5, ncols=4, loc="outside lower center")
+    style.legend(fig, handles, [*STUDENTS.values(), "mean, 95 %"], fontsize=9.5, ncols=4, loc="outside lower center")
     return fig

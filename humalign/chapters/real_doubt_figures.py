@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import seaborn
 
-from ..plots import style
+from ..plots import panels, style
 from . import zero_shot
 
 BLUE, ORANGE = "#2f6fae", "#d55e00"
 BANDS = {"first": ("most frequent answer", 0.8), "second": ("second", 0.45), "third": ("third", 0.2)}
 
 
+@panels.figure
 def shares(table: pd.DataFrame):
     """Shares of the three answers, question by question, from the clearest to the most disputed.
 
@@ -20,10 +22,8 @@ def shares(table: pd.DataFrame):
     table : DataFrame
         first, second, third (shares), one row a question.
     """
-    from matplotlib import pyplot as plt
-
     rows = table.sort_values("first", ascending=False).reset_index(drop=True)
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.4), layout="constrained")
+    fig, ax = panels.axes(3.4)
     below, x = np.zeros(len(rows)), np.arange(1, len(rows) + 1)
     for name, (words, alpha) in BANDS.items():
         above = below + rows[name].to_numpy()
@@ -40,6 +40,7 @@ def shares(table: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def persons(table: pd.DataFrame):
     """Agreement with each person of the crowd, one row a judge: every person a dot, the median a bar.
 
@@ -48,26 +49,25 @@ def persons(table: pd.DataFrame):
     table : DataFrame
         name, group, value: one row a person and judge.
     """
-    from matplotlib import pyplot as plt
-
     order = table.groupby("name")["value"].median().sort_values().index
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 1.3 + 0.5 * len(order)), layout="constrained")
-    spread = np.random.default_rng(0)
+    fig, ax = panels.axes(1.3 + 0.5 * len(order))
+    group = table.groupby("name")["group"].first()
+    colours = [BLUE if group[name] == "Crowd" else style.line_color(group[name]) for name in order]
+    look = {"order": order, "hue": "name", "hue_order": order, "palette": colours, "legend": False}
+    seaborn.swarmplot(table, x="value", y="name", size=2.6, alpha=0.6, linewidth=0, warn_thresh=1, ax=ax, **look)
     for y, name in enumerate(order):
         part = table[table["name"] == name]
-        group = part["group"].iloc[0]
-        colour = BLUE if group == "Crowd" else style.line_color(group)
-        ax.scatter(part["value"], y + spread.uniform(-0.27, 0.27, len(part)), s=9, color=colour, alpha=0.45, lw=0)
         ax.vlines(part["value"].median(), y - 0.36, y + 0.36, color=style.GREY, lw=2.6, zorder=4)
         ax.annotate(f"{part['value'].median():.2f}", (part["value"].median(), y + 0.36), ha="center", va="bottom",
                     fontsize=9, color=style.GREY)  # fmt: skip
     ax.set_yticks(range(len(order)), order)
     style.reference_line(ax, zero_shot.CHANCE, "chance", axis="x", at=0.02)
-    ax.set(xlabel="share of the questions on which it agrees with a person", ylim=(-0.6, len(order) - 0.3))
+    ax.set(xlabel="share of the questions on which it agrees with a person", ylabel="", ylim=(-0.6, len(order) - 0.3))
     ax.tick_params(axis="y", length=0)
     return fig
 
 
+@panels.figure
 def doubt(entropy: pd.DataFrame, errors: pd.DataFrame, models: pd.DataFrame):
     """How unsure each model is, and how often it is unlike the majority, in bins of people's entropy.
 
@@ -78,10 +78,8 @@ def doubt(entropy: pd.DataFrame, errors: pd.DataFrame, models: pd.DataFrame):
     models : DataFrame
         model, name, group.
     """
-    from matplotlib import pyplot as plt
-
     facts = models.set_index("model")
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 4.3), layout="constrained")
+    fig, axes = panels.axes(4.3, 1, 2)
     for ax, table, column in ((axes[0], entropy, "value"), (axes[1], errors, "error")):
         ends = {}
         for model, part in table[table["model"].isin(facts.index)].groupby("model", sort=False):
@@ -116,6 +114,7 @@ def _at_the_end(ax, ends: dict, gap: float = 0.06) -> None:
     ax.set_xlim(ax.get_xlim()[0], ax.get_xlim()[1] + 0.42 * np.ptp(ax.get_xlim()))
 
 
+@panels.figure
 def pictured(table: pd.DataFrame, pictures: dict):
     """Questions with photographs: below each object, how many people and how many networks call it the odd one.
 
@@ -126,11 +125,9 @@ def pictured(table: pd.DataFrame, pictures: dict):
     pictures : dict
         Concept to array; a concept without one is written out.
     """
-    from matplotlib import pyplot as plt
-
     questions = list(dict.fromkeys(table["question"]))
-    fig, axes = plt.subplots(2 * len(questions), 3, figsize=(style.WIDTH * 0.8, 2.75 * len(questions)), squeeze=False,
-                             layout="constrained", height_ratios=[3.2, 1] * len(questions))  # fmt: skip
+    fig, axes = panels.axes(2.75 * len(questions), 2 * len(questions), 3, width=style.WIDTH * 0.8, stack=False,
+                             squeeze=False, height_ratios=[3.2, 1] * len(questions))  # fmt: skip
     for k, question in enumerate(questions):
         for j, row in enumerate(table[table["question"] == question].itertuples()):
             ax, bars = axes[2 * k, j], axes[2 * k + 1, j]

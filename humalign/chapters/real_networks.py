@@ -243,7 +243,7 @@ def beside(tables: Tables, models: pd.DataFrame, shown: pd.DataFrame | None = No
 def table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
     """One row a network: facts, what is not known, accuracy at both layers, correlation with people at both layers."""
     first = points(tables, models, "best", dataset="photographs", measure="accuracy")
-    out = first[["number", "name", "training_data", "objective"]].copy()
+    out = first[["name", "training_data", "objective"]].copy()
     out["million parameters"] = first["parameters"] / 1e6
     out["ImageNet top-1"] = first["reference_accuracy"]
     columns = {"choices": {"dataset": "photographs", "measure": "accuracy"},
@@ -252,14 +252,14 @@ def table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
         for layer, part in by_layer(tables, models, **where).items():
             out[f"{title}, {layer}"] = first["model"].map(part.set_index("model")["value"]).to_numpy()
     out["remark"] = np.where(first["group"] == IN_SAMPLE, "in-sample", "")
-    return networks.numbered(out.assign(provenance=tables.provenance)).rename(columns={"training_data": "trained on"})
+    return out.assign(provenance=tables.provenance).rename(columns={"training_data": "trained on"})
 
 
 def notes(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:
     """What is known of each network and what is not, in words."""
     first = points(tables, models, "best", dataset="photographs", measure="accuracy")
     told = [(zoo.facts_of(model) or {"note": "no table knows it"})["note"] for model in first["model"]]
-    return networks.numbered(first[["number", "name"]].assign(note=told))
+    return first[["name"]].assign(note=told)
 
 
 def layer_table(tables: Tables, models: pd.DataFrame) -> pd.DataFrame:

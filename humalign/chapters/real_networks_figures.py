@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..plots import panels, style
+from ..plots import factors, panels, style
 from . import networks, zero_shot
 
 HOLLOW = {"facecolors": "none", "linewidths": 1.1, "zorder": 2.5}
@@ -13,6 +13,7 @@ FILLS = {"penultimate": 1.0, "logits": 0.45}
 CHANCE = zero_shot.CHANCE
 
 
+@panels.figure
 def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFrame, published: pd.DataFrame):
     """Every network in order, as in the drawn world, with what others published of the nearest network as hollow marks.
 
@@ -32,14 +33,15 @@ def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFram
     ax.scatter(shown["value"], y, s=42, marker="D", edgecolors=style.GREY, label="published, nearest network", **HOLLOW)
     for legend in list(fig.legends):
         legend.remove()
-    fig.set_size_inches(style.WIDTH, 2.8 + 0.25 * len(order))
+    fig.set_size_inches(fig.get_figwidth(), 2.8 + 0.25 * len(order))
     handles = [*style.group_legend(ax, points["group"]).legend_handles, ax.collections[-1]]
     ax.get_legend().remove()
     words = [*style.order(points["group"]), "published, nearest network"]
-    fig.legend(handles, words, fontsize=9.5, loc="outside lower center", ncols=2)
+    style.legend(fig, handles, words, fontsize=9.5, loc="outside lower center", ncols=2)
     return fig
 
 
+@panels.figure
 def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame, published: pd.DataFrame):
     """Four panels: ImageNet top-1, layer, size within families, and the other task.
 
@@ -52,9 +54,7 @@ def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame,
     published : DataFrame
         Columns reference_accuracy, value and layer: drawn hollow in a.
     """
-    from matplotlib import pyplot as plt
-
-    fig, axes = plt.subplots(2, 2, figsize=(style.WIDTH, 7.4), layout="constrained")
+    fig, axes = panels.axes(7.4, 2, 2)
     low, high = panels.limits(points, CHANCE)
     ax = axes[0, 0]
     known, told = points[points["reference_accuracy"].notna()], published[published["reference_accuracy"].notna()]
@@ -75,7 +75,7 @@ def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame,
     panels.identity(ax, pairs, "penultimate", "logits", title="b  Layer", chance=CHANCE)
 
     ax, part = axes[1, 0], panels.role(layers["penultimate"], "size").sort_values("number")
-    panels.sizes_in_families(ax, part, (low, high), CHANCE)
+    factors.sizes_in_families(ax, part, (low, high), CHANCE)
     ax.set(title="c  Size, within families", ylabel=zero_shot.YLABEL)
 
     ax, tasks = axes[1, 1], networks.pairs(points, arranged)
@@ -87,11 +87,13 @@ def overview(points: pd.DataFrame, layers: pd.DataFrame, arranged: pd.DataFrame,
                        ncols=3)  # fmt: skip
     fig.canvas.draw()
     for ax, frame, x, y in ((axes[0, 0], known, "reference_accuracy", "value"), (axes[0, 1], pairs, "x", "y"),
-                            (axes[1, 0], part, "parameters", "value"), (axes[1, 1], tasks, "x", "y")):  # fmt: skip
-        panels.label_points(ax, frame[x], frame[y], frame["number"])
+                            (axes[1, 1], tasks, "x", "y")):  # fmt: skip
+        panels.label_points(ax, frame[x], frame[y], frame["name"], most=factors.ROOM)
+    factors.name_families(axes[1, 0], part)
     return fig
 
 
+@panels.figure
 def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel="Spearman's ρ", chance=0.0):
     """Networks in rows, one column a comparison, the layers of each network, and the ceiling of each comparison.
 
@@ -110,8 +112,7 @@ def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel="Sp
 
     rows = pd.concat(parts.values()).groupby(["model", "name", "number"], sort=False)["value"].max()
     rows = rows.sort_values().reset_index()
-    fig, axes = plt.subplots(1, len(parts), figsize=(style.WIDTH, 1.8 + 0.3 * len(rows)), sharey=True,
-                             sharex=isinstance(xlabel, str), layout="constrained")  # fmt: skip
+    fig, axes = panels.axes(1.8 + 0.3 * len(rows), 1, len(parts), sharey=True, sharex=isinstance(xlabel, str))
     place = {model: k for k, model in enumerate(rows["model"])}
     for ax, (title, part) in zip(np.atleast_1d(axes), parts.items()):
         if title in limits:
@@ -138,9 +139,7 @@ def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel="Sp
         ax.set_ylim(-0.7, len(rows) - 0.3)
         ax.grid(axis="y", lw=0.5)
         ax.tick_params(axis="y", length=0)
-    np.atleast_1d(axes)[0].set_yticks(
-        range(len(rows)), [f"{r.number}  {r.name}" for r in rows.itertuples()], fontsize=8.5
-    )
+    np.atleast_1d(axes)[0].set_yticks(range(len(rows)), rows["name"], fontsize=9)
     everything = pd.concat(parts.values())
     handles = list(style.group_legend(fig, everything["group"]).legend_handles)
     fig.legends[0].remove()
@@ -148,5 +147,5 @@ def columns(parts: dict[str, pd.DataFrame], limits: dict[str, tuple], xlabel="Sp
     layers = layers if len(layers) > 1 else []
     handles += [plt.Line2D([], [], ls="", marker="s", color=style.GREY, alpha=FILLS[layer], ms=7) for layer in layers]
     words = [*style.order(everything["group"]), *layers]
-    fig.legend(handles, words, fontsize=9.5, loc="outside lower center", ncols=3)
+    style.legend(fig, handles, words, fontsize=9.5, loc="outside lower center", ncols=3)
     return fig

@@ -7,8 +7,10 @@ import pandas as pd
 import seaborn
 
 from ..plots import panels, style
-from ..plots.panels import FAMILIES, SHAPES, limits, lines
+from ..plots.panels import limits, lines
 
+HUES = seaborn.color_palette("colorblind").as_hex()
+SHAPES = ("o", "s", "^", "D", "P", "X", "v", "<", ">", "p", "h")
 FLARE = seaborn.color_palette("flare", as_cmap=True)
 ONE_LABEL = "Supervised (ImageNet-1K)"  # or the group that plays it in the drawn world
 MOST = 6  # names of rows and columns, so that numbers of two panels fit side by side
@@ -25,6 +27,7 @@ CATEGORIES = {  # the paper's colours of the superordinates, brightened where th
 }
 
 
+@panels.figure
 def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame):
     """Agreement and CKA of all pairs of networks, one row of panels a layer (appendix A10).
 
@@ -63,6 +66,7 @@ def heatmaps(table: pd.DataFrame, order, models: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def failures(table: pd.DataFrame):
     """How many networks miss the human choice: counted, expected if they erred independently, and what people find."""
     fig, (left, right) = panels.axes(3.7, 1, 2)
@@ -80,6 +84,7 @@ def failures(table: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def doubt(table: pd.DataFrame, groups: pd.DataFrame):
     """Error by people's entropy: thin lines networks, thick lines training groups, dashed people's dimensions.
 
@@ -108,6 +113,7 @@ def doubt(table: pd.DataFrame, groups: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
     """Example triplets: framed what people set apart, marked what each group does (form of Fig. 1).
 
@@ -120,7 +126,8 @@ def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
         The two training groups.
     """
     high = -(-max(len(rows), 1) // 2)
-    fig, axes = panels.axes(1.5 * high + 0.6, high, 7, width_ratios=[1, 1, 1, 0.15, 1, 1, 1], squeeze=False)
+    ratios = [1, 1, 1, 0.15, 1, 1, 1]
+    fig, axes = panels.axes(1.5 * high + 0.6, high, 7, width_ratios=ratios, squeeze=False, stack=False)
     for ax in axes.ravel():
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -142,6 +149,7 @@ def triplets(rows: pd.DataFrame, pictures: dict, first: str, second: str):
     return fig
 
 
+@panels.figure
 def maps(table: pd.DataFrame, names: dict[str, str]):
     """t-SNE maps side by side, coloured by the kind of object (appendix A11)."""
     models = list(dict.fromkeys(table["model"]))
@@ -155,10 +163,11 @@ def maps(table: pd.DataFrame, names: dict[str, str]):
         ax.set(xticks=[], yticks=[], title=names.get(model, model))
         ax.spines[:].set(visible=True, alpha=0.4)
     handles, labels = axes[0].get_legend_handles_labels()
-    fig.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=4, fontsize=9.5)
+    style.legend(fig, handles[::-1], labels[::-1], loc="outside lower center", ncols=4, fontsize=9.5)
     return fig
 
 
+@panels.figure
 def layers(table: pd.DataFrame, models: pd.DataFrame):
     """Zero-shot accuracy along the depth of networks (x: share of the layers passed), two panels.
 
@@ -186,27 +195,31 @@ def layers(table: pd.DataFrame, models: pd.DataFrame):
             part = part.assign(depth=part["detail"].astype(int)).sort_values("depth")
             x = (part["depth"] - 1) / max(part["depth"].max() - 1, 1)
             group = facts.loc[model, "group"]
-            colour = FAMILIES[k % len(FAMILIES)] if shown is plain else style.color(group)
+            colour = HUES[k % len(HUES)] if shown is plain else style.color(group)
             rim = None if shown is plain else style.casing(group, 1.6)
             ax.fill_between(x, part["low"], part["high"], color=colour, alpha=0.08, lw=0)
             look = {"color": colour, "marker": SHAPES[k % len(SHAPES)], "ms": 5.5, "mec": style.OUTLINE, "mew": 0.6}
             ax.plot(x, part["value"], lw=1.6, label=facts.loc[model, "name"], path_effects=rim, **look)
         ax.set(title=f"{letter}  {title}", ylabel="odd-one-out accuracy", ylim=limits(table, 1 / 3))
         lines(ax, 1 / 3, None)
-        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+        place = (
+            {"loc": "upper left", "bbox_to_anchor": (0, -0.42)}
+            if style.narrow()
+            else {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+        )
+        ax.legend(**place, fontsize=9)
     ax.set_xlabel("depth (0: first block or stage, 1: last layer)")
     return fig
 
 
+@panels.figure
 def public_pairs(table: pd.DataFrame, names: dict[str, str], measures: dict[str, str] = MEASURES):
     """How alike the public embeddings, features and people are, by two measures, as numbers on colour."""
-    from matplotlib import pyplot as plt
-
     beside = len(measures) if len(names) <= MOST else 1  # panels in a row
     high = len(measures) // beside
     wide = style.WIDTH if beside > 1 else 0.72 * style.WIDTH + 0.08 * len(names)
-    fig, axes = plt.subplots(high, beside, figsize=(wide, (3.9 if len(names) <= MOST else 4.5) * high),
-                             layout="constrained", squeeze=False)  # fmt: skip
+    tall = (3.9 if len(names) <= MOST else 4.5) * high
+    fig, axes = panels.axes(tall, high, beside, width=wide, squeeze=False)
     for ax, (measure, title) in zip(axes.flat, measures.items()):
         part = table[table["measure"] == measure]
         known = list(dict.fromkeys([*part["detail"], *part["model"]]))
@@ -215,8 +228,9 @@ def public_pairs(table: pd.DataFrame, names: dict[str, str], measures: dict[str,
         for row in part.itertuples():
             grid.loc[row.model, row.detail] = grid.loc[row.detail, row.model] = row.value
         labels = [names[n] for n in here]
-        seaborn.heatmap(grid, vmin=0, vmax=1, cmap=FLARE, annot=True, fmt=".2f", annot_kws={"fontsize": 9},
-                        square=True, cbar=False, yticklabels=labels, ax=ax)  # fmt: skip
+        short = grid.map(lambda v: f"{v:.2f}".removeprefix("0"))
+        look = {"vmin": 0, "vmax": 1, "cmap": FLARE, "square": True, "cbar": False, "yticklabels": labels}
+        panels.heat_map(ax, grid, annot=short, fmt="", annot_kws={"fontsize": 9}, **look)
         ax.set_xticks(ax.get_xticks(), labels, rotation=40, ha="right")
         ax.tick_params(length=0, labelsize=8.5)
         ax.set_title(title)

@@ -10,7 +10,7 @@ from .. import rsa as measures
 from ..config import OWN
 from ..data.types import HumanRDM
 from ..errors import MissingData
-from ..plots import panels, style
+from ..plots import factors, panels, style
 from ..results import Measured
 from ..roles import ARRANGEMENTS
 from ..source import LAYERS, Source
@@ -295,7 +295,7 @@ def table(points: dict[str, pd.DataFrame], titles: dict[str, str]) -> pd.DataFra
     """
     first = points["cichy"]
     columns = {titles[name]: show.estimates(part, first["model"]) for name, part in points.items()}
-    return networks.numbered(first[["number", "name", "group"]].assign(**columns))
+    return first[["name", "group"]].assign(**columns)
 
 
 def numbers(points: dict[str, pd.DataFrame], ceilings: pd.DataFrame, method: str) -> dict:
@@ -329,10 +329,11 @@ def numbers_of_tasks(pairs: pd.DataFrame) -> dict:
 
 
 def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = "", method: str = "spearman"):
-    """Six panels of agreement with one arrangement set (form of Fig. 3); see :func:`humalign.plots.panels.six`."""
-    return panels.six(points, YLABEL[method], ceiling=ceiling, title=title, ceiling_label="noise ceiling")
+    """Six panels of agreement with one arrangement set (form of Fig. 3); see :func:`humalign.plots.factors.six`."""
+    return factors.six(points, YLABEL[method], ceiling=ceiling, title=title, ceiling_label="noise ceiling")
 
 
+@panels.figure
 def sets(
     points: dict[str, pd.DataFrame], ceilings: dict[str, float], references: dict[str, pd.DataFrame] | None = None
 ):
@@ -382,6 +383,7 @@ def sets(
     return fig
 
 
+@panels.figure
 def matrices(rdms: dict[str, np.ndarray], groups=None):
     """Dissimilarity matrices side by side, each scaled to its own ranks; lines separate the groups of pictures.
 
@@ -392,8 +394,6 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
     groups : sequence of str (m,), optional
         Label of each picture, equal labels adjacent.
     """
-    import seaborn
-
     fig, axes = panels.grid(len(rdms), 3.4, 2)
     look = {"vmin": 0, "vmax": 1, "cmap": "viridis", "square": True, "cbar": False, "rasterized": True,
             "xticklabels": False, "yticklabels": False}  # fmt: skip
@@ -401,7 +401,7 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
         i, j = np.triu_indices(len(rdm), 1)
         shown = np.full(rdm.shape, np.nan)
         shown[i, j] = shown[j, i] = _as_ranks(rdm)
-        seaborn.heatmap(shown, ax=ax, **look)
+        panels.heat_map(ax, shown, **look)
         ax.set_title(title)
         if groups is not None:
             labels = np.asarray(groups)
@@ -418,6 +418,7 @@ def matrices(rdms: dict[str, np.ndarray], groups=None):
     return fig
 
 
+@panels.figure
 def tasks(pairs: pd.DataFrame):
     """Agreement with arrangements (y) against odd-one-out accuracy (x), one point a network."""
     fig, ax = panels.axes(4.8, width=5.6)

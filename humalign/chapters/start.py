@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn
 
 from .. import odd_one_out, resample
-from ..plots import style
+from ..plots import panels, style
 from ..similarity import similarity_matrix
 
 ROLES, OPTIONAL = (), ()
@@ -41,6 +40,7 @@ def left_out(features: pd.DataFrame, triplets) -> pd.DataFrame:
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
+@panels.figure
 def similarity(matrix, names):
     """Heat map of a similarity matrix.
 
@@ -55,13 +55,11 @@ def similarity(matrix, names):
     table : pandas.DataFrame
         Columns a, b, similarity: every pair once.
     """
-    import matplotlib.pyplot as plt
-
     names = [str(name) for name in names]
-    fig, ax = plt.subplots(figsize=(5.2, 4.4))
+    fig, ax = panels.axes(4.4, width=5.2)
     bar = {"label": "cosine similarity", "shrink": 0.9}
-    seaborn.heatmap(matrix, vmin=0, vmax=1, cmap="viridis", square=True, xticklabels=names, yticklabels=names,
-                    cbar_kws=bar, ax=ax)  # fmt: skip
+    look = {"vmin": 0, "vmax": 1, "cmap": "viridis", "square": True, "cbar_kws": bar}
+    panels.heat_map(ax, matrix, xticklabels=names, yticklabels=names, **look)
     ax.set_xticks(ax.get_xticks(), names, rotation=60, ha="right")
     ax.set_yticks(ax.get_yticks(), names, rotation=0)
     first, second = np.triu_indices(len(names), 1)
@@ -69,6 +67,7 @@ def similarity(matrix, names):
     return fig, pd.DataFrame({"a": names[first], "b": names[second], "similarity": values})
 
 
+@panels.figure
 def worth(table: pd.DataFrame, ceiling: float):
     """Odd-one-out accuracy with all features and with each one left out.
 
@@ -79,9 +78,7 @@ def worth(table: pd.DataFrame, ceiling: float):
     ceiling : float
         The best accuracy possible, drawn as a line.
     """
-    import matplotlib.pyplot as plt
-
-    fig, ax = plt.subplots(figsize=(style.WIDTH, 3.2))
+    fig, ax = panels.axes(3.2)
     x = np.arange(len(table))
     look = {"color": style.PALETTE["Image/Text"], "ecolor": style.GREY, "capsize": 3, "ms": 7, "mec": style.OUTLINE}
     ax.errorbar(x, table.accuracy, [table.accuracy - table.low, table.high - table.accuracy], fmt="o", **look)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from ..plots import style
+from ..plots import panels, style
 from .student import MEASURES, NAMES, named
 
 CHANCE = 1 / 3
 SHAPES = {"base": "o", "UnAligNet": "^", "AligNet": "D"}
 
 
+@panels.figure
 def reach(table: pd.DataFrame):
     """How far a weight can travel: learning rate, and the change under a constant gradient, for several decays."""
-    fig, axes = plt.subplots(2, 1, figsize=(style.WIDTH * 0.8, 5.6), sharex=True)
+    fig, axes = panels.axes(5.6, 2, 1, width=style.WIDTH * 0.8, sharex=True)
     first = table[table["decay"] == table["decay"].iloc[0]]
     axes[0].plot(first["step"], first["lr"], color="darkcyan")
     axes[0].set_ylabel("learning rate")
@@ -28,6 +28,7 @@ def reach(table: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def contrasts(table: pd.DataFrame):
     """Differences with intervals, one panel a contrast, one row a measure, one marker a network and the mean in front.
 
@@ -39,8 +40,8 @@ def contrasts(table: pd.DataFrame):
     pairs = list(dict.fromkeys(zip(table["plus"], table["minus"])))
     told = pd.Series([named(*key) for key in zip(table["dataset"], table["detail"])], index=table.index)
     measures = [one for one in MEASURES.values() if one in set(told)]
-    fig, axes = plt.subplots(
-        len(pairs), 1, figsize=(style.WIDTH * 0.86, (0.52 * len(measures) + 1.0) * len(pairs)), squeeze=False
+    fig, axes = panels.axes(
+        (0.52 * len(measures) + 1.0) * len(pairs), len(pairs), 1, width=style.WIDTH * 0.86, squeeze=False
     )
     present = [m for m in dict.fromkeys(table["model"]) if m != "all"]
     present.sort(key=lambda m: [*NAMES, m].index(m))
@@ -60,10 +61,11 @@ def contrasts(table: pd.DataFrame):
         ax.set_xlabel("difference of accuracy")
     handles = [Line2D([], [], ls="", marker=marks[m], color=style.GREY, label=NAMES.get(m, m)) for m in present]
     handles.append(Line2D([], [], ls="-", lw=3, marker="o", color=style.STAGES["AligNet"], label="mean, 95 %"))
-    axes[0, 0].legend(handles=handles, fontsize=9, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.12))
+    style.legend(fig, handles, fontsize=9, loc="outside upper center")
     return fig
 
 
+@panels.figure
 def controls(table: pd.DataFrame, columns: dict, lines: dict | None = None):
     """Value of each run of one network in several measures, one row a run, as given.
 
@@ -76,7 +78,7 @@ def controls(table: pd.DataFrame, columns: dict, lines: dict | None = None):
     lines : dict, optional
         Column to {label: value}, besides the dotted line of the base network.
     """
-    fig, axes = plt.subplots(1, len(columns), figsize=(style.WIDTH, 0.3 * len(table) + 1.5), sharey=True, squeeze=False)
+    fig, axes = panels.axes(0.3 * len(table) + 1.5, 1, len(columns), sharey=True, squeeze=False)
     y = np.arange(len(table))[::-1]
     for ax, (column, title) in zip(axes[0], columns.items()):
         ax.hlines(y, table[f"{column}_low"], table[f"{column}_high"], color=style.GREY, lw=1.2, zorder=2)
@@ -98,6 +100,7 @@ def controls(table: pd.DataFrame, columns: dict, lines: dict | None = None):
     return fig
 
 
+@panels.figure
 def trade_off(table: pd.DataFrame, columns: dict):
     """What is gained and lost: every run of one network, coarse accuracy along x, other measures in panels.
 
@@ -108,7 +111,7 @@ def trade_off(table: pd.DataFrame, columns: dict):
     columns : dict
         Column to the words of its axis.
     """
-    fig, axes = plt.subplots(1, len(columns), figsize=(style.WIDTH, 3.4), squeeze=False)
+    fig, axes = panels.axes(3.4, 1, len(columns), squeeze=False)
     main = table["stage"].isin(list(SHAPES)).to_numpy()
     for ax, (column, words) in zip(axes[0], columns.items()):
         for name, marker in SHAPES.items():
@@ -122,10 +125,11 @@ def trade_off(table: pd.DataFrame, columns: dict):
         ax.set(xlabel="coarse, H2", title=words, ylim=(low - room, high + room))
         ax.title.set_size(10)
     axes[0, 0].set_ylabel("accuracy")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9.5, ncols=3, loc="outside upper center")
+    style.legend(fig, *axes[0, 0].get_legend_handles_labels(), fontsize=9.5, ncols=3, loc="outside upper center")
     return fig
 
 
+@panels.figure
 def mistakes(table: pd.DataFrame):
     """What each mistake costs: accuracy on coarse and boundary triplets, one row a mistake.
 
@@ -136,7 +140,7 @@ def mistakes(table: pd.DataFrame):
     """
     names = list(dict.fromkeys(table["name"]))
     details = {"H2/coarse": "coarse, held-out concepts", "seen/boundary": "boundary, seen concepts"}
-    fig, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 0.42 * len(names) + 1.3), sharey=True)
+    fig, axes = panels.axes(0.42 * len(names) + 1.3, 1, 2, sharey=True)
     for ax, (detail, title) in zip(axes, details.items()):
         rows = table[table["detail"] == detail].set_index("name").loc[names]
         y = np.arange(len(names))[::-1]
@@ -151,6 +155,7 @@ def mistakes(table: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def by_stage(table: pd.DataFrame, ylabel: str, lines: dict | None = None):
     """Values before and after alignment: one panel below the other, one column a network, one marker a stage.
 
@@ -164,8 +169,8 @@ def by_stage(table: pd.DataFrame, ylabel: str, lines: dict | None = None):
     """
     titles = list(dict.fromkeys(table["panel"]))
     models = [m for m in NAMES if m in set(table["model"])] or list(dict.fromkeys(table["model"]))
-    fig, axes = plt.subplots(
-        len(titles), 1, figsize=(style.WIDTH * 0.86, 2.35 * len(titles) + 0.9), sharex=True, squeeze=False
+    fig, axes = panels.axes(
+        2.35 * len(titles) + 0.9, len(titles), 1, width=style.WIDTH * 0.86, sharex=True, squeeze=False
     )
     for ax, title in zip(axes[:, 0], titles):
         for k, stage in enumerate(SHAPES):
@@ -182,5 +187,5 @@ def by_stage(table: pd.DataFrame, ylabel: str, lines: dict | None = None):
         ax.set_title(title, loc="left")
     tilted = {"rotation": 30, "ha": "right"} if len(models) > len(NAMES) else {}
     axes[-1, 0].set_xticks(range(len(models)), [NAMES.get(m, m) for m in models], **tilted)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=9.5, ncols=3, loc="outside upper center")
+    style.legend(fig, *axes[0, 0].get_legend_handles_labels(), fontsize=9.5, ncols=3, loc="outside upper center")
     return fig

@@ -102,7 +102,7 @@ def mini(facts: pd.DataFrame, table: pd.DataFrame | None = None) -> pd.DataFrame
         Result table of this run.
     """
     frame = pd.DataFrame({
-        "no.": facts["number"], "network": facts["name"], "family": facts["family"], **taught(facts),
+        "network": facts["name"], "family": facts["family"], **taught(facts),
         "parameters, k": (facts["parameters"].astype(float) / 1e3).round(0).astype("Int64"),
         "linear probe": facts["reference_accuracy"].astype(float),
     })  # fmt: skip

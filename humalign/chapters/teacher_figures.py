@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from ..plots import style
+from ..plots import panels, style
 from .real_teacher import NETWORKS
 
 KINDS = {"uncertainty": "#2f6fae", "plain": "#d9a441", "glocal": "#228833"}
 
 
+@panels.figure
 def strength_curves(table: pd.DataFrame):
     """Held-out accuracy, cross-entropy and calibration error against the strength of the pull, one line a kind of map.
 
@@ -23,7 +23,7 @@ def strength_curves(table: pd.DataFrame):
     plain = table["kind"] == "untransformed"
     lines, table = table[plain].set_index("measure")["value"], table[~plain]
     measures = ["accuracy", "cross-entropy", "calibration error"]
-    fig, axes = plt.subplots(3, 1, figsize=(style.WIDTH * 0.82, 8.2), sharex=True)
+    fig, axes = panels.axes(8.2, 3, 1, width=style.WIDTH * 0.82, sharex=True)
     for ax, measure in zip(axes, measures):
         for kind, part in table[table["measure"] == measure].groupby("kind", sort=False):
             ax.plot(part["strength"], part["value"], "o-", color=KINDS[kind], ms=5, label=kind)
@@ -37,6 +37,7 @@ def strength_curves(table: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def dots(table: pd.DataFrame, measures=("accuracy", "cross-entropy")):
     """Measures of teachers on people's responses: one row a map, panels by test, a column a measure.
 
@@ -56,10 +57,10 @@ def dots(table: pd.DataFrame, measures=("accuracy", "cross-entropy")):
     rows_of = part[part["stage"] != "people"]
     tests = list(dict.fromkeys(zip(rows_of["model"], rows_of["detail"])))
     sizes = [rows_of[(rows_of["model"] == m) & (rows_of["detail"] == d)]["stage"].nunique() for m, d in tests]
-    fig, axes = plt.subplots(
-        len(tests), 2, figsize=(style.WIDTH, 0.31 * sum(sizes) + 1.0 * len(tests)), squeeze=False,
-        gridspec_kw={"height_ratios": [k + 1 for k in sizes]}, sharex="col",
-    )  # fmt: skip
+    look = {"height_ratios": [k + 1 for k in sizes], "sharex": "col", "squeeze": False}
+    fig, axes = panels.axes(0.31 * sum(sizes) + 1.0 * len(tests), len(tests), 2, stack=False, **look)
+    if style.narrow():
+        fig.set_size_inches(style.NARROW, 0.31 * sum(sizes) + 1.0 * len(tests))
     for row, (model, detail) in zip(axes, tests):
         own = part[(part["model"] == model) & (part["detail"] == detail)]
         stages = list(dict.fromkeys(own.loc[own["stage"] != "people", "stage"]))[::-1]

@@ -150,6 +150,7 @@ def numbers(table: pd.DataFrame) -> dict:
     return out
 
 
+@panels.figure
 def figure(table: pd.DataFrame):
     """One bar a simulated study: share of each verdict.
 
@@ -162,12 +163,11 @@ def figure(table: pd.DataFrame):
     left, y = np.zeros(len(table)), np.arange(len(table))
     for name in claims.VERDICTS[:3]:
         share = table[name].to_numpy()
-        ax.barh(y, share, left=left, color=COLOURS[name], alpha=0.8, label=name, edgecolor="white", lw=0.5)
+        ax.barh(y, share, left=left, color=COLOURS[name], label=name, edgecolor=style.PAPER, lw=0.5)
         for k, value in enumerate(share):
             if value >= 0.06:
-                ax.text(
-                    left[k] + value / 2, k, f"{100 * value:.0f}", ha="center", va="center", color="white", fontsize=9
-                )
+                place = {"ha": "center", "va": "center", "color": style.PAPER}
+                ax.text(left[k] + value / 2, k, f"{100 * value:.0f}", fontsize=9, **place)
         left += share
     for place in (0.025, 0.975):
         ax.axvline(place, color=style.GREY, ls=":", lw=1)
@@ -175,5 +175,5 @@ def figure(table: pd.DataFrame):
     ax.set_yticks(y, words, fontsize=8.5)
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="share of simulated studies (numbers: per cent)")
-    fig.legend(loc="outside lower center", ncols=3, fontsize=9)
+    style.legend(fig, *ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     return fig

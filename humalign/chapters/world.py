@@ -148,6 +148,7 @@ def numbers(check: pd.DataFrame) -> dict:
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
+@panels.figure
 def contact_sheet(names=None, *, columns: int = 10, seed: int = 0, views: bool = False):
     """Pictures of concepts, each with its name below.
 
@@ -174,11 +175,12 @@ def contact_sheet(names=None, *, columns: int = 10, seed: int = 0, views: bool =
     if names is None:
         names = [drawings.members(s)[0] for s in drawings.superordinates]
     cells = [(n, v.number) for n in names for v in (drawings.views[n] if views else drawings.views[n][:1])]
+    columns = min(columns, 5) if style.narrow() else columns
     rows = -(-len(cells) // columns)
-    fig, axes = panels.axes(1.22 * style.WIDTH / columns * rows, rows, columns, squeeze=False)
+    fig, axes = panels.axes(1.22 * style.WIDTH / columns * rows, rows, columns, squeeze=False, stack=False)
     for ax in axes.flat:
         ax.set_axis_off()
-    table, place = [], {"ha": "center", "va": "top", "fontsize": 8, "color": style.GREY}
+    table, place = [], {"ha": "center", "va": "top", "fontsize": 8.5, "color": style.GREY}
     for k, (ax, (name, view)) in enumerate(zip(axes.flat, cells)):
         pixels, facts = draw.render(name, draw.seed_of(f"sheet{seed}/{name}/{view - 1}"), CELL, view, noise=False)
         ax.imshow(pixels, interpolation="nearest")
@@ -188,6 +190,7 @@ def contact_sheet(names=None, *, columns: int = 10, seed: int = 0, views: bool =
     return fig, frame
 
 
+@panels.figure
 def variety(
     names=("dog", "elephant", "apple", "cup", "chair", "car", "guitar", "house"), *, each: int = 8, size: int = 64
 ):
@@ -201,7 +204,7 @@ def variety(
     """
     from ..world import stimuli
 
-    fig, axes = panels.axes(style.WIDTH / each * len(names), len(names), each, squeeze=False)
+    fig, axes = panels.axes(style.WIDTH / each * len(names), len(names), each, squeeze=False, stack=False)
     rows = []
     for line, name in zip(axes, names):
         for k, ax in enumerate(line):
@@ -214,6 +217,7 @@ def variety(
     return fig, pd.DataFrame(rows, columns=["id", "view", "main_colour", "scene", "scale"])
 
 
+@panels.figure
 def taxonomy(*, icon: int = 44):
     """Every concept as a small picture in the row of its superordinate, rows grouped by top category of the labels.
 
@@ -255,6 +259,7 @@ def taxonomy(*, icon: int = 44):
     return fig, frame
 
 
+@panels.figure
 def attention(table: pd.DataFrame):
     """Heat map of what the main group attends to: mean value of each superordinate on every dimension.
 
@@ -267,7 +272,7 @@ def attention(table: pd.DataFrame):
     means = table.pivot(index="dimension", columns="superordinate", values="value").loc[rows, names].to_numpy()
     fig, ax = panels.axes(0.163 * len(means) + 1.1)
     image = ax.imshow(means, aspect="auto", cmap="magma_r", vmin=0)
-    ax.set_yticks(range(len(means)), [d.replace("colour: ", "") for d in rows], fontsize=7.5)
+    ax.set_yticks(range(len(means)), [d.replace("colour: ", "") for d in rows], fontsize=8.5)
     ax.set_xticks(range(len(names)), names, rotation=90, fontsize=8.5)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
@@ -275,11 +280,13 @@ def attention(table: pd.DataFrame):
     ax.axhline(len(means) - colours - 0.5, color=style.GREY, lw=1)
     beside = {"xytext": (6, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
     place = (len(names) - 0.5, len(means) - colours / 2 - 0.5)
-    ax.annotate("colours", place, rotation=90, fontsize=8, color=style.GREY, **beside)
-    fig.colorbar(image, ax=ax, label="mean value", shrink=0.35, anchor=(0, 1), fraction=0.06)
+    ax.annotate("colours", place, rotation=90, fontsize=8.5, color=style.GREY, **beside)
+    beside = {"location": "bottom"} if style.narrow() else {"shrink": 0.35, "anchor": (0, 1), "fraction": 0.06}
+    fig.colorbar(image, ax=ax, label="mean value", **beside)
     return fig
 
 
+@panels.figure
 def hardness(table: pd.DataFrame):
     """How hard triplets are: accuracy of the group's own values and response times by entropy of the group's choices.
 

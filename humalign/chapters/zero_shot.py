@@ -10,7 +10,7 @@ import pandas as pd
 from .. import odd_one_out, resample, results, show
 from ..data.types import Features, Triplets
 from ..errors import MissingData
-from ..plots import groups, panels, style
+from ..plots import factors, groups, panels, style
 from ..results import Measured
 from ..similarity import similarity_matrix
 from ..source import LAYERS, Source
@@ -212,11 +212,11 @@ def table(points: pd.DataFrame, layers: dict[str, pd.DataFrame]) -> pd.DataFrame
     layers : dict of str to DataFrame
         :func:`by_layer`.
     """
-    out = points[["number", "name", "group", "reference_accuracy"]].copy()
+    out = points[["name", "group", "reference_accuracy"]].copy()
     for name, part in layers.items():
         out[name] = points["model"].map(part.set_index("model")["value"]).to_numpy()
     out = out.assign(runs=points["runs"], best=show.estimates(points, points["model"]))
-    return networks.numbered(out).rename(columns={"reference_accuracy": "linear probe"})
+    return out.rename(columns={"reference_accuracy": "linear probe"})
 
 
 def slopes(points: pd.DataFrame) -> pd.DataFrame:
@@ -274,10 +274,11 @@ def numbers_of_control(points: pd.DataFrame) -> dict:
 
 
 def overview(points: pd.DataFrame, ceiling: float | None = None, title: str = ""):
-    """Six panels of zero-shot accuracy (form of Fig. 2); see :func:`humalign.plots.panels.six`."""
-    return panels.six(points, YLABEL, chance=CHANCE, ceiling=ceiling, title=title)
+    """Six panels of zero-shot accuracy (form of Fig. 2); see :func:`humalign.plots.factors.six`."""
+    return factors.six(points, YLABEL, chance=CHANCE, ceiling=ceiling, title=title)
 
 
+@panels.figure
 def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFrame):
     """Every network as one bar of a ladder, with simple descriptions, chance and noise ceilings beside them.
 
@@ -303,6 +304,7 @@ def ladder(points: pd.DataFrame, references: pd.DataFrame, ceilings: pd.DataFram
     return fig
 
 
+@panels.figure
 def coarse(things: pd.DataFrame, coarse_points: pd.DataFrame, ceiling: float | None = None):
     """Accuracy on the coarse category task and on human choices against classification accuracy (appendix A1)."""
     fig, axes = panels.axes(4.0, 1, 2)
@@ -346,16 +348,18 @@ def objective_class(facts: pd.DataFrame) -> pd.Series:
     return pd.Series([name(row) for row in facts.itertuples()], index=facts.index, dtype=object)
 
 
+@panels.figure
 def two_layers(pairs: pd.DataFrame, ceiling: float | None = None, what: str = YLABEL, chance: float | None = CHANCE):
     """Logits against penultimate layer, every network one point, marked by its objective (appendix A2 and A3)."""
     pairs = pairs.assign(group=objective_class(pairs))
     fig = panels.identities(pairs, f"{what}, penultimate", f"{what}, logits", 5.5, chance=chance, ceiling=ceiling)
-    far = pairs.reindex(pairs["difference"].abs().sort_values(ascending=False).index).head(8)
+    far = pairs.reindex(pairs["difference"].abs().sort_values(ascending=False).index).head(4)
     fig.canvas.draw()
-    panels.label_points(fig.axes[0], far["x"], far["y"], far["number"])
+    panels.label_points(fig.axes[0], far["x"], far["y"], far["name"], first=range(len(far)), most=0.3)
     return fig
 
 
+@panels.figure
 def differences(pairs: pd.DataFrame, label: str = "logits minus penultimate, percentage points"):
     """Bars of the difference of two values, network by network, sorted; bars below zero are hatched."""
     rows = pairs.sort_values("difference").reset_index(drop=True)
@@ -370,6 +374,7 @@ def differences(pairs: pd.DataFrame, label: str = "logits minus penultimate, per
     return fig
 
 
+@panels.figure
 def control(pairs: pd.DataFrame):
     """Accuracy for the observers whose concepts are permuted (y) against the ordinary observers (x)."""
     fig, ax = panels.axes(4.6, width=5.6)

@@ -65,7 +65,7 @@ def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """
     first = runs[runs["seed"] == 0].set_index("model").reindex(facts["model"]).reset_index()
     columns = {
-        "no.": facts["number"], "network": facts["name"], "family": facts["family"], **taught(facts),
+        "network": facts["name"], "family": facts["family"], **taught(facts),
         "parameters": facts["parameters"], "epochs": facts["epochs"], "first loss": first["first_loss"],
         "last loss": first["final_loss"], "own task": facts["own_accuracy"],
         "linear probe": facts["reference_accuracy"], "runs": facts["seeds"].str.split().str.len(),
@@ -77,6 +77,7 @@ def training(facts: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
+@panels.figure
 def learned(facts: pd.DataFrame, chance: float | None = None):
     """What the networks of the drawn world learned: accuracy of a linear probe, by network, sorted within groups.
 
@@ -101,8 +102,9 @@ def learned(facts: pd.DataFrame, chance: float | None = None):
     return fig
 
 
+@panels.figure
 def sizes(facts: pd.DataFrame):
-    """Parameters and linear-probe accuracy of all networks, one point each, numbered where there is room."""
+    """Parameters and linear-probe accuracy of all networks, one point each, named where there is room."""
     rows = facts.dropna(subset=["reference_accuracy", "parameters"])
     fig, ax = panels.axes(4.6)
     style.points(ax, rows["parameters"], rows["reference_accuracy"], rows["group"])
@@ -110,5 +112,5 @@ def sizes(facts: pd.DataFrame):
     ax.set(xlabel="parameters", ylabel="accuracy of a linear probe")
     style.group_legend(fig, rows["group"], **panels.BELOW)
     fig.canvas.draw()
-    panels.label_points(ax, rows["parameters"], rows["reference_accuracy"], rows["number"], most=0.05)
+    panels.label_points(ax, rows["parameters"], rows["reference_accuracy"], rows["name"], most=0.05)
     return fig

@@ -1,18 +1,15 @@
-"""Parts that the scatter figures share: six panels in the form of Figs. 2 and 3, pairs against the identity."""
+"""Parts that figures share: panels beside or below each other, rows of networks, names of points, pairs."""
 
 from __future__ import annotations
 
+import functools
 import textwrap
 
 import numpy as np
 import pandas as pd
 
-from . import groups, style
+from . import style
 
-FAMILIES = ("#4477aa", "#ee6677", "#228833", "#aa7711", "#66ccee",
-            "#aa3377", "#7a7a7a", "#bb5566", "#997700", "#004488")  # fmt: skip
-SHAPES = ("o", "s", "^", "D", "P", "X", "v", "<", ">", "p", "h")
-AUGMENTATION = {"MixUp": "^", "Automatic augmentation": "D"}
 MARKS = {"odd": ("people", "#d55e00", "*"), "before": ("before", style.STAGES["base"], "o"),
          "after": ("after", style.STAGES["AligNet"], "D")}  # fmt: skip
 OFFSETS = [(7, -5), (-7, -5), (6, 3), (6, -13), (-6, 3), (-6, -13), (0, 7), (0, -16), (13, -5), (-13, -5),
@@ -20,16 +17,111 @@ OFFSETS = [(7, -5), (-7, -5), (6, 3), (6, -13), (-6, 3), (-6, -13), (0, 7), (0, 
 BELOW = {"loc": "outside lower center", "ncols": 3}  # where the legend of a figure stands
 
 
-def axes(height: float, rows: int = 1, columns: int = 1, width: float = style.WIDTH, **options):
-    """A figure (size in inches) and its axes, as ``plt.subplots`` gives them; pyplot is imported here, when needed."""
+def figure(draw):
+    """Decorator of a function that draws a figure: :func:`humalign.show.figure` can have it drawn for a phone, too.
+
+    The function gives the figure, or a tuple that begins with it; the figure then has ``again()``, which calls the
+    function with the same arguments.
+    """
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs):
+        made = draw(*args, **kwargs)
+        fig = made[0] if isinstance(made, tuple) else made
+        if style.narrow():
+            _fold(fig)
+        fig.again = functools.partial(drawn, *args, **kwargs)
+        return made
+
+    return drawn
+
+
+def _fold(fig) -> None:
+    """Break titles and names of axes that are wider than what they belong to."""
+    fig.canvas.draw()
+    for ax in fig.axes:
+        box = ax.get_window_extent()
+        names = [label.get_text() for label in ax.get_yticklabels()]
+        if len(names) < box.height / (0.5 * fig.dpi) and max(map(len, names), default=0) > 24:
+            ax.set_yticks(ax.get_yticks(), [textwrap.fill(name, 20) for name in names])
+        for text, room in ((ax.title, box.width), (ax.xaxis.label, box.width), (ax.yaxis.label, box.height)):
+            _wrap(text, room, text is ax.yaxis.label)
+        _wrap(ax._left_title, fig.bbox.width - box.x0)
+    if fig.get_suptitle():
+        _wrap(fig._suptitle, fig.bbox.width)
+
+
+def _wrap(text, room: float, upright: bool = False) -> None:
+    """Break a text that is longer than ``room`` (dots of the screen) into lines."""
+    words = text.get_text()
+    if not words.strip() or not text.get_visible():
+        return
+    box = text.get_window_extent()
+    long, longest = box.height if upright else box.width, max(map(len, words.split("\n")))
+    if long > 1.02 * room:
+        most = max(int(longest * room / long), 8)
+        text.set_text("\n".join(textwrap.fill(line, most) for line in words.split("\n")))
+
+
+def axes(height: float, rows: int = 1, columns: int = 1, width: float = style.WIDTH, *, stack=True, **options):
+    """A figure (size in inches) and its axes, as ``plt.subplots`` gives them; pyplot is imported here, when needed.
+
+    For a phone (:func:`humalign.plots.style.phone`) the panels lie below each other, in the order of reading; the axes
+    keep their places in the array. ``stack="columns"`` takes column after column; ``stack=False`` keeps panels beside
+    each other, and their proportions.
+    """
     from matplotlib import pyplot as plt
 
-    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+    options = {"layout": "constrained", **options}
+    if not style.narrow():
+        return plt.subplots(rows, columns, figsize=(width, height), **options)
+    if columns == 1 or not stack:
+        size = (style.NARROW, height if stack else height * style.NARROW / width)
+        return plt.subplots(rows, columns, figsize=size, **options)
+    shared = {which: options.pop(which, False) for which in ("sharex", "sharey")}
+    options.pop("width_ratios", None)
+    squeeze = options.pop("squeeze", True)
+    ratios = options.pop("height_ratios", np.ones(rows))
+    ratios = np.tile(ratios, columns) if stack == "columns" else np.repeat(ratios, columns)
+    size = (style.NARROW, height * columns)
+    look = {"squeeze": False, "height_ratios": ratios}
+    fig, found = plt.subplots(rows * columns, 1, figsize=size, **look, **options)
+    found = found.reshape(columns, rows).T if stack == "columns" else found.reshape(rows, columns)
+    for row, column in np.ndindex(rows, columns):
+        firsts = {True: (0, 0), "all": (0, 0), "row": (row, 0), "col": (0, column)}
+        for which, how in shared.items():
+            if how in firsts and firsts[how] != (row, column):
+                getattr(found[row, column], which)(found[firsts[how]])
+    return fig, found.squeeze() if squeeze else found
+
+
+def mosaic(places: str, height: float, narrow: float, height_ratios=None):
+    """Named panels as ``plt.subplot_mosaic`` gives them, for a phone below each other, ``narrow`` inches high each."""
+    from matplotlib import pyplot as plt
+
+    size = (style.WIDTH, height)
+    if style.narrow():
+        names = dict.fromkeys(places.replace(";", ""))
+        places, size = ";".join(names), (style.NARROW, narrow * len(names))
+        height_ratios = [*height_ratios[:1], *[1] * (len(names) - 1)] if height_ratios else None
+    return plt.subplot_mosaic(places, figsize=size, layout="constrained", height_ratios=height_ratios)
+
+
+def heat_map(ax, values, **look) -> None:
+    """:func:`seaborn.heatmap` with numbers in black or white, whichever reads better on its cell."""
+    import seaborn
+
+    seaborn.heatmap(values, ax=ax, **look)
+    mesh = ax.collections[0]
+    mesh.update_scalarmappable()
+    shown = ~np.ma.getmaskarray(mesh.get_array()).ravel()
+    for text, colour in zip(ax.texts, mesh.get_facecolors()[shown]):
+        text.set_color(style.ink_on(colour))
 
 
 def grid(n: int, height: float = 2.5, columns: int = 3, **options):
     """Axes of ``n`` panels in rows of ``columns``; those left over are hidden. Returns the figure and a flat list."""
-    columns = min(columns, n)
+    columns = 1 if style.narrow() else min(columns, n)
     rows = -(-n // columns)
     fig, found = axes(height * rows + 0.7, rows, columns, squeeze=False, **options)
     for ax in found.flat[n:]:
@@ -38,17 +130,17 @@ def grid(n: int, height: float = 2.5, columns: int = 3, **options):
 
 
 def name_rows(ax, rows: pd.DataFrame, lines: bool = True) -> np.ndarray:
-    """Networks as rows of a figure, the first one lowest, with number and name; returns their places.
+    """Networks as rows of a figure, the first one lowest, with their names; returns their places.
 
     Parameters
     ----------
     rows : DataFrame
-        number, name.
+        Column name.
     lines : bool
         A thin line through each row.
     """
     y = np.arange(len(rows))
-    ax.set_yticks(y, [f"{n}  {name}" for n, name in zip(rows["number"], rows["name"])], fontsize=8.5)
+    ax.set_yticks(y, rows["name"], fontsize=9)
     ax.set_ylim(-1, len(rows))
     ax.tick_params(axis="y", length=0)
     if lines:
@@ -62,7 +154,7 @@ def ladder(rows: pd.DataFrame, room: float = 1.4, lines: bool = True):
     Parameters
     ----------
     rows : DataFrame
-        number, name, group; the first one lowest.
+        name, group; the first one lowest.
     room : float
         Inches beside the rows.
     lines : bool
@@ -87,8 +179,8 @@ def role(points: pd.DataFrame, word: str) -> pd.DataFrame:
     return points[points["role"].astype(str).str.contains(word, regex=False)]
 
 
-def label_points(ax, x, y, texts, size: float = 8.5, most: float | None = None) -> None:
-    """Write a short text beside each point, where it hides as little as possible.
+def label_points(ax, x, y, texts, size: float = 9, most: float | None = None, first=None) -> None:
+    """Write a short text beside each point, where it hides as little as possible and stays inside the axes.
 
     Call it when the layout of the figure is final (after ``fig.canvas.draw()``).
 
@@ -96,20 +188,30 @@ def label_points(ax, x, y, texts, size: float = 8.5, most: float | None = None) 
     ----------
     most : float, optional
         Leave a text out that would cover points and other texts with more than this share of its area.
+    first : sequence of int, optional
+        Order in which texts look for room; at first those of the highest and the lowest points.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     texts, good = [str(t) for t in texts], np.isfinite(x) & np.isfinite(y)
     scale = 72 / ax.figure.dpi
     at = ax.transData.transform(np.column_stack([x, y])) * scale
+    frame = ax.get_window_extent()
+    left_end, right_end = frame.x0 * scale, frame.x1 * scale
     boxes = [(px - 4, py - 4, px + 4, py + 4) for px, py in at[good]]
-    for k in np.flatnonzero(good):
-        wide, high = 0.66 * size * len(texts[k]), 1.2 * size
+    boxes += [tuple(text.get_window_extent().extents * scale) for text in ax.texts if text.get_text()]
+    if first is None:
+        first = np.argsort(-np.abs(y - np.median(y[good]))) if good.any() else []
+    for k in first:
+        if not good[k]:
+            continue
+        wide, high = (0.56 if len(texts[k]) > 3 else 0.66) * size * len(texts[k]), 1.2 * size
         best = None
         for dx, dy in OFFSETS:
             left = at[k, 0] + dx - (0 if dx > 0 else wide if dx < 0 else wide / 2)
             low = at[k, 1] + dy
             box = (left, low, left + wide, low + high)
-            covered = sum(_overlap(box, other) for other in boxes)
+            out = max(left_end - left, 0) + max(left + wide - right_end, 0)
+            covered = sum(_overlap(box, other) for other in boxes) + 4 * out * high
             cost = covered + 0.02 * (abs(dx) + abs(dy))
             if best is None or cost < best[0]:
                 best = (cost, dx, dy, box, covered)
@@ -124,12 +226,6 @@ def label_points(ax, x, y, texts, size: float = 8.5, most: float | None = None) 
 
 def _overlap(a, b) -> float:
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-
-
-def key(points: pd.DataFrame, names, width: int = 48) -> str:
-    """The numbers of the points in words, wrapped between them."""
-    items = [f"{n} {name}".replace(" ", "\u00a0") for n, name in zip(points["number"], names)]
-    return textwrap.fill(", ".join(items), width)
 
 
 def limits(points: pd.DataFrame, chance=None, ceiling=None) -> tuple[float, float]:
@@ -158,103 +254,13 @@ def tops(ax, marks, gap: float = 0.042) -> None:
     """
     order = sorted(marks, key=lambda m: m[1])
     left, right = ax.get_xlim()
-    gap, at = gap * (right - left), []
+    gap, at = gap * (right - left) * (3.5 if style.narrow() else 1), []
     for _, value, _ in order:
         at.append(max(value, at[-1] + gap) if at else value)
     for (name, value, _), place in zip(order, at):
         units = {"xycoords": ax.get_xaxis_transform(), "textcoords": ax.get_xaxis_transform()}
         look = {"rotation": 60, "fontsize": 8.5, "ha": "left", "va": "bottom", "color": style.GREY}
         ax.annotate(name, (value, 1), xytext=(place, 1.012), annotation_clip=False, **units, **look)
-
-
-def _detail(ax, points, shapes, colours, ylim, title, names, xlabel, chance) -> None:
-    ax.set_title(title)
-    ax.set_ylim(ylim)
-    lines(ax, chance, None)
-    if not len(points):
-        ax.text(0.5, 0.5, "no networks", transform=ax.transAxes, ha="center", fontsize=9, color=style.GREY)
-        ax.set_xticks([])
-        return
-    x, y = points["reference_accuracy"].to_numpy(float), points["value"].to_numpy(float)
-    ax.vlines(x, points["low"], points["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
-    style.single_runs(ax, points, x)
-    look = {"s": 50, "edgecolors": style.OUTLINE, "linewidths": 0.8, "zorder": 3}
-    for k in range(len(points)):
-        ax.scatter(x[k], y[k], marker=shapes[k], c=[colours[k]], **look)
-    ax.margins(x=0.16)
-    ax.set_xlabel(f"{xlabel}\n{key(points, names)}", fontsize=9)
-
-
-def six(
-    points: pd.DataFrame, ylabel: str, *, chance=None, ceiling=None, xlabel: str = "classification accuracy",
-    title: str = "", ceiling_label: str = "noise ceiling",
-):  # fmt: skip
-    """Six panels: all networks, then objectives, architectures, self-supervision, image/text and size.
-
-    Parameters
-    ----------
-    points : DataFrame
-        One row a network: facts (number, name, group, family, role, objective, augmentation, parameters,
-        reference_accuracy) and value, low, high.
-    ylabel : str
-    chance, ceiling : float, optional
-        Where the labelled reference lines go.
-    xlabel : str
-        What ``reference_accuracy`` is.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    fig, found = axes(10.6, 3, 2)
-    ax = found[0, 0]
-    ax.set_title("a  All networks")
-    x = points["reference_accuracy"]
-    style.points(ax, x, points["value"], points["group"], low=points["low"], high=points["high"], size=42, alpha=0.8)
-    trained = points[points["group"] != "Untrained"]
-    ax.set_ylim(limits(points, chance, ceiling))
-    lines(ax, chance, ceiling, ceiling_label)
-    ax.set_xlabel(xlabel, fontsize=9)
-
-    points = points.sort_values("number")  # a network keeps its colour from figure to figure
-    objectives, families = role(points, "objective"), role(points, "architecture")
-    own, text = points[points["group"] == "Self-Supervised"], points[points["group"] == "Image/Text"]
-    sizes = role(points, "size")
-    shown = pd.concat([objectives, families, own, text, sizes])
-    ylim = limits(shown if len(shown) else points, chance)
-
-    augmented = objectives["augmentation"].isin(list(AUGMENTATION))
-    shapes = objectives["augmentation"].map(lambda a: AUGMENTATION.get(str(a), "o")).tolist()
-    names = objectives["objective"].where(~augmented, objectives["augmentation"])
-    same = {g: ([style.marker(g)] * len(part), [style.color(g)] * len(part))
-            for g, part in (("Self-Supervised", own), ("Image/Text", text))}  # fmt: skip
-    details = (
-        (found[0, 1], objectives, (shapes, _cycle(FAMILIES, objectives)), "b  Objectives", names),
-        (found[1, 0], families, (_cycle(SHAPES, families), _cycle(FAMILIES, families)), "c  Architectures",
-         families["family"]),
-        (found[1, 1], own, same["Self-Supervised"], "d  Self-supervised", own["objective"]),
-        (found[2, 0], text, same["Image/Text"], "e  Image/text", text["name"]),
-    )  # fmt: skip
-    for ax, part, look, heading, words in details:
-        _detail(ax, part, *look, ylim, heading, words, xlabel, chance)
-    sizes_in_families(found[2, 1], sizes, ylim, chance)
-    for ax in found[:, 0]:
-        ax.set_ylabel(ylabel)
-    style.group_legend(fig, points["group"], loc="outside upper center", ncols=3)
-    if title:
-        fig.suptitle(title, fontsize=11)
-    fig.canvas.draw()
-    fit(found[0, 0], trained["reference_accuracy"], trained["value"])
-    groups.within(found[0, 0], trained["reference_accuracy"], trained["value"], trained["group"])
-    fit(found[2, 0], text["reference_accuracy"], text["value"])
-    for ax, part, *_ in details:
-        label_points(ax, part["reference_accuracy"], part["value"], part["number"])
-    label_points(found[2, 1], sizes["parameters"], sizes["value"], sizes["number"])
-    return fig
-
-
-def _cycle(values, rows) -> list:
-    return [values[k % len(values)] for k in range(len(rows))]
 
 
 def fit(ax, x, y, clear=()) -> float:
@@ -294,25 +300,6 @@ def log_ticks(ax, words) -> None:
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def sizes_in_families(ax, points, ylim, chance) -> None:
-    """Value against the number of parameters, one line a family."""
-    ax.set_title("f  Size, within families")
-    ax.set_ylim(ylim[0], ylim[1] + 0.22 * (ylim[1] - ylim[0]))
-    log_ticks(ax, thousands)
-    lines(ax, chance, None)
-    for k, (family, part) in enumerate(points.groupby("family", sort=False)):
-        part = part.sort_values("parameters")
-        colour = FAMILIES[k % len(FAMILIES)]
-        ax.vlines(part["parameters"], part["low"], part["high"], color=style.GREY, lw=0.9, alpha=0.5, zorder=2)
-        style.single_runs(ax, part, part["parameters"])
-        look = {"color": colour, "marker": SHAPES[k % len(SHAPES)], "ms": 7, "mec": style.OUTLINE, "mew": 0.8}
-        ax.plot(part["parameters"], part["value"], lw=1.3, label=family, zorder=3, **look)
-    if len(points):
-        ax.legend(fontsize=9, ncols=2, loc="upper left", borderaxespad=0.2)
-        ax.margins(x=0.1)
-    ax.set_xlabel("parameters", fontsize=9)
-
-
 def crosses(ax, pairs: pd.DataFrame, alpha: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
     """Points of two values a network with both intervals; returns the values. ``pairs``: as for :func:`identity`."""
     x, y = pairs["x"].to_numpy(float), pairs["y"].to_numpy(float)
@@ -327,7 +314,7 @@ def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = 
     Parameters
     ----------
     pairs : DataFrame
-        group, number, x, x_low, x_high, y, y_low, y_high.
+        group, x, x_low, x_high, y, y_low, y_high.
     """
     x, y = crosses(ax, pairs, 0.85)
     ends = np.r_[x, y, [v for v in (chance, ceiling) if v is not None]]
@@ -345,6 +332,7 @@ def identity(ax, pairs: pd.DataFrame, xlabel: str, ylabel: str, *, title: str = 
     ax.set_aspect("equal")
 
 
+@figure
 def identities(parts, xlabel: str, ylabel: str, side: float = 4.4, **options):
     """Two values a network against the identity: one panel, or several side by side.
 
@@ -364,6 +352,7 @@ def identities(parts, xlabel: str, ylabel: str, side: float = 4.4, **options):
     return fig
 
 
+@figure
 def examples(table: pd.DataFrame, pictures: dict):
     """One row a triplet: three pictures, and below each the marks of those who call it odd.
 
@@ -376,7 +365,7 @@ def examples(table: pd.DataFrame, pictures: dict):
     """
     from matplotlib.lines import Line2D
 
-    fig, found = axes(2.05 * len(table) + 0.4, len(table), 3, width=style.WIDTH * 0.72, squeeze=False)
+    fig, found = axes(2.05 * len(table) + 0.4, len(table), 3, width=style.WIDTH * 0.72, squeeze=False, stack=False)
     for row, (_, triplet) in zip(found, table.iterrows()):
         for ax, name in zip(row, triplet[["first", "second", "odd"]]):
             ax.imshow(pictures[name])
@@ -390,10 +379,11 @@ def examples(table: pd.DataFrame, pictures: dict):
         row[0].set_title(f"{triplet['kind']} ({triplet['count']})", loc="left", fontsize=10, pad=16)
     handles = [Line2D([], [], ls="", marker=m, color=c, mec=style.OUTLINE, ms=8, label=f"odd one, {words}")
                for words, c, m in MARKS.values()]  # fmt: skip
-    fig.legend(handles=handles, ncols=3, fontsize=9.5, loc="outside lower center")
+    style.legend(fig, handles, ncols=3, fontsize=9.5, loc="outside lower center")
     return fig
 
 
+@figure
 def strips(table: pd.DataFrame, floor: str = "chance"):
     """Every network in every task: a panel a task, networks sorted inside their training group.
 

@@ -7,13 +7,16 @@ of the papers. Simulated deuteranopia brings two of them close together (Ecoset 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
 YOURS = "Yours"  # the group of the reader's own network, in every figure
 GREY = "#7f7f7f"
 OUTLINE = "#a8a8a8"
+PAPER = "#fefefe"  # text on bars: white, on a dark page black, as bars are lighter there
 
 PALETTE: Mapping[str, str] = {
     "Image/Text": "darkmagenta",
@@ -58,7 +61,23 @@ OBJECTIVES: Mapping[str, tuple[str, str]] = {  # classes of objectives in the fi
 }
 STAGES: Mapping[str, str] = {"base": "#a9c4dc", "UnAligNet": "#d9a441", "AligNet": "#2f6fae"}
 LEVELS: Mapping[str, str] = {"coarse": "#86be91", "fine": "#1d6c8a", "boundary": "#841e5a"}
-WIDTH = 7.2  # inches; shrinks to a phone with 9-point text still legible
+WIDTH, NARROW = 7.0, 3.8  # inches: the column of the book, and a phone; text of 8.5 points has 11 pixels on both
+_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
+
+
+@contextmanager
+def phone() -> Iterator[None]:
+    """Figures that are drawn inside are for a phone: as wide as it is, panels below each other."""
+    token = _narrow.set(True)
+    try:
+        yield
+    finally:
+        _narrow.reset(token)
+
+
+def narrow() -> bool:
+    """Whether figures are drawn for a phone; see :func:`phone`."""
+    return _narrow.get()
 
 
 def use() -> None:
@@ -72,7 +91,7 @@ def use() -> None:
         "axes.spines.top": False, "axes.titlesize": 11.5, "figure.constrained_layout.use": True,
         "figure.facecolor": "none", "figure.figsize": (WIDTH, 4.2), "font.size": 11, "grid.alpha": 0.25,
         "image.cmap": "viridis", "legend.frameon": False, "lines.linewidth": 1.8, "savefig.bbox": "tight",
-        "savefig.transparent": True, "svg.fonttype": "none", "svg.hashsalt": "humalign",
+        "savefig.pad_inches": 0.02, "savefig.transparent": True, "svg.fonttype": "none", "svg.hashsalt": "humalign",
     })  # fmt: skip
     try:
         from IPython import get_ipython
@@ -91,6 +110,15 @@ def color(group: str) -> str:
 def marker(group: str) -> str:
     """Marker of a training group or class of objectives; a circle for one that has none."""
     return MARKERS.get(ALIASES.get(group, group)) or OBJECTIVES.get(group, (GREY, "o"))[1]
+
+
+def ink_on(colour) -> str:
+    """Black or white: what reads better on a colour, in any mode of the page."""
+    from matplotlib.colors import to_rgb
+
+    rgb = np.asarray(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "#010101" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "#ffffff"
 
 
 def casing(group: str, width: float) -> list | None:
@@ -174,7 +202,18 @@ def group_legend(target, groups: Iterable[str], lines: bool = False, **options):
         else Line2D([], [], ls="", marker=marker(g), color=color(g), mec=OUTLINE, mew=0.8, ms=7, label=g)
         for g in order(groups)
     ]
-    return target.legend(handles=handles, **{"fontsize": 9.5, **options})
+    return legend(target, handles, **options)
+
+
+def legend(target, handles, labels=None, *, ncols: int = 3, fontsize: float = 9.5, **options):
+    """A legend of an Axes or a Figure, in as many columns as there is room for, ``ncols`` at most."""
+    handles = list(handles)
+    labels = [h.get_label() for h in handles] if labels is None else list(labels)
+    figure = target.get_figure() or target
+    share = 1.0 if target is figure else target.get_position().width
+    longest = max((len(str(label)) for label in labels), default=1)
+    room = 72 * figure.get_figwidth() * share / ((0.55 * longest + 3.8) * fontsize)
+    return target.legend(handles, labels, fontsize=fontsize, ncols=max(1, min(ncols, int(room))), **options)
 
 
 def reference_line(ax, value: float, label: str, *, axis: str = "y", style: str = ":", at: float = 0.99) -> None:
