@@ -82,7 +82,7 @@ def facts() -> pd.DataFrame:
     """Facts of the networks (:func:`humalign.zoo.facts.kinds`), with ``overlap`` of those with a taxonomy."""
     table = pd.read_csv(_path("facts"))
     for column in ("role", "augmentation", "objective", "family", "training_data"):
-        table[column] = table[column].fillna("")
+        table[column] = table[column].astype(object).fillna("")
     return kinds(table).assign(overlap=table["training_data"].map(overlaps()))
 
 
