@@ -2,16 +2,19 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 
 matplotlib.use("Agg")
 
 from humalign import results, show
+from humalign.book.pages import DARK
+from humalign.chapters.claims import COLOURS
 from humalign.errors import InputError
 from humalign.plots import panels, style
 
@@ -247,6 +250,37 @@ def luminance(color):
 def test_text_and_outlines_show_on_white_and_in_the_dark(color, page):
     low, high = sorted([luminance(color), luminance(page)])
     assert (high + 0.05) / (low + 0.05) >= (3.5 if color == style.GREY else 2)
+
+
+def variables(theme):
+    css = (Path(__file__).parents[1] / "book" / "_static" / "humalign.css").read_text("utf8")
+    block = re.search(rf"^html{theme} {{(.*?)}}", css, re.S | re.M)[1]
+    return dict(re.findall(r"--ha-([\w]+): (#\w+)", block))
+
+
+def contrast(color, page):
+    low, high = sorted([luminance(color), luminance(page)])
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_of_text_reach_the_contrast_of_guidelines_on_light_and_dark_pages():
+    light, dark = variables(""), variables(r'\[data-theme="dark"\]')
+    assert contrast(light["ink"], "#ffffff") >= 4.5
+    assert contrast(dark["ink"], "#14181e") >= 4.5
+    for color in COLOURS.values():  # verdicts are written in their colours, and numbers stand on bars of them
+        key = to_hex(color).lstrip("#")
+        in_light, in_dark = (light["ink"], dark["ink"]) if color == style.GREY else (color, dark[key])
+        assert min(contrast(in_light, "#ffffff"), contrast(in_light, light["paper"])) >= 4.5
+        assert min(contrast(in_dark, "#14181e"), contrast(in_dark, dark["paper"])) >= 4.5
+    assert set(DARK) <= set(dark)  # every colour that is too dark has a lighter one
+
+
+def test_numbers_on_colour_can_be_read():
+    import seaborn
+
+    for name in ("viridis", "flare", "magma_r"):
+        for color in seaborn.color_palette(name, 64):
+            assert contrast(style.ink_on(color), color) >= 4.5
 
 
 def test_points_reference_and_fit():

@@ -72,14 +72,14 @@ def test_the_slider_moves_by_keyboard_and_the_picture_follows(page):
     chart, said = page.locator("#slide-test .ha-slider-chart"), page.locator("#slide-test .ha-slider-said")
     before = chart.locator(".mark-rect path").first.get_attribute("d")
     page.get_by_label("temperature", exact=True).press("ArrowRight")
-    said.get_by_text("temperature 3.16: largest 0.24").wait_for()
-    assert page.get_by_label("temperature", exact=True).get_attribute("aria-valuetext") == "3.16"
+    said.get_by_text("temperature 3.162: largest 0.24").wait_for()
+    assert page.get_by_label("temperature", exact=True).get_attribute("aria-valuetext") == "3.162"
     page.wait_for_function(
         "before => document.querySelector('#slide-test .mark-rect path').getAttribute('d') !== before", arg=before
     )
     page.get_by_label("Network").select_option("</script>")
-    said.get_by_text("error 2.15").wait_for()
-    assert "of </script> at temperature 3.16" in chart.get_attribute("aria-label")
+    said.get_by_text("error 2.151").wait_for()
+    assert "of </script> at temperature 3.162" in chart.get_attribute("aria-label")
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
 
 

@@ -51,8 +51,12 @@ def people(table: pd.DataFrame, answers: pd.DataFrame):
 
     look = {"order": LEVELS[::-1], "hue_order": LEVELS[::-1], "palette": dict(style.LEVELS), "legend": False}
     own = answers.assign(log_seconds=np.log(answers["seconds"]))
-    seaborn.violinplot(own, x="log_seconds", y="level", hue="level", inner="quart", linewidth=1.2, linecolor=style.GREY,
-                       alpha=0.55, ax=axes[2], **look)  # fmt: skip
+    seaborn.violinplot(own, x="log_seconds", y="level", hue="level", inner=None, linewidth=0, alpha=0.55, ax=axes[2],
+                       **look)  # fmt: skip
+    for y, level in enumerate(look["order"]):
+        low, middle, high = np.percentile(own[own["level"] == level]["log_seconds"], [25, 50, 75])
+        axes[2].plot([low, high], [y, y], color=style.GREY, lw=4, solid_capstyle="butt")
+        axes[2].plot(middle, y, "o", color="white", mec=style.GREY, ms=6)
     axes[2].set(xlabel="log response time of single answers (log s)", ylabel="")
     return fig
 

@@ -146,13 +146,14 @@ def slide(curves: pd.DataFrame, names: dict[str, str], about: str):
     Parameters
     ----------
     curves : DataFrame
-        model, strength, train_ce, ce, accuracy; the network of the first row is shown at first.
+        model, strength, train_ce, ce, accuracy; the network with the highest accuracy is shown at first.
     names : dict of str to str
         Model to the name shown.
     about : str
         Whose judgments these are.
     """
-    rows = curves.assign(network=curves["model"].map(names))
+    rows = curves.assign(network=curves["model"].map(names), best=curves.groupby("model")["accuracy"].transform("max"))
+    rows = rows.sort_values(["best", "model"], ascending=False)
     shown = (Panel("cross-entropy, nats", {"train_ce": "triplets of training", "ce": "held-out triplets"}),
              Panel("held-out accuracy", {"accuracy": "held-out accuracy"}))  # fmt: skip
     return slider(rows, "strength", "strength of the penalty", shown, "slide-strength", about, rows["strength"].min())

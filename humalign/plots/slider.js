@@ -24,7 +24,7 @@ document.querySelectorAll(".ha-slider:not([data-ready])").forEach((root) => {
   const rows = () => data.rows[network];
   const here = () => rows().filter((row) => row.step === step);
   const last = () => Math.max(...rows().map((row) => row.step));
-  const text = (value) => (value === 0 ? "0" : Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3))));
+  const text = (value) => (value === 0 ? "0" : Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(4))));
 
   // ---- what the reader moves
   const range = make("input", { type: "range", min: 0, max: last(), step: 1 });

@@ -116,13 +116,14 @@ def chart(made: Slider, network: str, step: int) -> dict:
             layers = [{"mark": {"type": "bar"}, "transform": [own, here],
                        "encoding": {"x": across, "y": value, "color": colour}}]  # fmt: skip
         else:
-            along = {"field": "at", "type": "quantitative", "title": made.word, "scale": {"type": "log"}}
+            along = {"field": "at", "type": "quantitative", "title": made.word, "scale": {"type": "log"},
+                     "axis": {"tickCount": 4, "labelOverlap": True}}  # fmt: skip
             shape = {"field": "series", "type": "nominal", "legend": colour["legend"],
                      "scale": {"domain": names, "range": list(SHAPES[: len(names)])}}  # fmt: skip
             layers = [
                 {"mark": {"type": "rule", "strokeDash": [4, 3]}, "transform": [own, here], "encoding": {"x": along}},
                 {"mark": {"type": "line"}, "transform": [own],
-                 "encoding": {"x": along, "y": value, "color": {**colour, "legend": None}}},
+                 "encoding": {"x": along, "y": value, "color": colour}},
                 {"mark": {"type": "point", "filled": True, "size": 130, "opacity": 1}, "transform": [own, here],
                  "encoding": {"x": along, "y": value, "color": colour, "shape": shape}},
             ]  # fmt: skip
