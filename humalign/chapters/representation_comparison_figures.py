@@ -217,7 +217,7 @@ def public_pairs(table: pd.DataFrame, names: dict[str, str], measures: dict[str,
     """How alike the public embeddings, features and people are, by two measures, as numbers on colour."""
     beside = len(measures) if len(names) <= MOST else 1  # panels in a row
     high = len(measures) // beside
-    wide = style.WIDTH if beside > 1 else 0.72 * style.WIDTH + 0.08 * len(names)
+    wide = 0.94 * style.WIDTH if beside > 1 else 0.72 * style.WIDTH + 0.08 * len(names)
     tall = (3.9 if len(names) <= MOST else 4.5) * high
     fig, axes = panels.axes(tall, high, beside, width=wide, squeeze=False)
     for ax, (measure, title) in zip(axes.flat, measures.items()):

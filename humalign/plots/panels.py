@@ -47,8 +47,9 @@ def _fold(fig) -> None:
         for text, room in ((ax.title, box.width), (ax.xaxis.label, box.width), (ax.yaxis.label, box.height)):
             _wrap(text, room, text is ax.yaxis.label)
         _wrap(ax._left_title, fig.bbox.width - box.x0)
-    if fig.get_suptitle():
-        _wrap(fig._suptitle, fig.bbox.width)
+    for text in (fig._suptitle, fig._supxlabel):
+        if text is not None:
+            _wrap(text, fig.bbox.width)
 
 
 def _wrap(text, room: float, upright: bool = False) -> None:
