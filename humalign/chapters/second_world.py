@@ -191,7 +191,7 @@ def overlap_points(runs: Measured, aligned: Measured, models: pd.DataFrame) -> p
     for way in WAYS[2:]:
         after = _cells(aligned, line, **ODD, stage=f"{way}, overlap", detail="cosine")
         parts[way] = _gain(after, base)
-    out = pd.concat([part.assign(way=way) for way, part in parts.items()], ignore_index=True)
+    out = pd.concat([part.assign(way=way) for way, part in parts.items() if len(part)], ignore_index=True)
     return out.merge(line[["model", "overlap"]], on="model").sort_values(["way", "overlap"], ignore_index=True)
 
 
