@@ -24,6 +24,7 @@ FILES = {"networks": "mini_seeds.csv", "facts": "networks.csv", "students": stud
 CONTROLS = ("Rewired labels", "Labels of all concepts")  # groups that no paper has: not part of the papers' claims
 LEDGER = "claims_second.toml"
 REAL = "THINGS, 27 categories, and SPoSE-49"
+NOT_YET = show.Words("(not measured yet)")
 RUNS_PLANNED = 3  # training runs of each network
 NAMES_ONLY, LINE = "sigmoid-resnet-m", "resnet-m"  # the network that labels are compared with; architecture of the line
 STAGES = ("base", "permuted", "UnAligNet", "AligNet")
@@ -121,7 +122,8 @@ FIRST = record.Study("mini_verdicts", frozenset(), ("verdicts",), 1, _first, liv
 
 def own_table(verdicts: pd.DataFrame) -> pd.DataFrame:
     """This world's own claims with criterion, effect and verdict, for display."""
-    return statements.table(own(verdicts), "recorded", (*statements.COLUMNS[:3], "basis", "verdict"))
+    found = statements.table(own(verdicts), "recorded", (*statements.COLUMNS[:3], "basis", "verdict"))
+    return found.assign(effect=found["effect"].where(own(verdicts)["effect"].notna().to_numpy(), ""))
 
 
 def both_worlds(verdicts: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
@@ -344,7 +346,10 @@ def numbers(verdicts: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -
     lines : DataFrame
         Of :func:`log`.
     """
-    out = statements.numbers(own(verdicts), "recorded", "w2")
+    there = verdicts[verdicts["effect"].notna()]
+    out = {f"w2_{name.partition('-')[2].replace('-', '_')}": NOT_YET for name in own(verdicts)["id"]}
+    out |= {f"w2_v_{name.replace('-', '_')}": NOT_YET for name in verdicts["id"]}
+    out |= statements.numbers(own(there), "recorded", "w2")
     naming = frozen()["naming"]
     out |= {
         "w2_real_overlap": show.number(real_overlap(), None, "recorded"),
@@ -359,8 +364,9 @@ def numbers(verdicts: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -
         "w2_colours": show.number(naming["colour histogram"], None, "recorded"),
         "w2_bayes": show.number(bayes(), None, "recorded"),
     }
+    for row in there.itertuples():
+        out[f"w2_v_{row.id.replace('-', '_')}"] = show.number(row.effect, (row.low, row.high), "recorded")
     for row in verdicts.itertuples():
         key = row.id.replace("-", "_")
-        out[f"w2_v_{key}"] = show.number(row.effect, (row.low, row.high), "recorded")
         out[f"w2_v_{key}_word"] = show.Words(statements.WORDS.get(row.verdict, row.verdict))
     return out

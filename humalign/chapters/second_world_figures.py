@@ -20,6 +20,7 @@ SHAPES = {"base": "o", "permuted": "X", "UnAligNet": "^", "AligNet": "D"}
 WORDS = {"base": "before", "permuted": "teacher with permuted concepts"}
 
 
+@panels.figure
 def overlap(points: pd.DataFrame, real: float):
     """What four ways add to odd-one-out accuracy, against the overlap of a network's labels with the observers.
 
@@ -52,6 +53,7 @@ def overlap(points: pd.DataFrame, real: float):
     return fig
 
 
+@panels.figure
 def naming(table: pd.DataFrame):
     """What a linear probe names: trivial descriptions, untrained and self-supervised networks, sorted.
 
@@ -79,6 +81,7 @@ def naming(table: pd.DataFrame):
     return fig
 
 
+@panels.figure
 def told(table: pd.DataFrame, bayes: float):
     """Odd-one-out accuracy by what networks were told: the mean of three architectures, and each of them.
 
@@ -106,6 +109,7 @@ def told(table: pd.DataFrame, bayes: float):
     return fig
 
 
+@panels.figure
 def students(table: pd.DataFrame):
     """Students before alignment, after it, and after the controls; one panel a measure.
 
