@@ -131,7 +131,7 @@ def test_the_notice_says_which_study_plays_what(lab):
     said = repr(requirements.Notice(get_profile(lab), "rsa"))
     assert "there: arrangements: kitchen: features of blurred, noisy, random" in said
     assert said.count("a further study with arrangement.npz") == 1
-    assert "a study with sessions.csv" in repr(requirements.Notice(get_profile(lab), "levels"))
+    assert "a further study with sessions.csv" in repr(requirements.Notice(get_profile(lab), "levels"))
     assert "humalign plan" not in said
 
 

@@ -10,7 +10,8 @@ from rehearsing import figures, notes, notice, run
 from humalign.config import get_profile
 
 NETWORKS = ("resnet18", "mocov2-rn50")  # with logits and without
-PICTURES = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images", "levels/images")
+PICTURES = ("things/images", "cichy2019/images", "king2019/set1/images", "king2019/set2/images", "levels/images",
+            "levels/validation_images")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,8 @@ def test_missing_data_are_named_and_the_rest_is_shown(data, tmp_path):
     table = pd.read_csv(tmp_path / "book" / "data" / "fig-rsa-sets.csv")
     assert set(table["dataset"]) == {"cichy"}
 
-    drawn = {"fig-levels-networks", "fig-levels-times", "fig-levels-validation"}  # the drawn world, in every profile
+    drawn = {"fig-levels-networks", "fig-levels-times", "fig-levels-validation", "fig-levels-rated",
+             "fig-levels-pairs"}  # of the drawn world's students, where no released one is  # fmt: skip
     assert figures(done["levels"]) == drawn
     assert all("levels" in reason for reason in notes(done["levels"]))
     assert "missing: levels" in notice(done["levels"])

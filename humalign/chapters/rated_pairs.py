@@ -14,7 +14,7 @@ import pandas as pd
 
 from .. import resample, show
 from ..errors import InputError, MissingData
-from ..plots import panels, style
+from ..plots import panels
 from ..rsa import compare_vectors, rdm
 from . import released
 from .aligned import Students
@@ -327,6 +327,7 @@ def numbers(found: dict[str, Rated], students: Students) -> dict:
 # ---- figure ----------------------------------------------------------------------------------------------------------
 
 
+@panels.figure
 def pairs_shown(table: pd.DataFrame, pictures: dict):
     """Example pairs: one column a pair, those closer under AligNet above, with the mean rating and both distances.
 
@@ -351,5 +352,5 @@ def pairs_shown(table: pd.DataFrame, pictures: dict):
         for ax in row:
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
-        row[0].set_title(f"closer under {kind}", loc="left", fontsize=10, color=style.STAGES[kind])
+        row[0].set_title(f"closer under {kind}", loc="left", fontsize=10)
     return fig

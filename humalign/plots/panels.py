@@ -258,6 +258,9 @@ def tops(ax, marks, gap: float = 0.042) -> None:
     gap, at = gap * (right - left) * (3.5 if style.narrow() else 1), []
     for _, value, _ in order:
         at.append(max(value, at[-1] + gap) if at else value)
+    if style.narrow():  # turned names reach to the right: the last ones begin well inside the axes
+        last = right - 2.5 * gap
+        at = [min(place, last - gap * k) for place, k in zip(at, range(len(at) - 1, -1, -1))]
     for (name, value, _), place in zip(order, at):
         units = {"xycoords": ax.get_xaxis_transform(), "textcoords": ax.get_xaxis_transform()}
         look = {"rotation": 60, "fontsize": 8.5, "ha": "left", "va": "bottom", "color": style.GREY}
