@@ -364,6 +364,10 @@ def numbers(verdicts: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -
         "w2_colours": show.number(naming["colour histogram"], None, "recorded"),
         "w2_bayes": show.number(bayes(), None, "recorded"),
     }
+    runs = models.assign(runs=models["seeds"].fillna("").astype(str).str.split().str.len())
+    runs = runs[(runs["runs"] > 0) & (runs["group"] != "Untrained")]
+    single = runs.loc[runs["runs"] == 1, "name"].tolist()
+    out["w2_single"] = show.Words("; ".join(single) or "none")
     for row in there.itertuples():
         out[f"w2_v_{row.id.replace('-', '_')}"] = show.number(row.effect, (row.low, row.high), "recorded")
     for row in verdicts.itertuples():
