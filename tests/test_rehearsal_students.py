@@ -135,7 +135,8 @@ def test_every_claim_about_alignment_has_a_verdict_on_the_recorded_students():
 
 def test_pages_that_are_drawn_in_full_are_about_the_drawn_world():
     drawn = [name for name in requirements.notebooks() if requirements.of_notebook("full", name).drawn]
-    assert drawn == ["alignet_data", "real_alignet", "second_world", "start", "world", "zoo"]  # real_alignet: recorded, of real people
+    # real_alignet: recorded, of real people
+    assert drawn == ["alignet_data", "real_alignet", "second_world", "start", "world", "zoo"]
 
 
 def test_figures_that_stay_drawn_are_figures_of_their_page():
