@@ -135,7 +135,7 @@ class AtHand(Answers):
         here = next((n for n in names if self.root and not registry.entry(n).missing(self.root)), names[0])
         if here == names[0]:
             return here
-        top = self.root / shards.FOLDER
+        top = (self.root or Path()) / shards.FOLDER
         return self._once(("shown", role), [top] if top.is_dir() else [], lambda: self._first_seen(names, here))
 
     def _picture_set(self, role: str) -> str:
@@ -151,7 +151,8 @@ class AtHand(Answers):
 
     def standing_in(self, role: str = "things") -> list[str]:
         """What stands in for published files that are not at hand, a sentence each; none in a plain folder."""
-        one, found = self.role(role), []
+        one = self.role(role)
+        found: list[str] = []
         if self._folder(role) or self.root is None:
             return found
         of = {"Pictures": one.pictures, "People's dimensions": one.people, "Answers of several people": one.repeated}

@@ -357,7 +357,7 @@ def open_source(profile: Profile | str | Path | None = None, mine=None) -> Sourc
     120000
     """
     if not isinstance(profile, Profile):
-        profile = get_profile(profile and str(profile))
+        profile = get_profile(str(profile) if profile else None)
     found = _own(profile) if profile.kind == OWN else _opened(profile)
     mine = mine or os.environ.get("HUMALIGN_MINE")
     return found.plus(mine) if mine else found
