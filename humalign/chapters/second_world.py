@@ -15,7 +15,7 @@ from ..results import Measured, interval
 from ..source import Source
 from ..store import read_json
 from ..zoo.facts import kinds
-from . import claims, statements, student
+from . import claims, statements, student, verdicts
 from .world import FROZEN
 
 ROLES, OPTIONAL = (), ()  # recorded runs
@@ -24,7 +24,7 @@ FILES = {"networks": "mini_seeds.csv", "facts": "networks.csv", "students": stud
 CONTROLS = ("Rewired labels", "Labels of all concepts")  # groups that no paper has: not part of the papers' claims
 LEDGER = "claims_second.toml"
 REAL = "THINGS, 27 categories, and SPoSE-49"
-NOT_YET = show.Words("(not measured yet)")
+NOT_YET = show.Words("not measured yet")
 RUNS_PLANNED = 3  # training runs of each network
 NAMES_ONLY, LINE = "sigmoid-resnet-m", "resnet-m"  # the network that labels are compared with; architecture of the line
 STAGES = ("base", "permuted", "UnAligNet", "AligNet")
@@ -334,21 +334,32 @@ def state(models: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "planned", "done"])
 
 
-def numbers(verdicts: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -> dict:
+def stage_numbers(points: pd.DataFrame) -> dict:
+    """Values of single stages for the prose: ``w2_one_shot_base`` ..., ``w2_boundary_base`` ...; of
+    :func:`student_points`."""
+    names = {
+        MEASURES["one-shot", "accuracy", "H2"]: "one_shot",
+        MEASURES["levels", "accuracy", "H2/boundary"]: "boundary",
+    }
+    return {f"w2_{names[row.panel]}_{row.stage.lower()}": show.number(row.value, (row.low, row.high), "recorded")
+            for row in points.itertuples() if row.panel in names}  # fmt: skip
+
+
+def numbers(found: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -> dict:
     """Numbers for the prose.
 
     Parameters
     ----------
-    verdicts : DataFrame
+    found : DataFrame
         Of :func:`judged`.
     models : DataFrame
         Of :func:`facts`.
     lines : DataFrame
         Of :func:`log`.
     """
-    there = verdicts[verdicts["effect"].notna()]
-    out = {f"w2_{name.partition('-')[2].replace('-', '_')}": NOT_YET for name in own(verdicts)["id"]}
-    out |= {f"w2_v_{name.replace('-', '_')}": NOT_YET for name in verdicts["id"]}
+    there = found[found["effect"].notna()]
+    out = {f"w2_{name.partition('-')[2].replace('-', '_')}": NOT_YET for name in own(found)["id"]}
+    out |= {f"w2_v_{name.replace('-', '_')}": NOT_YET for name in found["id"]}
     out |= statements.numbers(own(there), "recorded", "w2")
     naming = frozen()["naming"]
     out |= {
@@ -370,7 +381,7 @@ def numbers(verdicts: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -
     out["w2_single"] = show.Words("; ".join(single) or "none")
     for row in there.itertuples():
         out[f"w2_v_{row.id.replace('-', '_')}"] = show.number(row.effect, (row.low, row.high), "recorded")
-    for row in verdicts.itertuples():
+    for row in found.itertuples():
         key = row.id.replace("-", "_")
-        out[f"w2_v_{key}_word"] = show.Words(statements.WORDS.get(row.verdict, row.verdict))
+        out[f"w2_v_{key}_word"] = show.Words(verdicts.SAID.get(row.verdict, row.verdict))
     return out
