@@ -265,7 +265,7 @@ def collect(profile, target: Path | None = None) -> pd.DataFrame:
     if tables:
         tables += measures.derived(by_stage, STUDENTS, **COMMON)
         results.combine(*tables).save(target / RUNS)
-        if stored:
+        if stored and not NOW.folder:  # no page shows features of the second world
             save_arrays(target / FEATURES, stored, {"source": SOURCE})
         columns = [
             "stage",
