@@ -224,7 +224,7 @@ def at_the_size_of_things(table: Table, size: Size, device: torch.device) -> Non
     table.took("two RDMs and their Spearman correlation", best(lambda: rsa.compare(rsa.rdm(x), rsa.rdm(other))))
     a, b = host(rsa.rdm(x)), host(rsa.rdm(other))
     a, b = rsa.upper_triangle(a), rsa.upper_triangle(b)
-    seconds, _ = once(lambda: resample.Pairs(size.objects, size.draws).correlate(a, b))
+    seconds, _ = once(lambda: resample.pair_correlation(a, b, size.draws))
     table.took(f"bootstrap of it, {size.draws} draws of objects (on the CPU)", seconds)
 
 

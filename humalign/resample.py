@@ -1,36 +1,29 @@
 """Every draw and every interval: triplets, pairs, single units, training runs, and differences of them.
 
-Objects (or their concepts) are drawn with replacement. There is one set of counts for each number of units, so that all
-rows of a data set share their draws and differences of rows are paired.
+Objects (or their concepts) are drawn with replacement, by the counts of :mod:`humalign.draws`.
 """
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
+from .draws import DRAWS, SEED, counts
 from .errors import InputError
 from .results import Measured, interval
 
-DRAWS = 200
-SEED = 2023  # of the resampled concepts; the same in every study, so that data sets with the same concepts are paired
 ROWS = 64  # rows of scores in memory as float32 at a time
 
 
 # ---- what is drawn ---------------------------------------------------------------------------------------------------
 
 
-def counts(n: int, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
-    """How often each of ``n`` units is drawn, with replacement, in each bootstrap sample: float32 (n, draws)."""
-    generator = np.random.default_rng([seed, n])
-    return generator.multinomial(n, np.full(n, 1 / n), size=draws).T.astype(np.float32)
-
-
 def drawn_rows(n: int, generator: np.random.Generator, draws: int = DRAWS) -> np.ndarray:
-    """The same with draws of a generator, for units that no other data set shares: float64 (n, draws)."""
+    """Counts with draws of a generator, for units that no other data set shares: float64 (n, draws)."""
     rows = generator.integers(n, size=(draws, n))
     return np.stack([np.bincount(row, minlength=n) for row in rows], 1).astype(np.float64)
 
@@ -41,19 +34,19 @@ def codes(concepts) -> tuple[np.ndarray, int]:
     return found, len(names)
 
 
-def _incidence(triplets: np.ndarray, concepts):
-    """Which concepts each triplet holds, sparse float32 (n, concepts) of 0 and 1, and the number of concepts."""
+def _incidence(members: np.ndarray, concepts):
+    """Which concepts each triplet (or pair) holds, sparse float32 (n, concepts) of 0 and 1, and how many there are."""
     from scipy import sparse
 
-    triplets, (found, k) = np.asarray(triplets), codes(concepts)
-    if triplets.ndim != 2 or triplets.shape[1] != 3 or (triplets.size and triplets.max() >= len(found)):
-        raise InputError(f"do not name three of {len(found)} objects", "triplets", "align them to the concepts")
-    n = len(triplets)
+    members, (found, k) = np.asarray(members), codes(concepts)
+    if members.ndim != 2 or members.shape[1] not in (2, 3) or (members.size and members.max() >= len(found)):
+        raise InputError(f"do not name two or three of {len(found)} objects", "triplets", "align them to the concepts")
+    n, each = members.shape
     flat = sparse.coo_array(
-        (np.ones(3 * n, np.float32), (np.repeat(np.arange(n), 3), found[triplets].ravel())), (n, k)
+        (np.ones(each * n, np.float32), (np.repeat(np.arange(n), each), found[members].ravel())), (n, k)
     ).tocsr()
     flat.data[:] = 1  # a concept that occurs twice in a triplet counts once
-    return flat, k
+    return flat
 
 
 def _distinct(triplets: np.ndarray):
@@ -65,10 +58,32 @@ def _distinct(triplets: np.ndarray):
     return first, sparse.coo_array((np.ones(len(rows), np.float32), (rows, index.ravel()))).tocsr()
 
 
-def triplet_weights(triplets, concepts, draws: int = DRAWS) -> np.ndarray:
-    """Weight of each triplet in each bootstrap sample of the concepts: 1 + sum of (count - 1), at least 0; (n, B)."""
-    within, k = _incidence(triplets, concepts)
-    return np.maximum(1 + within @ (counts(k, draws).astype(np.float64) - 1), 0)
+def _deviation(adds, within, drawn: np.ndarray, one=None) -> np.ndarray:
+    r"""Deviation of a statistic from its estimate in each bootstrap sample of the concepts, to first order: (rows, B).
+
+    A triplet with concepts u weighs :math:`1 + \sum_u (c_u - 1)` where concept u is drawn :math:`c_u` times: the first
+    order of the product of the counts, which would multiply the noise of single triplets by up to eight. The noise of a
+    triplet that its concepts still count too often is taken out of the width, as cluster-robust variances for dyads do.
+
+    Parameters
+    ----------
+    adds : float (rows, n)
+        What each triplet (pair) adds to the statistic, mean 0 over the triplets.
+    within : sparse (n, k)
+        Its concepts.
+    drawn : float (k, B)
+    one : tuple of int (d,) and sparse (n, d), optional
+        First row of each distinct triplet and which rows ask it, where its rows share their noise.
+    """
+    by_concept = (within.T @ adds.T).T
+    first, same = (slice(None), None) if one is None else one
+    squares = (adds if same is None else (same.T @ adds.T).T) ** 2
+    several = (within.sum(1) - 1)[first]  # concepts of each triplet, less one
+    variance = (by_concept.astype(np.float64) ** 2).sum(1)
+    honest = np.maximum(variance - squares @ several, squares.sum(1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = np.where(variance > 0, np.sqrt(honest / variance), 1.0)
+    return factor[:, None] * (by_concept @ (drawn - 1)) / adds.shape[1]
 
 
 # ---- means -----------------------------------------------------------------------------------------------------------
@@ -84,18 +99,14 @@ def unit_means(values) -> tuple[float, np.ndarray]:
 def triplet_means(
     scores, triplets, concepts, draws: int = DRAWS, seed: int = SEED, repeated: bool = False
 ):  # fmt: skip
-    r"""Mean score of each row over triplets, and bootstrap draws over concepts that all rows share.
-
-    A triplet with concepts u weighs :math:`w = 1 + \sum_u (c_u - 1)` where concept u is drawn :math:`c_u` times: the
-    first order of the product of the counts, which would multiply the noise of single triplets by up to eight. The
-    noise of a triplet that its concepts still count too often is taken out of the width, as cluster-robust variances
-    for dyads do.
+    """Mean score of each row over triplets, and bootstrap draws over concepts that all rows share.
 
     Parameters
     ----------
     scores : bool or float (n,) or (rows, n)
         One row a network.
-    triplets : int (n, 3)
+    triplets : int (n, 3) or (n, 2)
+        Triplets, or pairs.
     concepts : sequence (m,)
         Concept of each object; objects of a concept are drawn together.
     draws, seed : int
@@ -120,58 +131,15 @@ def triplet_means(
     n = len(triplets)
     if scores.ndim != 2 or scores.shape[1] != n:
         raise InputError(f"have shape {scores.shape} for {n} triplets", "scores", "give (rows, triplets)")
-    within, k = _incidence(triplets, concepts)
-    several = within.sum(1) - 1  # concepts of each triplet, less one
-    first, one = _distinct(triplets) if repeated else (slice(None), None)
-    drawn, used = counts(k, draws, seed), np.asarray(within.sum(0))
-    total = n + used @ drawn - used.sum()
-    total = np.where(total > 0, total, np.nan)
+    within = _incidence(triplets, concepts)
+    drawn, one = counts(within.shape[1], draws, seed), _distinct(triplets) if repeated else None
     value = scores.mean(1, dtype=np.float64)
     out = np.empty((len(scores), draws), np.float32)
     for start in range(0, len(scores), ROWS):
         rows = slice(start, start + ROWS)
         residual = scores[rows].astype(np.float32) - value[rows, None].astype(np.float32)
-        by_concept = (within.T @ residual.T).T
-        deviation = (by_concept @ drawn - (residual @ several)[:, None]) / total
-        squares = (residual if one is None else (one.T @ residual.T).T) ** 2
-        out[rows] = value[rows, None] + _honest(by_concept, squares, several[first])[:, None] * deviation
+        out[rows] = value[rows, None] + _deviation(residual, within, drawn, one)
     return value, out
-
-
-def _honest(by_concept, squares, several) -> np.ndarray:
-    """Factor of the width of draws, (rows,): without the noise of triplets that their concepts count too often."""
-    variance = (by_concept.astype(np.float64) ** 2).sum(1)
-    honest = np.maximum(variance - squares @ several, squares.sum(1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(variance > 0, np.sqrt(honest / variance), 1.0)
-
-
-def triplet_spearman(x, y, triplets, concepts, draws: int = DRAWS) -> tuple[float, np.ndarray]:
-    """Spearman correlation of two values of each triplet, and bootstrap draws over concepts.
-
-    Parameters
-    ----------
-    x, y : float (n,)
-    triplets : int (n, 3)
-        Distinct.
-    concepts : sequence (m,)
-        Concept of each object.
-    draws : int
-
-    Returns
-    -------
-    value : float
-    draws : float (B,)
-        Weights of :func:`triplet_weights`, and the width of :func:`triplet_means` for what each triplet adds to the
-        correlation.
-    """
-    plain = np.ones((len(x), 1))
-    value = float(spearman(x, y, plain)[0])
-    drawn = spearman(x, y, triplet_weights(triplets, concepts, draws))
-    within, _ = _incidence(triplets, concepts)
-    a, b = (((r := ranks(v, plain)[:, 0]) - r.mean()) / r.std() for v in (x, y))
-    adds = (a * b - value / 2 * (a**2 + b**2))[None]
-    return value, value + _honest((within.T @ adds.T).T, adds**2, within.sum(1) - 1) * (drawn - value)
 
 
 def r2(target, predicted, folds, groups, draws: int = DRAWS, pooled: bool = False):
@@ -224,112 +192,124 @@ def calibration_error(probabilities, triplets, concepts, draws: int = DRAWS, bin
         Concept of each object.
     draws, bins : int
     """
-    weights, confidence = triplet_weights(triplets, concepts, draws), probabilities.max(1)
+    within, confidence = _incidence(triplets, concepts), probabilities.max(1)
     gap = (probabilities.argmax(1) == 0) - confidence
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     member = (index == np.arange(bins)[:, None]) * gap  # (bins, n)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.abs(member @ weights).sum(0) / weights.sum(0)
+    by_concept, used = (within.T @ member.T).T, np.asarray(within.sum(0))  # weights are 1 + sum of (count - 1)
+    drawn = counts(within.shape[1], draws) - 1
+    found = np.abs(member.sum(1, keepdims=True) + by_concept @ drawn).sum(0) / (len(gap) + used @ drawn)
     return np.maximum(found - (np.nanmean(found) - np.abs(member.sum(1)).sum() / len(gap)), 0)
 
 
 # ---- correlations ----------------------------------------------------------------------------------------------------
 
 
-def _middle(ordered: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mid-ranks of sorted values (n,) that occur ``weights`` (n, B) times, rows in sorted order."""
-    upto = np.cumsum(weights, axis=0)  # whole numbers below 2**24: exact in float32
-    first = np.r_[True, ordered[1:] != ordered[:-1]]
-    if first.all():
-        return upto - weights / 2
-    start = np.flatnonzero(first)
-    end = np.r_[start[1:], len(ordered)] - 1
-    before = np.where(start[:, None] > 0, upto[start - 1], 0)
-    return ((before + upto[end]) / 2)[np.cumsum(first) - 1]
+def _above(x: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Sum of ``v`` over the rows whose ``x`` is larger, and half of it over those where it is equal; (n,)."""
+    ordered = np.sort(x)
+    total = np.r_[0, np.cumsum(v[np.argsort(x, kind="stable")])]
+    return total[-1] - (total[np.searchsorted(ordered, x, "left")] + total[np.searchsorted(ordered, x, "right")]) / 2
 
 
-def ranks(values, weights: np.ndarray) -> np.ndarray:
-    """Mid-ranks of values (n,) among rows that occur ``weights`` (n, B) times; equal values share a rank: (n, B)."""
-    values = np.asarray(values)
-    order = np.argsort(values, kind="stable")
-    middle = _middle(values[order], weights.take(order, 0))
-    out = np.empty_like(middle)
-    out[order] = middle
-    return out
+def _influence(x, y, method: str) -> tuple[float, np.ndarray]:
+    """Correlation of two vectors (n,), and its influence function at each row: mean 0, (n,).
 
-
-def spearman(x, y, weights: np.ndarray) -> np.ndarray:
-    """Spearman correlation of two vectors (n,) whose rows occur ``weights`` (n, B) times: float (B,).
-
-    NaN where no row is drawn, or all that are drawn are equal.
+    Of Pearson's r of standardised a, b it is ab - r (a^2 + b^2) / 2. Spearman's rho is that of mid-ranks, and a row
+    also moves the ranks of the rows above it.
     """
-    a, b = ranks(x, weights), ranks(y, weights)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        w = weights / weights.sum(0)
-        a, b = a - (w * a).sum(0), b - (w * b).sum(0)
-        return (w * a * b).sum(0) / np.sqrt((w * a * a).sum(0) * (w * b * b).sum(0))
+    from scipy.stats import rankdata
+
+    if method not in ("spearman", "pearson"):
+        raise InputError(f"'{method}' has no draws", "method", "choose spearman or pearson")
+    a, b = (rankdata(v) if method == "spearman" else np.asarray(v, np.float64) for v in (x, y))
+    a, b = a - a.mean(), b - b.mean()
+    first, second = a.std(), b.std()
+    if not first or not second:
+        return float("nan"), np.full(len(a), np.nan)
+    a, b = a / first, b / second
+    r = (a * b).mean()
+    adds = a * b - r / 2 * (a**2 + b**2)
+    if method == "spearman":
+        adds += _above(x, b - r * a) / first + _above(y, a - r * b) / second
+    return float(r), adds - adds.mean()
 
 
-class Pairs:
-    """Correlations between vectors of pairs of objects, in every bootstrap sample of the objects.
+def _on_z(value: float, deviation: np.ndarray) -> np.ndarray:
+    """Draws of a correlation from their first-order deviation, on Fisher's z, so that none leaves -1 to 1."""
+    if 1 - abs(value) < 1e-12:
+        return np.full(deviation.shape, value)
+    return np.tanh(np.arctanh(value) + deviation / (1 - value**2))
 
-    A pair weighs the product of the counts of its objects, as if rows and columns were repeated; pairs of an object
-    with itself stay out, as usual in RSA (they are zero in both matrices and would inflate the result).
+
+def unit_correlation(x, y, drawn: np.ndarray | None = None, method: str = "spearman") -> tuple[float, np.ndarray]:
+    """Correlation of two values of each unit (n,), and its bootstrap draws (B,) over units.
 
     Parameters
     ----------
-    n : int
-        Number of objects; vectors hold the upper triangle of an n x n matrix, row by row.
-    drawn : float array (n, B), optional
-        Default: :func:`counts`.
+    x, y : float (n,)
+    drawn : float (n, B), optional
+        How often each unit is drawn; default: :func:`counts`.
+    method : {"spearman", "pearson"}
     """
+    value, adds = _influence(np.asarray(x), np.asarray(y), method)
+    drawn = counts(len(adds)) if drawn is None else drawn
+    return value, _on_z(value, adds @ (drawn - 1) / len(adds))
 
-    def __init__(self, n: int, draws: int = DRAWS, drawn: np.ndarray | None = None):
-        drawn = counts(n, draws) if drawn is None else drawn
-        i, j = np.triu_indices(n, 1)
-        self.weights = drawn[i] * drawn[j]
-        self.total = self.weights.sum(0, dtype=np.float64)
-        self._last: tuple | None = None
 
-    def _reference(self, values, method: str) -> np.ndarray:
-        """Weights times the standardised reference, (pairs, B); kept for the next call."""
-        if self._last is None or self._last[0] is not values or self._last[1] != method:
-            kind = self.weights.dtype
-            several = np.asarray(values) if np.ndim(values) == 2 else np.asarray(values)[None]
-            total = 0
-            for one in several:
-                used = ranks(one, self.weights) if method == "spearman" else np.asarray(one, kind)[:, None]
-                mean = (self.weights * used).sum(0, dtype=np.float64) / self.total
-                centred = used - mean.astype(kind)
-                norm = np.sqrt((self.weights * centred**2).sum(0, dtype=np.float64)).astype(kind)
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    total = total + centred / norm
-            with np.errstate(invalid="ignore"):  # a sample of one object has no pairs: NaN
-                self._last = (values, method, self.weights * total / len(several))
-        return self._last[2]
+def triplet_correlation(x, y, triplets, concepts, draws: int = DRAWS, method: str = "spearman"):
+    """Correlation of two values of each triplet, and bootstrap draws over concepts.
 
-    def correlate(self, values, reference, method: str = "spearman") -> np.ndarray:
-        """Weighted correlation of two vectors of pairs in every sample: (B,).
+    Parameters
+    ----------
+    x, y : float (n,)
+    triplets : int (n, 3) or (n, 2)
+        Distinct triplets, or pairs.
+    concepts : sequence (m,)
+        Concept of each object.
+    draws : int
+    method : {"spearman", "pearson"}
 
-        Parameters
-        ----------
-        values : float (pairs,)
-        reference : float (pairs,) or (references, pairs)
-            Of several references the mean of the correlations with each.
-        method : {"spearman", "pearson"}
-        """
-        target, values = self._reference(reference, method), np.asarray(values)
-        kind = self.weights.dtype
-        if method == "spearman":  # in sorted order, so that nothing has to be put back
-            order = np.argsort(values, kind="stable")
-            weights, target = self.weights.take(order, 0), target.take(order, 0)
-            own = _middle(values[order], weights)
-        else:
-            weights, own = self.weights, np.broadcast_to(np.asarray(values, kind)[:, None], self.weights.shape)
-        own = own - (np.einsum("pb,pb->b", weights, own) / self.total).astype(kind)
-        spread = np.sqrt(np.einsum("pb,pb,pb->b", weights, own, own))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.einsum("pb,pb->b", target, own) / spread
+    Returns
+    -------
+    value : float
+    draws : float (B,)
+        First order in the counts, by the influence of each triplet; width as in :func:`triplet_means`.
+    """
+    value, adds = _influence(np.asarray(x), np.asarray(y), method)
+    within = _incidence(triplets, concepts)
+    return value, _on_z(value, _deviation(adds[None], within, counts(within.shape[1], draws))[0])
+
+
+@lru_cache(maxsize=4)
+def _pairs(n: int):
+    """Which objects each pair of ``n`` holds, upper triangle row by row: sparse (pairs, n)."""
+    return _incidence(np.stack(np.triu_indices(n, 1), 1), np.arange(n))
+
+
+def pair_correlation(values, reference, draws: int = DRAWS, method: str = "spearman") -> tuple[float, np.ndarray]:
+    """Correlation of two vectors of pairs of objects, such as RDMs, and bootstrap draws (B,) over objects.
+
+    Parameters
+    ----------
+    values : float (pairs,)
+        Upper triangle of an (n, n) matrix, row by row.
+    reference : float (pairs,) or (references, pairs)
+        Of several references the mean of the correlations with each.
+    draws : int
+    method : {"spearman", "pearson"}
+
+    Returns
+    -------
+    value : float
+    draws : float (B,)
+        First order in the counts, by the influence of each pair; width as in :func:`triplet_means`. Pairs of an object
+        with its own copy, zero in both matrices, play no part.
+    """
+    found = [_influence(np.asarray(values), one, method) for one in np.atleast_2d(reference)]
+    value, adds = (np.mean(part, axis=0) for part in zip(*found))
+    within = _pairs(round((1 + (1 + 8 * len(adds)) ** 0.5) / 2))
+    return float(value), _on_z(float(value), _deviation(adds[None], within, counts(within.shape[1], draws))[0])
 
 
 # ---- networks and their training runs --------------------------------------------------------------------------------

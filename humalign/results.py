@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .draws import packed, unpacked
 from .errors import InputError
 from .store import load_arrays, save_arrays, write_text
 
@@ -116,6 +117,22 @@ def interval(draws: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.nd
     return low, high
 
 
+def monte_carlo_error(draws: np.ndarray, level: float = LEVEL) -> float:
+    """How far an end of an :func:`interval` would move with other draws (B,): its standard error, the larger of both.
+
+    Half the distance of the order statistics one standard error of a binomial count below and above the quantile
+    (Woodruff 1952).
+    """
+    draws = np.asarray(draws, float)
+    draws = draws[np.isfinite(draws)]
+    if not len(draws):
+        return float("nan")
+    tail = (1 - level) / 2
+    step = np.sqrt(tail * (1 - tail) / len(draws))
+    ends = [np.quantile(draws, np.clip([q - step, q + step], 0, 1)) for q in (tail, 1 - tail)]
+    return float(max((high - low) / 2 for low, high in ends))
+
+
 @dataclass
 class Measured:
     """A result table and, row by row, bootstrap draws of its values.
@@ -152,13 +169,20 @@ class Measured:
         rows = np.asarray(rows)
         return Measured(self.table[rows], self.draws[rows])
 
-    def save(self, path) -> Path:
-        """Write ``path`` (CSV) and the draws beside it (safetensors), atomically."""
-        path = Path(path)
-        write(self.table, path)
-        save_arrays(
-            path.with_suffix(".draws.safetensors"), {"draws": self.draws.astype(np.float16)}, {"rows": len(self.table)}
-        )
+    def save(self, path, small: bool = False) -> Path:
+        """Write ``path`` (CSV) and the draws beside it (safetensors), atomically.
+
+        Parameters
+        ----------
+        path : path
+        small : bool
+            Draws in few numbers (:func:`humalign.draws.packed`, some seconds): for tables that stay in the repository.
+        """
+        path, table = Path(path), self.table
+        write(table, path)
+        kinds = [str(row) for row in table[["dataset", "measure", "detail", "n"]].itertuples(index=False, name=None)]
+        arrays = packed(self.draws, kinds) if small else {"draws": self.draws.astype(np.float16)}
+        save_arrays(path.with_suffix(".draws.safetensors"), arrays, {"rows": len(table)})
         return path
 
     @classmethod
@@ -166,26 +190,24 @@ class Measured:
         """Read what :meth:`save` wrote."""
         path = Path(path)
         arrays, _ = load_arrays(path.with_suffix(".draws.safetensors"))
-        return cls(read(path, provenance), arrays["draws"])
+        return cls(read(path, provenance), unpacked(arrays) if "units" in arrays else arrays["draws"])
 
 
 def combine(*parts):
-    """Several result tables as one, checked again; or several :class:`Measured`, which must have equally many draws.
+    """Several result tables as one, checked again; or several :class:`Measured`, with as many draws as each part has.
 
     Raises
     ------
     InputError
-        Without any, or when numbers of draws differ.
+        Without any.
     """
     if not parts:
         raise InputError("nothing was measured", "results", "name networks and layers whose features are at hand")
     if not any(isinstance(part, Measured) for part in parts):
         tables = [part for part in parts if len(part)]
         return table(pd.concat(tables, ignore_index=True)) if tables else pd.DataFrame(columns=COLUMNS)
-    sizes = {part.draws.shape[1] for part in parts}
-    if len(sizes) != 1:
-        raise InputError(f"parts have {sorted(sizes)} draws", "results", "compute them with one number of draws")
-    return Measured(combine(*[part.table for part in parts]), np.concatenate([part.draws for part in parts]))
+    draws = min(part.draws.shape[1] for part in parts)  # the first draws of many are those of few
+    return Measured(combine(*[part.table for part in parts]), np.concatenate([part.draws[:, :draws] for part in parts]))
 
 
 class Rows:

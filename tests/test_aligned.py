@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign import claims, levels, resample
+from humalign import claim_tests, levels, resample
 from humalign.chapters import student, student_examples
 from humalign.config import get_profile
 from humalign.experiments.plan import STUDENTS, plan
@@ -89,7 +89,7 @@ def test_page_and_claims_agree_on_the_recorded_runs():
     for row in found.itertuples():
         select = {"dataset": row.dataset, "measure": "accuracy", "detail": row.detail}
         test = {"select": select, "plus": {"stage": row.plus}, "minus": {"stage": row.minus}}
-        values, _ = claims.paired_difference(runs, facts, test)
+        values, _ = claim_tests.paired_difference(runs, facts, test)
         assert row.value == pytest.approx(values[0])
         np.testing.assert_allclose([row.low, row.high], resample.interval(values[1:]), atol=1e-6)
 

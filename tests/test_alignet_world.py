@@ -75,18 +75,6 @@ def test_one_shot_and_shift_on_known_features():
     assert len(measures.shift(train, owners, test, concepts, "H2")) == len(concepts_of("H2"))
 
 
-def test_weighted_spearman_is_scipys_on_repeated_rows():
-    from scipy.stats import spearmanr
-
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 6, 40).astype(float), rng.normal(size=40)
-    counts = rng.multinomial(40, np.full(40, 1 / 40), size=3).T
-    found = resample.spearman(x, y, counts.astype(float))
-    for k in range(3):
-        rows = np.repeat(np.arange(40), counts[:, k])
-        assert found[k] == pytest.approx(spearmanr(x[rows], y[rows]).statistic, abs=1e-9)
-
-
 def table(stage, model="m", seed=0, shift=0.0):
     rows = [
         dict(dataset="levels", measure="accuracy", detail=d, value=0.4 + shift, n=9) for d in ("H2/coarse", "H2/fine")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from humalign import claims, multiplicity, results, zoo
+from humalign import claim_tests, claims, multiplicity, results, zoo
 from humalign.claims import describe, judge, ledger, verdict
 from humalign.errors import InputError
 from humalign.resample import networks
@@ -47,7 +47,7 @@ SELECT = {"dataset": "things", "measure": "accuracy", "stage": "zero-shot", "det
 
 
 def effect(kind, measured, **test):
-    return claims.TESTS[kind](measured, MODELS, {"kind": kind, "select": SELECT, **test})[0][0]
+    return claim_tests.TESTS[kind](measured, MODELS, {"kind": kind, "select": SELECT, **test})[0][0]
 
 
 def test_ledger_is_complete_and_says_its_source():
@@ -74,8 +74,8 @@ def test_paired_difference_and_share():
     )
     select = {k: v for k, v in SELECT.items() if k != "stage"}
     kw = {"select": select, "plus": {"stage": "probed"}, "minus": {"stage": "zero-shot"}}
-    assert claims.TESTS["paired_difference"](m, MODELS, kw)[0][0] == pytest.approx((0.1 + 0.2 - 0.1) / 3, abs=1e-6)
-    assert claims.TESTS["share_positive"](m, MODELS, kw)[0][0] == pytest.approx(2 / 3)
+    assert claim_tests.TESTS["paired_difference"](m, MODELS, kw)[0][0] == pytest.approx((0.1 + 0.2 - 0.1) / 3, abs=1e-6)
+    assert claim_tests.TESTS["share_positive"](m, MODELS, kw)[0][0] == pytest.approx(2 / 3)
 
 
 def test_spread_change_is_that_of_standard_deviations():
@@ -83,20 +83,20 @@ def test_spread_change_is_that_of_standard_deviations():
     m = combine(made(before, noise=0), made(after, noise=0, stage="probed"))
     test = {"select": {k: v for k, v in SELECT.items() if k != "stage"}, "plus": {"stage": "probed"},
             "minus": {"stage": "zero-shot"}}  # fmt: skip
-    assert claims.TESTS["spread_change"](m, MODELS, test)[0][0] == pytest.approx(
+    assert claim_tests.TESTS["spread_change"](m, MODELS, test)[0][0] == pytest.approx(
         (0.05 - 0.1) / 0.886227, abs=1e-6
     )  # c4 of 3
     two = m.select((m.table["model"] != "b1").to_numpy())
-    assert claims.TESTS["spread_change"](two, MODELS, test) is None
+    assert claim_tests.TESTS["spread_change"](two, MODELS, test) is None
 
 
 def test_spread_is_unbiased_for_few_normal_values():
     """c4 as tabulated: .7979 for 2, .8862 for 3, .9727 for 10 (Montgomery, Statistical Quality Control, app. VI)."""
     values = np.random.default_rng(0).standard_normal((3, 40000))
-    assert claims._spread(values).mean() == pytest.approx(1, abs=0.01)
+    assert claim_tests._spread(values).mean() == pytest.approx(1, abs=0.01)
     for n, c4 in ((2, 0.7979), (3, 0.8862), (10, 0.9727)):
         part = np.arange(n, dtype=float)[:, None]
-        assert part.std(0, ddof=1)[0] / claims._spread(part)[0] == pytest.approx(c4, abs=5e-5)
+        assert part.std(0, ddof=1)[0] / claim_tests._spread(part)[0] == pytest.approx(c4, abs=5e-5)
 
 
 def test_slope_within_is_change_per_doubling():
@@ -117,7 +117,7 @@ def test_ordered_and_smallest_and_spread():
     assert effect("mean", m) == pytest.approx(0.45)
     m = made({"a1": 0.5, "a2": 0.6, "b1": 0.3, "b2": 0.4}, noise=0)
     assert (
-        claims.TESTS["spread_difference"](m, MODELS, {"select": SELECT, "a": "group == 'A'", "b": "group == 'B'"})
+        claim_tests.TESTS["spread_difference"](m, MODELS, {"select": SELECT, "a": "group == 'A'", "b": "group == 'B'"})
         is None
     )
 
@@ -126,9 +126,9 @@ def test_a_network_of_unknown_size_does_not_hide_the_slope():
     m = made({"a1": 0.5, "a2": 0.6, "b1": 0.3, "b2": 0.4}, noise=0)
     test = {"kind": "slope_within", "select": SELECT, "x": "parameters", "within": "family"}
     models = MODELS.assign(parameters=[1e5, 2e5, 4e5, np.nan], family=["f", "f", "f", "f"])
-    values, basis = claims.TESTS["slope_within"](m, models, test)
+    values, basis = claim_tests.TESTS["slope_within"](m, models, test)
     assert np.isfinite(values[0])
-    assert basis == "3 networks in 1 families"
+    assert basis == "3 networks in 1 families, one training run each"
 
 
 def test_best_layer_per_network():
@@ -268,7 +268,7 @@ def test_two_measures_resample_training_runs_alike():
     draws = [np.repeat([[r["value"]] for r in part], B, 1) for part in (rows, more)]
     m = combine(*(Measured.of(part, d, profile="mini") for part, d in zip((rows, more), draws)))
     test = {"select": {"dataset": "things"}, "plus": {"stage": "probed"}, "minus": {"stage": "zero-shot"}}
-    values, _ = claims.paired_difference(m, MODELS, {**test, "layer": ""})
+    values, _ = claim_tests.paired_difference(m, MODELS, {**test, "layer": ""})
     np.testing.assert_allclose(values, 0.1, atol=1e-6)  # no noise is left in the paired difference
 
 
@@ -292,9 +292,9 @@ def test_pairs_are_matched_by_training_run():
     probed = probed.select("model != 'a1' or seed < 2")
     select = {k: v for k, v in SELECT.items() if k != "stage"}
     test = {"select": select, "plus": {"stage": "probed"}, "minus": {"stage": "zero-shot"}}
-    values, basis = claims.paired_difference(combine(plain, probed), MODELS, test)
+    values, basis = claim_tests.paired_difference(combine(plain, probed), MODELS, test)
     assert values[0] == pytest.approx(0.02)
-    assert basis == "2 networks, without 1 training run that lacks a partner"
+    assert basis == "2 networks, 2 to 3 training runs each, without 1 that lacks a partner"
 
 
 def test_centred_draws_hold_a_correlation_near_one():

@@ -84,7 +84,7 @@ def test_spearman_over_triplets():
     triplets = np.array([rng.choice(300, 3, replace=False) for _ in range(120)])
     x = rng.normal(size=120)
     y = x + rng.normal(size=120)
-    value, draws = resample.triplet_spearman(x, y, triplets, range(300), draws=400)
+    value, draws = resample.triplet_correlation(x, y, triplets, range(300), draws=400)
     assert value == pytest.approx(spearmanr(x, y)[0])
     plain = [spearmanr(x[rows], y[rows])[0] for rows in rng.integers(120, size=(400, 120))]
     assert draws.std() == pytest.approx(np.std(plain), rel=0.35)  # concepts hardly repeat: as if triplets were drawn

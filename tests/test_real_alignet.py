@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from humalign import claims, cli, downstream, record
+from humalign import claim_tests, claims, cli, downstream, record
 from humalign.alignet import batches, judged, pipeline, training
 from humalign.alignet.images import Pictures
 from humalign.alignet.settings import PRESETS
@@ -294,7 +294,7 @@ def test_settings_are_those_that_were_chosen():
 
 def test_criteria_name_their_tests():
     ledger = claims.ledger(study.CLAIMS)
-    assert {c["test"]["kind"] for c in ledger} <= set(claims.TESTS)
+    assert {c["test"]["kind"] for c in ledger} <= set(claim_tests.TESTS)
     assert all(c["paper"] == 2 for c in ledger)
 
 

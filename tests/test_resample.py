@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import pearsonr, spearmanr
 
+from humalign import draws as kept_draws
 from humalign import resample, rsa
 from humalign.calibration import expected_calibration_error
 from humalign.data.types import Triplets
 from humalign.errors import InputError
+from humalign.results import monte_carlo_error
 
 
 def world(m=60, k=30, n=4000, seed=0):
@@ -22,6 +24,7 @@ def test_counts_are_shared_and_sum_to_the_number_of_objects():
     assert (first == again).all()
     assert (first.sum(0) == 30).all()
     assert (resample.counts(30, 20, seed=1) != first).any()
+    assert (resample.counts(30, 50)[:, :20] == first).all()  # the first draws of many are those of few
 
 
 def test_means_equal_the_weighted_mean_written_out():
@@ -34,11 +37,8 @@ def test_means_equal_the_weighted_mean_written_out():
         residual = scores[row] - scores[row].mean()
         plain = np.zeros(5)
         for b in range(5):
-            top = total = 0.0
             for t, triplet in enumerate(triplets.triplets):
-                weight = 1 + sum(drawn[c, b] - 1 for c in set(codes[triplet]))
-                top, total = top + weight * residual[t], total + weight
-            plain[b] = top / total
+                plain[b] += (1 + sum(drawn[c, b] - 1 for c in set(codes[triplet]))) * residual[t] / len(residual)
         deviation = draws[row] - value[row]
         shrink = deviation @ plain / (plain @ plain)
         assert np.allclose(deviation, shrink * plain, atol=1e-5)  # the same up to the factor that narrows the width
@@ -89,51 +89,126 @@ def test_means_over_units_equal_repeating_them():
     np.testing.assert_allclose(values @ drawn / 20, values[rows].mean(1))
 
 
+# ---- correlations
+
+
 @pytest.mark.parametrize("ties", [False, True])
-def test_weighted_ranks_are_ranks_of_repeated_rows(ties):
+@pytest.mark.parametrize(("method", "scipys"), [("spearman", spearmanr), ("pearson", pearsonr)])
+def test_influence_is_what_one_more_row_changes(ties, method, scipys):
     rng = np.random.default_rng(4)
-    values = np.round(6 * rng.random(25)) if ties else rng.random(25)
-    weights = resample.counts(25, 7)
-    found = resample.ranks(values, weights)
-    for b in range(7):
-        copies = np.repeat(np.arange(25), weights[:, b].astype(int))
-        np.testing.assert_allclose(found[copies, b] + 0.5, rankdata(values[copies]))
-
-
-def test_triplets_weigh_as_much_as_their_concepts_are_drawn():
-    weights = resample.triplet_weights([[0, 1, 2], [0, 1, 3]], ["a", "a", "b", "c"])
-    drawn = resample.counts(3)
-    np.testing.assert_allclose(weights[0], np.maximum(drawn[0] + drawn[1] - 1, 0))
-    np.testing.assert_allclose(weights[1], np.maximum(drawn[0] + drawn[2] - 1, 0))
-
-
-@pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("method", ["spearman", "pearson"])
-def test_pair_bootstrap_equals_repeating_the_pairs(ties, method):
-    rng = np.random.default_rng(1)
-    n = 12
-    pairs = n * (n - 1) // 2
-    x, y = rng.random(pairs), rng.random(pairs)
+    x = rng.normal(size=2000)
+    y = x + rng.normal(size=2000)
     if ties:
-        x = np.round(4 * x)
-    boot = resample.Pairs(n, 6)
-    found = boot.correlate(x, y, method)
-    for b in range(6):
-        copies = np.repeat(np.arange(pairs), boot.weights[:, b].astype(int))
-        a, c = x[copies], y[copies]
-        if method == "spearman":
-            a, c = rankdata(a), rankdata(c)
-        assert found[b] == pytest.approx(np.corrcoef(a, c)[0, 1], abs=1e-5)
+        x = np.round(2 * x)
+    value, adds = resample._influence(x, y, method)
+    assert value == pytest.approx(scipys(x, y).statistic)
+    assert adds.mean() == pytest.approx(0, abs=1e-12)
+    for row in range(8):
+        more = scipys(np.r_[x, x[row]], np.r_[y, y[row]]).statistic
+        assert 2001 * (more - value) == pytest.approx(adds[row], abs=0.02)
 
 
-def test_pair_bootstrap_keeps_one_reference_at_a_time():
-    rng = np.random.default_rng(2)
-    x, y, z = rng.random((3, 45))
-    boot = resample.Pairs(10, 8)
-    first = boot.correlate(x, y)
-    boot.correlate(x, z)
-    assert np.allclose(boot.correlate(x, y), first)
-    assert np.allclose(boot.correlate(x, x), 1, atol=1e-5)
+@pytest.mark.parametrize("method", rsa.METHODS)
+def test_pairs_are_correlated_as_their_matrices(method):
+    x, y = np.random.default_rng(6).standard_normal((2, 12, 9))
+    a, b = np.round(rsa.rdm(x), 1), rsa.rdm(y)
+    value, draws = resample.pair_correlation(rsa.upper_triangle(a), rsa.upper_triangle(b), 300, method)
+    assert value == pytest.approx(rsa.compare(a, b, method))
+    assert len(draws) == 300
+    assert (np.abs(draws) < 1).all()
+    value, draws = resample.pair_correlation(rsa.upper_triangle(a), rsa.upper_triangle(a), 20, method)
+    assert value == pytest.approx(1)
+    assert (draws == value).all()
+
+
+def test_the_mean_of_correlations_with_several_references():
+    own, people = np.random.default_rng(0).normal(size=28), np.random.default_rng(1).normal(size=(3, 28))
+    value = resample.pair_correlation(own, people, 20)[0]
+    single = [resample.pair_correlation(own, one, 20)[0] for one in people]
+    assert value == pytest.approx(np.mean(single))
+    same, again = resample.pair_correlation(own, np.stack([people[0]] * 2), 20)
+    assert same == pytest.approx(single[0])
+    np.testing.assert_allclose(again, resample.pair_correlation(own, people[0], 20)[1])
+
+
+def test_unknown_methods_are_refused_and_constants_have_no_correlation():
+    with pytest.raises(InputError, match="kendall"):
+        resample.pair_correlation(np.arange(6.0), np.arange(6.0), method="kendall")
+    value, draws = resample.pair_correlation(np.ones(6), np.arange(6.0))
+    assert np.isnan(value)
+    assert np.isnan(draws).all()
+
+
+def test_draws_over_units_are_as_wide_as_repeating_them():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 6, 60).astype(float)
+    y = x + 3 * rng.normal(size=60)
+    value, draws = resample.unit_correlation(x, y)
+    rows = np.array([np.repeat(np.arange(60), count.astype(int)) for count in resample.counts(60).T])
+    plain = np.array([spearmanr(x[row], y[row]).statistic for row in rows])
+    assert value == pytest.approx(spearmanr(x, y).statistic)
+    assert np.corrcoef(draws, plain)[0, 1] > 0.95
+    assert draws.std() == pytest.approx(plain.std(), rel=0.1)
+    _, few = resample.unit_correlation(x, y, resample.counts(60)[:, :50])
+    np.testing.assert_allclose(few, draws[:50])
+
+
+@pytest.mark.parametrize("noise", [0.3, 30.0])
+def test_intervals_of_pairs_cover_the_truth(noise):
+    """Also where most of the noise is that of single pairs, which repeating rows and columns counts twice."""
+    rng = np.random.default_rng(0)
+    i, j = np.triu_indices(60, 1)
+
+    def sample():
+        z = rng.normal(size=(60, 4))
+        w = z + rng.normal(size=(60, 4))
+        far = [((v[i] - v[j]) ** 2).sum(1) for v in (z, w)]
+        return far[0] + noise * rng.normal(size=len(i)), far[1]
+
+    truth = np.mean([spearmanr(*sample()).statistic for _ in range(200)])
+    found = [resample.pair_correlation(*sample(), 300) for _ in range(150)]
+    inside = [low <= truth <= high for low, high in (resample.interval(draws) for _, draws in found)]
+    assert 0.88 <= np.mean(inside) <= 1.0
+    width = np.mean([draws.std() for _, draws in found])
+    assert width == pytest.approx(np.std([value for value, _ in found]), rel=0.2)
+
+
+def test_how_far_other_draws_would_move_an_interval():
+    rng = np.random.default_rng(0)
+    ends = [resample.interval(rng.normal(size=500)) for _ in range(400)]
+    found = np.mean([monte_carlo_error(rng.normal(size=500)) for _ in range(100)])
+    assert found == pytest.approx(np.std([low for low, _ in ends]), rel=0.25)
+    assert monte_carlo_error(np.full(20, 0.3)) == 0
+    assert np.isnan(monte_carlo_error(np.full(20, np.nan)))
+
+
+# ---- draws in few numbers
+
+
+def test_packed_draws_come_back(monkeypatch):
+    monkeypatch.setattr(kept_draws, "MOST", 50)
+    rng = np.random.default_rng(0)
+    values = {n: [rng.random(n) for _ in range(3)] for n in (20, 45)}
+    draws = np.stack([resample.unit_means(v)[1] for n in values for v in values[n]])
+    other = np.stack([rng.random(draws.shape[1]), np.full(draws.shape[1], np.nan), np.full(draws.shape[1], 0.5)])
+    every = np.concatenate([draws, other])
+    kinds = ["20"] * 3 + ["45"] * 3 + ["noise", "45", "20"]
+    arrays = kept_draws.packed(every, kinds)
+    assert arrays["units"].tolist() == [20] * 3 + [45] * 3 + [0] * 3
+    assert sum(a.nbytes for a in arrays.values()) < every.astype(np.float16).nbytes / 2
+    back = kept_draws.unpacked(arrays)
+    np.testing.assert_allclose(back, every, atol=1e-3)
+    order = [1, 8, 4, 6, 0]  # rows in any order
+    again = kept_draws.unpacked(kept_draws.packed(every[order], [kinds[k] for k in order]))
+    np.testing.assert_allclose(again, back[order], atol=2e-4)
+
+
+def test_rows_that_are_no_sum_are_kept_whole():
+    drawn = kept_draws.counts(20) - 1
+    draws = np.stack([0.4 + np.arange(20) @ drawn / 1e3, 0.4 + (np.arange(20) @ drawn / 1e2) ** 2])
+    arrays = kept_draws.packed(draws, ["a", "a"])
+    assert arrays["units"].tolist() == [20, 0]
+    np.testing.assert_allclose(kept_draws.unpacked(arrays), draws, rtol=2e-3)
 
 
 # ---- what the draws mean
@@ -201,23 +276,6 @@ def test_constant_scores_have_no_width():
     assert (draws == 1).all()
 
 
-@pytest.mark.parametrize("method", rsa.METHODS)
-def test_drawn_pairs_are_repeated_rows_without_copies(method):
-    """Brute force: repeat rows and columns, drop pairs of an object with its own copy, correlate with SciPy."""
-    x, y = np.random.default_rng(6).standard_normal((2, 12, 9))
-    a, b = np.round(rsa.rdm(x), 1), rsa.rdm(y)
-    drawn = resample.counts(12, 15, 3).astype(np.float64)
-    found = resample.Pairs(12, drawn=drawn).correlate(rsa.upper_triangle(a), rsa.upper_triangle(b), method)
-    for count, value in zip(drawn.T.astype(int), found):
-        rows = np.repeat(np.arange(12), count)
-        i, j = np.triu_indices(12, 1)
-        i, j = rows[i], rows[j]
-        keep = i != j
-        u, v = a[i, j][keep], b[i, j][keep]
-        expected = spearmanr(u, v).statistic if method == "spearman" else np.corrcoef(u, v)[0, 1]
-        assert value == pytest.approx(expected, abs=1e-10)
-
-
 def test_draws_of_the_calibration_error():
     """Centred on the estimate; the weighted error where it is large; not narrower than errors of new data vary."""
     rng = np.random.default_rng(1)
@@ -232,7 +290,7 @@ def test_draws_of_the_calibration_error():
     p = sample(0.8)
     value, draws = expected_calibration_error(p), resample.calibration_error(p, triplets, range(60), 400)
     assert draws.mean() == pytest.approx(value, abs=1e-6)
-    weights = resample.triplet_weights(triplets, range(60), 400)
+    weights = 1 + (resample.counts(60, 400) - 1)[triplets].sum(1)
     right = (p.argmax(1) == 0).astype(float)
     plain = 0.8 - (right @ weights) / weights.sum(0)
     np.testing.assert_allclose(draws - draws.mean(), plain - plain.mean(), atol=1e-9)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from humalign import claims, edition, record
+from humalign import claim_tests, claims, edition, record
 from humalign.chapters import second_world
 from humalign.errors import InputError
 from humalign.results import Measured
@@ -140,10 +140,10 @@ def test_slope_and_line_are_those_of_least_squares():
     measured = _measured({"a": 0.30, "b": 0.40, "c": 0.44, "d": 0.25})
     slope, intercept = np.polyfit([0, 0.5, 1], [0.30, 0.40, 0.44], 1)
     test = {"kind": "slope", "x": "overlap", "layer": "penultimate", "of": "model != 'd'"}
-    assert claims.slope(measured, models, test)[0][0] == pytest.approx(slope)
+    assert claim_tests.slope(measured, models, test)[0][0] == pytest.approx(slope)
     test |= {"kind": "line_at", "at": 0.7, "b": "model == 'd'"}
-    assert claims.line_at(measured, models, test)[0][0] == pytest.approx(intercept + 0.7 * slope - 0.25)
-    assert claims.slope(measured, models, {**test, "of": "model in ['a', 'b']"}) is None
+    assert claim_tests.line_at(measured, models, test)[0][0] == pytest.approx(intercept + 0.7 * slope - 0.25)
+    assert claim_tests.slope(measured, models, {**test, "of": "model in ['a', 'b']"}) is None
 
 
 def test_every_claim_of_the_second_world_selects_networks_that_are_listed(second):

@@ -30,6 +30,38 @@ def test_intervals_without_networks_are_too_narrow_for_networks_as_a_sample():
     assert verdict_rule.simulate(wide, 0.0, True, 300)["covered"] < 0.6
 
 
+@pytest.mark.parametrize(("networks", "low", "high"), [(3, 0.6, 0.92), (40, 0.92, 0.97)])
+def test_few_networks_drawn_anew_make_intervals_too_narrow(networks, low, high):
+    """A bootstrap of n values has the variance of (n - 1) / n of them, and quantiles of a normal."""
+    design = {"networks": (networks, networks), "resampled": True, "runs": 1, "between": 1.0, "within": 0.0,
+              "objects": 0.0}  # fmt: skip
+    found = verdict_rule.simulate(design, 0.5, True, 50, repeats=1500)
+    assert low < found["covered"] < high
+
+
+def test_the_spread_of_groups_is_found_again():
+    generator = np.random.default_rng(0)
+    rows, drawn, common = [], [], 0.01 * generator.standard_normal(200)
+    for k in range(80):
+        network = 0.05 * generator.standard_normal() + 0.1 * (k % 2)
+        for seed in range(3):
+            value = network + 0.02 * generator.standard_normal()
+            rows.append({"dataset": "things", "measure": "accuracy", "model": f"m{k}", "seed": seed, "value": value,
+                         "layer": "penultimate"})  # fmt: skip
+            drawn.append(value + common * (k % 2))
+    measured = Measured.of(rows, np.array(drawn), profile="mini")
+    facts = measured.table[["model"]].drop_duplicates().assign(group=lambda t: t["model"].str[1:].astype(int) % 2)
+    test = {"select": {"dataset": "things"}, "layer": "penultimate", "a": "group == 1", "b": "group == 0"}
+    found = verdict_rule.spreads_of_groups(measured, facts, test)
+    assert (found["networks"], found["runs"]) == ((40, 40), 3)
+    assert found["between"] == pytest.approx(0.05, rel=0.15)
+    assert found["within"] == pytest.approx(0.02, rel=0.15)
+    assert found["objects"] == pytest.approx(common.std(ddof=1), rel=0.01)
+    table = verdict_rule.measure(measured, facts, {"labels": 50}, repeats=50, designs={"labels": test})
+    assert table["networks"].tolist() == ["40 against 40"] * 2
+    assert verdict_rule.spreads_of_groups(measured, facts, {**test, "a": "model == 'm1'"}) is None
+
+
 def test_spreads_are_found_again():
     generator = np.random.default_rng(0)
     models, runs, draws = 40, 4, 300

@@ -17,7 +17,7 @@ from ..source import Source
 from . import networks, statements, things_files, zero_shot
 
 ROLES, OPTIONAL = (), ()  # the page is about single published files: NEEDED
-VERSION = 1  # of the tables that are kept: goes up when their numbers change
+VERSION = 2  # of the tables that are kept: goes up when their numbers change
 PEOPLE = "things/llm_people"
 LANGUAGE = {"gpt4": "GPT-4", "chatgpt35": "ChatGPT-3.5"}  # model: name; the data sets are things/llm_MODEL
 SEEING = ("clip_ViT-B/32", "vgg16_srf200")

@@ -189,9 +189,21 @@ def numbers_of_tests(verdicts: pd.DataFrame, measured: Measured) -> dict:
         "cl_tests": show.number(tests),
         "cl_decided": show.number(len(decided), provenance=basis),
         "cl_survive": show.number(int((decided["holm"] < ALPHA).sum()), provenance=basis),
-        "cl_draws": show.number(draws),
         "cl_floor": show.number(2 / (draws + 1), digits=3),
         "cl_first_step": show.number(ALPHA / max(tests, 1), digits=4),
+        **of_draws(verdicts, draws, "cl"),
+    }
+
+
+def of_draws(verdicts: pd.DataFrame, draws: int, prefix: str) -> dict:
+    """Numbers for the prose on how well intervals are known: ``<prefix>_draws``, ``_error``, ``_most``.
+
+    The latter two are how far other draws would move an end, in per cent of the width: median and most over the claims.
+    """
+    share = 100 * (verdicts["error"] / (verdicts["high"] - verdicts["low"])).replace(np.inf, np.nan)
+    told = {"error": share.median(), "most": share.max()}
+    return {f"{prefix}_draws": show.number(draws)} | {
+        f"{prefix}_{k}": show.Words(f"{v:.1f} %") for k, v in told.items()
     }
 
 

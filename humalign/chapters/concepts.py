@@ -18,7 +18,7 @@ from ..source import LAYERS, YOURS, Source
 from . import networks, probing, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
-VERSION = 1  # of what is kept: goes up when its numbers change
+VERSION = 2  # of what is kept: goes up when its numbers change
 DATASET = "things-dimensions"  # accuracy and R2 of single dimensions: not "things", which is about all triplets
 PREDICTED = "things-predicted"  # accuracy on the triplets that people's dimensions predict
 ZERO, SAME, PROBED, REGRESSION = probing.RAW, probing.SAME, probing.PROBED, "regression"

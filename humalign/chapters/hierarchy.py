@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import squareform
 
 from .. import resample
 from ..hierarchy import distance_change, model_similarity, principal_components
 from ..plots import panels, style
 from ..results import Measured, Rows, farthest
-from ..rsa import compare
 from .student import NAMES, STAGES, averaged
 
 ROLES, OPTIONAL = (), ()  # students of the drawn world, recorded; nothing is kept
@@ -43,29 +41,22 @@ def of_features(before, after, shown: pd.DataFrame, **common) -> Measured:
     labels = [shown[level].to_numpy() for level in LEVELS]
     before, after = (np.asarray(x, np.float32) for x in (before, after))
     found = distance_change(before, after, labels, names=RELATIONS)
-    codes, k = resample.codes(labels[0])
-    drawn = resample.counts(k)
-    rows = Rows(**common)
-    first, second = codes[found["first"].to_numpy()], codes[found["second"].to_numpy()]
+    rows, pairs = Rows(**common), found[["first", "second"]].to_numpy()
     values = found["change"].to_numpy(np.float32)
     for name in RELATIONS:
         at = (found["relation"] == name).to_numpy()
-        a, b = first[at], second[at]
-        weights = drawn[a] if name == RELATIONS[0] else drawn[a] * drawn[b]
-        draws = (values[at] @ weights) / weights.sum(0)
-        rows.add("hierarchy", "distance-change", name, values[at].mean(), draws, int(at.sum()))
+        drawn = resample.triplet_means(values[at], pairs[at], labels[0])
+        rows.add("hierarchy", "distance-change", name, *drawn, int(at.sum()))
     return rows.measured()
 
 
-def alike(vectors: dict, n: int, **common) -> list[Measured]:
+def alike(vectors: dict, **common) -> list[Measured]:
     """How much the dissimilarities in each network are those in the others of its kind.
 
     Parameters
     ----------
     vectors : dict
         Network to its dissimilarities, upper triangle of an (n, n) matrix row by row; two networks or more.
-    n : int
-        Objects.
     **common
         Further columns: stage and so on.
 
@@ -74,12 +65,10 @@ def alike(vectors: dict, n: int, **common) -> list[Measured]:
     list of Measured
         One a network, dataset "model-similarity", measure "spearman": the mean correlation with the others; n networks.
     """
-    pairs = resample.Pairs(n, drawn=resample.counts(n).astype(np.float64))  # many pairs: sums of float32 lose digits
     names, found = list(vectors), {}
     for i, a in enumerate(names):
         for b in names[i + 1 :]:
-            once = compare(squareform(vectors[a]), squareform(vectors[b]), "spearman")
-            found[a, b] = (float(once), pairs.correlate(vectors[a], vectors[b]))
+            found[a, b] = resample.pair_correlation(vectors[a], vectors[b])
     out = []
     for name in names:
         own = [v for pair, v in found.items() if name in pair]

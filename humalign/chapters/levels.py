@@ -14,13 +14,12 @@ from .. import record as recording
 from ..data.types import Triplets
 from ..errors import MissingData
 from ..results import Measured, Rows
-from ..rsa import compare_vectors
 from ..similarity import similarity_matrix
 from ..source import Source
 from . import networks, zero_shot
 
 ROLES, OPTIONAL = ("levels",), ()
-VERSION = 1  # of what is kept: goes up when its numbers change
+VERSION = 2  # of what is kept: goes up when its numbers change
 LAYER, STAGE = "penultimate", "zero-shot"
 SHARPNESS = 100.0  # of the cosine, for the doubt of a network
 BLOCK = 2048  # triplets compared at a time, so that similarities of all pictures need not fit into memory
@@ -122,7 +121,7 @@ def whose(summary: pd.DataFrame) -> tuple[str, str]:
     return SIMULATED if SIMULATED[0] in summary else REAL
 
 
-def _intervals(own: pd.DataFrame, seed: int, draws: int = 200) -> dict:
+def _intervals(own: pd.DataFrame, seed: int) -> dict:
     """Bootstrap intervals over triplets of the quantities that are means or correlations over triplets."""
     table = measures.triplets(own)
     share = measures.counts(own)[[0, 1, 2]].to_numpy()
@@ -131,11 +130,11 @@ def _intervals(own: pd.DataFrame, seed: int, draws: int = 200) -> dict:
     out = {}
     for level in (*measures.LEVELS, "all"):
         part = table if level == "all" else table[table["level"] == level]
-        drawn = resample.drawn_rows(len(part), generator, draws)
+        drawn = resample.drawn_rows(len(part), generator)
         columns = {"ceiling": part["agreement"], "majority_share": part["majority_share"], "entropy": part["entropy"],
                    "share_unanimous": part["entropy"] == 0}  # fmt: skip
         found = {quantity: values.to_numpy(float) @ drawn / len(part) for quantity, values in columns.items()}
-        found["time_entropy"] = resample.spearman(part["log_seconds"], part["entropy"], drawn)
+        found["time_entropy"] = resample.unit_correlation(part["log_seconds"], part["entropy"], drawn)[1]
         for quantity, values in found.items():
             out[quantity, level] = tuple(resample.interval(values))
     return out
@@ -239,8 +238,8 @@ def add_levels(rows: Rows, right, doubt, triplets: Triplets, table: pd.DataFrame
         shown, times = triplets.triplets[keep], table["log_seconds"].to_numpy()[keep]
         found = resample.triplet_means(right[keep], shown, triplets.concepts)
         rows.add("levels", "accuracy", level, *found, int(keep.sum()), **more)
-        draws = resample.spearman(doubt[keep], times, resample.triplet_weights(shown, triplets.concepts))
-        rows.add("levels", "entropy-time", level, compare_vectors(doubt[keep], times), draws, int(keep.sum()), **more)
+        found = resample.triplet_correlation(doubt[keep], times, shown, triplets.concepts)
+        rows.add("levels", "entropy-time", level, *found, int(keep.sum()), **more)
 
 
 def of_features(features, triplets: Triplets, table: pd.DataFrame, **common) -> Measured:

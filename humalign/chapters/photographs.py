@@ -13,7 +13,7 @@ from ..source import Source
 from . import concepts, networks, probing, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
-VERSION = 2  # of what is recorded: goes up when its numbers change
+VERSION = 3  # of what is recorded: goes up when its numbers change
 MODELS = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 GROUP = "Photographs"  # in the figures of the drawn world
 LAYER = "penultimate"

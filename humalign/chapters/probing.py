@@ -22,7 +22,7 @@ from ..source import LAYERS, Source
 from . import networks, rsa
 
 ROLES, OPTIONAL = ("things",), ARRANGEMENTS
-VERSION = 1  # of what is kept: goes up when its numbers change
+VERSION, PROBES = 2, 1  # of what is kept, and of probes: go up when their numbers change
 # the papers' grid ends at .1; here weaker penalties fit too closely, and from .2 on most transforms collapse to zero
 STRENGTHS = (0.01, 0.03, 0.1, 0.15)
 PAPER = probing.STRENGTHS  # the papers' grid, for their data
@@ -162,7 +162,7 @@ def kept_probe(source: Source, features: Features, triplets: Triplets, transform
     name = f"probe-things-{who['model']}.s{who['seed']}-{who['layer']}"
     known = features.meta.get("weights", features.checksum)
     parts = [known, features.layer, triplets.checksum, transform, sorted(settings.items()), *settings_of(source)]
-    return _unpack(kept(source.profile, name, VERSION, parts, make), **who)
+    return _unpack(kept(source.profile, name, PROBES, parts, make), **who)
 
 
 def _pack(probe: Probe) -> dict:
@@ -385,7 +385,7 @@ def solvers(source: Source, models, strength=0.1, layer="penultimate", max_epoch
                 })  # fmt: skip
         return pd.DataFrame(rows)
 
-    return kept(source.profile, "probe-solvers", VERSION, parts, make)
+    return kept(source.profile, "probe-solvers", PROBES, parts, make)
 
 
 # ---- points and tables -----------------------------------------------------------------------------------------------

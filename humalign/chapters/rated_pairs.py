@@ -15,7 +15,7 @@ import pandas as pd
 from .. import resample, show
 from ..errors import InputError, MissingData
 from ..plots import panels
-from ..rsa import compare_vectors, rdm
+from ..rsa import rdm
 from . import released
 from .aligned import Students
 from .student import NAMES, STAGES
@@ -269,11 +269,10 @@ def agreement(found: dict[str, Rated], provenance: str = "live") -> pd.DataFrame
     for model, one in found.items():
         rating = one.ratings.groupby(KEY)["rating"].mean()
         table = one.stages.set_index(KEY).join(rating, how="inner")
-        drawn = resample.counts(len(table)).astype(np.float64)
         for stage in (s for s in STAGES if s in table):
             near = -table[stage].to_numpy()
-            value = compare_vectors(near, table["rating"].to_numpy())
-            low, high = resample.interval(resample.spearman(near, table["rating"].to_numpy(), drawn))
+            value, drawn = resample.unit_correlation(near, table["rating"].to_numpy())
+            low, high = resample.interval(drawn)
             rows.append({"panel": "rated pairs", "model": model, "stage": stage, "value": value, "low": float(low),
                          "high": float(high), "n": len(table), "provenance": provenance})  # fmt: skip
     return pd.DataFrame(rows)

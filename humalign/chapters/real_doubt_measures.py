@@ -12,6 +12,7 @@ from .. import choices, crowd, odd_one_out, resample, results
 from ..calibration import calibration_table, expected_calibration_error, fit_temperature
 from ..data.types import Features, Triplets
 from ..results import Measured
+from ..rsa import compare_vectors
 from ..similarity import similarity_matrix
 from ..source import Source
 from . import calibration, real_networks, things_files, zero_shot
@@ -118,7 +119,7 @@ def people_of(asked: Asked) -> Measured:
     found = {"half": known["crowd"][0], "reliability": known["crowd"][1], "ceiling": known["crowd"][1] ** 0.5}
     for detail, v in found.items():
         rows.add("crowd", "known doubt", detail, v, none, len(counts))
-    v, d = resample.triplet_spearman(crowd.doubt(now), crowd.doubt(before), questions, asked.concepts)
+    v, d = resample.triplet_correlation(crowd.doubt(now), crowd.doubt(before), questions, asked.concepts)
     rows.add("crowd", "doubt, before and now", "", v, d, int(both.sum()), stage="again")
     limit = (known["now"][1] * known["before"][1]) ** 0.5
     rows.add("crowd", "doubt, before and now", "ceiling", limit, none, int(both.sum()), stage="again")
@@ -136,11 +137,7 @@ def _near_the_others(asked: Asked) -> np.ndarray:
 
 def reliability(halves) -> tuple[float, float]:
     """Of entropies: mean rank correlation of two halves, and that of the whole (Spearman and Brown)."""
-    plain, found = None, []
-    for first, second in halves:
-        plain = np.ones((len(first), 1)) if plain is None else plain
-        found.append(resample.spearman(crowd.doubt(first), crowd.doubt(second), plain)[0])
-    half = float(np.mean(found))
+    half = float(np.mean([compare_vectors(crowd.doubt(first), crowd.doubt(second)) for first, second in halves]))
     return half, crowd.spearman_brown(half)
 
 
@@ -245,7 +242,7 @@ def of_model(own: Judge, asked: Asked) -> Measured:
     v, d = (one[0] / one[1] - one[2] / one[3] for one in (value, drawn))
     rows.add("crowd", "sure minus unsure", "", v, d, int(low.sum() + high.sum()), stage=STAGE)
     entropy, questions = odd_one_out.entropy(own.chances["log loss"]), asked.crowd.questions
-    v, d = resample.triplet_spearman(entropy, crowd.doubt(counts), questions, asked.concepts)
+    v, d = resample.triplet_correlation(entropy, crowd.doubt(counts), questions, asked.concepts)
     rows.add("crowd", "doubt", "", v, d, len(counts), stage=STAGE)
     return rows.measured()
 

@@ -17,7 +17,7 @@ from . import networks, rsa, statements, things_files, zero_shot
 from .things_files import CONCEPTS, EMBEDDINGS, NAMES, TEST_SETS, TRAINING, kernel_of
 
 ROLES, OPTIONAL = ("photographs", "mur92"), ()
-VERSION = 3  # of what is kept: goes up when its numbers change
+VERSION = 4  # of what is kept: goes up when its numbers change
 NEEDED = frozenset({
     *TEST_SETS, TRAINING, CONCEPTS, *NAMES, "things/categories_27", "things_cc0/images", "things_cc0/features",
     "mur92", "mur92/images", "mur92/features", "weights/squeezenet1_0",
@@ -87,17 +87,16 @@ def with_embeddings(source: Source) -> Measured:
     parts = [(part, similarity_matrix(part.align(ids).values, kernel_of(part.model)))
              for part in source.features("photographs")]  # fmt: skip
     people = {part.model: similarity for part, similarity in parts if part.model in EMBEDDINGS}
-    pairs, rows, drawn = resample.Pairs(len(ids)), [], []
+    rows, drawn = [], []
     for target, similarity in people.items():
         human = measures.upper_triangle(similarity)
         for part, own in parts:
             if part.model != target:
-                own = measures.upper_triangle(own)
-                value = measures.compare_vectors(own, human)
+                value, spread = resample.pair_correlation(measures.upper_triangle(own), human)
                 rows.append(
                     {**networks.identity(part), "dataset": target, "detail": kernel_of(part.model), "value": value}
                 )
-                drawn.append(pairs.correlate(own, human))
+                drawn.append(spread)
     common = {"measure": "spearman", "stage": zero_shot.STAGE, "n": len(ids), "source": things_files.IN_SAMPLE}
     return Measured.of(rows, np.stack(drawn), profile=source.profile.name, **common)
 

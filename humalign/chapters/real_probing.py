@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from .. import claims, odd_one_out, record, resample, results, rsa, show
+from .. import claim_tests, claims, odd_one_out, record, resample, results, rsa, show
 from ..data.types import Triplets
 from ..record import Tables
 from ..results import Measured, combine, interval
@@ -20,7 +20,7 @@ from ..source import Source
 from . import concepts, networks, probing, statements, things_files, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
-VERSION = 1  # of what is kept: goes up when its numbers change
+VERSION = 2  # of what is kept: goes up when its numbers change
 TESTS = {  # other people's answers: name in results and data set
     "testset1": "things/testset1",
     "testset2": "things/testset2",
@@ -148,7 +148,7 @@ def differences(measured: Measured, models: pd.DataFrame) -> pd.DataFrame:
             for when, stage in (("before", before), ("after", probing.PROBED)):
                 test = {"layer": LAYER, "select": {"dataset": dataset, "stage": stage, "measure": "accuracy"},
                         "a": f"model == {first!r}", "b": f"model == {second!r}"}  # fmt: skip
-                parts[when] = claims.group_difference(measured, models, test)[0]
+                parts[when] = claim_tests.group_difference(measured, models, test)[0]
             parts["change"] = parts["after"] - parts["before"]
             for when, found in parts.items():
                 low, high = interval(found[1:])
@@ -184,15 +184,16 @@ def glocal(source: Source, draws: int = resample.DRAWS) -> Measured:
     rows = [np.array([own.get(name, -1) for name in one.ids])[one.triplets] for one in answers]
     inside = np.concatenate([part[(part >= 0).all(1)] for part in rows])
     triplets = Triplets(features.ids, inside, answers[0].source, answers[0].licence)
-    pairs, target, rows, drawn = resample.Pairs(len(features), draws), rsa.upper_triangle(human), [], []
+    target, rows, drawn = rsa.upper_triangle(human), [], []
     common = {"model": GLOCAL, "layer": "visual", "dataset": "200 concepts", "profile": source.profile.name}
     common["source"] = things_files.IN_SAMPLE
     ways = {"zero-shot": (features.values, "cosine"), "gLocal": (transform.apply(features.values), "dot")}
     scores = []
     for stage, (values, kernel) in ways.items():
         similarity = similarity_matrix(values, kernel)
-        rows.append({"stage": stage, "detail": kernel, "value": rsa.compare(similarity, human)})
-        drawn.append(pairs.correlate(rsa.upper_triangle(similarity), target))
+        near, spread = resample.pair_correlation(rsa.upper_triangle(similarity), target, draws)
+        rows.append({"stage": stage, "detail": kernel, "value": near})
+        drawn.append(spread)
         scores.append(odd_one_out.scores(similarity, triplets.triplets))
     value, spread = resample.triplet_means(np.stack(scores), triplets.triplets, triplets.concepts, draws)
     task = [{**row, "value": v} for row, v in zip(rows, value)]

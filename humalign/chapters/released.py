@@ -23,7 +23,7 @@ ROLES = ("levels", "imagenet-val", "caltech101", "cifar100-train", "cifar100-tes
          "cars196")  # fmt: skip
 OPTIONAL = ("things", "cichy", "king1", "king2")
 GET = "humalign data fetch --tier paper2, then humalign extract --tier paper2"
-VERSION = 1  # of what is kept: goes up when its numbers change
+VERSION = 2  # of what is kept: goes up when its numbers change
 REPORTED = student.WHOLE  # detail of results on the concepts that the claims are about
 PANELS = {  # (dataset, measure, detail): title
     **{("levels", "accuracy", f"{REPORTED}/{level}"): f"Levels, {level}" for level in LEVELS},
@@ -163,7 +163,7 @@ def _alike(source: Source, known: pd.DataFrame) -> list[Measured]:
             vectors = {base: rsa.rdm(_features(source, "things", model, ids[some]), "correlation")[upper]
                        for model, base in part["base"].items()}  # fmt: skip
             own = {"stage": state, "layer": LAYER, "profile": source.profile.name}
-            return combine(*hierarchy.alike(vectors, len(some), **own))
+            return combine(*hierarchy.alike(vectors, **own))
 
         if len(part) > 1:
             inputs = [source.state("things", [model]) for model in part.index]

@@ -17,7 +17,7 @@ from ..source import LAYERS, Source
 from . import networks
 
 ROLES, OPTIONAL = ARRANGEMENTS, ("things",)
-VERSION = 1  # of what is kept: goes up when its numbers change
+VERSION = 2  # of what is kept: goes up when its numbers change
 METRICS = ("correlation", "cosine")
 METHODS = ("spearman", "pearson")
 STAGE = "zero-shot"
@@ -62,16 +62,15 @@ def of_features(
         For no features at all.
     """
     mean = human.mean()
-    target, pairs = measures.upper_triangle(mean), resample.Pairs(len(human), draws)
-    rows, drawn = [], []
+    target, rows, drawn = measures.upper_triangle(mean), [], []
     for part in features:
         values = part.align(human.ids).values
         for metric in metrics:
             rdm = np.asarray(measures.rdm(values, metric=metric))
             for method in methods:
-                value = float(measures.compare(rdm, mean, method=method))
+                value, spread = resample.pair_correlation(measures.upper_triangle(rdm), target, draws, method)
                 rows.append({**networks.identity(part), "detail": metric, "measure": method, "value": value})
-                drawn.append(pairs.correlate(measures.upper_triangle(rdm), target, method))
+                drawn.append(spread)
     if not rows:
         raise MissingData("leaves no features to compare, as every transform collapsed", stage, "fit more triplets")
     return Measured.of(rows, np.stack(drawn), stage=stage, n=len(target), **common)
@@ -101,18 +100,17 @@ def of_people(
     Measured
         Measures "spearman" (mean) and "spearman with each person"; detail = metric; draws resample pictures.
     """
-    pairs, rows, drawn = resample.Pairs(len(human), draws), [], []
+    rows, drawn = [], []
     targets = {
         "mean": measures.upper_triangle(human.mean()),
         "single": np.stack([measures.upper_triangle(one) for one in human.rdm]),
     }
     rdms = [(part, np.asarray(measures.rdm(part.align(human.ids).values, metric=metric))) for part in features]
     for whom in against:
-        others = [human.mean()] if whom == "mean" else human.rdm
         for part, rdm in rdms:
-            value = float(np.mean([measures.compare(rdm, one) for one in others]))
+            value, spread = resample.pair_correlation(measures.upper_triangle(rdm), targets[whom], draws)
             rows.append({**networks.identity(part), "measure": PAIRINGS[whom], "value": value})
-            drawn.append(pairs.correlate(measures.upper_triangle(rdm), targets[whom]))
+            drawn.append(spread)
     return Measured.of(rows, np.stack(drawn), stage=STAGE, detail=metric, n=len(human), **common)
 
 

@@ -15,7 +15,7 @@ from ..results import Measured, interval
 from ..source import Source
 from ..store import read_json
 from ..zoo.facts import kinds
-from . import claims, statements, student, verdicts
+from . import claims, probing, statements, student, verdict_rule, verdicts
 from .world import FROZEN
 
 ROLES, OPTIONAL = (), ()  # recorded runs
@@ -25,6 +25,7 @@ CONTROLS = ("Rewired labels", "Labels of all concepts")  # groups that no paper 
 LEDGER = "claims_second.toml"
 REAL = "THINGS, 27 categories, and SPoSE-49"
 NOT_YET = show.Words("not measured yet")
+TOGETHER = ", kinds together"  # end of stages where a kind and its basic concept lie in one fold of the probe
 RUNS_PLANNED = 3  # training runs of each network
 NAMES_ONLY, LINE = "sigmoid-resnet-m", "resnet-m"  # the network that labels are compared with; architecture of the line
 STAGES = ("base", "permuted", "UnAligNet", "AligNet")
@@ -109,6 +110,19 @@ def judged(measured: Measured | None = None, models: pd.DataFrame | None = None)
 def own(verdicts: pd.DataFrame) -> pd.DataFrame:
     """The claims of this world's own ledger among :func:`judged`."""
     return verdicts[verdicts["id"].str.startswith("w2-")]
+
+
+def rule(runs: Measured, models: pd.DataFrame) -> pd.DataFrame:
+    """How often verdicts on groups of networks are right: simulated studies like that of the taxonomy's labels.
+
+    Returns
+    -------
+    DataFrame
+        Of :func:`humalign.chapters.verdict_rule.measure`.
+    """
+    test = next(claim["test"] for claim in ledger.ledger(LEDGER) if claim["id"] == "w2-labels")
+    concepts = {"labels": frozen()["concepts"]}
+    return verdict_rule.measure(runs, models, concepts, designs={"labels": test})
 
 
 def _first(source: Source) -> dict:
@@ -345,7 +359,21 @@ def stage_numbers(points: pd.DataFrame) -> dict:
             for row in points.itertuples() if row.panel in names}  # fmt: skip
 
 
-def numbers(found: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -> dict:
+def probe_numbers(runs: Measured) -> dict:
+    """Gains of the probe for the prose, same networks: ``w2_gain_apart`` with folds over concepts, and
+    ``w2_gain_together`` with folds over basic concepts."""
+    table, out = runs.table, {"w2_gain_apart": NOT_YET, "w2_gain_together": NOT_YET}
+    own = table[table["stage"] == probing.PROBED + TOGETHER]
+    same = table["model"].isin(own["model"]) & (table["layer"] == "penultimate") & (table["dataset"] == "things")
+    for key, end in (("apart", ""), ("together", TOGETHER)):
+        sides = {"plus": {"stage": probing.PROBED + end}, "minus": {"stage": probing.SAME + end}}
+        found = resample.difference(runs.select(same.to_numpy()), **sides)
+        for row in found[found["model"] == "all"].itertuples():
+            out[f"w2_gain_{key}"] = show.number(row.value, (row.low, row.high), "recorded")
+    return out
+
+
+def numbers(found: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame, draws: int) -> dict:
     """Numbers for the prose.
 
     Parameters
@@ -356,9 +384,13 @@ def numbers(found: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -> d
         Of :func:`facts`.
     lines : DataFrame
         Of :func:`log`.
+    draws : int
+        Behind each interval.
     """
     there = found[found["effect"].notna()]
-    out = {f"w2_{name.partition('-')[2].replace('-', '_')}": NOT_YET for name in own(found)["id"]}
+    out = claims.of_draws(there, draws, "w2") | {
+        f"w2_{name.partition('-')[2].replace('-', '_')}": NOT_YET for name in own(found)["id"]
+    }
     out |= {f"w2_v_{name.replace('-', '_')}": NOT_YET for name in found["id"]}
     out |= statements.numbers(own(there), "recorded", "w2")
     naming = frozen()["naming"]
@@ -375,10 +407,6 @@ def numbers(found: pd.DataFrame, models: pd.DataFrame, lines: pd.DataFrame) -> d
         "w2_colours": show.number(naming["colour histogram"], None, "recorded"),
         "w2_bayes": show.number(bayes(), None, "recorded"),
     }
-    runs = models.assign(runs=models["seeds"].fillna("").astype(str).str.split().str.len())
-    runs = runs[(runs["runs"] > 0) & (runs["group"] != "Untrained")]
-    single = runs.loc[runs["runs"] == 1, "name"].tolist()
-    out["w2_single"] = show.Words("; ".join(single) or "none")
     for row in there.itertuples():
         out[f"w2_v_{row.id.replace('-', '_')}"] = show.number(row.effect, (row.low, row.high), "recorded")
     for row in found.itertuples():

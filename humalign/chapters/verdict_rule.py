@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import claims, show
+from .. import claim_tests, claims, show
 from ..plots import panels, style
 from ..resample import counts, over_runs
 from ..results import Measured, interval
@@ -14,7 +14,7 @@ from ..world.splits import concepts_of
 from . import student, zero_shot
 from .claims import COLOURS
 
-REPEATS, DRAWS = 2000, 200  # simulated studies of each kind; draws of each, as many as of the ledger
+REPEATS, DRAWS = 2000, 200  # simulated studies of each kind; draws of each
 # Differences of paired values, as the claims of both papers: how the book's own vary says how the simulated ones do.
 DESIGNS = {
     "paper 1": {"select": {"dataset": "things", "measure": "accuracy", "layer": "penultimate"},
@@ -52,7 +52,7 @@ def spreads(measured: Measured, models: pd.DataFrame, test: dict) -> dict | None
     known = models.query(test["of"]) if "of" in test else models
     layer = test["select"].get("layer")
     rows = measured.select((measured.table["model"].isin(known["model"])).to_numpy())
-    sides = [rows.select(claims._mask(rows, test, key)) for key in ("plus", "minus")]
+    sides = [rows.select(claim_tests.selected(rows, test, key)) for key in ("plus", "minus")]
     if layer is None:
         sides = [s.select(~s.table.duplicated(["model", "seed"]).to_numpy()) for s in sides]
     keyed = [s.table[["model", "seed", "value"]].assign(row=np.arange(len(s.table))) for s in sides]
@@ -70,20 +70,58 @@ def spreads(measured: Measured, models: pd.DataFrame, test: dict) -> dict | None
             "objects": objects}  # fmt: skip
 
 
-def simulate(design: dict, effect: float, sample: bool, objects: int, repeats: int = REPEATS, seed: int = 0):
+def spreads_of_groups(measured: Measured, models: pd.DataFrame, test: dict) -> dict | None:
+    """How the difference of two groups varies (``a`` and ``b`` of a test); as :func:`spreads`, with networks as pairs.
+
+    Returns
+    -------
+    dict or None
+        networks (a tuple: of both groups), resampled (True: networks are drawn anew, as the test does), and the rest of
+        :func:`spreads`; None where a group has fewer than two networks.
+    """
+    rows = measured.select(claim_tests.selected(measured, test, "where"))
+    rows = rows.select((rows.table["layer"] == test["layer"]).to_numpy())
+    groups = [models.query(test[key])["model"] for key in ("a", "b")]
+    inside = [rows.table["model"].isin(group).to_numpy() for group in groups]
+    if min(rows.table["model"][keep].nunique() for keep in inside) < 2:
+        return None
+    by_run = [rows.table[keep].groupby("model")["value"] for keep in inside]
+    runs = pd.concat([g.size() for g in by_run])
+    within = float(pd.concat([g.var(ddof=1) for g in by_run]).mean()) if (runs > 1).all() else 0.0
+    apart = [g.mean().var(ddof=1) for g in by_run]
+    between = max(0.0, float(np.mean(apart)) - within / runs.mean())
+    drawn = rows.draws[inside[0]].mean(0) - rows.draws[inside[1]].mean(0)
+    return {"networks": tuple(len(g) for g in by_run), "resampled": True, "runs": int(runs.max()),
+            "between": between**0.5, "within": within**0.5, "objects": float(np.nanstd(drawn, ddof=1))}  # fmt: skip
+
+
+def _weights(networks: int, runs: int, draws: int, side: int, resampled: bool) -> np.ndarray:
+    """Weight of each run of each network of a side in each draw of its mean, (networks x runs, draws)."""
+    one = np.eye(runs)[:, :, None] * np.ones(draws)
+    picked = np.stack([[over_runs(part, f"network {k}" + " b" * side) for part in one] for k in range(networks)])
+    if resampled:
+        pick = np.random.default_rng([side, networks]).integers(networks, size=(networks, draws))
+        picked = picked * (pick == np.arange(networks)[:, None, None]).sum(1)[:, None]
+    return picked.reshape(-1, draws) / networks
+
+
+def simulate(
+    design: dict, effect: float, sample: bool, objects: int, repeats: int = REPEATS, seed: int = 0, draws: int = DRAWS
+):  # fmt: skip
     """Verdicts of simulated studies on "the mean difference is above 0", with the intervals of the ledger.
 
     Parameters
     ----------
     design : dict
-        Of :func:`spreads`.
+        Of :func:`spreads`, or :func:`spreads_of_groups`.
     effect : float
-        The true mean: over the networks of the study, or, with ``sample``, over all networks like them.
+        The true mean (of a group less that of another): over the networks of the study, or, with ``sample``, over all
+        networks like them.
     sample : bool
         Networks are drawn anew in every study.
     objects : int
         Resampled objects (concepts).
-    repeats, seed : int
+    repeats, seed, draws : int
 
     Returns
     -------
@@ -91,33 +129,39 @@ def simulate(design: dict, effect: float, sample: bool, objects: int, repeats: i
         Share of each verdict, and ``covered``: of intervals that hold the true mean.
     """
     generator = np.random.default_rng([seed, objects, int(sample)])
-    n, runs, drawn = design["networks"], design["runs"], counts(objects, DRAWS)
-    # weight of each run of each network in each draw: draws of a mean over runs are linear in the runs
-    one = np.eye(runs)[:, :, None] * np.ones(DRAWS)
-    picked = np.stack([[over_runs(part, f"network {k}") for part in one] for k in range(n)])  # (n, runs, DRAWS)
-    true = design["between"] * generator.standard_normal((repeats, n))
-    true = effect + (true if sample else true - true.mean(1, keepdims=True))
-    value = true[..., None] + design["within"] * generator.standard_normal((repeats, n, runs))
+    runs, found, moved = design["runs"], effect, effect
+    for side, n in enumerate(np.atleast_1d(design["networks"])):  # draws of a mean over runs are linear in the runs
+        true = design["between"] * generator.standard_normal((repeats, n))
+        true = true if sample else true - true.mean(1, keepdims=True)
+        value = true[..., None] + design["within"] * generator.standard_normal((repeats, n, runs))
+        weights, sign = _weights(n, runs, draws, side, design.get("resampled", False)), 1 - 2 * side
+        moved = moved + sign * value.reshape(repeats, -1) @ weights
+        found = found + sign * value.mean((1, 2))
     # objects of each study, the same for all its networks
     noise = design["objects"] * objects**0.5 * generator.standard_normal((repeats, objects))
-    draws = value.reshape(repeats, -1) @ picked.reshape(-1, DRAWS) / n + noise @ drawn / objects
-    found = value.mean((1, 2)) + noise.mean(1)
-    low, high = interval(draws)
+    found = found + noise.mean(1)
+    low, high = interval(moved + noise @ counts(objects, draws) / objects)
     out = [claims.verdict(*ends, {"above": 0.0}) for ends in zip(found, low, high)]
     covered = float(((low <= effect) & (effect <= high)).mean())
     shares = pd.Series(out).value_counts(normalize=True).reindex(claims.VERDICTS[:3], fill_value=0.0)
     return pd.concat([shares, pd.Series({"covered": covered})])
 
 
-def measure(measured: Measured, models: pd.DataFrame, objects: dict[str, int], repeats: int = REPEATS) -> pd.DataFrame:
-    """:func:`simulate` for the numbers of networks, runs and objects of both papers' studies, without and with effect.
+def measure(
+    measured: Measured, models: pd.DataFrame, objects: dict[str, int], repeats: int = REPEATS, designs=None
+) -> pd.DataFrame:  # fmt: skip
+    """:func:`simulate` for the numbers of networks, runs and objects of the book's studies, without and with effect.
 
     Parameters
     ----------
     measured, models
         As for :func:`humalign.claims.judge`.
     objects : dict of str to int
-        Concepts behind the claims of "paper 1" and "paper 2".
+        Concepts behind the claims of each design.
+    repeats : int
+    designs : dict of str to dict, optional
+        Tests whose differences are simulated; default: those of both papers. A difference of groups speaks of networks
+        like these only, since its networks are drawn anew.
 
     Returns
     -------
@@ -126,27 +170,41 @@ def measure(measured: Measured, models: pd.DataFrame, objects: dict[str, int], r
         and runs), one column a verdict (share of simulated studies), covered.
     """
     rows = []
-    for study, test in DESIGNS.items():
-        design = spreads(measured, models, test)
+    for study, test in (designs or DESIGNS).items():
+        groups = "a" in test
+        design = (spreads_of_groups if groups else spreads)(measured, models, test)
         if design is None:
             continue
-        error = (design["objects"] ** 2 + design["within"] ** 2 / (design["networks"] * design["runs"])) ** 0.5
-        for about, sample in ((LISTED, False), (SAMPLE, True)):
+        sizes = np.atleast_1d(design["networks"])
+        several = design["within"] ** 2 / design["runs"] + groups * design["between"] ** 2
+        error = (design["objects"] ** 2 + several * (1 / sizes).sum()) ** 0.5
+        for about, sample in ((SAMPLE, True),) if groups else ((LISTED, False), (SAMPLE, True)):
             for effect in (0.0, 3 * error):
-                told = {"study": study, "networks": design["networks"], "runs": design["runs"],
+                told = {"study": study, "networks": " against ".join(map(str, sizes)), "runs": design["runs"],
                         "objects": objects[study], "about": about, "effect": effect}  # fmt: skip
-                rows.append(told | simulate(design, effect, sample, objects[study], repeats).to_dict())
+                drawn = simulate(design, effect, sample, objects[study], repeats, draws=measured.draws.shape[1])
+                rows.append(told | drawn.to_dict())
     return pd.DataFrame(rows)
 
 
+def _between(shares: pd.Series, digits: int) -> show.Words:
+    """The smallest and the largest of some shares in per cent, in words."""
+    ends = dict.fromkeys(f"{100 * v:.{digits}f}" for v in (shares.min(), shares.max()))
+    return show.Words(f"{' to '.join(ends)} %" if len(shares) else "none")
+
+
 def numbers(table: pd.DataFrame) -> dict:
-    """Numbers for the prose: how often an effect of 0 "replicates", and one of three standard errors; key to number."""
+    """Numbers for the prose, key to number.
+
+    How often an effect of 0 "replicates" (``vr_<about>_null``), and one of three standard errors (``_real``); and how
+    many intervals hold the truth (``_covered``).
+    """
     out = {}
     for key, about in (("listed", LISTED), ("sample", SAMPLE)):
         part = table[table["about"] == about]
+        out[f"vr_{key}_covered"] = _between(part["covered"], 0)
         for name, rows in (("null", part[part["effect"] == 0]), ("real", part[part["effect"] > 0])):
-            low, high = (100 * v for v in (rows["replicates"].min(), rows["replicates"].max()))
-            out[f"vr_{key}_{name}"] = show.Words(f"{low:.1f} to {high:.1f} %" if len(rows) else "none")
+            out[f"vr_{key}_{name}"] = _between(rows["replicates"], 1)
     return out
 
 

@@ -40,9 +40,8 @@ def configure(parser) -> None:
     parser.add_argument(
         "--bootstrap",
         type=number(10, 100_000),
-        default=200,
         metavar="N",
-        help="draws behind each interval (default: 200, as the book)",
+        help="draws behind each interval (default: as many as the book)",
     )
     add_profile_options(parser)
 
@@ -79,7 +78,9 @@ def _asked(args, name: str, profile):
         preprocess=args.preprocess or "own", layer=args.layer, ids=args.ids, profile=profile,
     )  # fmt: skip
     say = (lambda line: print(line, file=sys.stderr)) if sys.stderr.isatty() else None
-    options = {"probe": not args.no_probe, "draws": args.bootstrap, "say": say, "where": name}
+    options = {"probe": not args.no_probe, "say": say, "where": name}
+    if args.bootstrap:
+        options["draws"] = args.bootstrap
     return lambda sources: report.card(sources, model, **options)
 
 

@@ -144,8 +144,8 @@ def _further(rows: Rows, features: dict, drawn: Source) -> None:
     rated = ratings()
     own = rsa.rdm(test[pd.Index(ids).get_indexer(list(rated.ids))], "cosine")
     people = rated.mean()
-    draws = resample.Pairs(len(people)).correlate(rsa.upper_triangle(own), rsa.upper_triangle(people))
-    rows.add("ratings", "spearman", "cosine", rsa.compare(own, people), draws, len(people))
+    found = resample.pair_correlation(rsa.upper_triangle(own), rsa.upper_triangle(people))
+    rows.add("ratings", "spearman", "cosine", *found, len(people))
 
 
 def measure(features: dict, drawn: Source, **common) -> Measured:
@@ -190,8 +190,8 @@ def measure(features: dict, drawn: Source, **common) -> Measured:
     for name in ARRANGED:
         people = arrangement(name).mean()
         own = rsa.rdm(features[name], "correlation")
-        draws = resample.Pairs(len(people)).correlate(rsa.upper_triangle(own), rsa.upper_triangle(people))
-        rows.add(name, "spearman", "correlation", rsa.compare(own, people), draws, len(people))
+        found = resample.pair_correlation(rsa.upper_triangle(own), rsa.upper_triangle(people))
+        rows.add(name, "spearman", "correlation", *found, len(people))
     return rows.measured()
 
 
@@ -243,7 +243,7 @@ def network_similarity(by_stage: dict, models, stage: str, seed: int, **common) 
     if len(present) < 2:
         return []
     vectors = {m: _pairs(by_stage[stage, m, seed][1]["things"]) for m in present}
-    return hierarchy.alike(vectors, pictures("things")["concept"].nunique(), seed=seed, stage=stage, **common)
+    return hierarchy.alike(vectors, seed=seed, stage=stage, **common)
 
 
 def derived(by_stage: dict, models, **common) -> list[Measured]:

@@ -173,11 +173,10 @@ def measure(seen: Seen, base: Seen, found: Answers, **common) -> Measured:
             drawn = resample.triplet_means(right[inside], triplets, ids, repeated=True)
             rows.add("photographs", "accuracy", detail, *drawn, int(inside.sum()), **layer)
         at = np.flatnonzero(part)
-        own, pairs = rsa.upper_triangle(similarity[np.ix_(at, at)]), resample.Pairs(len(at))
+        own = rsa.upper_triangle(similarity[np.ix_(at, at)])
         for name, people in found.embeddings.items():
             human = rsa.upper_triangle(similarity_matrix(people.values[at], "dot"))
-            drawn = rsa.compare_vectors(own, human), pairs.correlate(own, human)
-            rows.add(name, "spearman", detail, *drawn, len(at), **layer)
+            rows.add(name, "spearman", detail, *resample.pair_correlation(own, human), len(at), **layer)
     _kept(rows, seen, base, found, held)
     return combine(with_people, rows.measured())
 

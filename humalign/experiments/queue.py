@@ -264,7 +264,7 @@ def collect(profile, target: Path | None = None) -> pd.DataFrame:
     frame = pd.DataFrame(log)
     if tables:
         tables += measures.derived(by_stage, STUDENTS, **COMMON)
-        results.combine(*tables).save(target / RUNS)
+        results.combine(*tables).save(target / RUNS, small=True)
         if stored and not NOW.folder:  # no page shows features of the second world
             save_arrays(target / FEATURES, stored, {"source": SOURCE})
         columns = [

@@ -5,22 +5,11 @@ document.querySelectorAll(".ha-explore:not([data-ready])").forEach((root) => {
   const data = JSON.parse(root.querySelector("script[type='application/json']").textContent);
   const find = (name) => root.querySelector(`.ha-explore-${name}`);
   const controls = find("controls"), chart = find("chart"), said = find("said");
+  const { make, vega } = window.haParts;
   const shared = (window.haExplore ||= { picks: new Set(), all: [] }); // a pick holds in every scatter of the page
   const off = new Set();
   let { x, y } = data, made = null;
 
-  const make = (tag, attributes = {}, ...children) => {
-    const element = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-    element.append(...children);
-    return element;
-  };
-  const vega = () => (window.vegaEmbed ? Promise.resolve() : (shared.loading ||= new Promise((ready, failed) => {
-    const script = make("script", { src: `${document.documentElement.dataset.content_root || "../"}_static/vega/vega.js` });
-    script.addEventListener("load", ready);
-    script.addEventListener("error", failed);
-    document.head.append(script);
-  })));
   const number = (column) => data.numbers.find((one) => one.column === column);
 
   // ---- what the reader chooses

@@ -160,8 +160,13 @@ def bundle() -> str:
     return f"(() => {{{vl_convert.javascript_bundle()}\n}})();\n"  # its names stay its own
 
 
-def _part(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf8")
+def dressed(name: str, element: str) -> str:
+    """An element of a page between its style (``<name>.css``) and its scripts (``parts.js``, ``<name>.js``)."""
+    css, parts, own = (
+        resources.files(__package__).joinpath(part).read_text("utf8")
+        for part in (f"{name}.css", "parts.js", f"{name}.js")
+    )
+    return f"<style>{css}</style>{element}<script>{parts}{own}</script>"
 
 
 def table(made: Explorer) -> str:
@@ -203,12 +208,15 @@ def fragment(made: Explorer) -> str:
     else:
         below = f'<div class="ha-explore-table">{table(made)}</div>'
         below = f"<details><summary>All numbers as a table</summary>{below}</details>"
-    return (
-        f'<style>{_part("explorer.css")}</style><div class="ha-explore" id="{made.name}">'
-        f'<p class="ha-explore-about">{html.escape(made.about)}</p><div class="ha-explore-controls"></div>'
-        f'<div class="ha-explore-chart" role="img" aria-label="{alt}">{picture(spec)}</div>'
-        f'<p class="ha-explore-said" role="status"></p>'
-        f'{below}<script type="application/json">{text}</script></div><script>{_part("explorer.js")}</script>'
+    return dressed(
+        "explorer",
+        (
+            f'<div class="ha-explore" id="{made.name}">'
+            f'<p class="ha-explore-about">{html.escape(made.about)}</p><div class="ha-explore-controls"></div>'
+            f'<div class="ha-explore-chart" role="img" aria-label="{alt}">{picture(spec)}</div>'
+            f'<p class="ha-explore-said" role="status"></p>'
+            f'{below}<script type="application/json">{text}</script></div>'
+        ),
     )
 
 

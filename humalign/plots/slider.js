@@ -5,22 +5,10 @@ document.querySelectorAll(".ha-slider:not([data-ready])").forEach((root) => {
   const data = JSON.parse(root.querySelector("script[type='application/json']").textContent);
   const find = (name) => root.querySelector(`.ha-slider-${name}`);
   const controls = find("controls"), chart = find("chart"), said = find("said");
-  const shared = (window.haExplore ||= { picks: new Set(), all: [] });
+  const { make, vega } = window.haParts;
   const networks = Object.keys(data.rows);
   let network = networks[0], step = data.step, made = null, drawing = Promise.resolve();
 
-  const make = (tag, attributes = {}, ...children) => {
-    const element = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-    element.append(...children);
-    return element;
-  };
-  const vega = () => (window.vegaEmbed ? Promise.resolve() : (shared.loading ||= new Promise((ready, failed) => {
-    const script = make("script", { src: `${document.documentElement.dataset.content_root || "../"}_static/vega/vega.js` });
-    script.addEventListener("load", ready);
-    script.addEventListener("error", failed);
-    document.head.append(script);
-  })));
   const rows = () => data.rows[network];
   const here = () => rows().filter((row) => row.step === step);
   const last = () => Math.max(...rows().map((row) => row.step));

@@ -10,13 +10,12 @@ from __future__ import annotations
 import html
 import json
 from dataclasses import asdict, dataclass
-from importlib import resources
 
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from .explorer import LOOK, picture
+from .explorer import LOOK, dressed, picture
 
 COLOURS = ("#2f6fae", "#c65a00", "#00795a")  # of the series, light; in the dark those of DARK
 DARK = ("#5b9ddb", "#f0802e", "#2fbf95")
@@ -144,13 +143,13 @@ def fragment(made: Slider) -> str:
     }  # fmt: skip
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     about, titles = html.escape(made.about), html.escape(", ".join(panel.title for panel in made.panels))
-    css, script = (
-        resources.files(__package__).joinpath(part).read_text("utf8") for part in ("slider.css", "slider.js")
-    )
     alt = f"{titles} of {html.escape(networks[0])} at {html.escape(made.word)} {values[step]:g}."
-    return (
-        f'<style>{css}</style><div class="ha-slider" id="{made.name}"><p class="ha-slider-about">{about}</p>'
-        f'<div class="ha-slider-controls"></div><div class="ha-slider-chart" role="img" aria-label="{alt}">'
-        f'{picture(spec)}</div><p class="ha-slider-said" role="status"></p>'
-        f'<script type="application/json">{text}</script></div><script>{script}</script>'
+    return dressed(
+        "slider",
+        (
+            f'<div class="ha-slider" id="{made.name}"><p class="ha-slider-about">{about}</p>'
+            f'<div class="ha-slider-controls"></div><div class="ha-slider-chart" role="img" aria-label="{alt}">'
+            f'{picture(spec)}</div><p class="ha-slider-said" role="status"></p>'
+            f'<script type="application/json">{text}</script></div>'
+        ),
     )
