@@ -23,7 +23,7 @@ from . import concepts as dimensions
 from . import networks, things_files, zero_shot
 
 ROLES, OPTIONAL = ("things",), ()
-VERSION = 1  # of what is kept: goes up when its numbers change
+VERSION = 2  # of what is kept: goes up when its numbers change
 PAIRS = 2  # the same of pairs of networks; 2: debiased CKA and that of random features beside the biased one
 DEBIASED, NOISE = "CKA, debiased", "CKA of random features"
 PEOPLE = "people's dimensions"  # the pseudo-network: the mean embedding of the people, dot products
