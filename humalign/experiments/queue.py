@@ -225,7 +225,6 @@ def work(profile, only: str = "", say=print, which: Series | None = None) -> int
             store_results(experiment, place, table, kept, facts)
             ran += 1
             say(f"done     {experiment.name}: {which.told(table)} ({time.time() - began:.0f} s)", flush=True)
-        which.collect(profile)
     return ran
 
 
@@ -292,6 +291,8 @@ def _go_through(real: bool, only: str, wait: float) -> None:
         left = [e for e in which.plan() if only in e.name and not done(e, which.folder(profile))]
         if not left or (not wait and not ran):
             return
+        if ran:  # what there is, while more is to come; gathering costs more than a run
+            which.collect(profile)
         if not ran:
             time.sleep(wait)
 
