@@ -28,14 +28,18 @@ def _explained(draws: np.ndarray, made: np.ndarray) -> np.ndarray:
         return 1 - (draws - made).var(1) / draws.var(1)
 
 
-def _units(row: np.ndarray) -> int:
-    """How many units were drawn to get some draws (B,): those whose counts they are a sum of; 0 without any."""
-    row = row - row.mean()
-    for n in range(2, min(MOST, len(row) // 3) + 1):
-        drawn = counts(n, len(row)) - 1
-        if np.corrcoef((row @ drawn.T) @ drawn, row)[0, 1] > 0.8:  # near sqrt(n / B) by chance
-            return n
-    return 0
+def _units(rows: np.ndarray) -> np.ndarray:
+    """How many units each row of draws (rows, B) was drawn from: those whose counts it is a sum of; 0 without any."""
+    rows = rows - rows.mean(1, keepdims=True)
+    norm, found = np.linalg.norm(rows, axis=1), np.zeros(len(rows), int)
+    for n in range(2, min(MOST, rows.shape[1] // 3) + 1):
+        if not (left := np.flatnonzero(found == 0)).size:
+            break
+        drawn = counts(n, rows.shape[1]) - 1
+        made = (rows[left] @ drawn.T) @ drawn
+        alike = (made * rows[left]).sum(1) / (np.linalg.norm(made - made.mean(1, keepdims=True), axis=1) * norm[left])
+        found[left[alike > 0.8]] = n  # near sqrt(n / B) by chance
+    return found
 
 
 def packed(draws: np.ndarray, kinds) -> dict[str, np.ndarray]:
@@ -55,10 +59,12 @@ def packed(draws: np.ndarray, kinds) -> dict[str, np.ndarray]:
     """
     draws, kinds = np.asarray(draws, np.float64), np.asarray(kinds)
     mean, units, adds = draws.mean(1), np.zeros(len(draws), np.int32), {}
-    for kind in np.unique(kinds):
-        rows = np.flatnonzero((kinds == kind) & (draws.std(1) > 0))  # NaN, or no width: kept whole
-        if not len(rows) or not (n := _units(draws[rows[0]])):
+    moving = draws.std(1) > 0  # not NaN, and with some width: others are kept whole
+    names, first, kind = np.unique(kinds[moving], return_index=True, return_inverse=True)
+    for number, n in enumerate(_units(draws[moving][first]) if len(names) else []):
+        if not n:
             continue
+        rows = np.flatnonzero(moving)[kind == number]
         drawn = counts(n, draws.shape[1]).astype(np.float64) - 1
         deviation = draws[rows] - mean[rows, None]
         found = np.linalg.lstsq((drawn - drawn.mean(1, keepdims=True)).T, deviation.T, rcond=1e-6)[0].T
