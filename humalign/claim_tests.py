@@ -72,7 +72,9 @@ def _told(cells: Networks, rows, *others) -> str:
     """How many networks (of each side) a test rests on, and training runs, in words."""
     sides = [rows, *others]
     every = np.concatenate([np.asarray(side) for side in sides])
-    return f"{' against '.join(str(len(side)) for side in sides)} networks, {_runs(cells.facts.iloc[every])}"
+    sizes = [len(side) for side in sides]
+    noun = "network" if sizes[-1] == 1 else "networks"
+    return f"{' against '.join(map(str, sizes))} {noun}, {_runs(cells.facts.iloc[every])}"
 
 
 def _match(a: Networks, b: Networks):

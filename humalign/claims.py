@@ -247,6 +247,8 @@ def _absent(measured: Measured, models: pd.DataFrame, test: dict) -> str:
     found = [int(part["model"].isin(seen).sum()) for part in sides]
     closed = [int((~part["public"].astype(bool)).sum()) if "public" in part else 0 for part in sides]
     few, closed, of = min(zip(found, closed, map(len, sides)), key=lambda side: (side[0], -side[1]))
+    if not of:
+        return "one side that it compares has no network here"
     told = f"features of {few} of the {of} networks that it compares"
     return told + (f"; {closed} of them have no public weights: {NEEDED}" if closed else "")
 
