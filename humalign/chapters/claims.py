@@ -201,9 +201,9 @@ def of_draws(verdicts: pd.DataFrame, draws: int, prefix: str) -> dict:
     The latter two are how far other draws would move an end, in per cent of the width: median and most over the claims.
     """
     share = 100 * (verdicts["error"] / (verdicts["high"] - verdicts["low"])).replace(np.inf, np.nan)
-    told = {"error": share.median(), "most": share.max()}
-    return {f"{prefix}_draws": show.number(draws)} | {
-        f"{prefix}_{k}": show.Words(f"{v:.1f} %") for k, v in told.items()
+    basis, told = farthest(verdicts["provenance"], "live"), {"error": share.median(), "most": share.max()}
+    return {f"{prefix}_draws": show.number(draws, provenance=basis)} | {
+        f"{prefix}_{key}": show.number(value, None, basis, digits=1, unit=" %") for key, value in told.items()
     }
 
 

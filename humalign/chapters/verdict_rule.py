@@ -187,13 +187,16 @@ def measure(
     return pd.DataFrame(rows)
 
 
-def _between(shares: pd.Series, digits: int) -> show.Words:
-    """The smallest and the largest of some shares in per cent, in words."""
-    ends = dict.fromkeys(f"{100 * v:.{digits}f}" for v in (shares.min(), shares.max()))
-    return show.Words(f"{' to '.join(ends)} %" if len(shares) else "none")
+def _between(shares: pd.Series, digits: int, provenance: str) -> show.Number | show.Words:
+    """The smallest and the largest of some shares in per cent, in words; a number where they are one."""
+    if shares.nunique() == 1:
+        return show.number(100 * shares.iloc[0], None, provenance, digits=digits, unit=" %")
+    return show.Words(
+        f"{100 * shares.min():.{digits}f} to {100 * shares.max():.{digits}f} %" if len(shares) else "none"
+    )
 
 
-def numbers(table: pd.DataFrame) -> dict:
+def numbers(table: pd.DataFrame, provenance: str = "live") -> dict:
     """Numbers for the prose, key to number.
 
     How often an effect of 0 "replicates" (``vr_<about>_null``), and one of three standard errors (``_real``); and how
@@ -202,9 +205,9 @@ def numbers(table: pd.DataFrame) -> dict:
     out = {}
     for key, about in (("listed", LISTED), ("sample", SAMPLE)):
         part = table[table["about"] == about]
-        out[f"vr_{key}_covered"] = _between(part["covered"], 0)
+        out[f"vr_{key}_covered"] = _between(part["covered"], 0, provenance)
         for name, rows in (("null", part[part["effect"] == 0]), ("real", part[part["effect"] > 0])):
-            out[f"vr_{key}_{name}"] = _between(rows["replicates"], 1)
+            out[f"vr_{key}_{name}"] = _between(rows["replicates"], 1, provenance)
     return out
 
 
